@@ -1,0 +1,218 @@
+"""COCO's panoptic format: a JSON of segments and, for each image, a PNG whose colours are ids.
+
+The JSON lists for each image which category each id has (``segments_info``); how colours stand for
+ids is in ``segment_ids.py``. Any data set in this layout can be read, and :func:`write_panoptic`
+writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import DataError
+from .coco_json import parse_categories, read_annotations, require_folder, write_json
+from .image import open_image, read_image, to_rgb
+from .sample import TASKS, Category, Sample, SegmentInfo
+from .segment_ids import check_ids, decode_ids, encode_ids
+
+class PanopticDataset:
+    """Images with panoptic annotations; ``dataset[i]`` is a :class:`Sample`.
+
+    Class ids follow the order of the JSON's ``categories``. The order of the samples is that of its
+    ``annotations``; images without one are skipped. The files are checked when they are read, and
+    whatever contradicts the format raises a :class:`DataError` that names the file.
+    """
+
+    tasks = TASKS
+
+    def __init__(
+        self, image_dir: str | Path, panoptic_json: str | Path, panoptic_dir: str | Path
+    ) -> None:
+        self.json_path = Path(panoptic_json)
+        content = read_annotations(self.json_path, ("images", "annotations", "categories"))
+        self.image_dir = require_folder(image_dir, "the pictures")
+        self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs")
+        self.categories = parse_categories(content["categories"], self.json_path, all_things=False)
+        try:
+            self._index(content["images"], content["annotations"])
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{self.json_path}: an entry lacks {error}: images need 'id' and 'file_name', "
+                "annotations 'image_id', 'file_name' and 'segments_info', segments 'id' and "
+                "'category_id'"
+            ) from error
+
+    def _index(self, images: list[dict], annotations: list[dict]) -> None:
+        """Keep what samples need as flat arrays.
+
+        The 1.4 million dictionaries of COCO's training file would be copied into every data-loader
+        process, because reading a Python object writes to its reference count.
+        """
+        file_names = {image["id"]: image["file_name"] for image in images}
+        class_ids = {category.id: index for index, category in enumerate(self.categories)}
+        self.image_ids = [annotation["image_id"] for annotation in annotations]
+        orphans = {image_id for image_id in self.image_ids if image_id not in file_names}
+        if orphans:
+            raise DataError(
+                f"{self.json_path}: annotations refer to image ids {sorted(orphans)[:8]}, which "
+                "'images' does not list: add these images or remove their annotations"
+            )
+        segments = [segment for a in annotations for segment in a["segments_info"]]
+        unknown = {s["category_id"] for s in segments} - class_ids.keys()
+        if unknown:
+            raise DataError(
+                f"{self.json_path}: segments have the category ids {sorted(unknown)[:8]}, which "
+                "'categories' does not list: add these categories or correct the ids"
+            )
+        self._file_names = [file_names[image_id] for image_id in self.image_ids]
+        self._png_names = [annotation["file_name"] for annotation in annotations]
+        self._ends = np.cumsum([len(a["segments_info"]) for a in annotations], dtype=np.int64)
+        self._ids = np.array([s["id"] for s in segments], dtype=np.int32)
+        self._class_ids = np.array([class_ids[s["category_id"]] for s in segments], dtype=np.int32)
+        self._is_crowd = np.array([bool(s.get("iscrowd", 0)) for s in segments], dtype=bool)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        segment_map, segments = self.annotation(index)
+        image_path = self.image_dir / self._file_names[index]
+        image = read_image(image_path)
+        if image.shape[:2] != segment_map.shape:
+            raise DataError(
+                f"{self.panoptic_dir / self._png_names[index]} has (height, width) "
+                f"{segment_map.shape}, but its picture {image_path} has {image.shape[:2]}: use "
+                "pictures and PNGs of the same release, neither resized"
+            )
+        return Sample(
+            image=image,
+            segment_map=segment_map,
+            segments=segments,
+            categories=self.categories,
+            image_id=self.image_ids[index],
+            file_name=self._file_names[index],
+            tasks=self.tasks,
+        )
+
+    def annotation(self, index: int) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
+        """The segment map int32 [H, W] and its segments, without decoding the picture."""
+        index = range(len(self))[index]  # negative indices count from the end; IndexError outside
+        path = self.panoptic_dir / self._png_names[index]
+        picture = open_image(path)
+        if picture.mode not in ("RGB", "RGBA"):
+            raise DataError(
+                f"{path} has Pillow's mode {picture.mode!r}, but a panoptic PNG stores its ids in "
+                "three colours (mode 'RGB'): is this the folder of the panoptic PNGs?"
+            )
+        segment_map = decode_ids(to_rgb(picture))
+        chosen = slice(self._ends[index - 1] if index else 0, self._ends[index])
+        ids = self._ids[chosen].tolist()
+        if len(set(ids)) != len(ids):
+            raise DataError(f"{self.json_path}: {path.name} lists a segment id twice: {ids}")
+        check_ids(segment_map, ids, str(path))
+        rows = zip(ids, self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist())
+        return segment_map, tuple(SegmentInfo(*row) for row in rows)
+
+
+def save_sample(
+    sample: Sample, image_path: str | Path, png_path: str | Path
+) -> tuple[dict, dict]:
+    """Write one picture and its PNG; return its entries for ``images`` and ``annotations``."""
+    image_path, png_path = Path(image_path), Path(png_path)
+    if sample.masks is not None:
+        raise DataError(
+            f"image {sample.image_id} has overlapping masks, which the panoptic format cannot "
+            "store: give every pixel to one segment first"
+        )
+    check_ids(sample.segment_map, [s.id for s in sample.segments], f"image {sample.image_id}")
+    try:
+        # COCO ships JPEG; 95 keeps the compression below what a network could notice.
+        Image.fromarray(sample.image).save(image_path, quality=95)
+        Image.fromarray(encode_ids(sample.segment_map)).save(png_path)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {image_path} and {png_path} ({error.strerror or error}): free some "
+            "space or choose a writable folder"
+        ) from error
+    height, width = sample.size
+    image_entry = {
+        "id": sample.image_id, "file_name": image_path.name, "height": height, "width": width,
+    }  # fmt: skip
+    annotation_entry = {
+        "image_id": sample.image_id,
+        "file_name": png_path.name,
+        "segments_info": [_segment_entry(sample, segment) for segment in sample.segments],
+    }
+    return image_entry, annotation_entry
+
+
+def _segment_entry(sample: Sample, segment: SegmentInfo) -> dict:
+    """COCO's ``segments_info``: area in pixels, bbox as x, y, width, height."""
+    mask = sample.segment_map == segment.id
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    left, top = int(columns[0]), int(rows[0])
+    return {
+        "id": segment.id,
+        "category_id": sample.categories[segment.class_id].id,
+        "area": int(np.count_nonzero(mask)),
+        "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+        "iscrowd": int(segment.is_crowd),
+    }
+
+
+def save_panoptic_json(
+    path: str | Path,
+    images: Sequence[dict],
+    annotations: Sequence[dict],
+    categories: Sequence[Category],
+    info: dict | None = None,
+) -> None:
+    """Write the JSON from the entries that :func:`save_sample` returned, whole or not at all."""
+    entries = [
+        {"id": c.id, "name": c.name, "isthing": int(c.is_thing), "color": list(c.color),
+         "supercategory": "thing" if c.is_thing else "stuff"}
+        for c in categories
+    ]  # fmt: skip
+    write_json(path, {"info": info or {}, "licenses": [], "images": list(images),
+                      "annotations": list(annotations), "categories": entries})  # fmt: skip
+
+
+def write_panoptic(
+    image_dir: str | Path,
+    panoptic_json: str | Path,
+    panoptic_dir: str | Path,
+    samples: Iterable[Sample],
+    info: dict | None = None,
+) -> None:
+    """Write samples as a data set that :class:`PanopticDataset` reads, in COCO's layout.
+
+    The JSON comes last and appears only when complete, so a stopped run leaves no data set that
+    looks whole. Files are named after ``sample.file_name``, else after the image id.
+    """
+    try:
+        for folder in (image_dir, panoptic_dir):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {error.filename} ({error.strerror})") from error
+    images, annotations, stems, categories = [], [], set(), None
+    for sample in samples:
+        stem = Path(sample.file_name).stem or f"{sample.image_id:012d}"
+        categories = categories or sample.categories
+        if stem in stems or sample.categories != categories:
+            raise DataError(
+                f"image {sample.image_id} ({stem}) comes twice or has other categories than the "
+                "first: give each sample its own image_id and file_name, and all the same classes"
+            )
+        stems.add(stem)
+        image_entry, annotation_entry = save_sample(
+            sample, Path(image_dir) / f"{stem}.jpg", Path(panoptic_dir) / f"{stem}.png"
+        )
+        images.append(image_entry)
+        annotations.append(annotation_entry)
+    if categories is None:
+        raise DataError(f"no samples to write to {panoptic_json}: pass at least one")
+    save_panoptic_json(panoptic_json, images, annotations, categories, info)
