@@ -1,0 +1,21 @@
+"""Panoptic quality, mean IoU and average precision, each exactly as its official evaluator has it.
+
+Every metric takes one image at a time (``update``), joins what other processes saw (``merge``) and
+answers in percent (``compute``).
+"""
+
+from .instance import InstanceMetric, InstanceResult
+from .panoptic import PanopticMetric, PanopticResult, match_segments
+from .semantic import IGNORE, SemanticMetric, SemanticResult, semantic_labels
+
+__all__ = [
+    "IGNORE",
+    "InstanceMetric",
+    "InstanceResult",
+    "PanopticMetric",
+    "PanopticResult",
+    "SemanticMetric",
+    "SemanticResult",
+    "match_segments",
+    "semantic_labels",
+]
