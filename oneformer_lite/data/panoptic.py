@@ -19,6 +19,7 @@ from .image import open_image, read_image, to_rgb
 from .sample import TASKS, Category, Sample, SegmentInfo
 from .segment_ids import check_ids, decode_ids, encode_ids
 
+
 class PanopticDataset:
     """Images with panoptic annotations; ``dataset[i]`` is a :class:`Sample`.
 

@@ -111,7 +111,7 @@ def semantic_labels(
     Crowds keep their class: the official semantic ground truth of COCO is made that way
     (``prepare_coco_semantic_annos_from_panoptic_annos.py``), though training skips them.
     """
-    ids, index = np.unique(segment_map, return_inverse=True)
-    class_of = {s.id: s.class_id for s in segments}
-    classes = np.array([class_of.get(i, ignore) for i in ids.tolist()], dtype=np.int64)
-    return classes[index].reshape(np.shape(segment_map))
+    labels = np.full(np.shape(segment_map), ignore, dtype=np.int64)
+    for segment in segments:
+        labels[segment_map == segment.id] = segment.class_id
+    return labels

@@ -1,0 +1,200 @@
+"""What a model is made of: one frozen dataclass, and the named presets as plain functions.
+
+Change a preset with ``dataclasses.replace(config.coco_r50(), num_queries=100)``. Defaults are the
+published values (OneFormer, CVPR 2023; official ``configs/*/oneformer_R50_*.yaml``).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Sequence
+
+from .data.sample import Category
+from .errors import ConfigError
+
+_CHOICES = {
+    "pixel_decoder": ("deformable", "fpn"),
+    "query_values": ("positions", "positions+features"),
+    "mask_loss": ("bce", "focal"),
+    "backbone_norm": ("frozen", "batch"),
+}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Every size and switch of one OneFormer. Lengths are pixels, points or channels; weights have no unit."""
+
+    # -- classes: index = class id everywhere in the package; "no object" comes after the last
+    num_classes: int = 133
+    class_names: tuple[str, ...] = ()
+    is_thing: tuple[bool, ...] = ()
+
+    # -- input: side of the training crop, and the side to which predict() brings the shorter side
+    image_size: int = 1024
+
+    # -- backbone: a timm name with features at strides 4, 8, 16, 32
+    backbone: str = "resnet50"
+    pretrained: bool = True  # ImageNet weights (timm's download, or the package that ships lite0's)
+    backbone_norm: str = "frozen"  # "frozen": running statistics stay as they are; "batch": they learn
+
+    # -- widths shared by all parts
+    hidden_dim: int = 256
+    num_heads: int = 8
+    num_queries: int = 150
+
+    # -- pixel decoder
+    pixel_decoder: str = "deformable"
+    encoder_layers: int = 6
+    encoder_ffn: int = 1024
+    sampling_points: int = 4  # per head and level
+    encoder_dropout: float = 0.1
+
+    # -- task-conditioned queries
+    query_layers: int = 2
+    query_ffn: int = 2048
+    query_dropout: float = 0.1
+    query_values: str = "positions"  # as released; "positions+features" is what the paper describes
+
+    # -- masked-attention decoder (dropout is 0, as published)
+    decoder_layers: int = 9
+    decoder_ffn: int = 2048
+
+    # -- text mapper (training only)
+    text_context: int = 16  # N_ctx learned vectors; the text list has num_queries - text_context entries
+    text_width: int = 256
+    text_layers: int = 6
+    text_heads: int = 4
+    text_length: int = 77
+    text_causal: bool = True
+    temperature: float = 0.07
+
+    # -- loss weights, which are the matching costs' weights as well
+    class_weight: float = 2.0
+    mask_weight: float = 5.0
+    dice_weight: float = 5.0
+    contrastive_weight: float = 0.5
+    no_object_weight: float = 0.1
+    mask_loss: str = "bce"
+
+    # -- points on which masks are compared
+    num_points: int = 12544
+    oversample_ratio: float = 3.0
+    importance_ratio: float = 0.75
+
+    # -- panoptic merge
+    object_mask_threshold: float = 0.8
+    overlap_threshold: float = 0.8
+
+    def __post_init__(self) -> None:
+        for field, choices in _CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise ConfigError(f"{field} is {getattr(self, field)!r}; expected one of {choices}")
+        for field in ("num_classes", "num_queries", "hidden_dim", "image_size", "decoder_layers", "num_points"):
+            if getattr(self, field) < 1:
+                raise ConfigError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if self.hidden_dim % self.num_heads or self.hidden_dim % 4:
+            raise ConfigError(
+                f"hidden_dim {self.hidden_dim} must be divisible by num_heads ({self.num_heads}) and by 4"
+            )
+        if self.text_width % self.text_heads:
+            raise ConfigError(f"text_width {self.text_width} must be divisible by text_heads {self.text_heads}")
+        if self.num_queries <= self.text_context:
+            raise ConfigError(
+                f"num_queries {self.num_queries} must exceed text_context {self.text_context}: "
+                "the text list fills the queries that the learned context leaves"
+            )
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        """Names and thing flags follow ``num_classes``; stale ones (after replace) are dropped aloud."""
+        for field, fallback in (("class_names", "generic names"), ("is_thing", "every class a thing")):
+            value = tuple(getattr(self, field))
+            if value and len(value) != self.num_classes:
+                warnings.warn(
+                    f"{field} has {len(value)} entries but num_classes is {self.num_classes}: "
+                    f"using {fallback}. config.for_classes(config, dataset.categories) sets all three.",
+                    stacklevel=4,
+                )
+                value = ()
+            if not value:
+                value = (
+                    tuple(f"class {i}" for i in range(self.num_classes))
+                    if field == "class_names"
+                    else (True,) * self.num_classes
+                )
+            object.__setattr__(self, field, value)
+
+    @property
+    def num_texts(self) -> int:
+        """Entries of an image's text list (N_text in the paper): queries minus learned context."""
+        return self.num_queries - self.text_context
+
+
+def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelConfig:
+    """``config`` with the classes of a data set (``dataset.categories``)."""
+    return replace(
+        config,
+        num_classes=len(categories),
+        class_names=tuple(c.name for c in categories),
+        is_thing=tuple(c.is_thing for c in categories),
+    )
+
+
+def toytown() -> ModelConfig:
+    """The laptop model: the whole of OneFormer at small widths, for 128-pixel Toytown scenes."""
+    from .data.toytown import CATEGORIES
+
+    base = ModelConfig(
+        num_classes=len(CATEGORIES),
+        image_size=128,
+        backbone="tf_efficientnet_lite0",
+        hidden_dim=96,
+        num_heads=8,
+        num_queries=32,
+        encoder_layers=2,
+        encoder_ffn=256,
+        encoder_dropout=0.0,
+        query_layers=1,
+        query_ffn=256,
+        query_dropout=0.0,
+        decoder_layers=3,
+        decoder_ffn=384,
+        text_context=4,
+        text_width=64,
+        text_layers=2,
+        num_points=1024,
+        object_mask_threshold=0.5,
+    )
+    return for_classes(base, CATEGORIES)
+
+
+def coco_r50() -> ModelConfig:
+    """COCO panoptic (133 classes), ResNet-50, 150 queries; published 51.5 PQ / 42.5 AP / 61.2 mIoU."""
+    return ModelConfig()
+
+
+def coco_swin_t() -> ModelConfig:
+    """COCO panoptic with Swin-Tiny."""
+    return replace(coco_r50(), backbone="swin_tiny_patch4_window7_224")
+
+
+def coco_swin_l() -> ModelConfig:
+    """COCO panoptic with Swin-Large; published 57.9 PQ / 49.0 AP / 67.4 mIoU."""
+    return replace(coco_r50(), backbone="swin_large_patch4_window12_384")
+
+
+def ade20k_swin_t() -> ModelConfig:
+    """ADE20K (150 classes, 512-pixel crops) with Swin-Tiny; the merge keeps queries above 0.5."""
+    return replace(
+        coco_swin_t(),
+        num_classes=150, class_names=(), is_thing=(), image_size=512, object_mask_threshold=0.5,
+    )
+
+
+def cityscapes_r50() -> ModelConfig:
+    """Cityscapes (19 classes, 512x1024 crops), ResNet-50 whose BatchNorm learns."""
+    return replace(
+        coco_r50(),
+        num_classes=19, class_names=(), is_thing=(), image_size=1024, backbone_norm="batch",
+    )

@@ -1,0 +1,79 @@
+"""From samples to what the model eats: normalised, padded image batches with their targets.
+
+Images of the whole package are normalised with the ImageNet mean and standard deviation, as in the
+official code; a backbone trained with other statistics converts on its own (``model/backbone.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .sample import Sample
+from .targets import Targets, targets_for
+
+# ImageNet statistics of RGB values in 0..255 (official configs: MODEL.PIXEL_MEAN, PIXEL_STD)
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+DIVISOR = 32  # the coarsest feature map has stride 32
+
+
+@dataclass
+class Batch:
+    """``images`` float [B, 3, H, W] normalised, zero-padded bottom and right to multiples of 32;
+    ``tasks``, ``targets`` and ``texts`` (one list of sentences per image, not yet padded) have B
+    entries. Target masks are padded like the images."""
+
+    images: Tensor
+    tasks: list[str]
+    targets: list[Targets]
+    texts: list[list[str]]
+    sizes: list[tuple[int, int]]  # height and width of each image before padding
+    image_ids: list[int]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch with all its tensors on ``device``."""
+        targets = [replace(t, masks=t.masks.to(device), labels=t.labels.to(device)) for t in self.targets]
+        return replace(self, images=self.images.to(device), targets=targets)
+
+
+def normalise(image: np.ndarray) -> Tensor:
+    """uint8 [H, W, 3] RGB -> float32 [3, H, W] with zero mean and unit variance over ImageNet."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (PIXEL_MEAN, PIXEL_STD))
+    return (pixels - mean) / std
+
+
+def padded_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The smallest height and width, divisible by 32, that hold every one of ``sizes``."""
+    height, width = (max(side) for side in zip(*sizes))
+    return -(-height // DIVISOR) * DIVISOR, -(-width // DIVISOR) * DIVISOR
+
+
+def pad_to(tensor: Tensor, size: tuple[int, int]) -> Tensor:
+    """Zeros at the bottom and the right of [..., H, W] until it is ``size``."""
+    return F.pad(tensor, (0, size[1] - tensor.shape[-1], 0, size[0] - tensor.shape[-2]))
+
+
+def collate(pairs: Sequence[tuple[Sample, str]]) -> Batch:
+    """A batch from (sample, task) pairs of any image sizes."""
+    if not pairs:
+        raise ValueError("collate needs at least one (sample, task) pair, got an empty list")
+    sizes = [sample.size for sample, _ in pairs]
+    size = padded_size(sizes)
+    targets = [targets_for(sample, task) for sample, task in pairs]
+    for target in targets:
+        target.masks = pad_to(target.masks, size)
+    return Batch(
+        images=torch.stack([pad_to(normalise(sample.image), size) for sample, _ in pairs]),
+        tasks=[task for _, task in pairs],
+        targets=targets,
+        texts=[target.texts for target in targets],
+        sizes=sizes,
+        image_ids=[sample.image_id for sample, _ in pairs],
+    )

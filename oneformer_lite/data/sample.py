@@ -1,0 +1,73 @@
+"""One annotated image: the currency that every data set pays in and every target is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import ConfigError
+
+TASKS = ("panoptic", "instance", "semantic")
+
+
+def check_task(task: str) -> str:
+    """Return ``task`` if it is one of :data:`TASKS`, else raise :class:`ConfigError`."""
+    if task not in TASKS:
+        raise ConfigError(f"unknown task {task!r}: expected one of {', '.join(map(repr, TASKS))}")
+    return task
+
+
+@dataclass(frozen=True)
+class Category:
+    """A class of a data set. Its *class id* is its index in the data set's ``categories`` tuple."""
+
+    id: int  # the id in the annotation file (COCO: 1 to 200 with gaps)
+    name: str
+    is_thing: bool  # countable (car) or amorphous stuff (sky)
+    color: tuple[int, int, int] = (128, 128, 128)
+
+
+@dataclass(frozen=True)
+class SegmentInfo:
+    """One annotated segment; its pixels are ``segment_map == id``."""
+
+    id: int
+    class_id: int  # index into Sample.categories, not the file's category id
+    is_crowd: bool = False  # a group annotated as one: never a target, ignored by the metrics
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image with its panoptic annotation.
+
+    Shapes: ``image`` uint8 [H, W, 3] RGB; ``segment_map`` int32 [H, W] of segment ids, 0 = void.
+    ``masks`` bool [n, H, W], one per segment, replaces the map where instances may overlap (COCO's
+    instance files). ``tasks`` are those the annotation can supply: instance files know no stuff,
+    label maps know no instances.
+    """
+
+    image: np.ndarray
+    segment_map: np.ndarray
+    segments: tuple[SegmentInfo, ...]
+    categories: tuple[Category, ...]
+    image_id: int = 0
+    file_name: str = ""
+    tasks: tuple[str, ...] = TASKS
+    masks: np.ndarray | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+    def segment_masks(self) -> np.ndarray:
+        """Bool [n, H, W]: the pixels of each segment, in the order of ``segments``."""
+        if self.masks is not None:
+            return self.masks
+        ids = np.array([s.id for s in self.segments], dtype=self.segment_map.dtype)
+        return self.segment_map[None] == ids[:, None, None]
+
+    def replace(self, **changes) -> Sample:
+        """A copy with some fields changed (what the transforms use)."""
+        return replace(self, **changes)

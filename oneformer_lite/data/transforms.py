@@ -1,0 +1,252 @@
+"""Training augmentations: a sample and a random generator in, a sample out.
+
+Picture, segment map and masks always move together. All randomness comes from the generator that is
+passed in, so a run can be repeated and data-loader processes do not share a stream. The official
+recipes (detectron2's transforms as OneFormer's dataset mappers chain them) are
+
+COCO:   HorizontalFlip, LargeScaleJitter(1024), FixedSizeCrop(1024)
+ADE20K: ResizeShortestSide((256, 307, ..., 1024), 2048), RandomCrop(512, 512), ColorJitter,
+        HorizontalFlip, FixedSizeCrop(512); Cityscapes likewise with a crop of (512, 1024)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional as F
+
+from .sample import Sample
+from .segment_ids import present_ids
+
+Transform = Callable[[Sample, np.random.Generator], Sample]
+
+
+@dataclass(frozen=True)
+class Compose:
+    """Apply ``transforms`` one after the other."""
+
+    transforms: Sequence[Transform]
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        for transform in self.transforms:
+            sample = transform(sample, rng)
+        return sample
+
+
+@dataclass(frozen=True)
+class HorizontalFlip:
+    """Mirror left and right with probability ``p``."""
+
+    p: float = 0.5
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        if rng.random() >= self.p:
+            return sample
+        # Copies, because torch cannot wrap the negative strides of a mirrored view.
+        masks = sample.masks
+        return sample.replace(
+            image=sample.image[:, ::-1].copy(),
+            segment_map=sample.segment_map[:, ::-1].copy(),
+            masks=None if masks is None else masks[:, :, ::-1].copy(),
+        )
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Stretch to ``size``: (height, width), or one number for a square."""
+
+    size: int | tuple[int, int]
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        return resized(sample, *_pair(self.size))
+
+
+@dataclass(frozen=True)
+class ResizeShortestSide:
+    """Scale the shorter side to ``short`` pixels, or to one of several lengths drawn at random.
+
+    The longer side never exceeds ``max_size``. detectron2: ``ResizeShortestEdge``, "choice".
+    """
+
+    short: int | Sequence[int]
+    max_size: int
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        height, width = sample.size
+        scale = int(rng.choice(self.short if np.iterable(self.short) else [self.short]))
+        scale /= min(height, width)
+        scale = min(scale, self.max_size / max(height, width))
+        return resized(sample, int(height * scale + 0.5), int(width * scale + 0.5))
+
+
+@dataclass(frozen=True)
+class LargeScaleJitter:
+    """Scale to fit into ``size`` times a factor drawn from [``min_scale``, ``max_scale``].
+
+    ``size`` is (height, width) or one number for a square. The shape is kept; follow with
+    :class:`FixedSizeCrop`. Ghiasi et al. 2021; detectron2: ``ResizeScale``.
+    """
+
+    size: int | tuple[int, int]
+    min_scale: float = 0.1
+    max_scale: float = 2.0
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        height, width = sample.size
+        target_height, target_width = _pair(self.size)
+        scale = rng.uniform(self.min_scale, self.max_scale)
+        scale *= min(target_height / height, target_width / width)
+        return resized(sample, round(height * scale), round(width * scale))
+
+
+@dataclass(frozen=True)
+class FixedSizeCrop:
+    """Cut a random window of ``size`` where the sample is larger, pad below and right elsewhere.
+
+    ``size`` is (height, width) or one number for a square. Padding is void; its colour
+    ``pad_value`` lies near the ImageNet mean, so that it becomes about 0 when normalised.
+    """
+
+    size: int | tuple[int, int]
+    pad_value: int = 128
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        height, width = _pair(self.size)
+        # detectron2 draws one number for both axes: windows lie on the picture's diagonal.
+        position = rng.random()
+        top = round(max(sample.size[0] - height, 0) * position)
+        left = round(max(sample.size[1] - width, 0) * position)
+        return padded(cropped(sample, top, left, height, width), height, width, self.pad_value)
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Cut a random window of ``height`` x ``width``, or as much of it as the sample has."""
+
+    height: int
+    width: int
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        top = int(rng.integers(max(sample.size[0] - self.height, 0) + 1))
+        left = int(rng.integers(max(sample.size[1] - self.width, 0) + 1))
+        return cropped(sample, top, left, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class ColorJitter:
+    """Brightness, contrast, saturation and hue, each changed with probability ``p``.
+
+    ``brightness`` is added (of 255), ``contrast`` and ``saturation`` are relative, ``hue`` is in
+    turns of the colour circle. Contrast comes before or after the colours by a coin toss. SSD's
+    recipe (Liu et al. 2016); detectron2: ``ColorAugSSDTransform``.
+    """
+
+    p: float = 0.5
+    brightness: float = 32
+    contrast: float = 0.5
+    saturation: float = 0.5
+    hue: float = 0.1
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        steps = [self._saturation, self._hue]
+        steps.insert(2 * int(rng.integers(2)), self._contrast)
+        image = sample.image
+        for step in (self._brightness, *steps):
+            if rng.random() < self.p:
+                image = step(image, rng)
+        return sample.replace(image=image)
+
+    def _brightness(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return _to_uint8(image + rng.uniform(-self.brightness, self.brightness))
+
+    def _contrast(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return _to_uint8(image * rng.uniform(1 - self.contrast, 1 + self.contrast))
+
+    def _saturation(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return saturated(image, rng.uniform(1 - self.saturation, 1 + self.saturation))
+
+    def _hue(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        turn = rng.uniform(-self.hue, self.hue)
+        return np.array(F.adjust_hue(Image.fromarray(image), turn))
+
+
+def saturated(image: np.ndarray, factor: float) -> np.ndarray:
+    """uint8 [H, W, 3] with HSV saturation times ``factor`` (at most 1), hue and value kept."""
+    rgb = image.transpose(2, 0, 1).astype(np.float32, order="C")  # planes: reduces ten times faster
+    value = rgb.max(0)
+    spread = value - rgb.min(0)  # saturation = spread / value
+    rgb = value - (value - rgb) * np.minimum(factor, value / np.maximum(spread, 1))
+    return _to_uint8(rgb.transpose(1, 2, 0))
+
+
+def resized(sample: Sample, height: int, width: int) -> Sample:
+    """Scaled to ``height`` x ``width`` (at least 1): the picture smoothly, ids to the nearest."""
+    height, width = max(height, 1), max(width, 1)
+    pixels = torch.tensor(sample.image).permute(2, 0, 1)
+    # Antialiased as in Pillow and equal to it within one grey level, but several times as fast.
+    image = F.resize(pixels, [height, width], antialias=True).permute(1, 2, 0).contiguous().numpy()
+    masks = sample.masks
+    return _rebuilt(
+        sample,
+        image,
+        resize_nearest(sample.segment_map, height, width),
+        None if masks is None else resize_nearest(masks, height, width),
+    )
+
+
+def resize_nearest(array: np.ndarray, height: int, width: int) -> np.ndarray:
+    """[..., H, W] -> [..., height, width]; each new pixel takes the value under its centre.
+
+    That is Pillow's NEAREST, and what bilinear resizing of the picture is aligned with. torch's
+    "nearest", which torchvision applies to masks, takes the corner instead: up to half a pixel off.
+    """
+    rows = ((np.arange(height) + 0.5) * (array.shape[-2] / height)).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * (array.shape[-1] / width)).astype(np.intp)
+    return array[..., rows, :][..., columns]
+
+
+def cropped(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
+    """The window [top, top + height) x [left, left + width), as far as the sample reaches."""
+    window = (..., slice(top, top + height), slice(left, left + width))
+    masks = sample.masks
+    image = sample.image[window[1:]]
+    return _rebuilt(
+        sample, image, sample.segment_map[window], None if masks is None else masks[window]
+    )
+
+
+def padded(sample: Sample, height: int, width: int, pad_value: int) -> Sample:
+    """Extended below and right to ``height`` x ``width`` with colour ``pad_value`` and void."""
+    margin = ((0, height - sample.size[0]), (0, width - sample.size[1]))
+    masks = sample.masks
+    return sample.replace(
+        image=np.pad(sample.image, (*margin, (0, 0)), constant_values=pad_value),
+        segment_map=np.pad(sample.segment_map, margin),
+        masks=None if masks is None else np.pad(masks, ((0, 0), *margin)),
+    )
+
+
+def _rebuilt(
+    sample: Sample, image: np.ndarray, segment_map: np.ndarray, masks: np.ndarray | None
+) -> Sample:
+    """The changed sample, without the segments that have lost their last pixel."""
+    if masks is None:
+        present = set(present_ids(segment_map).tolist())
+        kept = [segment.id in present for segment in sample.segments]
+    else:
+        kept = masks.any((1, 2))
+        masks = masks[kept]
+    segments = tuple(segment for segment, keep in zip(sample.segments, kept) if keep)
+    return sample.replace(image=image, segment_map=segment_map, segments=segments, masks=masks)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,50 @@
+"""The query-text contrastive loss: an image's queries should resemble its own texts, not another's.
+
+Lesson 07. Paper equation 1; official ``modeling/criterion.py`` (``loss_contrastive``).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+MAX_SCALE = 100.0
+
+
+def similarity(
+    object_queries: Float[Tensor, "B Q C"], text_queries: Float[Tensor, "D Q C"], logit_scale: Tensor
+) -> Float[Tensor, "B D"]:
+    """Scaled cosine between each image's queries and each text list, every one flattened to one vector.
+
+    Slot i of the queries meets slot i of the texts by position alone: nothing is matched.
+    """
+    images = F.normalize(object_queries.float().flatten(1), dim=-1)
+    texts = F.normalize(text_queries.float().flatten(1), dim=-1)
+    return images @ texts.T * logit_scale.exp().clamp(max=MAX_SCALE)
+
+
+def contrastive_loss(
+    object_queries: Float[Tensor, "B Q C"], text_queries: Float[Tensor, "B Q C"], logit_scale: Tensor
+) -> Float[Tensor, ""]:
+    """Cross-entropy over rows plus cross-entropy over columns (a sum, not their mean).
+
+    The negatives are the other images of the batch, over all processes. With a single image there is
+    none: the loss is exactly 0 and teaches the text mapper nothing.
+    """
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    labels = torch.arange(len(object_queries), device=object_queries.device) + rank * len(object_queries)
+    by_image = similarity(object_queries, gather(text_queries), logit_scale)
+    by_text = similarity(text_queries, gather(object_queries), logit_scale)
+    return F.cross_entropy(by_image, labels) + F.cross_entropy(by_text, labels)
+
+
+def gather(x: Float[Tensor, "B Q C"]) -> Float[Tensor, "D Q C"]:
+    """``x`` of all processes, one after the other, with gradient; ``x`` itself in a single process."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return x
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(all_gather(x.contiguous()), dim=0)

@@ -1,0 +1,138 @@
+"""The criterion: match, then four losses, on every prediction of the decoder.
+
+Lesson 09. Paper section 3.3: L = 2 class + 5 BCE + 5 dice + 0.5 contrastive; official
+``modeling/criterion.py``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..config import ModelConfig
+from ..data.targets import Targets
+from ..model.output import OneFormerOutput, Predictions
+from .contrastive import contrastive_loss
+from .masks import MASK_LOSSES, dice_loss
+from .matching import Matcher
+from .points import sample_points, uncertain_points
+
+LOSSES = ("class", "mask", "dice", "contrastive")
+
+
+class Criterion(nn.Module):
+    """Output and targets to the losses of a batch.
+
+    Returns ``{"class", "mask", "dice", "contrastive", "total"}``: scalars; the first three are sums
+    over all predictions, unweighted; ``total`` is the weighted sum that is differentiated.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.weights = {
+            "class": config.class_weight,
+            "mask": config.mask_weight,
+            "dice": config.dice_weight,
+            "contrastive": config.contrastive_weight,
+        }
+        self.matcher = Matcher(
+            config.class_weight, config.mask_weight, config.dice_weight, config.num_points, config.mask_loss
+        )
+        class_weights = torch.ones(config.num_classes + 1)
+        class_weights[-1] = config.no_object_weight
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def forward(self, output: OneFormerOutput, targets: list[Targets]) -> dict[str, Tensor]:
+        if output.object_queries is None:
+            raise ValueError("the output has no text queries: call model(images, tasks, texts=batch.texts)")
+        if len(targets) != len(output.class_logits):
+            raise ValueError(f"{len(output.class_logits)} images but targets for {len(targets)}")
+        predictions = output.predictions
+        targets = [fit_to_queries(t, output.class_logits.shape[1]) for t in targets]
+        assigned = self.matcher(predictions, targets)
+        mask, dice = self.mask_losses(predictions, targets, assigned)
+        losses = {
+            "class": sum(self.class_loss(p, targets, a) for p, a in zip(predictions, assigned)),
+            "mask": mask,
+            "dice": dice,
+            "contrastive": self.contrastive(output),
+        }
+        losses["total"] = sum(self.weights[name] * losses[name] for name in LOSSES)
+        return losses
+
+    def class_loss(
+        self, prediction: Predictions, targets: list[Targets], assigned: list[Tensor]
+    ) -> Float[Tensor, ""]:
+        """Cross-entropy; queries without a mask should say "no object", at a tenth of the weight."""
+        logits = prediction.class_logits.float()
+        classes = logits.new_full(logits.shape[:2], self.config.num_classes, dtype=torch.int64)
+        for b, (target, query) in enumerate(zip(targets, assigned)):
+            classes[b, query] = target.labels
+        return F.cross_entropy(logits.transpose(1, 2), classes, self.class_weights.to(logits))
+
+    def mask_losses(
+        self, predictions: list[Predictions], targets: list[Targets], assigned: list[list[Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """BCE (or focal) and dice of all matched masks, divided by the number of masks in the batch.
+
+        Every target is matched once per prediction, so the L x G matched masks share their targets:
+        these are read once, at the points of all predictions together.
+        """
+        c = self.config
+        matched = torch.cat([
+            torch.cat([p.mask_logits[b, query] for b, query in enumerate(queries)])
+            for p, queries in zip(predictions, assigned)
+        ]).float()  # [L * G, h, w]
+        layers, total = len(predictions), sum(len(t) for t in targets)
+        if total == 0:  # nothing but void: a zero that still has a gradient
+            return matched.sum() * 0.0, matched.sum() * 0.0
+        points = uncertain_points(matched, c.num_points, c.oversample_ratio, c.importance_ratio)
+        logits = sample_points(matched[:, None], points)[:, 0]
+        with torch.no_grad():
+            truth = torch.cat([t.masks for t in targets])[:, None].to(matched)  # [G, 1, H, W]
+            per_target = points.view(layers, total, -1, 2).transpose(0, 1).flatten(1, 2)
+            labels = sample_points(truth, per_target)[:, 0]  # [G, L * P]
+            labels = labels.view(total, layers, -1).transpose(0, 1).flatten(0, 1)
+        count = number_of_masks(total, matched.device)
+        mask_loss = MASK_LOSSES[c.mask_loss](logits, labels).sum() / count
+        return mask_loss, dice_loss(logits, labels).sum() / count
+
+    def contrastive(self, output: OneFormerOutput) -> Float[Tensor, ""]:
+        world = dist.get_world_size() if dist.is_initialized() else 1
+        if len(output.object_queries) * world == 1:
+            warnings.warn(
+                "a batch of one image: the contrastive loss compares images with each other, so it is "
+                "exactly 0 and the text mapper learns nothing. Use a batch of two or more.",
+                stacklevel=3,
+            )
+        return contrastive_loss(output.object_queries, output.text_queries, output.logit_scale)
+
+
+def fit_to_queries(target: Targets, num_queries: int) -> Targets:
+    """A query answers for one mask at most: of more masks than queries the largest are kept, aloud."""
+    if len(target) <= num_queries:
+        return target
+    warnings.warn(
+        f"an image has {len(target)} segments but the model has {num_queries} queries: the smallest "
+        f"{len(target) - num_queries} are left out. Raise num_queries in the configuration.",
+        stacklevel=3,
+    )
+    keep = target.masks.flatten(1).sum(1).topk(num_queries).indices.sort().values
+    texts = [target.texts[i] for i in keep.tolist()]
+    return replace(target, masks=target.masks[keep], labels=target.labels[keep], texts=texts)
+
+
+def number_of_masks(count: int, device: torch.device) -> Tensor:
+    """Ground-truth masks per process, averaged over the processes, at least 1."""
+    total = torch.tensor(float(count), device=device)
+    if dist.is_initialized():
+        dist.all_reduce(total)
+        total = total / dist.get_world_size()
+    return total.clamp(min=1.0)

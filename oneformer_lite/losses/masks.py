@@ -1,0 +1,37 @@
+"""What a mask costs: binary cross-entropy, focal loss and dice, on the points of each mask.
+
+Lesson 09. Official ``modeling/criterion.py`` (``sigmoid_ce_loss``, ``dice_loss``); focal loss after
+Lin et al. (ICCV 2017), as in DETR.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def bce_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
+    """Binary cross-entropy of each mask: the mean over its points."""
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(1)
+
+
+def focal_loss(
+    logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"], alpha: float = 0.25, gamma: float = 2.0
+) -> Float[Tensor, "N"]:
+    """BCE in which points that are right already count little, (1 - p)^gamma, and foreground alpha."""
+    probability = logits.sigmoid()
+    wrongness = probability * (1 - labels) + (1 - probability) * labels
+    balance = alpha * labels + (1 - alpha) * (1 - labels)
+    bce = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    return (balance * wrongness**gamma * bce).mean(1)
+
+
+def dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
+    """One minus the dice overlap of probabilities and labels; the 1s keep empty masks defined."""
+    probability = logits.sigmoid()
+    overlap = 2 * (probability * labels).sum(1)
+    return 1 - (overlap + 1) / (probability.sum(1) + labels.sum(1) + 1)
+
+
+MASK_LOSSES = {"bce": bce_loss, "focal": focal_loss}

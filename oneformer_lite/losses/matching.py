@@ -1,0 +1,117 @@
+"""Hungarian matching: which query answers for which ground-truth mask.
+
+Lesson 08. Carion et al., "DETR" (ECCV 2020) equation 1, with Mask2Former's costs; official
+``modeling/matcher.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ..data.targets import Targets
+from ..model.output import Predictions
+from .points import sample_points
+
+
+def class_cost(class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"]) -> Float[Tensor, "Q G"]:
+    """Minus the probability of the mask's class (an approximation of its log-likelihood, as in DETR)."""
+    return -class_logits.softmax(-1)[:, labels]
+
+
+def bce_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
+    """Mean binary cross-entropy of every query with every mask, as two matrix products.
+
+    bce(x, y) = y softplus(-x) + (1 - y) softplus(x)
+    """
+    cost = F.softplus(-logits) @ labels.T + F.softplus(logits) @ (1 - labels).T
+    return cost / logits.shape[1]
+
+
+def focal_cost(
+    logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"], alpha: float = 0.25, gamma: float = 2.0
+) -> Float[Tensor, "Q G"]:
+    """The same for the focal loss."""
+    probability = logits.sigmoid()
+    foreground = alpha * (1 - probability) ** gamma * F.softplus(-logits)
+    background = (1 - alpha) * probability**gamma * F.softplus(logits)
+    return (foreground @ labels.T + background @ (1 - labels).T) / logits.shape[1]
+
+
+def dice_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
+    """Dice loss of every query with every mask."""
+    probability = logits.sigmoid()
+    overlap = 2 * probability @ labels.T
+    total = probability.sum(1)[:, None] + labels.sum(1)[None]
+    return 1 - (overlap + 1) / (total + 1)
+
+
+MASK_COSTS = {"bce": bce_cost, "focal": focal_cost}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The cost matrix [Q, G] of one image, in its parts and as the weighted total."""
+
+    classes: Tensor
+    mask: Tensor
+    dice: Tensor
+    total: Tensor
+
+
+class Matcher:
+    """Assigns to each ground-truth mask the query that costs least over all, one to one.
+
+    The masks are compared on ``num_points`` uniformly random points, the same for all masks of an
+    image and for all predictions of a step.
+    """
+
+    def __init__(self, class_weight: float, mask_weight: float, dice_weight: float, num_points: int,
+                 mask_loss: str = "bce") -> None:
+        self.weights = class_weight, mask_weight, dice_weight
+        self.num_points, self.mask_cost = num_points, MASK_COSTS[mask_loss]
+
+    def costs(
+        self,
+        class_logits: Float[Tensor, "Q K1"],
+        labels: Int[Tensor, "G"],
+        point_logits: Float[Tensor, "Q P"],
+        point_labels: Float[Tensor, "G P"],
+    ) -> Costs:
+        """All three costs of one image. Not-a-numbers count 100, so that one bad query ends no run."""
+        parts = (
+            class_cost(class_logits, labels),
+            self.mask_cost(point_logits, point_labels),
+            dice_cost(point_logits, point_labels),
+        )
+        total = sum(weight * part for weight, part in zip(self.weights, parts))
+        return Costs(*parts, total.nan_to_num(nan=100.0, posinf=100.0, neginf=-100.0))
+
+    @torch.no_grad()
+    def __call__(
+        self, predictions: list[Predictions], targets: list[Targets]
+    ) -> list[list[Int[Tensor, "G"]]]:
+        """For each prediction and image, the query of every target mask (G <= Q).
+
+        In float32 whatever the model computes in: a cost matrix in half precision ties too often.
+        """
+        images, queries = predictions[0].class_logits.shape[:2]
+        device = predictions[0].mask_logits.device
+        points = torch.rand(images, self.num_points, 2, device=device)
+        stacked = torch.cat([p.mask_logits for p in predictions], dim=1).float()  # [B, L * Q, h, w]
+        point_logits = sample_points(stacked, points).split(queries, dim=1)  # L times [B, Q, P]
+        assigned: list[list[Tensor]] = [[] for _ in predictions]
+        for b, target in enumerate(targets):
+            point_labels = sample_points(target.masks[None].float(), points[b : b + 1])[0]
+            for layer, prediction in enumerate(predictions):
+                class_logits = prediction.class_logits[b].float()
+                costs = self.costs(class_logits, target.labels, point_logits[layer][b], point_labels)
+                # transposed, scipy returns the masks in order: 0, 1, ..., G - 1
+                _, query = linear_sum_assignment(costs.total.T.cpu().numpy())
+                assigned[layer].append(torch.as_tensor(query, dtype=torch.int64, device=device))
+        return assigned

@@ -1,0 +1,131 @@
+"""Multi-scale deformable attention without a CUDA operator, twice: slow and clear, fast and equal.
+
+Lesson 03. Zhu et al., "Deformable DETR" (ICLR 2021), equation 3; official
+``modeling/pixel_decoder/ops`` (the operator that the official code compiles).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Shapes = list[tuple[int, int]]  # height and width of each level
+
+
+def sample_by_grid(
+    value: Float[Tensor, "B S M d"],
+    shapes: Shapes,
+    locations: Float[Tensor, "B N M L P 2"],
+    weights: Float[Tensor, "B N M L P"],
+) -> Float[Tensor, "B N C"]:
+    """The clear twin: one ``grid_sample`` per level, then the weighted sum.
+
+    ``locations`` are (x, y) in [0, 1] over a level; outside of it the value is 0.
+    """
+    batch, _, heads, dim = value.shape
+    levels = value.split([h * w for h, w in shapes], dim=1)
+    total = 0.0
+    for level, (h, w) in enumerate(shapes):
+        image = levels[level].permute(0, 2, 3, 1).reshape(batch * heads, dim, h, w)
+        grid = 2 * locations[:, :, :, level].transpose(1, 2).flatten(0, 1) - 1  # [B*M, N, P, 2]
+        sampled = F.grid_sample(image, grid, align_corners=False)  # [B*M, d, N, P]
+        weight = weights[:, :, :, level].transpose(1, 2).flatten(0, 1)  # [B*M, N, P]
+        total = total + (sampled * weight[:, None]).sum(-1)  # [B*M, d, N]
+    return total.view(batch, heads * dim, -1).transpose(1, 2)
+
+
+def sample_by_bag(
+    value: Float[Tensor, "B S M d"],
+    shapes: Shapes,
+    locations: Float[Tensor, "B N M L P 2"],
+    weights: Float[Tensor, "B N M L P"],
+) -> Float[Tensor, "B N C"]:
+    """The fast twin: every query is a bag of 4 L P weighted rows of one table.
+
+    Bilinear interpolation is a weighted sum of four pixels, attention a weighted sum of samples;
+    together they are one ``embedding_bag`` whose per-sample weights are their product.
+    """
+    batch, length, heads, dim = value.shape
+    size = torch.tensor([(w, h) for h, w in shapes], device=value.device)  # [L, 2] as (x, y)
+    pixel = locations * size[:, None].to(value.dtype) - 0.5  # pixel centres lie at whole numbers
+    corner = pixel.detach().floor()
+    fraction = pixel - corner  # [B, N, M, L, P, 2]
+    near = torch.stack([1 - fraction, fraction])  # weight of the lower and the upper neighbour
+    cell = torch.stack([corner, corner + 1]).long()
+    inside = (cell >= 0) & (cell < size[:, None])
+    near = near * inside  # pixels outside a level count as zero
+    cell = cell.clamp(min=0).minimum(size[:, None] - 1)
+
+    (x0, x1), (y0, y1) = cell.unbind(-1)[0], cell.unbind(-1)[1]
+    (wx0, wx1), (wy0, wy1) = near.unbind(-1)[0], near.unbind(-1)[1]
+    width = size[:, :1]  # [L, 1], broadcasts over P
+    start = torch.tensor([0, *[h * w for h, w in shapes[:-1]]], device=value.device).cumsum(0)[:, None]
+    index = torch.stack([y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1], -1)
+    bilinear = torch.stack([wy0 * wx0, wy0 * wx1, wy1 * wx0, wy1 * wx1], -1)  # [B, N, M, L, P, 4]
+    index = index + start[..., None]
+    image = torch.arange(batch, device=value.device).view(-1, 1, 1, 1, 1, 1)
+    head = torch.arange(heads, device=value.device).view(1, 1, -1, 1, 1, 1)
+    row = (image * length + index) * heads + head  # row of the table [B * S * M, d]
+    bag = F.embedding_bag(
+        row.flatten(3).flatten(0, 2),
+        value.reshape(-1, dim),
+        mode="sum",
+        per_sample_weights=(bilinear * weights[..., None]).flatten(3).flatten(0, 2),
+    )  # [B * N * M, d]
+    return bag.view(batch, -1, heads * dim)
+
+
+class DeformableAttention(nn.Module):
+    """Each query looks at P learned points per head and level, around its own position.
+
+    Offsets start on a ring, one direction per head, P steps outwards; weights start uniform.
+    """
+
+    def __init__(self, dim: int, num_heads: int, num_levels: int, num_points: int) -> None:
+        super().__init__()
+        self.heads, self.levels, self.points = num_heads, num_levels, num_points
+        self.sampling_offsets = nn.Linear(dim, num_heads * num_levels * num_points * 2)
+        self.attention_weights = nn.Linear(dim, num_heads * num_levels * num_points)
+        self.value_proj, self.output_proj = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Directional offsets, uniform weights, Xavier projections (official ``ms_deform_attn.py``)."""
+        nn.init.zeros_(self.sampling_offsets.weight)
+        angle = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        direction = torch.stack([angle.cos(), angle.sin()], -1)
+        direction = direction / direction.abs().max(-1, keepdim=True).values  # onto the unit square
+        steps = torch.arange(1, self.points + 1).view(1, 1, -1, 1)
+        ring = direction.view(-1, 1, 1, 2) * steps
+        with torch.no_grad():
+            self.sampling_offsets.bias.copy_(ring.expand(-1, self.levels, -1, -1).flatten())
+        nn.init.zeros_(self.attention_weights.weight)
+        nn.init.zeros_(self.attention_weights.bias)
+        for proj in (self.value_proj, self.output_proj):
+            nn.init.xavier_uniform_(proj.weight)
+            nn.init.zeros_(proj.bias)
+
+    def sampling(
+        self, query: Float[Tensor, "B N C"], reference: Float[Tensor, "N 2"], shapes: Shapes
+    ) -> tuple[Float[Tensor, "B N M L P 2"], Float[Tensor, "B N M L P"]]:
+        """Where each query looks (x, y in [0, 1]) and how much each look counts."""
+        offsets = self.sampling_offsets(query).unflatten(-1, (self.heads, self.levels, self.points, 2))
+        size = query.new_tensor([(w, h) for h, w in shapes])  # offsets are in pixels of their level
+        locations = reference[:, None, None, None] + offsets / size[:, None]
+        weights = self.attention_weights(query).unflatten(-1, (self.heads, -1)).softmax(-1)
+        return locations, weights.unflatten(-1, (self.levels, self.points))
+
+    def forward(
+        self,
+        query: Float[Tensor, "B N C"],
+        reference: Float[Tensor, "N 2"],
+        memory: Float[Tensor, "B S C"],
+        shapes: Shapes,
+    ) -> Float[Tensor, "B N C"]:
+        value = self.value_proj(memory).unflatten(-1, (self.heads, -1))
+        locations, weights = self.sampling(query, reference, shapes)
+        return self.output_proj(sample_by_bag(value, shapes, locations, weights))

@@ -1,0 +1,51 @@
+"""The feature pyramid network: fine maps get the meaning of coarse ones, step by step upwards.
+
+Lesson 02. Lin et al., "Feature Pyramid Networks" (CVPR 2017); official ``modeling/pixel_decoder/fpn.py``.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .layers import ConvNorm
+from .output import Trace
+
+
+class FPNStep(nn.Module):
+    """One step of the top-down path: lateral 1x1, add the enlarged coarser map, smooth with 3x3."""
+
+    def __init__(self, in_dim: int, dim: int) -> None:
+        super().__init__()
+        self.lateral = ConvNorm(in_dim, dim, kernel=1)
+        self.output = ConvNorm(dim, dim, kernel=3, relu=True)
+
+    def forward(
+        self, fine: Float[Tensor, "B I H W"], coarse: Float[Tensor, "B C h w"]
+    ) -> Float[Tensor, "B C H W"]:
+        enlarged = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
+        return self.output(self.lateral(fine) + enlarged)
+
+
+class FPNPixelDecoder(nn.Module):
+    """A pixel decoder that is nothing but an FPN: MaskFormer's, and the simplest that works.
+
+    Returns the mask features [B, C, H/4, W/4] and the maps at strides 32, 16 and 8 that the masked
+    decoder looks at, coarsest first: the same as the deformable pixel decoder.
+    """
+
+    def __init__(self, in_channels: list[int], dim: int) -> None:
+        super().__init__()
+        *finer, coarsest = in_channels
+        self.top = ConvNorm(coarsest, dim, kernel=3, relu=True)
+        self.steps = nn.ModuleList(FPNStep(c, dim) for c in reversed(finer))
+        self.mask_projection = nn.Conv2d(dim, dim, kernel_size=3, padding=1)
+
+    def forward(
+        self, features: list[Tensor], trace: Trace | None = None
+    ) -> tuple[Float[Tensor, "B C h w"], list[Tensor]]:
+        maps = [self.top(features[-1])]  # stride 32, then 16, 8, 4
+        for step, fine in zip(self.steps, reversed(features[:-1])):
+            maps.append(step(fine, maps[-1]))
+        return self.mask_projection(maps[-1]), maps[:3]

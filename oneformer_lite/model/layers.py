@@ -1,0 +1,123 @@
+"""The small parts that several components share: attention, MLP, position maps, convolution blocks."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """``num_layers`` linear layers with ReLU between them.
+
+    The official task MLP and text projector have two, the mask head three (FACTS of the released
+    model: the ReLU does not follow the last layer).
+    """
+
+    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int) -> None:
+        super().__init__()
+        dims = [in_dim, *[hidden_dim] * (num_layers - 1), out_dim]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(dims, dims[1:]))
+
+    def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
+        for layer in self.layers[:-1]:
+            x = F.relu(layer(x))
+        return self.layers[-1](x)
+
+
+class Attention(nn.Module):
+    """Multi-head attention, ``softmax(q k^T / sqrt(d)) v``, with separate projections.
+
+    ``allowed`` says which query may look at which key (True = may). Weights are computed only when
+    asked for; otherwise PyTorch's fused kernel runs, with the same result.
+    """
+
+    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.num_heads, self.dropout = num_heads, dropout
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
+
+    def forward(
+        self,
+        query: Float[Tensor, "B Q C"],
+        key: Float[Tensor, "B S C"],
+        value: Float[Tensor, "B S C"],
+        allowed: Bool[Tensor, "#B #Q S"] | None = None,
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B Q C"], Float[Tensor, "B M Q S"] | None]:
+        q, k, v = (
+            proj(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [B, M, len, d]
+            for proj, x in ((self.q_proj, query), (self.k_proj, key), (self.v_proj, value))
+        )
+        mask = None if allowed is None else allowed[:, None]  # the same for every head
+        dropout = self.dropout if self.training else 0.0
+        weights = None
+        if need_weights:
+            scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+            if mask is not None:
+                scores = scores.masked_fill(~mask, float("-inf"))
+            weights = scores.softmax(-1)
+            mixed = F.dropout(weights, dropout, self.training) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, mask, dropout)
+        return self.out_proj(mixed.transpose(1, 2).flatten(2)), weights
+
+
+class FeedForward(nn.Module):
+    """Linear, ReLU, linear, added to its input and normalised (post-norm, as in DETR)."""
+
+    def __init__(self, dim: int, hidden_dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.linear1, self.linear2 = nn.Linear(dim, hidden_dim), nn.Linear(hidden_dim, dim)
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "*n C"]) -> Float[Tensor, "*n C"]:
+        update = self.linear2(self.dropout(F.relu(self.linear1(x))))
+        return self.norm(x + self.dropout(update))
+
+
+@lru_cache(maxsize=64)
+def sine_positions(
+    height: int, width: int, dim: int, device: torch.device | str = "cpu"
+) -> Float[Tensor, "C h w"]:
+    """Fixed position map: half of the channels tell y, the other half x, in sines and cosines.
+
+    Positions run from 1 to the side, normalised to 2 pi; temperature 10000 (DETR appendix A.4;
+    official ``position_encoding.py``). Depends on the size alone, so it is computed once.
+    """
+    frequency = 10000 ** (2 * (torch.arange(dim // 2) // 2) / (dim // 2))
+
+    def one_axis(length: int) -> Tensor:
+        angle = torch.arange(1, length + 1) / (length + 1e-6) * 2 * math.pi
+        angle = angle[:, None] / frequency  # [length, dim / 2]
+        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
+
+    y = one_axis(height)[:, None].expand(-1, width, -1)
+    x = one_axis(width)[None].expand(height, -1, -1)
+    return torch.cat([y, x], dim=2).permute(2, 0, 1).contiguous().to(device)
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, GroupNorm(32) and optionally ReLU; the norm has the bias unless ``bias`` is set."""
+
+    def __init__(self, in_dim: int, out_dim: int, kernel: int, relu: bool = False, bias: bool = False) -> None:
+        parts = [
+            nn.Conv2d(in_dim, out_dim, kernel, padding=kernel // 2, bias=bias),
+            nn.GroupNorm(math.gcd(32, out_dim), out_dim),
+        ]
+        nn.init.kaiming_uniform_(parts[0].weight, a=1)  # detectron2's "c2_xavier_fill"
+        if bias:
+            nn.init.zeros_(parts[0].bias)
+        super().__init__(*parts, *([nn.ReLU()] if relu else []))
+
+
+def xavier_init(module: nn.Module) -> None:
+    """Xavier-uniform for every matrix below ``module`` (DETR's rule for transformer parts)."""
+    for parameter in module.parameters():
+        if parameter.dim() > 1:
+            nn.init.xavier_uniform_(parameter)

@@ -1,0 +1,142 @@
+"""OneFormer, whole: picture and task in, classes and masks out.
+
+Jain et al., "OneFormer: One Transformer to Rule Universal Image Segmentation" (CVPR 2023), figure 2;
+official ``oneformer/oneformer_model.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..config import ModelConfig
+from ..data.batch import pad_to, padded_size
+from ..errors import ConfigError
+from .backbone import Backbone
+from .decoder import MaskedDecoder
+from .fpn import FPNPixelDecoder
+from .output import OneFormerOutput, Trace
+from .pixel_decoder import DeformablePixelDecoder
+from .query import QueryTransformer
+from .task import TaskEncoder
+from .text import TextMapper
+
+
+class OneFormer(nn.Module):
+    """One model, one training, three tasks.
+
+    ``text_mapper`` is needed in training only and may be ``None`` in a loaded model (the published
+    Hugging Face files do not contain it).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c = self.config = config
+        self.backbone = Backbone(c.backbone, c.pretrained, c.backbone_norm)
+        self.pixel_decoder = _pixel_decoder(c, self.backbone.channels)
+        self.task_encoder = TaskEncoder(c.text_length, c.hidden_dim)
+        self.query_positions = nn.Embedding(c.num_queries, c.hidden_dim)
+        self.query_transformer = QueryTransformer(
+            c.hidden_dim, c.num_heads, c.query_layers, c.query_ffn, c.query_dropout, c.query_values
+        )
+        self.decoder = MaskedDecoder(
+            c.hidden_dim, c.num_heads, c.decoder_layers, c.decoder_ffn, c.num_classes
+        )
+        self.text_mapper: TextMapper | None = None
+        self.add_text_mapper()
+
+    def add_text_mapper(self) -> None:
+        """A new text mapper with random weights: what a model that came without one needs to train."""
+        c = self.config
+        self.text_mapper = TextMapper(
+            dim=c.hidden_dim, num_texts=c.num_texts, num_context=c.text_context,
+            width=c.text_width, heads=c.text_heads, layers=c.text_layers, length=c.text_length,
+            causal=c.text_causal, temperature=c.temperature,
+        )
+
+    def forward(
+        self,
+        images: Float[Tensor, "B 3 H W"],
+        task: str | Sequence[str],
+        texts: Sequence[Sequence[str]] | None = None,
+        trace: bool = False,
+    ) -> OneFormerOutput:
+        """Segment normalised ``images`` for ``task`` (one name, or one per image).
+
+        H and W are padded with zeros to multiples of 32; outputs have the padded size. ``texts``: one
+        list of sentences per image (padded here to N_text); with them the output carries what the
+        losses need. ``trace=True`` collects every intermediate in ``output.trace``.
+        """
+        tasks = [task] * len(images) if isinstance(task, str) else list(task)
+        self._check(images, tasks, texts)
+        images = pad_to(images, padded_size([tuple(images.shape[-2:])]))
+        record = Trace() if trace else None
+
+        features = self.backbone(images)
+        mask_features, maps = self.pixel_decoder(features, record)
+        token = self.decoder.norm(self.task_encoder(tasks))
+        positions = self.query_positions.weight
+        queries = self.query_transformer(token, positions, mask_features, record)
+        predictions = self.decoder(
+            queries, positions, maps, mask_features, all_predictions=texts is not None, trace=record
+        )
+        final = predictions.pop()
+        output = OneFormerOutput(final.class_logits, final.mask_logits, predictions, trace=record)
+        if texts is not None:
+            output.object_queries = queries
+            output.text_queries = self.text_mapper(texts, tasks)
+            output.logit_scale = self.text_mapper.logit_scale
+        if record is not None:
+            _record_parts(record, features, mask_features, maps, token, queries, output)
+        return output
+
+    def _check(self, images: Tensor, tasks: list[str], texts: Sequence | None) -> None:
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"images must be [B, 3, H, W], got {list(images.shape)}")
+        if not images.is_floating_point():
+            raise ValueError(
+                f"images must be normalised floats, got {images.dtype}: use ofl.data.collate or normalise"
+            )
+        for what, given in (("tasks", tasks), ("text lists", texts)):
+            if given is not None and len(given) != len(images):
+                raise ValueError(f"{len(images)} images but {len(given)} {what}: give one per image")
+        if texts is not None and self.text_mapper is None:
+            raise ConfigError(
+                "this model was loaded without a text mapper, which training needs: "
+                "model.add_text_mapper() adds a new one, with random weights"
+            )
+
+
+def _pixel_decoder(c: ModelConfig, channels: list[int]) -> nn.Module:
+    if c.pixel_decoder == "fpn":
+        return FPNPixelDecoder(channels, c.hidden_dim)
+    return DeformablePixelDecoder(
+        channels, c.hidden_dim, c.num_heads, c.encoder_layers, c.sampling_points, c.encoder_ffn,
+        c.encoder_dropout,
+    )
+
+
+def _record_parts(
+    trace: Trace,
+    features: list[Tensor],
+    mask_features: Tensor,
+    maps: list[Tensor],
+    token: Tensor,
+    queries: Tensor,
+    output: OneFormerOutput,
+) -> None:
+    """What the parts handed to each other, under the names that lessons and widgets use."""
+    for stride, feature in zip((4, 8, 16, 32), features):
+        trace.record(f"backbone.stride{stride}", feature)
+    for stride, feature in zip((32, 16, 8), maps):
+        trace.record(f"pixel_decoder.stride{stride}", feature)
+    trace.record("pixel_decoder.mask_features", mask_features)
+    trace.record("task.token", token)
+    trace.record("query.object_queries", queries)
+    if output.text_queries is not None:
+        trace.record("text.text_queries", output.text_queries)
+    for i, prediction in enumerate(output.predictions):
+        trace.record(f"prediction{i}.class_logits", prediction.class_logits)
+        trace.record(f"prediction{i}.mask_logits", prediction.mask_logits)

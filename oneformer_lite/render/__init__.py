@@ -1,0 +1,48 @@
+"""Pictures: arrays in, uint8 images, PNG bytes or one HTML file out. Nothing here knows Jupyter."""
+
+from .colors import label_colors, segment_colors
+from .curves import loss_curves, metric_curves
+from .grid import contact_sheet, data_uri, png_bytes, webp_bytes
+from .labels import draw_labels, label_items
+from .overlay import (
+    boundaries,
+    enlarge,
+    enlarge_map,
+    overlay,
+    overlay_labels,
+    overlay_masks,
+)
+from .prediction import (
+    render_instances,
+    render_panoptic,
+    render_prediction,
+    render_semantic,
+    render_truth,
+)
+from .report import GalleryRow, write_report
+
+__all__ = [
+    "GalleryRow",
+    "boundaries",
+    "contact_sheet",
+    "data_uri",
+    "draw_labels",
+    "enlarge",
+    "enlarge_map",
+    "label_colors",
+    "label_items",
+    "loss_curves",
+    "metric_curves",
+    "overlay",
+    "overlay_labels",
+    "overlay_masks",
+    "png_bytes",
+    "render_instances",
+    "render_panoptic",
+    "render_prediction",
+    "render_semantic",
+    "render_truth",
+    "segment_colors",
+    "webp_bytes",
+    "write_report",
+]

@@ -1,0 +1,159 @@
+"""Training curves as PNG bytes, for the report, the notebooks and the live widget.
+
+Matplotlib's object-oriented API throughout: no pyplot, hence no global state and no display.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Record = Mapping[str, object]  # one line of metrics.jsonl
+
+LOSS_TERMS = ("class", "mask", "dice", "contrastive")
+METRICS = ("PQ", "AP", "mIoU")
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Ink, faint ink and the colours of lines, by name; the background is transparent."""
+
+    ink: str
+    faint: str
+    lines: Mapping[str, str]
+
+
+# Okabe and Ito's palette, which colour-blind readers tell apart, darkened or lightened for contrast.
+LIGHT = Theme(
+    ink="#1f2430",
+    faint="#c9cdd6",
+    lines={
+        "total": "#1f2430", "class": "#0072b2", "mask": "#d55e00", "dice": "#009e73",
+        "contrastive": "#b0609a", "PQ": "#0072b2", "AP": "#d55e00", "mIoU": "#009e73",
+    },
+)  # fmt: skip
+DARK = Theme(
+    ink="#e6e9f0",
+    faint="#454c5b",
+    lines={
+        "total": "#e6e9f0", "class": "#56b4e9", "mask": "#f28e4b", "dice": "#3cc79c",
+        "contrastive": "#dd9ac9", "PQ": "#56b4e9", "AP": "#f28e4b", "mIoU": "#3cc79c",
+    },
+)  # fmt: skip
+
+
+def loss_curves(
+    history: Sequence[Record],
+    theme: Theme = LIGHT,
+    size: tuple[float, float] = (6.4, 3.8),
+    dpi: int = 160,
+) -> bytes:
+    """The losses over the steps, on a log scale: smoothed lines over their faint raw values.
+
+    ``history`` holds the lines of metrics.jsonl; those of kind "train" are drawn. ``size`` in
+    inches. Terms that are absent are left out; without any the axes say so.
+    """
+    train = [r for r in history if r.get("kind") == "train"]
+    figure, axes = _axes(theme, size)
+    for name in (*LOSS_TERMS, "total"):
+        steps, values = series(train, name)
+        shown = values > 0  # a log scale has no zero
+        if not shown.any():
+            continue
+        steps, values = steps[shown], values[shown]
+        color = theme.lines[name]
+        axes.plot(steps, values, color=color, alpha=0.18, linewidth=0.8)
+        width = 2.2 if name == "total" else 1.5
+        axes.plot(steps, smooth(values), color=color, linewidth=width, label=name)
+    axes.set_yscale("log")
+    _plain_log_ticks(axes)
+    return _finish(figure, axes, theme, "training loss", dpi)
+
+
+def metric_curves(
+    history: Sequence[Record],
+    theme: Theme = LIGHT,
+    size: tuple[float, float] = (6.4, 3.8),
+    dpi: int = 160,
+) -> bytes:
+    """PQ, AP and mIoU (percent) at each evaluation: the lines of kind "eval" and "final"."""
+    evaluations = [r for r in history if r.get("kind") in ("eval", "final")]
+    figure, axes = _axes(theme, size)
+    for name in METRICS:
+        steps, values = series(evaluations, name)
+        if len(values):
+            color = theme.lines[name]
+            axes.plot(steps, values, "o-", color=color, linewidth=2, markersize=4, label=name)
+            axes.annotate(
+                f"{values[-1]:.1f}", (steps[-1], values[-1]), (6, 0), textcoords="offset points",
+                color=color, fontsize=9, va="center", annotation_clip=False,
+            )  # fmt: skip
+    axes.set_ylim(bottom=0)
+    return _finish(figure, axes, theme, "percent", dpi)
+
+
+def series(records: Sequence[Record], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and finite values, both [n], of one quantity; records without it are skipped."""
+    pairs = [(r["step"], r[name]) for r in records if r.get(name) is not None and "step" in r]
+    table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    table = table[np.isfinite(table).all(axis=1)]
+    return table[:, 0], table[:, 1]
+
+
+def smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
+    """Running geometric mean over ``share`` of the run, centred, with a shrinking window at the ends.
+
+    Geometric, because the curves stand on a log scale; ``values`` [n] are positive.
+    """
+    n = len(values)
+    half = int(n * share / 2)
+    sums = np.concatenate([[0.0], np.cumsum(np.log(values))])
+    at = np.arange(n)
+    reach = np.minimum(half, np.minimum(at, n - 1 - at))
+    return np.exp((sums[at + reach + 1] - sums[at - reach]) / (2 * reach + 1))
+
+
+def _axes(theme: Theme, size: tuple[float, float]):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained", facecolor="none")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(facecolor="none")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(theme.faint)
+    axes.grid(axis="y", color=theme.faint, alpha=0.5, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _plain_log_ticks(axes) -> None:
+    """Ticks such as 0.5, 1, 2, 5: readable without knowing powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _finish(figure, axes, theme: Theme, title: str, dpi: int) -> bytes:
+    axes.tick_params(colors=theme.ink, labelsize=9, length=0)
+    axes.tick_params(which="minor", length=0)
+    axes.set_xlabel("step", color=theme.ink, fontsize=9)
+    axes.set_ylabel(title, color=theme.ink, fontsize=9)
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, names, loc="outside upper left", ncols=len(names), frameon=False,
+            labelcolor=theme.ink, fontsize=9, handlelength=1.4, columnspacing=1.4,
+        )  # fmt: skip
+    else:
+        axes.text(0.5, 0.5, "nothing recorded yet", color=theme.ink, ha="center",
+                  transform=axes.transAxes)  # fmt: skip
+    buffer = io.BytesIO()
+    # Without matplotlib's version in the file, equal curves are equal bytes.
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()

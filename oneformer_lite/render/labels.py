@@ -1,0 +1,86 @@
+"""Class names on pictures: where to put them, and small pills to write them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Item = tuple[str, tuple[int, int]]
+_Box = tuple[float, float, float, float]
+
+_INK = (255, 255, 255, 255)
+_PILL = (18, 22, 30, 190)
+
+
+def label_items(
+    segment_map: np.ndarray, names: Mapping[int, str], min_share: float = 0.004
+) -> list[Item]:
+    """(text, (x, y)) for each named segment, large ones first, at the point deepest inside it.
+
+    ``segment_map`` int [H, W]; ``names`` segment id -> text. Segments under ``min_share`` of the
+    picture get no label: it would hide them.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    found = []
+    for segment_id, name in names.items():
+        mask = segment_map == segment_id
+        area = int(mask.sum())
+        if area == 0 or area < min_share * mask.size:
+            continue
+        # A frame of zeros makes the picture's edge count as the segment's edge.
+        depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        y, x = np.unravel_index(depth.argmax(), depth.shape)
+        found.append((area, (name, (int(x), int(y)))))
+    return [item for _, item in sorted(found, key=lambda pair: -pair[0])]
+
+
+def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = None) -> np.ndarray:
+    """Write each text in a small dark pill centred at its (x, y); uint8 [H, W, 3].
+
+    Items are served in order. One that would cover an earlier label moves up or down by a line, or is
+    left out when there is no room. ``size`` is the letters' height in pixels (default: by picture).
+    """
+    height, width = image.shape[:2]
+    size = size or max(10, round(min(height, width) / 30))
+    font = ImageFont.load_default(size)
+    picture = Image.fromarray(image).convert("RGBA")
+    layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    draw = ImageDraw.Draw(layer)
+    placed: list[_Box] = []
+    for text, (x, y) in items:
+        w = draw.textlength(text, font=font) + size
+        h = size * 1.5
+        box = _free_box((x, y), (w, h), (width, height), placed)
+        if box is None:
+            continue
+        placed.append(box)
+        draw.rounded_rectangle(box, radius=h / 2, fill=_PILL)
+        center = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        draw.text(center, text, font=font, fill=_INK, anchor="mm")
+    return np.asarray(Image.alpha_composite(picture, layer).convert("RGB"))
+
+
+def _free_box(
+    at: tuple[float, float],
+    pill: tuple[float, float],
+    frame: tuple[int, int],
+    placed: Sequence[_Box],
+) -> _Box | None:
+    """The pill's box at ``at``, one line up or one down, inside the frame and clear of the others."""
+    (w, h), (width, height) = pill, frame
+    if w > width or h > height:
+        return None
+    x0 = min(max(at[0] - w / 2, 0), width - w)
+    for shift in (0, -1.1 * h, 1.1 * h):
+        y0 = min(max(at[1] - h / 2 + shift, 0), height - h)
+        box = (x0, y0, x0 + w, y0 + h)
+        if not any(_overlap(box, other) for other in placed):
+            return box
+    return None
+
+
+def _overlap(a: _Box, b: _Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
