@@ -12,15 +12,23 @@ _Box = tuple[float, float, float, float]
 
 _INK = (255, 255, 255, 255)
 _PILL = (18, 22, 30, 190)
+_LINE = 1.5  # a pill's height in letter heights
+_LETTER = 0.55  # a letter's mean width in letter heights
+
+
+def label_size(size: tuple[int, int]) -> int:
+    """Height of the letters, in pixels, for a picture of (height, width)."""
+    return max(10, round(min(size) / 30))
 
 
 def label_items(
-    segment_map: np.ndarray, names: Mapping[int, str], min_share: float = 0.004
+    segment_map: np.ndarray, names: Mapping[int, str], size: int, min_share: float = 0.003
 ) -> list[Item]:
-    """(text, (x, y)) for each named segment, large ones first, at the point deepest inside it.
+    """(text, (x, y)) for each named segment, large ones first.
 
-    ``segment_map`` int [H, W]; ``names`` segment id -> text. Segments under ``min_share`` of the
-    picture get no label: it would hide them.
+    A label sits at the point deepest inside its segment, or just above it where it would hide it.
+    ``segment_map`` int [H, W]; ``names`` segment id -> text; ``size`` as in :func:`draw_labels`.
+    Segments under ``min_share`` of the picture get no label.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -33,6 +41,9 @@ def label_items(
         # A frame of zeros makes the picture's edge count as the segment's edge.
         depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
         y, x = np.unravel_index(depth.argmax(), depth.shape)
+        pill = size * _LINE * size * (_LETTER * len(name) + 1)
+        if area < 3 * pill:
+            y = np.flatnonzero(mask.any(axis=1))[0] - size * _LINE / 2
         found.append((area, (name, (int(x), int(y)))))
     return [item for _, item in sorted(found, key=lambda pair: -pair[0])]
 
@@ -44,7 +55,7 @@ def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = Non
     left out when there is no room. ``size`` is the letters' height in pixels (default: by picture).
     """
     height, width = image.shape[:2]
-    size = size or max(10, round(min(height, width) / 30))
+    size = size or label_size((height, width))
     font = ImageFont.load_default(size)
     picture = Image.fromarray(image).convert("RGBA")
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
@@ -52,7 +63,7 @@ def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = Non
     placed: list[_Box] = []
     for text, (x, y) in items:
         w = draw.textlength(text, font=font) + size
-        h = size * 1.5
+        h = size * _LINE
         box = _free_box((x, y), (w, h), (width, height), placed)
         if box is None:
             continue

@@ -6,14 +6,15 @@ faded picture. Semantic: the classes' colours, without instances.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from ..data.sample import Category, Sample, check_task
 from .colors import HasClass, segment_colors
-from .labels import draw_labels, label_items
+from .labels import draw_labels, label_items, label_size
 from .overlay import enlarge, enlarge_map, overlay, overlay_labels, overlay_masks, stack_masks
 
 
@@ -102,10 +103,10 @@ def render_panoptic(
     labels: bool = True,
 ) -> np.ndarray:
     """Segments in their colours, each with its class name; ``segment_map`` int [H, W], 0 = void."""
-    image, segment_map = enlarge(image, scale), enlarge_map(segment_map, scale)
-    painted = overlay(image, segment_map, segment_colors(segments, categories))
+    colors = segment_colors(segments, categories)
+    painted = _paint(image, segment_map, scale, lambda img, ids: overlay(img, ids, colors))
     names = {s.id: categories[s.class_id].name for s in segments}
-    return draw_labels(painted, label_items(segment_map, names)) if labels else painted
+    return _name(painted, segment_map, names, scale) if labels else painted
 
 
 def render_instances(
@@ -118,15 +119,18 @@ def render_instances(
     labels: bool = True,
 ) -> np.ndarray:
     """Instance masks (bool [n, H, W]) on a faded picture, named, with their scores where given."""
-    image = enlarge(image, scale)
-    # Smooth edges come from the map, so the masks are flattened first: small ones stay on top.
-    stacked = enlarge_map(stack_masks(masks), scale)
-    flat = stacked[None] == np.arange(1, len(masks) + 1)[:, None, None]
-    painted = overlay_masks(image, flat, class_ids, categories, scores)
+    stacked = stack_masks(masks)
+    one_each = np.arange(1, len(masks) + 1)[:, None, None]
+    painted = _paint(
+        image,
+        stacked,
+        scale,
+        lambda img, ids: overlay_masks(img, ids == one_each, class_ids, categories, scores),
+    )
     names = {i + 1: categories[class_id].name for i, class_id in enumerate(class_ids)}
     if scores is not None:
         names = {i: f"{name} {scores[i - 1]:.2f}" for i, name in names.items()}
-    return draw_labels(painted, label_items(stacked, names)) if labels else painted
+    return _name(painted, stacked, names, scale) if labels else painted
 
 
 def render_semantic(
@@ -137,7 +141,31 @@ def render_semantic(
     labels: bool = True,
 ) -> np.ndarray:
     """A label map (int [H, W] of class ids) in the classes' colours, each class named once."""
-    image, label_map = enlarge(image, scale), enlarge_map(label_map, scale)
-    painted = overlay_labels(image, label_map, categories)
+    painted = _paint(
+        image, label_map, scale, lambda img, ids: overlay_labels(img, ids, categories)
+    )
     names = {class_id: category.name for class_id, category in enumerate(categories)}
-    return draw_labels(painted, label_items(label_map, names)) if labels else painted
+    return _name(painted, label_map, names, scale) if labels else painted
+
+
+def _paint(
+    image: np.ndarray,
+    ids: np.ndarray,
+    scale: int,
+    paint: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """``paint(image, ids)`` at ``scale``; enlarged pictures are painted twice as fine and reduced.
+
+    So colours and outlines get smooth edges, which small pictures need most.
+    """
+    if scale == 1:
+        return paint(image, ids)
+    fine = paint(enlarge(image, 2 * scale), enlarge_map(ids, 2 * scale))
+    return np.asarray(Image.fromarray(fine).reduce(2))
+
+
+def _name(
+    painted: np.ndarray, ids: np.ndarray, names: Mapping[int, str], scale: int
+) -> np.ndarray:
+    size = label_size(painted.shape[:2])
+    return draw_labels(painted, label_items(enlarge_map(ids, scale), names, size), size)
