@@ -40,9 +40,9 @@ class InstanceDataset:
             self._index(content["images"], content["annotations"])
         except (KeyError, TypeError) as error:
             raise DataError(
-                f"{self.json_path}: an entry lacks {error}: images need 'id' and 'file_name', "
-                "annotations 'id', 'image_id', 'category_id' and 'segmentation' (boxes alone do "
-                "not make masks)"
+                f"{self.json_path}: an entry is not as expected ({error!r}): images need 'id' and "
+                "'file_name', annotations 'id', 'image_id', 'category_id' and 'segmentation' "
+                "(boxes alone do not make masks)"
             ) from error
 
     def _index(self, images: list[dict], annotations: list[dict]) -> None:
@@ -55,6 +55,8 @@ class InstanceDataset:
         self._file_names = [image["file_name"] for image in images]
         class_ids = {category.id: index for index, category in enumerate(self.categories)}
         objects: dict = {image_id: [] for image_id in self.image_ids}
+        if len(objects) != len(images):
+            raise DataError(f"{self.json_path}: two images share an id: give each its own")
         for entry in annotations:
             if entry["image_id"] not in objects or entry["category_id"] not in class_ids:
                 raise DataError(

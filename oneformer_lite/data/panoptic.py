@@ -17,7 +17,7 @@ from ..errors import DataError
 from .coco_json import parse_categories, read_annotations, require_folder, write_json
 from .image import open_image, read_image, to_rgb
 from .sample import TASKS, Category, Sample, SegmentInfo
-from .segment_ids import check_ids, decode_ids, encode_ids
+from .segment_ids import check_ids, decode_ids, encode_ids, few
 
 
 class PanopticDataset:
@@ -40,11 +40,11 @@ class PanopticDataset:
         self.categories = parse_categories(content["categories"], self.json_path, all_things=False)
         try:
             self._index(content["images"], content["annotations"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{self.json_path}: an entry lacks {error}: images need 'id' and 'file_name', "
-                "annotations 'image_id', 'file_name' and 'segments_info', segments 'id' and "
-                "'category_id'"
+                f"{self.json_path}: an entry is not as expected ({error!r}): images need 'id' and "
+                "'file_name', annotations 'image_id', 'file_name' and 'segments_info', segments "
+                "'id' and 'category_id'"
             ) from error
 
     def _index(self, images: list[dict], annotations: list[dict]) -> None:
@@ -54,25 +54,27 @@ class PanopticDataset:
         process, because reading a Python object writes to its reference count.
         """
         file_names = {image["id"]: image["file_name"] for image in images}
+        if len(file_names) != len(images):
+            raise DataError(f"{self.json_path}: two images share an id: give each its own")
         class_ids = {category.id: index for index, category in enumerate(self.categories)}
         self.image_ids = [annotation["image_id"] for annotation in annotations]
         orphans = {image_id for image_id in self.image_ids if image_id not in file_names}
         if orphans:
             raise DataError(
-                f"{self.json_path}: annotations refer to image ids {sorted(orphans)[:8]}, which "
+                f"{self.json_path}: annotations refer to image ids {few(orphans)}, which "
                 "'images' does not list: add these images or remove their annotations"
             )
         segments = [segment for a in annotations for segment in a["segments_info"]]
         unknown = {s["category_id"] for s in segments} - class_ids.keys()
         if unknown:
             raise DataError(
-                f"{self.json_path}: segments have the category ids {sorted(unknown)[:8]}, which "
+                f"{self.json_path}: segments have the category ids {few(unknown)}, which "
                 "'categories' does not list: add these categories or correct the ids"
             )
         self._file_names = [file_names[image_id] for image_id in self.image_ids]
         self._png_names = [annotation["file_name"] for annotation in annotations]
         self._ends = np.cumsum([len(a["segments_info"]) for a in annotations], dtype=np.int64)
-        self._ids = np.array([s["id"] for s in segments], dtype=np.int32)
+        self._ids = np.array([s["id"] for s in segments], dtype=np.int64)
         self._class_ids = np.array([class_ids[s["category_id"]] for s in segments], dtype=np.int32)
         self._is_crowd = np.array([bool(s.get("iscrowd", 0)) for s in segments], dtype=bool)
 
@@ -113,7 +115,7 @@ class PanopticDataset:
         chosen = slice(self._ends[index - 1] if index else 0, self._ends[index])
         ids = self._ids[chosen].tolist()
         if len(set(ids)) != len(ids):
-            raise DataError(f"{self.json_path}: {path.name} lists a segment id twice: {ids}")
+            raise DataError(f"{self.json_path}: {path.name} lists a segment id twice: {ids}; number them anew")
         check_ids(segment_map, ids, str(path))
         rows = zip(ids, self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist())
         return segment_map, tuple(SegmentInfo(*row) for row in rows)
@@ -198,17 +200,18 @@ def write_panoptic(
         for folder in (image_dir, panoptic_dir):
             Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make the folder {error.filename} ({error.strerror})") from error
-    images, annotations, stems, categories = [], [], set(), None
+        raise DataError(f"cannot make the folder {error.filename} ({error.strerror}): choose a writable one") from error
+    images, annotations, stems, image_ids, categories = [], [], set(), set(), None
     for sample in samples:
         stem = Path(sample.file_name).stem or f"{sample.image_id:012d}"
         categories = categories or sample.categories
-        if stem in stems or sample.categories != categories:
+        if stem in stems or sample.image_id in image_ids or sample.categories != categories:
             raise DataError(
                 f"image {sample.image_id} ({stem}) comes twice or has other categories than the "
                 "first: give each sample its own image_id and file_name, and all the same classes"
             )
         stems.add(stem)
+        image_ids.add(sample.image_id)
         image_entry, annotation_entry = save_sample(
             sample, Path(image_dir) / f"{stem}.jpg", Path(panoptic_dir) / f"{stem}.png"
         )

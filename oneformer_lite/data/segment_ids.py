@@ -49,15 +49,16 @@ def check_ids(segment_map: np.ndarray, listed: Sequence[int], where: str) -> Non
         return
     problems = []
     if drawn - listed:
-        problems.append(f"ids {_few(drawn - listed)} have pixels but are not listed")
+        problems.append(f"ids {few(drawn - listed)} have pixels but are not listed")
     if listed - drawn:
-        problems.append(f"ids {_few(listed - drawn)} are listed but have no pixel")
+        problems.append(f"ids {few(listed - drawn)} are listed but have no pixel")
     raise DataError(
         f"{where}: the PNG and segments_info disagree: {' and '.join(problems)}; use the PNG and "
         "the JSON of the same release, or write both again"
     )
 
 
-def _few(ids: set[int], limit: int = 8) -> str:
-    shown = ", ".join(map(str, sorted(ids)[:limit]))
+def few(ids: set, limit: int = 8) -> str:
+    """The first ids of a set, for an error message of bearable length."""
+    shown = ", ".join(map(str, sorted(ids, key=str)[:limit]))
     return shown if len(ids) <= limit else f"{shown} and {len(ids) - limit} more"

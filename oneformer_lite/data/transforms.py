@@ -189,13 +189,8 @@ def resized(sample: Sample, height: int, width: int) -> Sample:
     pixels = torch.tensor(sample.image).permute(2, 0, 1)
     # Antialiased as in Pillow and equal to it within one grey level, but several times as fast.
     image = F.resize(pixels, [height, width], antialias=True).permute(1, 2, 0).contiguous().numpy()
-    masks = sample.masks
-    return _rebuilt(
-        sample,
-        image,
-        resize_nearest(sample.segment_map, height, width),
-        None if masks is None else resize_nearest(masks, height, width),
-    )
+    masks = None if sample.masks is None else resize_nearest(sample.masks, height, width)
+    return _rebuilt(sample, image, resize_nearest(sample.segment_map, height, width), masks)
 
 
 def resize_nearest(array: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -212,11 +207,8 @@ def resize_nearest(array: np.ndarray, height: int, width: int) -> np.ndarray:
 def cropped(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
     """The window [top, top + height) x [left, left + width), as far as the sample reaches."""
     window = (..., slice(top, top + height), slice(left, left + width))
-    masks = sample.masks
-    image = sample.image[window[1:]]
-    return _rebuilt(
-        sample, image, sample.segment_map[window], None if masks is None else masks[window]
-    )
+    masks = None if sample.masks is None else sample.masks[window]
+    return _rebuilt(sample, sample.image[window[1:]], sample.segment_map[window], masks)
 
 
 def padded(sample: Sample, height: int, width: int, pad_value: int) -> Sample:
