@@ -2,5 +2,6 @@
 
 from .classes import CATEGORIES
 from .dataset import Toytown
+from .export import write_toytown
 
-__all__ = ["CATEGORIES", "Toytown"]
+__all__ = ["CATEGORIES", "Toytown", "write_toytown"]
