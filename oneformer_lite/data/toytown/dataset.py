@@ -11,8 +11,9 @@ from PIL import Image
 from ...errors import ConfigError
 from ..sample import Category, Sample, SegmentInfo
 from .classes import CATEGORIES
+from .land import STUFF
 from .painter import paint, paint_elements
-from .scene import STUFF, Scene, compose
+from .scene import Scene, compose
 
 LENGTHS = {"train": 8000, "val": 500}
 SMALLEST, LARGEST = 64, 1024

@@ -33,6 +33,16 @@ def paint_person(pen: Pen, rng: random.Random) -> None:
         paint_umbrella(pen, rng.choice(TOPS))
 
 
+def paint_crowd(pen: Pen, rng: random.Random) -> None:
+    """Eight to thirteen small people close together, 1.9 wide: one segment, marked as crowd."""
+    element, x, y, unit, depth = pen.element, pen.ox, pen.oy, abs(pen.sx), pen.depth
+    for i in range(rng.randint(8, 13)):
+        back = 0.22 - 0.02 * i  # from the back row to the front
+        pen.place(element, x + rng.uniform(-0.85, 0.85) * unit, y - back * unit, unit * 0.82, depth,
+                  flip=rng.random() < 0.5)  # fmt: skip
+        paint_person(pen, rng)
+
+
 def paint_legs(pen: Pen, color: Color, stride: float) -> None:
     """Two legs and shoes, ``stride`` apart."""
     for side, tone in ((-1, shade(color, 0.8)), (1, color)):

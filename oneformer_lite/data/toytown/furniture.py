@@ -156,6 +156,8 @@ def paint_sign(pen: Pen, rng: random.Random) -> None:
     pen.line(0, 0, 0, high, 0.085, (152, 158, 164))
     white: Color = (248, 248, 244)
     kind = rng.randrange(5)
+    if kind == 3:
+        pen.sx = abs(pen.sx)  # letters are not mirrored
     if kind == 0:
         pen.polygon(ring(0, high, r, r, 8, math.pi / 8), white)
         pen.polygon(ring(0, high, r * 0.88, r * 0.88, 8, math.pi / 8), (200, 36, 40))

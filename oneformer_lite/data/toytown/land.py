@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 import random
 
+from . import classes as c
 from .light import Color, Light, hexes, mix, shade
 from .pen import Pen, Point
 
+STUFF = (c.SKY, c.BUILDING, c.ROAD, c.SIDEWALK, c.GRASS, c.WATER)
 ASPHALT = hexes("6c6f78 5f636e 787880")
 PAVING = hexes("c9c2b6 bdb9b4 d2c4ae b8b4bc")
 LAWN = hexes("7fb552 6ea54a 92bd5c 79b06a")
 RIVER = hexes("4c9cb0 3f86a8 5aa8a4")
 PAINT: Color = (240, 238, 228)
 SNOW: Color = (240, 245, 250)
+
+
+def element_of(class_id: int) -> int:
+    """The number in the element map of a kind of stuff; 0 is void."""
+    return 1 + STUFF.index(class_id)
 
 
 def paint_sky(pen: Pen, rng: random.Random, width: float, low: float) -> None:
@@ -142,9 +149,14 @@ def paint_grass(pen: Pen, rng: random.Random, top, bottom, width: float) -> None
         if flowers and rng.random() < 0.4:
             pen.disc(x, y, r * 0.75, r * 0.6, flower)
         else:
-            tone = shade(lawn, rng.choice((0.8, 1.14)))
-            pen.polygon([(x - r, y), (x - r * 0.6, y - r * 1.8), (x, y - r * 0.4),
-                         (x + r * 0.7, y - r * 2.0), (x + r, y)], tone)  # fmt: skip
+            tuft(pen, rng, x, y, r, lawn)
+
+
+def tuft(pen: Pen, rng: random.Random, x: float, y: float, r: float, lawn: Color) -> None:
+    """A few blades of grass."""
+    pen.polygon([(x - r, y), (x - r * 0.6, y - r * 1.8), (x, y - r * 0.4),
+                 (x + r * 0.7, y - r * 2.0), (x + r, y)],
+                shade(lawn, rng.choice((0.8, 1.14))))  # fmt: skip
 
 
 def paint_water(pen: Pen, rng: random.Random, top, bottom, width: float) -> None:
