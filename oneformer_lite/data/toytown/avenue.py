@@ -25,14 +25,14 @@ class Lane(NamedTuple):
 
     class_id: int
     view: View
-    inner: float
-    outer: float
+    left: float
+    right: float
 
     def spot(self, rng: random.Random, class_id: int) -> Point:
         """A place (x, y) for a thing of this class; vehicles drive in the middle of the lane."""
         unit = FAR_UNIT + (self.view.near_unit - FAR_UNIT) * rng.uniform(0.12, 1.0)
         share = rng.uniform(0.42, 0.58) if class_id in (c.CAR, c.BUS) else rng.uniform(0.2, 0.85)
-        lateral = self.inner + (self.outer - self.inner) * share
+        lateral = self.left + (self.right - self.left) * share
         return ground(self.view, lateral, unit)
 
 
@@ -41,10 +41,10 @@ def ground(view: View, lateral: float, unit: float, above: float = 0.0) -> Point
     return view.vanish + lateral * unit, view.horizon + (view.camera - above) * unit
 
 
-def quad(view: View, inner: float, outer: float, near: float, far: float) -> list[Point]:
+def quad(view: View, left: float, right: float, near: float, far: float) -> list[Point]:
     """A strip of ground between two lateral positions and two distances (as units)."""
-    return [ground(view, inner, near), ground(view, outer, near), ground(view, outer, far),
-            ground(view, inner, far)]  # fmt: skip
+    return [ground(view, left, near), ground(view, right, near), ground(view, right, far),
+            ground(view, left, far)]  # fmt: skip
 
 
 def lay_avenue(rng: random.Random, view: View) -> list[Lane]:
@@ -56,7 +56,8 @@ def lay_avenue(rng: random.Random, view: View) -> list[Lane]:
         order = [c.SIDEWALK, c.GRASS] if rng.random() < 0.75 else [c.GRASS, c.SIDEWALK]
         for class_id in order:
             wide = rng.uniform(0.55, 0.95)
-            lanes.append(Lane(class_id, view, side * edge, side * (edge + wide)))
+            left, right = sorted((side * edge, side * (edge + wide)))
+            lanes.append(Lane(class_id, view, left, right))
             edge += wide
     return lanes
 
@@ -71,33 +72,33 @@ def paint_avenue(pen: Pen, rng: random.Random, view: View, lanes: list[Lane]) ->
     lawn, slab, asphalt = rng.choice(LAWN), rng.choice(PAVING), rng.choice(ASPHALT)
     colors = {c.GRASS: frosted(pen.light, lawn, 0.55), c.SIDEWALK: frosted(pen.light, slab, 0.5),
               c.ROAD: frosted(pen.light, asphalt, 0.12)}  # fmt: skip
-    wide = max(abs(lane.outer) for lane in lanes)
+    left, right = min(lane.left for lane in lanes), max(lane.right for lane in lanes)
     pen.world(element_of(c.GRASS), 0.4)
-    for side in (-1, 1):
-        pen.polygon(quad(view, side * wide, side * 30, 1.0, FAR_UNIT), shade(colors[c.GRASS], 0.9))
+    for edge in (left, right):
+        pen.polygon(quad(view, edge, edge * 20, 1.0, FAR_UNIT), shade(colors[c.GRASS], 0.9))
     for lane in lanes:
         pen.world(element_of(lane.class_id), 0.3)
-        pen.polygon(quad(view, lane.inner, lane.outer, 1.0, FAR_UNIT), colors[lane.class_id])
+        pen.polygon(quad(view, lane.left, lane.right, 1.0, FAR_UNIT), colors[lane.class_id])
         if lane.class_id == c.SIDEWALK:
             pave(pen, view, lane, colors[c.SIDEWALK])
         elif lane.class_id == c.GRASS:
             for _ in range(14):
                 unit = rng.uniform(FAR_UNIT * 1.3, view.near_unit)
-                tuft(pen, rng, *ground(view, rng.uniform(lane.inner, lane.outer), unit),
+                tuft(pen, rng, *ground(view, rng.uniform(lane.left, lane.right), unit),
                      unit * 0.05, colors[c.GRASS])  # fmt: skip
-    mark_road(pen, rng, view, max(lane.outer for lane in lanes if lane.class_id == c.ROAD))
+    mark_road(pen, rng, view, max(lane.right for lane in lanes if lane.class_id == c.ROAD))
     theme = rng.choice(THEMES)
-    for side in (-1, 1):
-        pen.world(element_of(c.BUILDING), 0.5)
-        paint_side(pen, rng, view, side * wide, theme)
+    pen.world(element_of(c.BUILDING), 0.5)
+    for edge in (left, right):
+        paint_side(pen, rng, view, edge, theme)
 
 
 def pave(pen: Pen, view: View, lane: Lane, slab: Color) -> None:
     """Joints across a pavement, and its kerbs."""
     for far, near in distances(0.45, 0.9):
-        pen.polygon(quad(view, lane.inner, lane.outer, near, far), shade(slab, 0.88))
-    kerb = 0.09 if lane.outer > 0 else -0.09
-    pen.polygon(quad(view, lane.inner, lane.inner + kerb, 1.0, FAR_UNIT), shade(slab, 0.74))
+        pen.polygon(quad(view, lane.left, lane.right, near, far), shade(slab, 0.88))
+    kerb = lane.left if lane.left > 0 else lane.right - 0.09
+    pen.polygon(quad(view, kerb, kerb + 0.09, 1.0, FAR_UNIT), shade(slab, 0.74))
 
 
 def mark_road(pen: Pen, rng: random.Random, view: View, kerb: float) -> None:

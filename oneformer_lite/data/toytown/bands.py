@@ -64,7 +64,7 @@ def lay_bands(rng: random.Random, view: View, base: float) -> list[Band]:
     half = view.width / 2
 
     def line(y0: float, grow: float) -> Callable[[float], float]:
-        return lambda x: y0 + grow * (slope * (x - half) + bend * (x - half) ** 2) / half / 2
+        return lambda x: y0 + grow * (slope * (x / half - 1) + bend * (x / half - 1) ** 2 / 2) / 2
 
     lines = [line(y0, 0.4 + 0.6 * i / len(sizes)) for i, y0 in enumerate(edges)]
     return [

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import ConfigError
-from ..sample import Category, Sample, SegmentInfo
+from ..sample import TASKS, Category, Sample, SegmentInfo
 from .classes import CATEGORIES
 from .land import STUFF
 from .painter import paint, paint_elements
@@ -35,6 +35,7 @@ class Toytown:
     """
 
     categories: tuple[Category, ...] = CATEGORIES
+    tasks: tuple[str, ...] = TASKS
 
     def __init__(self, split: str, size: int | tuple[int, int] = 128, length: int | None = None,
                  seed: int = 0) -> None:  # fmt: skip

@@ -51,14 +51,14 @@ class Thing(NamedTuple):
 
 WALKS = (c.SIDEWALK, c.SIDEWALK, c.GRASS, c.ROAD)
 KINDS: dict[int, Kind] = {
-    c.CAR: Kind(1.5, (c.ROAD,), 0.87, 0.75, 0.10, 0.36, paint_car),
-    c.BUS: Kind(0.55, (c.ROAD,), 1.5, 1.25, 0.08, 0.25, paint_bus),
-    c.PERSON: Kind(1.9, WALKS, 0.22, 1.0, 0.125, 0.44, paint_person),
+    c.CAR: Kind(1.4, (c.ROAD,), 0.87, 0.75, 0.10, 0.36, paint_car),
+    c.BUS: Kind(1.5, (c.ROAD,), 1.5, 1.25, 0.08, 0.27, paint_bus),
+    c.PERSON: Kind(1.8, WALKS, 0.22, 1.0, 0.125, 0.44, paint_person),
     c.TREE: Kind(1.2, (c.GRASS, c.GRASS, c.SIDEWALK), 0.6, 2.1, 0.09, 0.34, paint_tree),
     c.DOG: Kind(0.9, (c.SIDEWALK, c.GRASS), 0.42, 0.6, 0.16, 0.46, paint_dog),
-    c.LAMP: Kind(0.9, (c.SIDEWALK,), 0.2, 2.0, 0.12, 0.34, paint_lamp),
+    c.LAMP: Kind(0.95, (c.SIDEWALK,), 0.2, 2.0, 0.12, 0.34, paint_lamp),
     c.BALL: Kind(0.8, (c.GRASS, c.SIDEWALK, c.ROAD), 0.25, 0.5, 0.17, 0.46, paint_ball),
-    c.SIGN: Kind(0.75, (c.SIDEWALK, c.GRASS), 0.3, 1.4, 0.12, 0.36, paint_sign),
+    c.SIGN: Kind(0.95, (c.SIDEWALK, c.GRASS), 0.3, 1.4, 0.12, 0.36, paint_sign),
 }
 ONCOMING: dict[int, Kind] = KINDS | {  # in an avenue the traffic comes towards us
     c.CAR: KINDS[c.CAR]._replace(half=0.48, most=0.42, paint=paint_car_front),
@@ -71,7 +71,7 @@ CROWD = Kind(0.0, (c.SIDEWALK, c.GRASS), 0.95, 1.15, 0.12, 0.24, paint_crowd)
 def place_things(rng: random.Random, view: View, zones: list[Zone],
                  kinds: dict[int, Kind]) -> list[Thing]:  # fmt: skip
     """Between 1 and 12 things that leave each other a fair share of the picture."""
-    wanted = rng.choices(range(1, 11), weights=(3, 7, 12, 15, 16, 14, 12, 9, 7, 5))[0]
+    wanted = rng.choices(range(1, 11), weights=(4, 9, 14, 16, 16, 13, 10, 7, 5, 3))[0]
     classes, weights = list(kinds), [kind.weight for kind in kinds.values()]
     things: list[Thing] = []
     for _ in range(6 if rng.random() < 0.07 else 0):
@@ -82,7 +82,7 @@ def place_things(rng: random.Random, view: View, zones: list[Zone],
         class_id = rng.choices(classes, weights=weights)[0]
         found = attempt(rng, view, zones, kinds[class_id], class_id, things)
         things += found
-        if found and rng.random() < 0.36:
+        if found and rng.random() < 0.32:
             room = min(12, wanted + 2) - len(things)
             things += companions(rng, view, found[0], things, room)
     for _ in range(rng.choice((0, 0, 1, 2))):
@@ -111,8 +111,10 @@ def companions(rng: random.Random, view: View, first: Thing, things: list[Thing]
     if first.class_id not in (c.CAR, c.PERSON, c.TREE, c.DOG, c.BALL):
         return []
     found: list[Thing] = []
-    side = rng.choice((-1, 1))
-    for i in range(min(room, rng.choice((1, 1, 2)))):
+    side, most = rng.choice((-1, 1)), rng.choice((1, 1, 2))
+    if first.kind is ONCOMING[c.CAR]:  # towards the other lane, not onto the pavement
+        side, most = (1 if first.x < view.vanish else -1), 1
+    for i in range(min(room, most)):
         x = first.x + side * (i + 1) * first.kind.half * first.unit * rng.uniform(1.1, 1.9)
         y = first.y + rng.uniform(-0.02, 0.02) * (1 if first.class_id == c.CAR else 2)
         flip = first.flip if first.class_id == c.CAR else rng.random() < 0.5

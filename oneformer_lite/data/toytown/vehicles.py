@@ -7,7 +7,6 @@ vehicle drives), y up, the origin on the ground below the middle.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 from .light import Color, hexes, mix, shade
 from .pen import Pen
@@ -160,6 +159,3 @@ def paint_bus_front(pen: Pen, rng: random.Random) -> None:
     pen.box(-0.36, 1.26, 0.36, 1.38, (36, 38, 44))
     pen.box(-0.28, 1.29, 0.26, 1.35, (255, 184, 62), lit=True)
     pen.box(-0.54, 0.44, 0.54, 0.5, (247, 243, 230))
-
-
-Painter = Callable[[Pen, random.Random], None]
