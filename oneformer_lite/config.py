@@ -29,9 +29,13 @@ class ModelConfig:
     num_classes: int = 133
     class_names: tuple[str, ...] = ()
     is_thing: tuple[bool, ...] = ()
+    class_colors: tuple[tuple[int, int, int], ...] = ()  # for pictures; grey means: choose one
 
-    # -- input: side of the training crop, and the side to which predict() brings the shorter side
+    # -- input: side of the training crop; in inference the shorter side becomes test_size (image_size
+    # if not set), but the longer one at most test_max_size (twice that if not set)
     image_size: int = 1024
+    test_size: int | None = None
+    test_max_size: int | None = None
 
     # -- backbone: a timm name with features at strides 4, 8, 16, 32
     backbone: str = "resnet50"
@@ -107,28 +111,43 @@ class ModelConfig:
         self._check_classes()
 
     def _check_classes(self) -> None:
-        """Names and thing flags follow ``num_classes``; stale ones (after replace) are dropped aloud."""
-        for field, fallback in (("class_names", "generic names"), ("is_thing", "every class a thing")):
-            value = tuple(getattr(self, field))
-            if value and len(value) != self.num_classes:
-                warnings.warn(
-                    f"{field} has {len(value)} entries but num_classes is {self.num_classes}: "
-                    f"using {fallback}. config.for_classes(config, dataset.categories) sets all three.",
-                    stacklevel=4,
-                )
-                value = ()
-            if not value:
-                value = (
-                    tuple(f"class {i}" for i in range(self.num_classes))
-                    if field == "class_names"
-                    else (True,) * self.num_classes
-                )
-            object.__setattr__(self, field, value)
+        """Names, thing flags and colours follow ``num_classes``; stale ones (after replace) go aloud."""
+        defaults = {
+            "class_names": tuple(f"class {i}" for i in range(self.num_classes)),
+            "is_thing": (True,) * self.num_classes,
+            "class_colors": (Category.color,) * self.num_classes,
+        }
+        stale = [name for name in defaults if len(getattr(self, name)) not in (0, self.num_classes)]
+        if stale:
+            warnings.warn(
+                f"num_classes is {self.num_classes}, but {', '.join(stale)} are for another number: they "
+                "fall back to generic names, all things. config.for_classes(config, dataset.categories) "
+                "sets everything about the classes.",
+                stacklevel=4,
+            )
+        for name, default in defaults.items():
+            value = () if name in stale else getattr(self, name)
+            # lists come from JSON; tuples keep a configuration hashable and comparable
+            value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
+            object.__setattr__(self, name, value or default)
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The classes as a data set would list them, numbered from 1."""
+        rows = zip(self.class_names, self.is_thing, self.class_colors)
+        return tuple(Category(i, *row) for i, row in enumerate(rows, start=1))
 
     @property
     def num_texts(self) -> int:
         """Entries of an image's text list (N_text in the paper): queries minus learned context."""
         return self.num_queries - self.text_context
+
+    def inference_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which a picture of this size is segmented (detectron2's rule)."""
+        short = self.test_size or self.image_size
+        longest = self.test_max_size or 2 * short
+        scale = min(short / min(height, width), longest / max(height, width))
+        return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelConfig:
@@ -138,6 +157,7 @@ def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelCon
         num_classes=len(categories),
         class_names=tuple(c.name for c in categories),
         is_thing=tuple(c.is_thing for c in categories),
+        class_colors=tuple(c.color for c in categories),
     )
 
 
@@ -171,7 +191,7 @@ def toytown() -> ModelConfig:
 
 def coco_r50() -> ModelConfig:
     """COCO panoptic (133 classes), ResNet-50, 150 queries; published 51.5 PQ / 42.5 AP / 61.2 mIoU."""
-    return ModelConfig()
+    return ModelConfig(test_size=800, test_max_size=1333)
 
 
 def coco_swin_t() -> ModelConfig:
@@ -188,7 +208,8 @@ def ade20k_swin_t() -> ModelConfig:
     """ADE20K (150 classes, 512-pixel crops) with Swin-Tiny; the merge keeps queries above 0.5."""
     return replace(
         coco_swin_t(),
-        num_classes=150, class_names=(), is_thing=(), image_size=512, object_mask_threshold=0.5,
+        num_classes=150, class_names=(), is_thing=(),
+        image_size=512, test_size=512, test_max_size=2048, object_mask_threshold=0.5,
     )
 
 
@@ -196,5 +217,6 @@ def cityscapes_r50() -> ModelConfig:
     """Cityscapes (19 classes, 512x1024 crops), ResNet-50 whose BatchNorm learns."""
     return replace(
         coco_r50(),
-        num_classes=19, class_names=(), is_thing=(), image_size=1024, backbone_norm="batch",
+        num_classes=19, class_names=(), is_thing=(),
+        image_size=1024, test_size=1024, test_max_size=2048, backbone_norm="batch",
     )

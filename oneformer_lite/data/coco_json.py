@@ -6,6 +6,7 @@ import colorsys
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import DataError
@@ -101,7 +102,5 @@ def write_json(path: str | Path, content: dict) -> None:
             "writable folder"
         ) from error
     finally:
-        try:
-            temporary.unlink(missing_ok=True)
-        except OSError:  # the folder itself is not there or not writable: nothing was left behind
-            pass
+        with suppress(OSError):  # gone after a success, never made if the folder is not writable
+            temporary.unlink()

@@ -1,8 +1,10 @@
-"""Reading pictures from disk, with errors that say which file is bad and what to do about it."""
+"""Pictures from and to disk, with errors that say which file is bad and what to do about it."""
 
 from __future__ import annotations
 
+import io
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +61,23 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises :class:`DataError` if the file is missing, empty, cut short or no picture.
     """
     return to_rgb(open_image(path))
+
+
+def write_image(path: str | Path, pixels: np.ndarray) -> None:
+    """Write uint8 [H, W, 3] in the format of the suffix: ``.png`` exactly, ``.jpg`` at quality 95.
+
+    Raises :class:`DataError` if the disk is full or the folder not writable.
+    """
+    path = Path(path)
+    # Pillow, given a path, does not notice when a full disk takes only a part of its last block.
+    content = io.BytesIO()
+    picture_format = Image.registered_extensions()[path.suffix.lower()]
+    Image.fromarray(pixels).save(content, picture_format, quality=95)
+    try:
+        path.write_bytes(content.getbuffer())
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise DataError(
+            f"cannot write {path} ({error.strerror}): free some space or choose a writable folder"
+        ) from error

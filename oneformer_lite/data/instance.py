@@ -80,10 +80,10 @@ class InstanceDataset:
         height, width = image.shape[:2]
         rows = json.loads(self._packed[self._ends[index] : self._ends[index + 1]])
         masks = np.zeros((len(rows), height, width), bool)
-        for mask, (annotation_id, _, _, segmentation) in zip(masks, rows):
+        for mask, (annotation_id, _, _, segmentation) in zip(masks, rows, strict=True):
             mask[:] = self._decode(segmentation, height, width, annotation_id)
         drawn = masks.any((1, 2))
-        rows = [row for row, keep in zip(rows, drawn) if keep]
+        rows = [row for row, keep in zip(rows, drawn, strict=True) if keep]
         masks = masks[drawn]
         segment_map = np.zeros((height, width), np.int32)
         for number, mask in enumerate(masks, start=1):

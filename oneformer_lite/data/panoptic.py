@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ..errors import DataError
 from .coco_json import parse_categories, read_annotations, require_folder, write_json
-from .image import open_image, read_image, to_rgb
+from .image import open_image, read_image, to_rgb, write_image
 from .sample import TASKS, Category, Sample, SegmentInfo
 from .segment_ids import check_ids, decode_ids, encode_ids, few
 
@@ -115,10 +114,12 @@ class PanopticDataset:
         chosen = slice(self._ends[index - 1] if index else 0, self._ends[index])
         ids = self._ids[chosen].tolist()
         if len(set(ids)) != len(ids):
-            raise DataError(f"{self.json_path}: {path.name} lists a segment id twice: {ids}; number them anew")
+            raise DataError(
+                f"{self.json_path}: {path.name} lists a segment id twice: {ids}; number them anew"
+            )
         check_ids(segment_map, ids, str(path))
-        rows = zip(ids, self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist())
-        return segment_map, tuple(SegmentInfo(*row) for row in rows)
+        class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
+        return segment_map, tuple(map(SegmentInfo, ids, class_ids, is_crowd))
 
 
 def save_sample(
@@ -132,15 +133,8 @@ def save_sample(
             "store: give every pixel to one segment first"
         )
     check_ids(sample.segment_map, [s.id for s in sample.segments], f"image {sample.image_id}")
-    try:
-        # COCO ships JPEG; 95 keeps the compression below what a network could notice.
-        Image.fromarray(sample.image).save(image_path, quality=95)
-        Image.fromarray(encode_ids(sample.segment_map)).save(png_path)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {image_path} and {png_path} ({error.strerror or error}): free some "
-            "space or choose a writable folder"
-        ) from error
+    write_image(image_path, sample.image)
+    write_image(png_path, encode_ids(sample.segment_map))
     height, width = sample.size
     image_entry = {
         "id": sample.image_id, "file_name": image_path.name, "height": height, "width": width,
@@ -200,7 +194,9 @@ def write_panoptic(
         for folder in (image_dir, panoptic_dir):
             Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make the folder {error.filename} ({error.strerror}): choose a writable one") from error
+        raise DataError(
+            f"cannot make the folder {error.filename} ({error.strerror}): choose a writable one"
+        ) from error
     images, annotations, stems, image_ids, categories = [], [], set(), set(), None
     for sample in samples:
         stem = Path(sample.file_name).stem or f"{sample.image_id:012d}"

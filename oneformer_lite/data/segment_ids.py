@@ -60,5 +60,6 @@ def check_ids(segment_map: np.ndarray, listed: Sequence[int], where: str) -> Non
 
 def few(ids: set, limit: int = 8) -> str:
     """The first ids of a set, for an error message of bearable length."""
-    shown = ", ".join(map(str, sorted(ids, key=str)[:limit]))
+    names = sorted(map(str, ids), key=lambda name: (len(name), name))
+    shown = ", ".join(names[:limit])
     return shown if len(ids) <= limit else f"{shown} and {len(ids) - limit} more"

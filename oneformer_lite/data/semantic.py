@@ -44,7 +44,7 @@ class SemanticDataset:
             )
         self.categories = tuple(
             Category(id=index, name=name, is_thing=bool(thing), color=distinct_color(index))
-            for index, (name, thing) in enumerate(zip(class_names, things))
+            for index, (name, thing) in enumerate(zip(class_names, things, strict=True))
         )
         self.ignore_index = ignore_index
         self.image_dir = require_folder(image_dir, "the pictures")

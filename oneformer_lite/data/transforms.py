@@ -232,8 +232,12 @@ def _rebuilt(
     else:
         kept = masks.any((1, 2))
         masks = masks[kept]
-    segments = tuple(segment for segment, keep in zip(sample.segments, kept) if keep)
-    return sample.replace(image=image, segment_map=segment_map, segments=segments, masks=masks)
+    return sample.replace(
+        image=image,
+        segment_map=segment_map,
+        segments=tuple(s for s, keep in zip(sample.segments, kept, strict=True) if keep),
+        masks=masks,
+    )
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:

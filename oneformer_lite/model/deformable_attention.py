@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention without a CUDA operator, twice: slow and clear, fast and equal.
+"""Multi-scale deformable attention without a CUDA operator, in two equal forms.
 
 Lesson 03. Zhu et al., "Deformable DETR" (ICLR 2021), equation 3; official
 ``modeling/pixel_decoder/ops`` (the operator that the official code compiles).
@@ -22,7 +22,7 @@ def sample_by_grid(
     locations: Float[Tensor, "B N M L P 2"],
     weights: Float[Tensor, "B N M L P"],
 ) -> Float[Tensor, "B N C"]:
-    """The clear twin: one ``grid_sample`` per level, then the weighted sum.
+    """The clear form: one ``grid_sample`` per level, then the weighted sum.
 
     ``locations`` are (x, y) in [0, 1] over a level; outside of it the value is 0.
     """
@@ -44,7 +44,7 @@ def sample_by_bag(
     locations: Float[Tensor, "B N M L P 2"],
     weights: Float[Tensor, "B N M L P"],
 ) -> Float[Tensor, "B N C"]:
-    """The fast twin: every query is a bag of 4 L P weighted rows of one table.
+    """The form for wide heads: every query is a bag of 4 L P weighted rows of one table.
 
     Bilinear interpolation is a weighted sum of four pixels, attention a weighted sum of samples;
     together they are one ``embedding_bag`` whose per-sample weights are their product.
@@ -77,6 +77,22 @@ def sample_by_bag(
         per_sample_weights=(bilinear * weights[..., None]).flatten(3).flatten(0, 2),
     )  # [B * N * M, d]
     return bag.view(batch, -1, heads * dim)
+
+
+def sample(
+    value: Float[Tensor, "B S M d"],
+    shapes: Shapes,
+    locations: Float[Tensor, "B N M L P 2"],
+    weights: Float[Tensor, "B N M L P"],
+) -> Float[Tensor, "B N C"]:
+    """Whichever form is faster here: the bag on a CPU without gradients and with wide heads.
+
+    Its backward pass sorts its rows, and with narrow heads computing them costs more than it saves
+    (``tests/benchmarks/deformable_attention.py``).
+    """
+    wide = value.shape[-1] >= 32 and value.device.type == "cpu"
+    form = sample_by_bag if wide and not torch.is_grad_enabled() else sample_by_grid
+    return form(value, shapes, locations, weights)
 
 
 class DeformableAttention(nn.Module):
@@ -128,4 +144,4 @@ class DeformableAttention(nn.Module):
     ) -> Float[Tensor, "B N C"]:
         value = self.value_proj(memory).unflatten(-1, (self.heads, -1))
         locations, weights = self.sampling(query, reference, shapes)
-        return self.output_proj(sample_by_bag(value, shapes, locations, weights))
+        return self.output_proj(sample(value, shapes, locations, weights))

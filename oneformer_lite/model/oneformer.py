@@ -6,8 +6,10 @@ official ``oneformer/oneformer_model.py``.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -91,6 +93,12 @@ class OneFormer(nn.Module):
         if record is not None:
             _record_parts(record, features, mask_features, maps, token, queries, output)
         return output
+
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
+        """Write ``config.json`` and ``model.safetensors``; ``ofl.from_pretrained(folder)`` reads them."""
+        from ..weights import save_pretrained
+
+        return save_pretrained(self, folder, dtype)
 
     def _check(self, images: Tensor, tasks: list[str], texts: Sequence | None) -> None:
         if images.ndim != 4 or images.shape[1] != 3:

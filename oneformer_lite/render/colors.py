@@ -75,23 +75,25 @@ def label_colors(categories: Sequence[Category]) -> dict[int, RGB]:
 def segment_colors(
     segments: Iterable[HasClass], categories: Sequence[Category]
 ) -> dict[int, RGB]:
-    """Segment id -> colour, deterministic: stuff has its class's colour, things a variant of theirs.
+    """Segment id -> colour, deterministic: near the class colour, and distinct for things.
 
-    Segments are served in the order given; each takes the first variant of its class colour that is
-    far enough from all colours given out so far, or the farthest when the picture is too crowded.
+    Stuff and the first thing of each class in the order given have exactly the class colour. Each
+    further thing takes the first variant of it that is far enough from all colours given out, or
+    the farthest when the picture is too crowded.
     """
     base = label_colors(categories)
     colors: dict[int, RGB] = {}
-    used: list[np.ndarray] = []
-    things = []
-    for segment in segments:  # stuff first: its colour does not move
-        if categories[segment.class_id].is_thing:
-            things.append(segment)
+    later = []
+    started = set()
+    for segment in segments:
+        if categories[segment.class_id].is_thing and segment.class_id in started:
+            later.append(segment)
         else:
             colors[segment.id] = base[segment.class_id]
-            used.append(rgb_to_oklab(base[segment.class_id]))
-    for segment in things:
-        choice = _farthest_enough(_variants(base[segment.class_id]), used)
+            started.add(segment.class_id)
+    used = [rgb_to_oklab(color) for color in colors.values()]
+    for segment in later:
+        choice = _far_enough(_variants(base[segment.class_id]), used)
         colors[segment.id] = tuple(int(v) for v in choice)
         used.append(rgb_to_oklab(choice))
     return colors
@@ -117,10 +119,8 @@ def _variants(color: RGB) -> np.ndarray:
     return oklab_to_rgb(np.array(shades))
 
 
-def _farthest_enough(candidates: np.ndarray, used: list[np.ndarray]) -> np.ndarray:
+def _far_enough(candidates: np.ndarray, used: list[np.ndarray]) -> np.ndarray:
     """The first candidate at least _APART from every used colour, else the one farthest from them."""
-    if not used:
-        return candidates[0]
     steps = (rgb_to_oklab(candidates)[:, None] - np.stack(used)[None]) * _AXES
     nearest = np.linalg.norm(steps, axis=-1).min(axis=1)
     enough = np.flatnonzero(nearest >= _APART)

@@ -86,7 +86,7 @@ def overlay_masks(
 def stack_masks(masks: np.ndarray) -> np.ndarray:
     """One int32 map [H, W] from masks [n, H, W]: mask ``i`` as id ``i + 1``, small ones on top."""
     stacked = np.zeros(masks.shape[1:], dtype=np.int32)
-    areas = masks.reshape(len(masks), -1).sum(1)
+    areas = masks.sum(axis=(1, 2))
     for i in np.argsort(-areas, kind="stable"):
         stacked[masks[i]] = i + 1
     return stacked

@@ -2,6 +2,8 @@
 
 Panoptic: every pixel in its segment's colour, with names. Instance: things alone, with scores, on a
 faded picture. Semantic: the classes' colours, without instances.
+
+Each function returns uint8 [scale H, scale W, 3]; ``scale`` defaults to :func:`page_scale`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from ..data.sample import Category, Sample, check_task
 from .colors import HasClass, segment_colors
 from .labels import draw_labels, label_items, label_size
 from .overlay import enlarge, enlarge_map, overlay, overlay_labels, overlay_masks, stack_masks
+
+
+_PAGE_PIXELS = 400
 
 
 class PredictedSegment(HasClass, Protocol):
@@ -36,14 +41,19 @@ class Prediction(Protocol):
     masks: np.ndarray | None  # bool [n, H, W], instance, in the order of ``segments``
 
 
+def page_scale(size: tuple[int, int]) -> int:
+    """How many times to enlarge a picture of (height, width) for a page: to some 400 pixels, or 1."""
+    return max(1, round(_PAGE_PIXELS / min(size)))
+
+
 def render_prediction(
     image: np.ndarray,
     prediction: Prediction,
     categories: Sequence[Category],
-    scale: int = 1,
+    scale: int | None = None,
     labels: bool = True,
 ) -> np.ndarray:
-    """The picture that fits ``prediction.task``: uint8 [scale H, scale W, 3].
+    """The picture that fits ``prediction.task``.
 
     ``image`` uint8 [H, W, 3], of the size the prediction was made for.
     """
@@ -66,9 +76,9 @@ def render_prediction(
 
 
 def render_truth(
-    sample: Sample, task: str = "panoptic", scale: int = 1, labels: bool = True
+    sample: Sample, task: str = "panoptic", scale: int | None = None, labels: bool = True
 ) -> np.ndarray:
-    """The annotation of a sample, as ``task`` sees it, in the same look; uint8 [scale H, scale W, 3].
+    """The annotation of a sample, as ``task`` sees it, in the same look.
 
     Crowd regions stay void: they are nobody's target.
     """
@@ -99,14 +109,14 @@ def render_panoptic(
     segment_map: np.ndarray,
     segments: Sequence[HasClass],
     categories: Sequence[Category],
-    scale: int = 1,
+    scale: int | None = None,
     labels: bool = True,
 ) -> np.ndarray:
     """Segments in their colours, each with its class name; ``segment_map`` int [H, W], 0 = void."""
     colors = segment_colors(segments, categories)
     painted = _paint(image, segment_map, scale, lambda img, ids: overlay(img, ids, colors))
     names = {s.id: categories[s.class_id].name for s in segments}
-    return _name(painted, segment_map, names, scale) if labels else painted
+    return _name(painted, segment_map, names) if labels else painted
 
 
 def render_instances(
@@ -115,7 +125,7 @@ def render_instances(
     class_ids: Sequence[int],
     categories: Sequence[Category],
     scores: Sequence[float] | None = None,
-    scale: int = 1,
+    scale: int | None = None,
     labels: bool = True,
 ) -> np.ndarray:
     """Instance masks (bool [n, H, W]) on a faded picture, named, with their scores where given."""
@@ -130,14 +140,14 @@ def render_instances(
     names = {i + 1: categories[class_id].name for i, class_id in enumerate(class_ids)}
     if scores is not None:
         names = {i: f"{name} {scores[i - 1]:.2f}" for i, name in names.items()}
-    return _name(painted, stacked, names, scale) if labels else painted
+    return _name(painted, stacked, names) if labels else painted
 
 
 def render_semantic(
     image: np.ndarray,
     label_map: np.ndarray,
     categories: Sequence[Category],
-    scale: int = 1,
+    scale: int | None = None,
     labels: bool = True,
 ) -> np.ndarray:
     """A label map (int [H, W] of class ids) in the classes' colours, each class named once."""
@@ -145,27 +155,28 @@ def render_semantic(
         image, label_map, scale, lambda img, ids: overlay_labels(img, ids, categories)
     )
     names = {class_id: category.name for class_id, category in enumerate(categories)}
-    return _name(painted, label_map, names, scale) if labels else painted
+    return _name(painted, label_map, names) if labels else painted
 
 
 def _paint(
     image: np.ndarray,
     ids: np.ndarray,
-    scale: int,
+    scale: int | None,
     paint: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """``paint(image, ids)`` at ``scale``; enlarged pictures are painted twice as fine and reduced.
 
     So colours and outlines get smooth edges, which small pictures need most.
     """
+    scale = scale or page_scale(ids.shape)
     if scale == 1:
         return paint(image, ids)
     fine = paint(enlarge(image, 2 * scale), enlarge_map(ids, 2 * scale))
     return np.asarray(Image.fromarray(fine).reduce(2))
 
 
-def _name(
-    painted: np.ndarray, ids: np.ndarray, names: Mapping[int, str], scale: int
-) -> np.ndarray:
+def _name(painted: np.ndarray, ids: np.ndarray, names: Mapping[int, str]) -> np.ndarray:
+    """Names written on a painted picture whose map of ids may be smaller."""
+    ids = enlarge_map(ids, painted.shape[0] // ids.shape[0])
     size = label_size(painted.shape[:2])
-    return draw_labels(painted, label_items(enlarge_map(ids, scale), names, size), size)
+    return draw_labels(painted, label_items(ids, names, size), size)

@@ -60,10 +60,15 @@ def test_a_better_scored_false_positive_halves_precision():
     assert better.ap == pytest.approx(100)  # the instance is found before the mistake
 
 
-def test_the_iou_decides_how_many_thresholds_are_met():
-    # 62 of 100 columns: IoU 0.62 meets 0.50, 0.55 and 0.60 of the ten thresholds
-    result = evaluate(strips(62, 38)[:1], [CAR], [1.0], strips(100), [SegmentInfo(1, CAR)])
-    assert (result.ap, result.ap50, result.ap75) == pytest.approx((30, 100, 0))
+@pytest.mark.parametrize(
+    ("columns", "ap", "ap50", "ap75"),
+    [(48, 0, 0, 0), (52, 10, 100, 0), (62, 30, 100, 0), (72, 50, 100, 0), (77, 60, 100, 100)],
+)
+def test_the_iou_decides_how_many_thresholds_are_met(columns, ap, ap50, ap75):
+    # so many of 100 columns: IoU 0.62, say, meets 0.50, 0.55 and 0.60 of the ten thresholds
+    mask = strips(columns, 100 - columns)[:1]
+    result = evaluate(mask, [CAR], [1.0], strips(100), [SegmentInfo(1, CAR)])
+    assert (result.ap, result.ap50, result.ap75) == pytest.approx((ap, ap50, ap75))
 
 
 def test_a_crowd_absorbs_predictions_without_cost():

@@ -121,6 +121,7 @@ def test_overlaps_are_counted_across_rows_and_for_the_largest_ids():
     assert count_overlaps(pred, gt) == {pair: n for pair, n in expected.items() if n}
     # maps of wide segments, where one run covers several rows
     assert count_overlaps(np.ones((4, 5), int), np.zeros((4, 5), int)) == {(1, 0): 20}
+    assert count_overlaps(np.zeros((4, 5), int), np.zeros((4, 5), int)) == {(0, 0): 20}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Writing files so that nothing is ever half written."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from .errors import DataError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A draft beside ``path`` that takes its place when the block ends well.
+
+    >>> with replacing("weights.safetensors") as draft:
+    ...     save_file(tensors, draft)
+
+    If the block fails, the old file stays and the draft goes. A folder that cannot be written and a
+    full disk raise :class:`DataError`.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        make_folder(path.parent)
+        yield draft
+        os.replace(draft, path)
+    except OSError as error:
+        raise DataError(
+            f"{path} could not be written ({error.strerror or error}): check that the folder is writable "
+            "and the disk has room. What was there before is unchanged."
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Create ``folder`` and its parents, or say why that is impossible."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "permission denied")
+    except OSError as error:
+        raise DataError(
+            f"the folder {folder} cannot be written ({error.strerror or error}): choose another one"
+        ) from error
+    return folder

@@ -1,0 +1,268 @@
+"""From queries to segments: the three post-processings of the official code, and ``predict``.
+
+Lesson 11. Official ``oneformer_model.py`` (``semantic_inference``, ``panoptic_inference``,
+``instance_inference``). Masks are enlarged to the input size, the padding is cut off, the rest is
+resized to the wanted size: all on logits, before any sigmoid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from .config import ModelConfig
+from .data.batch import normalise
+from .data.image import read_image
+from .data.sample import Category, check_task
+
+if TYPE_CHECKING:
+    from .model import OneFormer
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One found segment; ``id`` is its number in the segment map, ``area`` its pixels."""
+
+    id: int
+    class_id: int
+    class_name: str
+    score: float
+    is_thing: bool
+    area: int
+
+
+@dataclass
+class Prediction:
+    """What the model says of one picture under one task.
+
+    panoptic: ``segment_map`` int32 [H, W], 0 = void. semantic: ``label_map`` int64 [H, W].
+    instance: ``masks`` bool [n, H, W] with ``scores`` and ``class_ids`` [n]. ``segments`` lists what
+    was found in every case. Fields of other tasks are ``None``.
+    """
+
+    task: str
+    image: np.ndarray
+    segments: list[Segment]
+    categories: tuple[Category, ...] = field(repr=False)
+    segment_map: np.ndarray | None = field(default=None, repr=False)
+    label_map: np.ndarray | None = field(default=None, repr=False)
+    masks: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def scores(self) -> np.ndarray:
+        return np.array([s.score for s in self.segments], dtype=np.float64)
+
+    @property
+    def class_ids(self) -> np.ndarray:
+        return np.array([s.class_id for s in self.segments], dtype=np.int64)
+
+    def render(self) -> np.ndarray:
+        """uint8 [H', W', 3]: the picture with its segments in colour."""
+        from .render import render_prediction
+
+        return render_prediction(self.image, self, self.categories)
+
+    def show(self) -> Image.Image:
+        """The rendered picture as a PIL image, which a notebook displays."""
+        return Image.fromarray(self.render())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the rendered picture; the file name's ending chooses the format."""
+        self.show().save(path)
+        return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        from .render import png_bytes
+
+        return png_bytes(self.render())
+
+
+@dataclass
+class RawPrediction:
+    """The logits of one image at its final size: ``class_logits`` [Q, K+1], ``mask_logits`` [Q, h, w]
+    at a quarter of the padded input, and the sizes between which masks are resized."""
+
+    class_logits: Tensor
+    mask_logits: Tensor
+    padded: Size
+    unpadded: Size
+    output: Size
+
+    def masks(self, queries: Tensor | slice = slice(None)) -> Float[Tensor, "Q H W"]:
+        """Full-size mask logits of some queries: enlarge, cut the padding, resize."""
+        logits = _resize(self.mask_logits[queries].float(), self.padded)
+        logits = logits[:, : self.unpadded[0], : self.unpadded[1]]
+        return _resize(logits, self.output)
+
+
+def _resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"]:
+    if maps.shape[-2:] == size or not len(maps):
+        return maps if len(maps) else maps.new_zeros(0, *size)
+    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def semantic_inference(raw: RawPrediction) -> Float[Tensor, "K H W"]:
+    """Class scores of every pixel: class probability times mask probability, summed over queries."""
+    classes = raw.class_logits.float().softmax(-1)[:, :-1]
+    return torch.einsum("qk,qhw->khw", classes, raw.masks().sigmoid())
+
+
+def panoptic_inference(
+    raw: RawPrediction, is_thing: tuple[bool, ...], object_threshold: float, overlap_threshold: float
+) -> tuple[Tensor, list[tuple[int, int, float]]]:
+    """Segment map int32 [H, W] and (id, class id, score) of each segment.
+
+    Confident queries compete for each pixel with score times mask probability. A query that keeps less
+    than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment.
+    """
+    scores, labels = raw.class_logits.float().softmax(-1).max(-1)
+    keep = (labels != raw.class_logits.shape[-1] - 1) & (scores > object_threshold)
+    segment_map = torch.zeros(raw.output, dtype=torch.int32, device=scores.device)
+    if not keep.any():
+        return segment_map, []
+    scores, labels, masks = scores[keep], labels[keep], raw.masks(keep).sigmoid()
+    winner = (scores[:, None, None] * masks).argmax(0)
+    segments: list[tuple[int, int, float]] = []
+    stuff: dict[int, int] = {}  # class id -> place in segments
+    for q, (class_id, score) in enumerate(zip(labels.tolist(), scores.tolist())):
+        won, own = winner == q, masks[q] >= 0.5
+        visible = won & own
+        if not visible.any() or won.sum() / own.sum() < overlap_threshold:
+            continue
+        if class_id in stuff:
+            place = stuff[class_id]
+            id_, _, best = segments[place]
+            segments[place] = (id_, class_id, max(best, score))
+        else:
+            id_ = len(segments) + 1
+            if not is_thing[class_id]:
+                stuff[class_id] = len(segments)
+            segments.append((id_, class_id, score))
+        segment_map[visible] = id_
+    return segment_map, segments
+
+
+def instance_inference(
+    raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Masks bool [n, H, W], class ids [n], scores [n]: the best Q (query, class) pairs that are things.
+
+    The score is the class probability times the mean probability inside the mask. ``min_score`` drops
+    the long tail that only the AP curve needs.
+    """
+    probability = raw.class_logits.float().softmax(-1)[:, :-1]
+    queries, classes = probability.shape
+    scores, pairs = probability.flatten().topk(queries, sorted=False)
+    query, label = pairs // classes, pairs % classes
+    keep = torch.tensor(is_thing, device=label.device)[label] & (scores >= min_score)
+    scores, query, label = scores[keep], query[keep], label[keep]
+    used, row = query.unique(return_inverse=True)  # a query may win with several classes
+    logits = raw.masks(used)
+    masks = logits > 0
+    inside = (logits.sigmoid() * masks).flatten(1).sum(1) / (masks.flatten(1).sum(1) + 1e-6)
+    scores = scores * inside[row]
+    keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
+    return masks[row[keep]], label[keep], scores[keep]
+
+
+def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
+    """A picture at inference size, normalised; resized as in training, anti-aliased."""
+    size = config.inference_size(*image.shape[:2])
+    if size != image.shape[:2]:
+        image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+    return normalise(image)
+
+
+def read_prediction(
+    raw: RawPrediction,
+    task: str,
+    image: np.ndarray,
+    config: ModelConfig,
+    categories: tuple[Category, ...],
+    min_score: float = 0.0,
+) -> Prediction:
+    """Post-process one image for ``task``. Which class is a thing is the categories' business."""
+    things = tuple(c.is_thing for c in categories)
+
+    def segment(id_: int, class_id: int, score: float, area: int) -> Segment:
+        category = categories[class_id]
+        return Segment(id_, class_id, category.name, float(score), category.is_thing, int(area))
+
+    if task == "panoptic":
+        segment_map, found = panoptic_inference(
+            raw, things, config.object_mask_threshold, config.overlap_threshold
+        )
+        areas = torch.bincount(segment_map.flatten(), minlength=len(found) + 1).tolist()
+        segments = [segment(id_, class_id, score, areas[id_]) for id_, class_id, score in found]
+        # a later stuff query may not, but rounding could, leave a segment without pixels
+        segments = [s for s in segments if s.area]
+        return Prediction(task, image, segments, categories, segment_map=segment_map.cpu().numpy())
+    if task == "instance":
+        masks, labels, scores = instance_inference(raw, things, min_score)
+        order = scores.argsort(descending=True)
+        masks = masks[order].cpu().numpy()
+        rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)))
+        segments = [segment(i, *row) for i, row in enumerate(rows, start=1)]
+        return Prediction(task, image, segments, categories, masks=masks)
+    scores = semantic_inference(raw)
+    best, labels = scores.max(0)
+    present = labels.unique().tolist()
+    regions = [labels == class_id for class_id in present]
+    segments = [
+        segment(i, class_id, best[region].mean(), region.sum())
+        for i, (class_id, region) in enumerate(zip(present, regions), start=1)
+    ]
+    return Prediction(task, image, segments, categories, label_map=labels.cpu().numpy())
+
+
+def raw_predictions(output, sizes: list[Size], output_sizes: list[Size]) -> list[RawPrediction]:
+    """Split a batch's output into images: ``sizes`` before padding, ``output_sizes`` as wanted."""
+    h, w = output.mask_logits.shape[-2:]
+    return [
+        RawPrediction(output.class_logits[b], output.mask_logits[b], (4 * h, 4 * w), size, wanted)
+        for b, (size, wanted) in enumerate(zip(sizes, output_sizes, strict=True))
+    ]
+
+
+@torch.inference_mode()
+def predict(
+    model: OneFormer, image: Image.Image | str | Path | np.ndarray, task: str, min_score: float = 0.5
+) -> Prediction:
+    """Segment one picture for one task, at the picture's own size.
+
+    ``image``: a path, a PIL image, or uint8 [H, W, 3]. ``min_score`` only concerns the instance task:
+    instances below it are left out.
+    """
+    check_task(task)
+    pixels = _pixels(image)
+    was_training = model.training
+    model.eval()
+    try:
+        tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
+        output = model(tensor[None], task)
+    finally:
+        model.train(was_training)
+    raw = raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
+    return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
+
+
+def _pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:
+    if isinstance(image, (str, Path)):
+        return read_image(image)
+    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3:
+        raise ValueError(
+            f"expected a picture as uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}: "
+            "pass the raw picture, not a normalised one"
+        )
+    return pixels

@@ -1,0 +1,47 @@
+"""A run's state on disk: enough to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from ..config import ModelConfig
+from ..errors import CheckpointError
+from ..files import replacing
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def save_checkpoint(folder: Path, config: ModelConfig, **state) -> None:
+    """Write ``state`` (state dicts and numbers) with the configuration it belongs to; atomic."""
+    with replacing(folder / CHECKPOINT) as draft:
+        try:
+            torch.save({"config": dataclasses.asdict(config), **state}, draft)
+        except RuntimeError as error:  # PyTorch's writer reports a full disk this way
+            raise OSError(28, f"{error}") from error
+
+
+def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
+    """The saved state, or None if there is none yet. Nothing in the file is executed.
+
+    Raises :class:`CheckpointError` if it cannot be read or belongs to another configuration.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        saved = state.pop("config")
+    except Exception as error:  # a damaged archive raises a different kind at every byte
+        raise CheckpointError(
+            f"{path} cannot be read ({error}): delete it to start this run anew"
+        ) from error
+    wanted = dataclasses.asdict(config)
+    if differing := [name for name in wanted if saved.get(name) != wanted[name]]:
+        raise CheckpointError(
+            f"{folder} holds a run of another configuration (differs in {', '.join(differing)}): choose "
+            "another output folder, or delete this one to start anew"
+        )
+    return state

@@ -1,0 +1,74 @@
+"""Batches for training: every image gets one task, drawn anew each time it is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..data.augment import AUGMENTATIONS
+from ..data.batch import collate
+from ..data.panoptic import PanopticDataset
+from ..data.sample import Sample
+from .config import TrainConfig
+
+
+def open_split(data: str | Path, split: str) -> PanopticDataset:
+    """A split of a folder in COCO's layout (see :class:`TrainConfig`)."""
+    root = Path(data)
+    annotations = root / "annotations" / f"panoptic_{split}"
+    return PanopticDataset(root / split, annotations.with_suffix(".json"), annotations)
+
+
+class TaskSamples(Dataset):
+    """Augmented (sample, task) pairs; the task is uniform over those that the annotation supplies.
+
+    An item is addressed by (epoch, index): augmentation and task depend on it and the seed alone, so
+    a resumed run sees what an uninterrupted one would have seen.
+    """
+
+    def __init__(self, dataset, augment, seed: int) -> None:
+        self.dataset, self.augment, self.seed = dataset, augment, seed
+
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Sample, str]:
+        epoch, index = address
+        rng = np.random.default_rng((self.seed, epoch, index))
+        sample = self.dataset[index]
+        task = sample.tasks[rng.integers(len(sample.tasks))]
+        return self.augment(sample, rng), task
+
+
+class EndlessSampler(Sampler):
+    """(epoch, index) addresses without end, shuffled in every epoch, from item ``start`` on."""
+
+    def __init__(self, length: int, seed: int, start: int = 0) -> None:
+        self.length, self.seed, self.start = length, seed, start
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch, skip = divmod(self.start, self.length)
+        while True:
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+            yield from ((epoch, int(index)) for index in order[skip:])
+            epoch, skip = epoch + 1, 0
+
+
+def training_batches(dataset, config: TrainConfig, image_size: int, start_step: int = 0) -> DataLoader:
+    """An endless loader of :class:`~oneformer_lite.data.Batch`, from step ``start_step`` on."""
+    augment = AUGMENTATIONS[config.augmentation](image_size)
+    return DataLoader(
+        TaskSamples(dataset, augment, config.seed),
+        batch_size=config.batch_size,
+        sampler=EndlessSampler(len(dataset), config.seed, start_step * config.batch_size),
+        num_workers=config.workers,
+        collate_fn=collate,
+        worker_init_fn=_one_thread,
+        persistent_workers=False,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)  # the cores belong to the model

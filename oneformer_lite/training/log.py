@@ -1,0 +1,57 @@
+"""The run's log: one JSON object per line in ``metrics.jsonl``, which every plot is made from."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from ..errors import DataError
+
+LOG = "metrics.jsonl"
+
+
+def read_log(folder: str | Path) -> list[dict]:
+    """All records of a run; a last line that a crash cut short is left out."""
+    path = Path(folder) / LOG
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            if number < len(lines):
+                raise DataError(f"{path}, line {number} is not JSON: {line[:60]!r}") from None
+    return records
+
+
+class Log:
+    """Appends records to the log. ``step`` cuts off what a resumed run will do again."""
+
+    def __init__(self, folder: str | Path, step: int = 0) -> None:
+        self.path = Path(folder) / LOG
+        self.records = [r for r in read_log(folder) if r["step"] <= step and r["kind"] != "final"]
+        self._rewrite()
+
+    def write(self, kind: str, step: int, seconds: float, **values: float) -> dict:
+        """Append a record; values that are not finite become null, as JSON has no name for them."""
+        record = {"kind": kind, "step": step, "seconds": round(seconds, 2)}
+        record |= {k: _number(v) for k, v in values.items()}
+        self.records.append(record)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        return record
+
+    def _rewrite(self) -> None:
+        from ..files import replacing
+
+        with replacing(self.path) as draft:
+            draft.write_text("".join(json.dumps(r) + "\n" for r in self.records), encoding="utf-8")
+
+
+def _number(value):
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,0 +1,92 @@
+"""AdamW with the published parameter groups, the learning-rate schedule, and averaged weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from .config import TrainConfig
+
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
+# Swin's position parameters, exempt by name in the official train_net.py
+_NO_DECAY_NAMES = ("relative_position_bias_table", "absolute_pos_embed")
+
+
+def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict]:
+    """At most four groups: backbone or not, decayed or not.
+
+    Norm layers and embeddings do not decay. Plain parameters (level and text position embeddings, the
+    temperature) do, as in the released code (official ``train_net.py``, ``build_optimizer``).
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for module_name, module in model.named_modules():
+        exempt = isinstance(module, (*_NORMS, nn.Embedding))
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.requires_grad:
+                decays = not exempt and name not in _NO_DECAY_NAMES
+                groups.setdefault((module_name.startswith("backbone"), decays), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": config.lr * (config.backbone_lr_multiplier if backbone else 1.0),
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for (backbone, decays), parameters in groups.items()
+    ]
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    optimizer = torch.optim.AdamW(parameter_groups(model, config), fused=True)
+    for group in optimizer.param_groups:
+        group["peak_lr"] = group["lr"]
+    return optimizer
+
+
+def lr_factor(step: int, progress: float, config: TrainConfig) -> float:
+    """Share of the peak learning rate: linear warm-up over steps, then a cosine over the budget.
+
+    ``progress`` in [0, 1] is the used share of the steps or of the minutes.
+    """
+    warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return warmup * (config.final_lr + (1 - config.final_lr) * cosine)
+
+
+def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Scale every group's peak; returns the learning rate of the parts outside the backbone."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    return max(group["lr"] for group in optimizer.param_groups)
+
+
+class AveragedWeights:
+    """An exponential moving average of weights and running statistics, for evaluation and saving.
+
+    The decay grows with the steps, (1 + t) / (10 + t), so that an early average is not its start.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay, self.updates = decay, 0
+        self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        state = model.state_dict()
+        floating = [name for name, value in state.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.state[name] for name in floating], [state[name] for name in floating], 1 - decay
+        )
+        for name in state.keys() - set(floating):
+            self.state[name].copy_(state[name])
+
+    def state_dict(self) -> dict:
+        return {"updates": self.updates, "state": self.state}
+
+    def load_state_dict(self, saved: dict) -> None:
+        self.updates = saved["updates"]
+        for name, value in saved["state"].items():
+            self.state[name].copy_(value)

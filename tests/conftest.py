@@ -1,0 +1,27 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data for tests: $OFL_SHARED_DATA, else shared/data beside the repository."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("OFL_SHARED_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}: set OFL_SHARED_DATA to the folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def coco_sample(shared_data: Path) -> Path:
+    """120 COCO pictures with panoptic annotations, laid out as COCO itself."""
+    folder = shared_data / "coco-sample"
+    if not folder.is_dir():
+        pytest.skip(f"no COCO sample at {folder}: set OFL_SHARED_DATA to the folder that holds it")
+    return folder

@@ -1,0 +1,104 @@
+"""Pictures of predictions and ground truth, and the names on them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from oneformer_lite.data.sample import TASKS, SegmentInfo
+from oneformer_lite.errors import ConfigError
+from oneformer_lite.render import draw_labels, label_items, render_prediction, render_truth
+from oneformer_lite.render.prediction import page_scale
+
+
+def prediction(sample, task: str) -> SimpleNamespace:
+    """The ground truth dressed as a prediction of ``task``."""
+    segments = [
+        SimpleNamespace(id=s.id, class_id=s.class_id, class_name="", score=0.5, is_thing=True)
+        for s in sample.segments
+        if task != "instance" or sample.categories[s.class_id].is_thing
+    ]
+    masks = np.stack([sample.segment_map == s.id for s in segments])
+    label_map = np.full(sample.size, -1, dtype=np.int64)
+    for s in sample.segments:
+        label_map[sample.segment_map == s.id] = s.class_id
+    return SimpleNamespace(
+        task=task, segments=segments, segment_map=sample.segment_map, label_map=label_map,
+        masks=masks,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_perfect_prediction_looks_like_the_truth(sample, task):
+    found = render_prediction(
+        sample.image, prediction(sample, task), sample.categories, scale=3, labels=False
+    )
+    assert found.shape == (48, 72, 3) and found.dtype == np.uint8
+    np.testing.assert_array_equal(found, render_truth(sample, task, scale=3, labels=False))
+
+
+def test_the_three_tasks_look_different(sample):
+    panoptic, instance, semantic = (
+        render_truth(sample, task, scale=1, labels=False).astype(int) for task in TASKS
+    )
+    left, right = (10, 13), (10, 17)  # the two trees
+    sky = (6, 1)
+    assert (panoptic[left] != panoptic[right]).any() and (instance[left] != instance[right]).any()
+    assert (semantic[left] == semantic[right]).all()
+    assert instance[sky].sum() < panoptic[sky].sum() == pytest.approx(semantic[sky].sum(), abs=40)
+
+
+def test_crowds_and_overlapping_masks(sample):
+    crowd = sample.replace(
+        segments=(*sample.segments[:2], SegmentInfo(3, 2, is_crowd=True), sample.segments[3])
+    )
+    assert (render_truth(crowd, "panoptic", 1, False)[10, 13] == 55).all()  # void
+    masks = np.zeros((2, 16, 24), dtype=bool)
+    masks[0, :, :20], masks[1, 4:8, 4:8] = True, True
+    overlapping = sample.replace(
+        masks=masks, segments=(SegmentInfo(1, 1), SegmentInfo(2, 1)), tasks=("instance",)
+    )
+    picture = render_truth(overlapping, "instance", 1, False)
+    assert (picture[5, 5] != picture[12, 5]).any()
+
+
+def test_small_pictures_are_enlarged_for_the_page(sample):
+    assert [page_scale((s, 640)) for s in (100, 128, 256, 480)] == [4, 3, 2, 1]
+    assert render_truth(sample).shape == (16 * 25, 24 * 25, 3)
+
+
+def test_unknown_task_is_refused(sample):
+    with pytest.raises(ConfigError, match="unknown task 'depth'"):
+        render_prediction(sample.image, SimpleNamespace(task="depth"), sample.categories)
+
+
+def test_names_stand_inside_large_segments_and_above_small_ones():
+    ids = np.zeros((100, 200), dtype=np.int32)
+    ids[20:81, 20:101] = 1
+    ids[60:75, 150:155] = 2
+    ids[0, 0] = 3
+    items = label_items(ids, {1: "sky", 2: "post", 3: "dot", 4: "absent"}, size=10)
+    assert [text for text, _ in items] == ["sky", "post"]  # large first, tiny and absent left out
+    (x, y), (post_x, post_y) = items[0][1], items[1][1]
+    assert 50 <= x <= 70 and y == 50
+    assert 150 <= post_x < 155 and post_y < 60
+
+
+def test_labels_do_not_cover_each_other_nor_leave_the_frame():
+    grey = np.full((120, 200, 3), 128, dtype=np.uint8)
+    alone = (draw_labels(grey, [("car", (100, 60))], 12) != grey).any(-1)
+    rows = np.flatnonzero(alone.any(1))
+    assert rows.min() >= 50 and rows.max() <= 70
+    three = (draw_labels(grey, [("car", (100, 60))] * 3, 12) != grey).any(-1)
+    four = (draw_labels(grey, [("car", (100, 60))] * 4, 12) != grey).any(-1)
+    assert three.sum() > 2.8 * alone.sum()  # one in place, one above, one below
+    np.testing.assert_array_equal(three, four)  # no room for a fourth
+    corner = (draw_labels(grey, [("car", (0, 0))], 12) != grey).any(-1)
+    assert corner.sum() == pytest.approx(alone.sum(), rel=0.05)
+
+
+def test_a_label_too_wide_for_the_picture_is_left_out():
+    grey = np.full((20, 30, 3), 128, dtype=np.uint8)
+    np.testing.assert_array_equal(draw_labels(grey, [("a very long name", (15, 10))], 12), grey)
