@@ -109,11 +109,7 @@ def match_segments(
 
 
 def count_overlaps(pred_map: np.ndarray, gt_map: np.ndarray) -> dict[tuple[int, int], int]:
-    """Pixels of every (predicted id, ground-truth id) that occurs on two int [H, W] maps.
-
-    Segments are wide, so we sum the lengths of runs of equal pairs: there are far fewer runs to
-    sort than pixels.
-    """
+    """Pixels of every (predicted id, ground-truth id) that occurs on two int [H, W] maps."""
     pred_map, gt_map = np.asarray(pred_map), np.asarray(gt_map)
     if pred_map.shape != gt_map.shape or pred_map.ndim != 2 or pred_map.size == 0:
         raise DataError(
@@ -122,13 +118,11 @@ def count_overlaps(pred_map: np.ndarray, gt_map: np.ndarray) -> dict[tuple[int, 
         )
     if min(pred_map.min(), gt_map.min()) < 0:
         raise DataError("expected segment ids of at least 0 (void), got a negative one on a map")
-    codes = (pred_map.astype(np.int64) << _ID_BITS | gt_map.astype(np.int64)).ravel()
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    lengths = np.diff(starts, append=codes.size)
-    pairs, run_pair = np.unique(codes[starts], return_inverse=True)
-    pixels = np.bincount(run_pair, weights=lengths).astype(np.int64)
+    codes = pred_map.astype(np.int64) << _ID_BITS | gt_map.astype(np.int64)
+    pairs, pixels = np.unique(codes, return_counts=True)
     pred_ids, gt_ids = pairs >> _ID_BITS, pairs & ((1 << _ID_BITS) - 1)
-    return dict(zip(zip(pred_ids.tolist(), gt_ids.tolist()), pixels.tolist()))
+    ids = zip(pred_ids.tolist(), gt_ids.tolist(), strict=True)
+    return dict(zip(ids, pixels.tolist(), strict=True))
 
 
 def _areas(overlaps: Mapping[tuple[int, int], int], side: int) -> dict[int, int]:
@@ -155,9 +149,7 @@ def _classes_by_id(
     return classes
 
 
-def _unmatched(
-    classes: Mapping[int, int], ious: Iterable[tuple[int, float]]
-) -> list[Unmatched]:
+def _unmatched(classes: Mapping[int, int], ious: Iterable[tuple[int, float]]) -> list[Unmatched]:
     """The segments whose best IoU does not exceed 0.5, in the order of ``classes``."""
     best = dict.fromkeys(classes, 0.0)
     for segment_id, iou in ious:

@@ -14,9 +14,9 @@ A, B = 0, 1  # class ids
 
 def match(pred: str, pred_classes: dict[int, int], gt: str, gt_segments: list[SegmentInfo]):
     """``pred`` and ``gt`` spell the segment id of each pixel of a one-row image, 0 = void."""
-    as_map = lambda digits: np.array([[int(d) for d in digits]], dtype=np.int32)  # noqa: E731
+    pred_map, gt_map = (np.array([[int(d) for d in digits]]) for digits in (pred, gt))
     predicted = [SegmentInfo(i, c) for i, c in pred_classes.items()]
-    return match_segments(as_map(pred), predicted, as_map(gt), gt_segments)
+    return match_segments(pred_map, predicted, gt_map, gt_segments)
 
 
 def test_an_iou_of_one_half_is_no_match():
@@ -119,7 +119,6 @@ def test_overlaps_are_counted_across_rows_and_for_the_largest_ids():
         (int(p), int(g)): int(((pred == p) & (gt == g)).sum()) for p in ids for g in ids
     }
     assert count_overlaps(pred, gt) == {pair: n for pair, n in expected.items() if n}
-    # maps of wide segments, where one run covers several rows
     assert count_overlaps(np.ones((4, 5), int), np.zeros((4, 5), int)) == {(1, 0): 20}
     assert count_overlaps(np.zeros((4, 5), int), np.zeros((4, 5), int)) == {(0, 0): 20}
 
