@@ -22,10 +22,8 @@ GLOW: Color = (255, 226, 150)
 
 def ring(x: float, y: float, rx: float, ry: float, n: int, turn: float = 0.0):
     """Corners of a regular polygon with ``n`` corners, squeezed to an ellipse."""
-    return [
-        (x + rx * math.cos(turn + 2 * math.pi * i / n), y + ry * math.sin(turn + 2 * math.pi * i / n))
-        for i in range(n)
-    ]
+    angles = [turn + 2 * math.pi * i / n for i in range(n)]
+    return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
 
 
 def paint_tree(pen: Pen, rng: random.Random) -> None:
@@ -71,8 +69,9 @@ def paint_fir(pen: Pen, rng: random.Random) -> None:
     for i in range(storeys):
         half, low = wide * (1 - 0.22 * i), 0.25 + i * step * 0.78
         tip = low + step * 1.4
+        needles = shade(leaf, 0.9 + 0.08 * i)
         pen.polygon([(-half, low), (0, tip), (half, low), (half * 0.5, low + 0.04),
-                     (0, low - 0.03), (-half * 0.5, low + 0.04)], shade(leaf, 0.9 + 0.08 * i))  # fmt: skip
+                     (0, low - 0.03), (-half * 0.5, low + 0.04)], needles)  # fmt: skip
         pen.polygon([(0, tip), (half, low), (half * 0.3, low + 0.02)], shade(leaf, 0.74 + 0.06 * i))
         if pen.light.weather == "snow":
             pen.polygon([(-half * 0.42, low + step * 0.8), (0, tip), (half * 0.3, low + step),
@@ -131,10 +130,9 @@ def paint_ball(pen: Pen, rng: random.Random) -> None:
     kind = rng.random()
     if kind < 0.4:
         for i in range(3):
-            turn = 0.5 + i * 2 * math.pi / 3
-            wedge = [(r * math.cos(turn + j * 0.26) * 0.97, r + r * math.sin(turn + j * 0.26) * 0.97)
-                     for j in range(5)]  # fmt: skip
-            pen.polygon([(0, r * 1.15), *wedge], b)
+            turns = [0.5 + i * 2 * math.pi / 3 + j * 0.26 for j in range(5)]
+            rim = [(r * 0.97 * math.cos(t), r + r * 0.97 * math.sin(t)) for t in turns]
+            pen.polygon([(0, r * 1.15), *rim], b)
     elif kind < 0.6:
         pen.disc(0, r, r, r, (246, 246, 242))
         pen.polygon(ring(0, r, r * 0.36, r * 0.36, 5, 1.57), (40, 42, 48))

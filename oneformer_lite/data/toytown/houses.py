@@ -18,11 +18,16 @@ class Theme(NamedTuple):
 
 
 THEMES: tuple[Theme, ...] = (
-    Theme(hexes("e9b995 df8a6b f2d196 d9a382 f4e3c6"), hexes("a44a3f 8c4a3c"), hexes("2f7f79 b23a48")),
-    Theme(hexes("b04a40 e0b24c 44708c ece4d4 64907f"), hexes("3d405b 4f4a5e"), hexes("e9c46a d8573c")),
-    Theme(hexes("9c5f4e b4755e 84584c c79a7b ab8a6c"), hexes("4b4a4f 5c4a46"), hexes("d9ae45 3f6b5a")),
-    Theme(hexes("f4c9c6 c4d9e6 d6e4c4 f6e1b2 d6c8e2"), hexes("7d7390 8f6f6d"), hexes("e07a8b 5fa8a0")),
-    Theme(hexes("93a6b0 bac5ca 728896 d6dad6 a6aaa2"), hexes("5a6670 4c5660"), hexes("e58a4a 4a90b8")),
+    Theme(hexes("e9b995 df8a6b f2d196 d9a382 f4e3c6"), hexes("a44a3f 8c4a3c"),
+          hexes("2f7f79 b23a48")),
+    Theme(hexes("b04a40 e0b24c 44708c ece4d4 64907f"), hexes("3d405b 4f4a5e"),
+          hexes("e9c46a d8573c")),
+    Theme(hexes("9c5f4e b4755e 84584c c79a7b ab8a6c"), hexes("4b4a4f 5c4a46"),
+          hexes("d9ae45 3f6b5a")),
+    Theme(hexes("f4c9c6 c4d9e6 d6e4c4 f6e1b2 d6c8e2"), hexes("7d7390 8f6f6d"),
+          hexes("e07a8b 5fa8a0")),
+    Theme(hexes("93a6b0 bac5ca 728896 d6dad6 a6aaa2"), hexes("5a6670 4c5660"),
+          hexes("e58a4a 4a90b8")),
 )  # fmt: skip
 PANE: Color = (122, 158, 182)
 LIT = hexes("ffdf8e ffd070 ffeeb8")
@@ -141,9 +146,10 @@ def paint_ground_floor(pen: Pen, rng: random.Random, theme: Theme, wall: Color, 
             pen.box(left, base - 0.074, left + w * 0.92 / n, base - 0.05,
                     stripe if i % 2 == 0 else (246, 240, 230))  # fmt: skip
     else:
+        frame = shade(wall, 1.3)
         for t in (0.2, 0.5, 0.78):
             if t != at:
-                paint_window(pen, rng, x0 + w * t, base - 0.042, 0.014, 0.02, shade(wall, 1.3), None)
+                paint_window(pen, rng, x0 + w * t, base - 0.042, 0.014, 0.02, frame, None)
     door = x0 + w * at
     pen.box(door - 0.016, base - 0.06, door + 0.016, base, shade(rng.choice(theme.accents), 0.8))
     pen.disc(door + 0.009, base - 0.028, 0.003, 0.003, (240, 210, 120))

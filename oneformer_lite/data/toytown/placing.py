@@ -99,10 +99,10 @@ def attempt(rng: random.Random, view: View, zones: list[Zone], kind: Kind, class
         return []
     x, y = rng.choice(choices).spot(rng, c.SIGN if class_id is None else class_id)
     unit = view.unit(y)
-    thing = Thing(kind, class_id, x, y, unit * rng.uniform(0.92, 1.08), rng.random() < 0.5, is_crowd)
-    visible = -0.5 < x / view.width - 0.5 < 0.5
-    fair = kind.least <= unit <= kind.most
-    return [thing] if visible and fair and fits(thing, things) else []
+    grown = unit * rng.uniform(0.92, 1.08)
+    thing = Thing(kind, class_id, x, y, grown, rng.random() < 0.5, is_crowd)
+    visible = 0 < x < view.width and kind.least <= unit <= kind.most
+    return [thing] if visible and fits(thing, things) else []
 
 
 def companions(rng: random.Random, view: View, first: Thing, things: list[Thing],

@@ -129,8 +129,8 @@ def face(pen: Pen, body: Color, half: float, top: float, belt: float) -> None:
         pen.box(x - half * 0.17, 0.0, x + half * 0.17, 0.24, TYRE)
     pen.rounded(-half, 0.12, half, belt, 0.06, body)
     pen.box(-half, 0.12, half, 0.22, shade(body, 0.65))
-    lean = half * 0.86
-    pen.polygon([(-half * 0.96, belt - 0.04), (-lean, top), (lean, top), (half * 0.96, belt - 0.04)],
+    lean, hips = half * 0.86, belt - 0.04
+    pen.polygon([(-half * 0.96, hips), (-lean, top), (lean, top), (half * 0.96, hips)],
                 shade(body, 0.95))  # fmt: skip
     pen.polygon([(-lean, belt), (-lean * 0.92, top - 0.06), (lean * 0.92, top - 0.06),
                  (lean, belt)], GLASS)  # fmt: skip
