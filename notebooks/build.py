@@ -1,11 +1,12 @@
-"""Build the notebooks: ``source/NN_name.py`` (edited by people) to ``NN_name.ipynb`` (with outputs).
+"""Build the notebooks: ``source/NN_name.py``, which people edit, to ``NN_name.ipynb``.
 
     python notebooks/build.py                  # every lesson
     python notebooks/build.py 00 03_queries    # those whose names begin so
     python notebooks/build.py --check          # do the committed notebooks match their sources?
 
-A source is py:percent text (jupytext). The builder adds a Colab badge and a setup cell, executes the
-lesson in its own folder with one thread, and refuses outputs that strict nbval could not reproduce.
+A source is py:percent text (jupytext). The builder adds a Colab badge and a setup cell,
+executes the lesson in its own folder with one thread, and refuses outputs that strict nbval could
+not reproduce.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def build(source: Path, target: Path) -> NotebookNode:
     verify(notebook)
     text = nbformat.writes(notebook) + "\n"
     if len(text.encode()) > MAX_BYTES:
-        raise BuildError(f"{len(text.encode())} bytes; {MAX_BYTES} is the limit: print or paint less")
+        raise BuildError(f"larger than {MAX_BYTES} bytes: print or paint less")
     draft = target.with_suffix(".ipynb.draft")
     draft.write_text(text, encoding="utf-8")
     draft.replace(target)
@@ -117,7 +118,7 @@ def check(source: Path, target: Path) -> None:
 
 
 def assemble(source: Path, target: Path) -> NotebookNode:
-    """The unexecuted notebook: badge, title, setup cell, lesson; ids are hashes of what cells hold."""
+    """The unexecuted notebook: badge, title, setup cell, lesson; ids are hashes of the cells."""
     lesson = [plain_cell(c) for c in jupytext.read(source).cells]
     if not lesson or lesson[0].cell_type != "markdown" or not lesson[0].source.startswith("# "):
         raise BuildError("a lesson begins with a markdown cell that begins with '# Title'")
@@ -189,7 +190,7 @@ if importlib.util.find_spec("oneformer_lite") is None and "google.colab" in sys.
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:
-    """Run all cells in ``folder`` with one thread; an exception in a cell is a :class:`BuildError`."""
+    """Run all cells in ``folder``, one thread; an exception in a cell is a :class:`BuildError`."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 

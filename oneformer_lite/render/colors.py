@@ -2,7 +2,7 @@
 
 Instances of one class differ first in lightness and only then in hue, because lightness is what
 every viewer sees: about one man in twelve tells red from green badly. Distances are taken in OKLab
-(Björn Ottosson, "A perceptual color space for image processing", 2020), where equal steps look equal.
+(Björn Ottosson, "A perceptual color space for image processing", 2020): equal steps look equal.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _variants(color: RGB) -> np.ndarray:
 
 
 def _far_enough(candidates: np.ndarray, used: list[np.ndarray]) -> np.ndarray:
-    """The first candidate at least _APART from every used colour, else the one farthest from them."""
+    """The first candidate at least _APART from every used colour, else the farthest from them."""
     steps = (rgb_to_oklab(candidates)[:, None] - np.stack(used)[None]) * _AXES
     nearest = np.linalg.norm(steps, axis=-1).min(axis=1)
     enough = np.flatnonzero(nearest >= _APART)

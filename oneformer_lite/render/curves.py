@@ -26,7 +26,7 @@ class Theme:
     lines: Mapping[str, str]
 
 
-# Okabe and Ito's palette, which colour-blind readers tell apart, darkened or lightened for contrast.
+# Okabe and Ito's palette, which colour-blind readers tell apart; the dark theme's is lightened.
 LIGHT = Theme(
     ink="#1f2430",
     faint="#c9cdd6",
@@ -104,7 +104,7 @@ def series(records: Sequence[Record], name: str) -> tuple[np.ndarray, np.ndarray
 
 
 def smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
-    """Running geometric mean over ``share`` of the run, centred, with a shrinking window at the ends.
+    """Running geometric mean over ``share`` of the run, centred; the window shrinks at the ends.
 
     Geometric, because the curves stand on a log scale; ``values`` [n] are positive.
     """

@@ -51,8 +51,9 @@ def label_items(
 def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = None) -> np.ndarray:
     """Write each text in a small dark pill centred at its (x, y); uint8 [H, W, 3].
 
-    Items are served in order. One that would cover an earlier label moves up or down by a line, or is
-    left out when there is no room. ``size`` is the letters' height in pixels (default: by picture).
+    Items are served in order. One that would cover an earlier label moves up or down by a line,
+    or is left out when there is no room. ``size``: the letters' height in
+    pixels (default: :func:`label_size`).
     """
     height, width = image.shape[:2]
     size = size or label_size((height, width))
@@ -80,7 +81,7 @@ def _free_box(
     frame: tuple[int, int],
     placed: Sequence[_Box],
 ) -> _Box | None:
-    """The pill's box at ``at``, one line up or one down, inside the frame and clear of the others."""
+    """The pill's box at ``at``, one line up or one down: inside the frame, clear of the others."""
     (w, h), (width, height) = pill, frame
     if w > width or h > height:
         return None

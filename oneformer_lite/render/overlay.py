@@ -33,9 +33,9 @@ def overlay(
 ) -> np.ndarray:
     """Paint each segment in its colour over the image; uint8 [H, W, 3].
 
-    ``image`` uint8 [H, W, 3]; ``segment_map`` int [H, W] of segment ids, 0 = void; a painted pixel is
-    ``(1 - alpha) * image + alpha * color``. Void stays as a dark, pale picture; thin light outlines
-    part the segments. Raises :class:`DataError` if sizes differ or an id has no colour.
+    ``image`` uint8 [H, W, 3]; ``segment_map`` int [H, W] of segment ids, 0 = void; a painted
+    pixel is ``(1 - alpha) * image + alpha * color``. Void stays as a dark, pale picture; thin
+    light outlines part the segments. Raises :class:`DataError` if sizes differ or an id has no colour.
     """
     _check(image, segment_map)
     ids, place = np.unique(segment_map, return_inverse=True)
@@ -54,7 +54,7 @@ def overlay(
 def overlay_labels(
     image: np.ndarray, label_map: np.ndarray, categories: Sequence[Category], alpha: float = 0.7
 ) -> np.ndarray:
-    """Paint a semantic label map (int [H, W] of class ids) in the classes' colours; uint8 [H, W, 3].
+    """Paint a label map (int [H, W] of class ids) in the classes' colours; uint8 [H, W, 3].
 
     Ids that are no class (negative, 255, ...) are void.
     """
@@ -72,9 +72,9 @@ def overlay_masks(
     scores: Sequence[float] | None = None,
     alpha: float = 0.65,
 ) -> np.ndarray:
-    """Paint instance masks (bool [n, H, W]), large ones first so that none is hidden; uint8 [H, W, 3].
+    """Paint instance masks (bool [n, H, W]), large ones first, small ones on top; uint8 [H, W, 3].
 
-    ``scores`` decide who keeps the plain class colour where a class has several instances: the best.
+    ``scores`` decide who keeps the plain class colour where a class has several instances.
     """
     n = len(masks)
     order = range(n) if scores is None else np.argsort(-np.asarray(scores, float), kind="stable")
@@ -121,7 +121,7 @@ def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
 
 
 def enlarge_map(ids: np.ndarray, factor: int) -> np.ndarray:
-    """A map of ids ``factor`` times as large, with smooth edges but no mixed ids: [H, W] to [f H, f W].
+    """A map of ids ``factor`` times as large, [H, W] to [f H, f W]: smooth edges, no mixed ids.
 
     Each pixel takes the id whose slightly blurred, bicubically resized mask is greatest there. The
     blur is so narrow that even a single pixel keeps its own id in its middle.
@@ -141,7 +141,7 @@ def enlarge_map(ids: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _soften(mask: np.ndarray) -> np.ndarray:
-    """Blur with (1-c)/2, c, (1-c)/2 along both axes, edges repeated; c^2 > 1/2 saves lone pixels."""
+    """Blur with (1-c)/2, c, (1-c)/2 along both axes; c^2 > 1/2 saves lone pixels."""
     from scipy.ndimage import convolve1d
 
     kernel = [(1 - _CENTRE) / 2, _CENTRE, (1 - _CENTRE) / 2]

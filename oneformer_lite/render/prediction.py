@@ -42,7 +42,7 @@ class Prediction(Protocol):
 
 
 def page_scale(size: tuple[int, int]) -> int:
-    """How many times to enlarge a picture of (height, width) for a page: to some 400 pixels, or 1."""
+    """How often to enlarge a picture of (height, width) for a page: to some 400 pixels."""
     return max(1, round(_PAGE_PIXELS / min(size)))
 
 
@@ -80,28 +80,26 @@ def render_truth(
 ) -> np.ndarray:
     """The annotation of a sample, as ``task`` sees it, in the same look.
 
-    Crowd regions stay void: they are nobody's target.
+    Crowd regions are void, for they are nobody's target; but the label map keeps their class, as
+    the semantic metric does.
     """
     check_task(task)
-    kept = [i for i, s in enumerate(sample.segments) if not s.is_crowd]
-    segments = [sample.segments[i] for i in kept]
-    categories = sample.categories
-    masks = sample.segment_masks()[kept]
-    if task == "instance":
-        things = [i for i, s in enumerate(segments) if categories[s.class_id].is_thing]
-        class_ids = [segments[i].class_id for i in things]
-        return render_instances(
-            sample.image, masks[things], class_ids, categories, None, scale, labels
-        )
+    image, categories, masks = sample.image, sample.categories, sample.segment_masks()
     if task == "semantic":
         label_map = np.full(sample.size, -1, dtype=np.int64)
-        for segment, mask in zip(segments, masks, strict=True):
+        for segment, mask in zip(sample.segments, masks, strict=True):
             label_map[mask] = segment.class_id
-        return render_semantic(sample.image, label_map, categories, scale, labels)
+        return render_semantic(image, label_map, categories, scale, labels)
+    kept = [i for i, s in enumerate(sample.segments) if not s.is_crowd]
+    if task == "instance":
+        kept = [i for i in kept if categories[sample.segments[i].class_id].is_thing]
+        class_ids = [sample.segments[i].class_id for i in kept]
+        return render_instances(image, masks[kept], class_ids, categories, None, scale, labels)
     segment_map = np.zeros(sample.size, dtype=np.int32)
-    for segment, mask in zip(segments, masks, strict=True):
-        segment_map[mask] = segment.id
-    return render_panoptic(sample.image, segment_map, segments, categories, scale, labels)
+    for i in kept:
+        segment_map[masks[i]] = sample.segments[i].id
+    segments = [sample.segments[i] for i in kept]
+    return render_panoptic(image, segment_map, segments, categories, scale, labels)
 
 
 def render_panoptic(

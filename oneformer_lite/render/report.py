@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with pictures, scores, curves and recipe that needs no network."""
+"""The report of a run: pictures, scores, curves and recipe in one HTML file, for no network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DASH = "–"
 
 @dataclass(frozen=True)
 class GalleryRow:
-    """One scene of the gallery: uint8 [H, W, 3] pictures of equal size, 256 pixels or more a side."""
+    """One scene of the gallery: uint8 [H, W, 3] pictures of one size, 256 pixels or more a side."""
 
     image: np.ndarray
     truth: np.ndarray
@@ -46,7 +46,7 @@ def write_report(
     wrong_token: Mapping[str, Mapping[str, float]] | None,
     next_steps: Sequence[str],
 ) -> Path:
-    """Write ``folder/report.html`` and return its path; readers see the old page or the new, never half.
+    """Write ``folder/report.html``, all at once, and return its path.
 
     ``history``: the lines of metrics.jsonl. ``metrics``: percent, named PQ, SQ, RQ (plain, ``_th``,
     ``_st``), AP, AP50, mIoU, pixel_accuracy; what is absent shows as a dash. ``recipe``: label ->

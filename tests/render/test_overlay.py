@@ -42,6 +42,8 @@ def test_boundary_widths():
     ids = np.array([[1, 1, 2, 2]])
     np.testing.assert_array_equal(boundaries(ids), [[False, True, False, False]])
     np.testing.assert_array_equal(boundaries(ids, 2), [[False, True, True, False]])
+    np.testing.assert_array_equal(boundaries(ids.T), boundaries(ids).T)
+    np.testing.assert_array_equal(boundaries(ids.T, 2), boundaries(ids, 2).T)
 
 
 def test_label_map_class_zero_is_painted_and_others_are_void(sample, categories):

@@ -54,7 +54,9 @@ def test_crowds_and_overlapping_masks(sample):
     crowd = sample.replace(
         segments=(*sample.segments[:2], SegmentInfo(3, 2, is_crowd=True), sample.segments[3])
     )
-    assert (render_truth(crowd, "panoptic", 1, False)[10, 13] == 55).all()  # void
+    for task in ("panoptic", "instance"):
+        assert (render_truth(crowd, task, 1, False)[10, 13] == 55).all()  # void
+    assert (render_truth(crowd, "semantic", 1, False)[10, 13] != 55).any()
     masks = np.zeros((2, 16, 24), dtype=bool)
     masks[0, :, :20], masks[1, 4:8, 4:8] = True, True
     overlapping = sample.replace(
@@ -67,6 +69,25 @@ def test_crowds_and_overlapping_masks(sample):
 def test_small_pictures_are_enlarged_for_the_page(sample):
     assert [page_scale((s, 640)) for s in (100, 128, 256, 480)] == [4, 3, 2, 1]
     assert render_truth(sample).shape == (16 * 25, 24 * 25, 3)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_prediction_of_nothing_is_a_faded_picture(sample, task):
+    nothing = SimpleNamespace(
+        task=task, segments=[], segment_map=np.zeros((16, 24), np.int32),
+        label_map=np.full((16, 24), -1), masks=np.zeros((0, 16, 24), bool),
+    )  # fmt: skip
+    picture = render_prediction(sample.image, nothing, sample.categories, scale=2)
+    np.testing.assert_array_equal(picture, np.full((32, 48, 3), 55))
+
+
+def test_enlarged_pictures_have_soft_edges(sample):
+    colors = [
+        len(np.unique(render_truth(sample, scale=s, labels=False).reshape(-1, 3), axis=0))
+        for s in (1, 3)
+    ]
+    assert colors[0] <= 2 * 5  # void and four segments, each plain or under an outline
+    assert colors[1] > 2 * 5  # and mixtures of them
 
 
 def test_unknown_task_is_refused(sample):
