@@ -102,7 +102,3 @@ def _report(task: str, judge) -> dict[str, float]:
         return {"AP": result.ap, "AP50": result.ap50, "AP75": result.ap75}
     return {"mIoU": result.miou, "pixel_accuracy": result.pixel_accuracy}
 
-
-def token_table(model: OneFormer, dataset, batch_size: int = 8) -> dict[str, dict[str, float]]:
-    """All metrics under each of the three tokens: what the task token is worth."""
-    return {token: evaluate(model, dataset, token=token, batch_size=batch_size) for token in TASKS}

@@ -130,6 +130,8 @@ def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarra
         if isinstance(segmentation["counts"], list):
             segmentation = coco_mask.frPyObjects(segmentation, height, width)
         return coco_mask.decode(segmentation).astype(bool)
+    if not isinstance(segmentation, list):
+        raise TypeError(f"it is {segmentation!r}")
     polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
     if not polygons:
         return np.zeros((height, width), bool)

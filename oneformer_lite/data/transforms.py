@@ -5,8 +5,9 @@ passed in, so a run can be repeated and data-loader processes do not share a str
 recipes (detectron2's transforms as OneFormer's dataset mappers chain them) are
 
 COCO:   HorizontalFlip, LargeScaleJitter(1024), FixedSizeCrop(1024)
-ADE20K: ResizeShortestSide((256, 307, ..., 1024), 2048), RandomCrop(512, 512), ColorJitter,
-        HorizontalFlip, FixedSizeCrop(512); Cityscapes likewise with a crop of (512, 1024)
+ADE20K: ResizeShortestSide((256, 307, ..., 1024), 2048), RandomCrop(512, 512),
+        ColorJitter (``color_jitter.py``), HorizontalFlip, FixedSizeCrop(512)
+Cityscapes: likewise, with short sides up to 2048 and a crop of (512, 1024)
 """
 
 from __future__ import annotations
@@ -136,53 +137,6 @@ class RandomCrop:
         return cropped(sample, top, left, self.height, self.width)
 
 
-@dataclass(frozen=True)
-class ColorJitter:
-    """Brightness, contrast, saturation and hue, each changed with probability ``p``.
-
-    ``brightness`` is added (of 255), ``contrast`` and ``saturation`` are relative, ``hue`` is in
-    turns of the colour circle. Contrast comes before or after the colours by a coin toss. SSD's
-    recipe (Liu et al. 2016); detectron2: ``ColorAugSSDTransform``.
-    """
-
-    p: float = 0.5
-    brightness: float = 32
-    contrast: float = 0.5
-    saturation: float = 0.5
-    hue: float = 0.1
-
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        steps = [self._saturation, self._hue]
-        steps.insert(2 * int(rng.integers(2)), self._contrast)
-        image = sample.image
-        for step in (self._brightness, *steps):
-            if rng.random() < self.p:
-                image = step(image, rng)
-        return sample.replace(image=image)
-
-    def _brightness(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return _to_uint8(image + rng.uniform(-self.brightness, self.brightness))
-
-    def _contrast(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return _to_uint8(image * rng.uniform(1 - self.contrast, 1 + self.contrast))
-
-    def _saturation(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return saturated(image, rng.uniform(1 - self.saturation, 1 + self.saturation))
-
-    def _hue(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        turn = rng.uniform(-self.hue, self.hue)
-        return np.array(F.adjust_hue(Image.fromarray(image), turn))
-
-
-def saturated(image: np.ndarray, factor: float) -> np.ndarray:
-    """uint8 [H, W, 3] with HSV saturation times ``factor`` (at most 1), hue and value kept."""
-    rgb = image.transpose(2, 0, 1).astype(np.float32, order="C")  # planes: reduces ten times faster
-    value = rgb.max(0)
-    spread = value - rgb.min(0)  # saturation = spread / value
-    rgb = value - (value - rgb) * np.minimum(factor, value / np.maximum(spread, 1))
-    return _to_uint8(rgb.transpose(1, 2, 0))
-
-
 def resized(sample: Sample, height: int, width: int) -> Sample:
     """Scaled to ``height`` x ``width`` (at least 1): the picture smoothly, ids to the nearest."""
     height, width = max(height, 1), max(width, 1)
@@ -196,12 +150,18 @@ def resized(sample: Sample, height: int, width: int) -> Sample:
 def resize_nearest(array: np.ndarray, height: int, width: int) -> np.ndarray:
     """[..., H, W] -> [..., height, width]; each new pixel takes the value under its centre.
 
-    That is Pillow's NEAREST, and what bilinear resizing of the picture is aligned with. torch's
-    "nearest", which torchvision applies to masks, takes the corner instead: up to half a pixel off.
+    That is Pillow's NEAREST (so detectron2's), in line with bilinear resizing of the picture. The
+    "nearest" that torchvision applies to masks takes the corner instead: up to half a pixel off.
     """
-    rows = ((np.arange(height) + 0.5) * (array.shape[-2] / height)).astype(np.intp)
-    columns = ((np.arange(width) + 0.5) * (array.shape[-1] / width)).astype(np.intp)
+    rows = _nearest_indices(array.shape[-2], height)
+    columns = _nearest_indices(array.shape[-1], width)
     return array[..., rows, :][..., columns]
+
+
+def _nearest_indices(old: int, new: int) -> np.ndarray:
+    """Which of ``old`` pixels each of ``new`` takes; Pillow itself says, also where centres tie."""
+    line = Image.fromarray(np.arange(old, dtype=np.int32)[None])
+    return np.asarray(line.resize((new, 1), Image.Resampling.NEAREST))[0]
 
 
 def cropped(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
@@ -242,7 +202,3 @@ def _rebuilt(
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
-
-
-def _to_uint8(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""COCO's panoptic format: ids in colours, reading, writing, and what is said about bad files."""
+"""COCO's panoptic format, written and read; small samples by hand and real COCO."""
 
 from __future__ import annotations
 
@@ -9,33 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from oneformer_lite.data.image import read_image
 from oneformer_lite.data.panoptic import PanopticDataset, save_sample, write_panoptic
-from oneformer_lite.data.sample import TASKS, Category, Sample, SegmentInfo
-from oneformer_lite.data.segment_ids import decode_ids, encode_ids, present_ids
+from oneformer_lite.data.sample import TASKS, Sample
 from oneformer_lite.errors import DataError
-
-CATEGORIES = (Category(7, "car", True, (0, 0, 142)), Category(3, "sky", False, (70, 130, 180)))
-
-
-def make_sample(image_id: int = 1, file_name: str = "") -> Sample:
-    """6 x 8: sky (id 300) above void, two cars (5 and a crowd 70000) in it."""
-    segment_map = np.zeros((6, 8), np.int32)
-    segment_map[:4] = 300
-    segment_map[2:5, 1:3] = 5
-    segment_map[1:3, 4:8] = 70000
-    image = np.random.default_rng(image_id).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    segments = (SegmentInfo(300, 1), SegmentInfo(5, 0), SegmentInfo(70000, 0, is_crowd=True))
-    return Sample(image, segment_map, segments, CATEGORIES, image_id, file_name)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data set of two samples on disk: images/, panoptic/ and panoptic.json."""
-    write(tmp_path, [make_sample(1), make_sample(2, "street.jpg")])
-    return tmp_path
 
 
 def write(folder: Path, samples: list[Sample]) -> None:
@@ -43,9 +20,7 @@ def write(folder: Path, samples: list[Sample]) -> None:
 
 
 def read(folder: Path) -> PanopticDataset:
-    return PanopticDataset(
-        str(folder / "images"), folder / "panoptic.json", folder / "panoptic"
-    )
+    return PanopticDataset(str(folder / "images"), folder / "panoptic.json", folder / "panoptic")
 
 
 def edit_json(folder: Path, change) -> None:
@@ -54,36 +29,10 @@ def edit_json(folder: Path, change) -> None:
     (folder / "panoptic.json").write_text(json.dumps(content))
 
 
-# ---------------------------------------------------------------------------------------- ids
-
-
-def test_ids_as_colours_by_hand():
-    segment_map = np.array([[0, 255, 256, 65536, 16777215, 3226956]], np.int32)
-    colours = [[0, 0, 0], [255, 0, 0], [0, 1, 0], [0, 0, 1], [255, 255, 255], [76, 61, 49]]
-    assert encode_ids(segment_map).tolist() == [colours]
-    assert decode_ids(np.array([colours], np.uint8)).tolist() == segment_map.tolist()
-    assert decode_ids(np.array([colours], np.uint8)).dtype == np.int32
-
-
-@pytest.mark.parametrize("bad", [-1, 256**3])
-def test_ids_that_fit_no_png_are_refused(bad):
-    with pytest.raises(DataError, match=str(bad)):
-        encode_ids(np.array([[bad, 1]], np.int32))
-
-
-@pytest.mark.parametrize("shape", [(0, 0), (1, 1), (1, 7), (9, 1), (13, 17)])
-def test_present_ids_agrees_with_unique(shape):
-    segment_map = np.random.default_rng(0).integers(0, 6, shape).astype(np.int32)
-    assert present_ids(segment_map).tolist() == [i for i in np.unique(segment_map) if i]
-
-
-# ------------------------------------------------------------------------------- round trip
-
-
-def test_written_samples_read_back_identically(folder):
-    dataset = read(folder)
+def test_written_samples_read_back_identically(panoptic_folder, make_sample):
+    dataset = read(panoptic_folder)
     assert len(dataset) == 2 and dataset.image_ids == [1, 2] and dataset.tasks == TASKS
-    assert dataset.categories == CATEGORIES
+    assert dataset.categories == make_sample().categories
     for index, sample in enumerate([make_sample(1), make_sample(2)]):
         came = dataset[index]
         np.testing.assert_array_equal(came.segment_map, sample.segment_map)
@@ -95,8 +44,8 @@ def test_written_samples_read_back_identically(folder):
         dataset[2]
 
 
-def test_json_has_cocos_layout_with_areas_and_boxes_by_hand(folder):
-    content = json.loads((folder / "panoptic.json").read_text())
+def test_json_has_cocos_layout_with_areas_and_boxes_by_hand(panoptic_folder):
+    content = json.loads((panoptic_folder / "panoptic.json").read_text())
     assert content["images"][0] == {
         "id": 1, "file_name": "000000000001.jpg", "height": 6, "width": 8
     }  # fmt: skip
@@ -112,22 +61,22 @@ def test_json_has_cocos_layout_with_areas_and_boxes_by_hand(folder):
     }  # fmt: skip
 
 
-def test_image_without_any_segment_is_legal(tmp_path):
+def test_image_without_any_segment_is_legal(tmp_path, make_sample):
     empty = make_sample().replace(segment_map=np.zeros((6, 8), np.int32), segments=())
     write(tmp_path, [empty, make_sample(2)])
     assert read(tmp_path)[0].segments == ()
     assert len(read(tmp_path)[1].segments) == 3
 
 
-def test_images_without_annotation_are_skipped(folder):
-    edit_json(folder, lambda content: content["annotations"].pop(0))
-    assert read(folder).image_ids == [2]
-    np.testing.assert_array_equal(read(folder)[0].segment_map, make_sample().segment_map)
+def test_images_without_annotation_are_skipped(panoptic_folder, make_sample):
+    edit_json(panoptic_folder, lambda content: content["annotations"].pop(0))
+    assert read(panoptic_folder).image_ids == [2]
+    np.testing.assert_array_equal(read(panoptic_folder)[0].segment_map, make_sample(2).segment_map)
 
 
-def test_categories_without_colours_get_distinct_ones(folder):
-    edit_json(folder, lambda content: [c.pop("color") for c in content["categories"]])
-    first, second = read(folder).categories
+def test_categories_without_colours_get_distinct_ones(panoptic_folder):
+    edit_json(panoptic_folder, lambda content: [c.pop("color") for c in content["categories"]])
+    first, second = read(panoptic_folder).categories
     assert first.color != second.color
 
 
@@ -182,181 +131,10 @@ def test_coco_written_again_is_the_same_with_the_official_areas_and_boxes(coco, 
     assert all(sizes[i["id"]] == (i["height"], i["width"]) for i in written["images"])
 
 
-# --------------------------------------------------------------------------------- pictures
+# -------------------------------------------------------------------------- writing fails
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "RGB"])
-def test_every_kind_of_picture_becomes_rgb(tmp_path, mode):
-    grey = np.tile(np.array([[0], [255]], np.uint8), (4, 8))
-    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
-    Image.fromarray(grey).convert("RGB").convert(mode).save(path)
-    expected = np.repeat(grey[..., None], 3, axis=2)
-    np.testing.assert_array_equal(read_image(path), expected)
-
-
-def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
-    Image.fromarray(np.array([[0, 256, 32768, 65535]], np.uint16)).save(tmp_path / "x.png")
-    assert read_image(tmp_path / "x.png")[0, :, 0].tolist() == [0, 1, 128, 255]
-
-
-def test_exif_orientation_is_left_alone(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # "turn me by 90 degrees"
-    Image.new("RGB", (8, 6)).save(tmp_path / "x.jpg", exif=exif)
-    assert read_image(tmp_path / "x.jpg").shape == (6, 8, 3)
-
-
-# -------------------------------------------------------------------------------- bad input
-
-
-def assert_names(error: pytest.ExceptionInfo, *parts: object) -> None:
-    message = str(error.value)
-    for part in parts:
-        assert str(part) in message, f"{part} is not named in: {message}"
-
-
-@pytest.mark.parametrize("which", ["images/street.jpg", "panoptic/street.png"])
-@pytest.mark.parametrize("damage", ["missing", "empty", "cut short", "text"])
-def test_bad_pictures_are_named(folder, which, damage):
-    path = folder / which
-    content = path.read_bytes()
-    if damage == "missing":
-        path.unlink()
-    else:
-        half = content[: len(content) // 2]
-        path.write_bytes({"empty": b"", "cut short": half, "text": b"not a picture" * 9}[damage])
-    expected = {
-        "missing": "does not exist", "empty": "is empty", "cut short": "cut short",
-        "text": "is not a picture",
-    }  # fmt: skip
-    with pytest.raises(DataError) as error:
-        read(folder)[1]
-    assert_names(error, path, expected[damage])
-    assert len(read(folder)[0].segments) == 3
-
-
-@pytest.mark.parametrize("which", ["images", "panoptic", "panoptic.json"])
-def test_missing_folders_and_json_are_named_at_once(folder, which):
-    (folder / which).rename(folder / "elsewhere")
-    with pytest.raises(DataError) as error:
-        read(folder)
-    assert_names(error, folder / which)
-
-
-def test_json_cut_short_is_named(folder):
-    path = folder / "panoptic.json"
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(DataError) as error:
-        read(folder)
-    assert_names(error, path, "not valid JSON")
-
-
-@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
-def test_json_without_a_list_is_named(folder, key):
-    edit_json(folder, lambda content: content.pop(key))
-    with pytest.raises(DataError) as error:
-        read(folder)
-    assert_names(error, folder / "panoptic.json", f"lacks {key!r}")
-
-
-@pytest.mark.parametrize(
-    ("place", "key"),
-    [
-        (lambda c: c["images"][0], "file_name"),
-        (lambda c: c["annotations"][0], "segments_info"),
-        (lambda c: c["annotations"][0]["segments_info"][0], "category_id"),
-        (lambda c: c["categories"][0], "isthing"),
-    ],
-)
-def test_entries_without_a_key_are_named(folder, place, key):
-    edit_json(folder, lambda content: place(content).pop(key))
-    with pytest.raises(DataError) as error:
-        read(folder)
-    assert_names(error, folder / "panoptic.json", key)
-
-
-def test_json_of_another_kind_is_named(folder):
-    (folder / "panoptic.json").write_text("[1, 2]")
-    with pytest.raises(DataError) as error:
-        read(folder)
-    assert_names(error, folder / "panoptic.json", "'images'")
-
-
-def test_annotation_of_an_unlisted_image_is_named(folder):
-    edit_json(folder, lambda content: content["annotations"][1].update(image_id=77))
-    with pytest.raises(DataError) as error:
-        read(folder)
-    assert_names(error, folder / "panoptic.json", 77)
-
-
-def test_unknown_category_is_named(folder):
-    def change(content):
-        content["annotations"][1]["segments_info"][0]["category_id"] = 991
-
-    edit_json(folder, change)
-    with pytest.raises(DataError) as error:
-        read(folder)
-    assert_names(error, folder / "panoptic.json", 991)
-
-
-@pytest.mark.parametrize("which", ["images", "categories"])
-def test_ids_given_twice_are_refused(folder, which):
-    edit_json(folder, lambda content: content[which][1].update(id=content[which][0]["id"]))
-    with pytest.raises(DataError, match="share an id") as error:
-        read(folder)
-    assert_names(error, folder / "panoptic.json")
-
-
-def test_png_of_another_size_is_named(folder):
-    Image.fromarray(np.zeros((5, 8, 3), np.uint8)).save(folder / "images/street.png")
-    (folder / "images/street.png").rename(folder / "images/street.jpg")
-    with pytest.raises(DataError) as error:
-        read(folder)[1]
-    assert_names(
-        error, folder / "images/street.jpg", folder / "panoptic/street.png", "(5, 8)", "(6, 8)"
-    )
-
-
-def test_png_id_that_is_not_listed_is_named(folder):
-    edit_json(folder, lambda c: c["annotations"][1]["segments_info"].pop(2))
-    with pytest.raises(DataError) as error:
-        read(folder).annotation(1)
-    assert_names(error, folder / "panoptic/street.png", "70000 have pixels")
-
-
-def test_listed_id_without_pixels_is_named(folder):
-    def change(content):
-        listed = content["annotations"][1]["segments_info"]
-        listed.append(dict(listed[0], id=4242))
-
-    edit_json(folder, change)
-    with pytest.raises(DataError) as error:
-        read(folder)[1]
-    assert_names(error, folder / "panoptic/street.png", "4242 are listed")
-
-
-def test_segment_listed_twice_is_named(folder):
-    def change(content):
-        listed = content["annotations"][1]["segments_info"]
-        listed.append(listed[0])
-
-    edit_json(folder, change)
-    with pytest.raises(DataError) as error:
-        read(folder)[1]
-    assert_names(error, folder / "panoptic.json", "street.png", "300")
-
-
-def test_grey_png_is_refused(folder):
-    Image.fromarray(np.zeros((6, 8), np.uint8)).save(folder / "panoptic/street.png")
-    with pytest.raises(DataError) as error:
-        read(folder)[1]
-    assert_names(error, folder / "panoptic/street.png", "'L'")
-
-
-# ------------------------------------------------------------------------------ bad writing
-
-
-def test_map_and_segments_that_disagree_are_not_written(tmp_path):
+def test_map_and_segments_that_disagree_are_not_written(tmp_path, make_sample):
     sample = make_sample(9)
     with pytest.raises(DataError, match=r"image 9: .* 5 have pixels"):
         save_sample(
@@ -367,40 +145,39 @@ def test_map_and_segments_that_disagree_are_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "second", [make_sample(1, "other.jpg"), make_sample(2, "000000000001.jpg")]
-)
-def test_two_samples_of_one_name_are_refused(tmp_path, second):
+@pytest.mark.parametrize("second", [(1, "other.jpg"), (2, "000000000001.jpg")])
+def test_two_samples_of_one_name_are_refused(tmp_path, make_sample, second):
     with pytest.raises(DataError, match="comes twice"):
-        write(tmp_path, [make_sample(1), second])
+        write(tmp_path, [make_sample(1), make_sample(*second)])
     assert not (tmp_path / "panoptic.json").exists()
 
 
-def test_samples_of_other_classes_and_no_samples_are_refused(tmp_path):
+def test_samples_of_other_classes_and_no_samples_are_refused(tmp_path, make_sample):
+    other = make_sample(2).replace(categories=make_sample().categories[::-1])
     with pytest.raises(DataError, match="other categories"):
-        write(tmp_path, [make_sample(1), make_sample(2).replace(categories=CATEGORIES[::-1])])
+        write(tmp_path, [make_sample(1), other])
     with pytest.raises(DataError, match="no samples"):
         write(tmp_path, [])
 
 
-def test_overlapping_masks_are_refused(tmp_path):
+def test_overlapping_masks_are_refused(tmp_path, make_sample):
     sample = make_sample().replace(masks=make_sample().segment_masks())
     with pytest.raises(DataError, match="overlapping"):
         write(tmp_path, [sample])
 
 
-def test_folder_that_cannot_be_made_is_named(tmp_path):
+def test_folder_that_cannot_be_made_is_named(tmp_path, make_sample):
     (tmp_path / "images").write_text("a file where the folder should be")
     with pytest.raises(DataError) as error:
         write(tmp_path, [make_sample()])
-    assert_names(error, tmp_path / "images")
+    assert str(tmp_path / "images") in str(error.value)
 
 
-def test_json_that_cannot_be_replaced_is_named_and_nothing_is_left(tmp_path):
+def test_json_that_cannot_be_replaced_is_named_and_nothing_is_left(tmp_path, make_sample):
     (tmp_path / "panoptic.json").mkdir()
     with pytest.raises(DataError) as error:
         write(tmp_path, [make_sample()])
-    assert_names(error, tmp_path / "panoptic.json")
+    assert str(tmp_path / "panoptic.json") in str(error.value)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["images", "panoptic", "panoptic.json"]
 
 

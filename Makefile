@@ -1,0 +1,47 @@
+# One command each: make demo (train and look), make lab (notebooks), make test (prove that it works).
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+MINUTES ?= 10
+SEED    ?= 0
+OUT     ?= runs/demo
+CORES   := $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: demo lab test notebooks checkpoint benchmark clean
+
+demo: $(VENV)/installed  ## train for MINUTES and write a report to OUT
+	$(BIN)/oneformer-lite demo --minutes $(MINUTES) --seed $(SEED) --out $(OUT)
+
+lab: $(VENV)/installed  ## open the notebooks
+	$(BIN)/jupyter lab notebooks
+
+test: $(VENV)/installed-test  ## everything: unit tests, then each notebook against its stored outputs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadscope tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadscope --nbval --nbval-current-env notebooks
+
+notebooks: $(VENV)/installed-test  ## execute the notebooks from their sources
+	$(BIN)/python notebooks/build.py
+
+checkpoint: $(VENV)/installed  ## train and install the checkpoint that ships with the package
+	$(BIN)/oneformer-lite demo --minutes 75 --scenes 12000 --out runs/toytown
+	$(BIN)/oneformer-lite convert runs/toytown/model oneformer_lite/checkpoints/toytown --half
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "oneformer_lite needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV) || \
+	    { rm -rf $(VENV); echo "Python cannot make a virtual environment here: sudo apt install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created pyproject.toml
+	@echo "installing (PyTorch is large: a few minutes)"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/created pyproject.toml
+	@echo "installing (PyTorch is large: a few minutes)"
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $(VENV)/installed $@
+
+clean:  ## remove the environment and all runs
+	rm -rf $(VENV) runs

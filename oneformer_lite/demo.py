@@ -1,0 +1,164 @@
+"""The main job in one call: paint Toytown, train, judge three tasks, and leave a report to look at."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from .config import ModelConfig, toytown
+from .data.sample import TASKS
+from .evaluation import evaluate
+from .files import make_folder
+from .training import TrainConfig, TrainingResult, toytown_training, train
+from .training.loader import open_split
+from .training.log import Log
+
+VAL_SCENES, GALLERY_SCENES = 200, 10
+SHOWN = ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy")
+
+
+def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 4000, steps: int | None = None) -> dict:
+    """Everything ``oneformer-lite demo`` does; returns the final metrics.
+
+    Leaves in ``out``: data/ (Toytown in COCO's layout), model/, metrics.jsonl, report.html. Stopped
+    with Ctrl-C and called again, it goes on where it was.
+    """
+    out = make_folder(out)
+    config = toytown()
+    train_config = toytown_training(
+        out=str(out), data=str(out / "data"), seed=seed,
+        minutes=None if steps else minutes, steps=steps,
+    )  # fmt: skip
+    paint(out / "data", config.image_size, scenes)
+    budget = f"{steps} steps" if steps else f"{minutes:g} minutes"
+    say(f"training one OneFormer on three tasks for {budget} (Ctrl-C keeps what there is)")
+    result = train(config, train_config)
+    if not result.finished:
+        say(f"stopped after {result.steps} steps; the same command goes on from there ({out})")
+        return {}
+    metrics, tokens = judge(result, out / "data")
+    log = Log(out, result.steps)
+    log.write("final", result.steps, result.seconds, scenes=VAL_SCENES, **metrics)
+    write_demo_report(out, result, config, train_config, scenes, metrics, tokens, log.records)
+    conclude(out, metrics)
+    return metrics
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def paint(folder: Path, size: int, scenes: int) -> None:
+    """Write Toytown's two splits, with a progress bar; what is there already stays."""
+    from .data.toytown import write_toytown
+
+    for split, length in (("train", scenes), ("val", VAL_SCENES)):
+        with tqdm(total=length, desc=f"painting {split}", unit="scene", dynamic_ncols=True) as bar:
+            write_toytown(folder, split, size, length, progress=lambda done, _: bar.update(done - bar.n))
+            bar.update(length - bar.n)
+
+
+def judge(result: TrainingResult, data: Path) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Metrics of every task under every token; the proper ones are those on the diagonal."""
+    val = open_split(data, "val")
+    with tqdm(total=len(TASKS) * len(val), desc="evaluating", unit="image", dynamic_ncols=True) as bar:
+        tokens = {
+            token: evaluate(result.model, val, token=token, progress=lambda done, _: bar.update(8))
+            for token in TASKS
+        }
+    own = {
+        "panoptic": ("PQ", "SQ", "RQ", "PQ_th", "SQ_th", "RQ_th", "PQ_st", "SQ_st", "RQ_st"),
+        "instance": ("AP", "AP50", "AP75"),
+        "semantic": ("mIoU", "pixel_accuracy"),
+    }
+    return {name: tokens[task][name] for task, names in own.items() for name in names}, tokens
+
+
+def gallery(model, config: ModelConfig, count: int) -> list:
+    """Held-out scenes at 256 pixels with their three predictions (the model still sees 128)."""
+    from .data.toytown import Toytown
+    from .inference import predict
+    from .render import GalleryRow, enlarge, render_truth
+
+    scenes = Toytown("val", size=2 * config.image_size, length=VAL_SCENES)
+    rows = []
+    for i in range(count):
+        sample = scenes[i]
+        pictures = {task: predict(model, sample.image, task).render() for task in TASKS}
+        truth = render_truth(sample)
+        image = enlarge(sample.image, truth.shape[0] // sample.image.shape[0])
+        rows.append(GalleryRow(image=image, truth=truth, caption=f"held-out scene {i}", **pictures))
+    return rows
+
+
+def write_demo_report(
+    out: Path,
+    result: TrainingResult,
+    config: ModelConfig,
+    train_config: TrainConfig,
+    scenes: int,
+    metrics: dict[str, float],
+    tokens: dict[str, dict[str, float]],
+    history: list[dict],
+) -> Path:
+    import torch
+
+    from . import __version__
+    from .render import write_report
+
+    shown = {token: {n: row[n] for n in ("PQ", "PQ_th", "PQ_st", "AP", "mIoU")} for token, row in tokens.items()}
+    parameters = sum(p.numel() for n, p in result.model.named_parameters() if not n.startswith("text_mapper"))
+    recipe = {
+        "data": f"Toytown, {scenes} scenes of {config.image_size} x {config.image_size} painted by the project",
+        "held out": f"{VAL_SCENES} other scenes",
+        "model": f"OneFormer, {parameters / 1e6:.2f} M parameters at inference, {config.num_queries} queries, "
+        f"{config.encoder_layers} deformable and {config.decoder_layers} masked-attention layers",
+        "backbone": f"{config.backbone}, ImageNet weights",
+        "training": f"{result.steps} steps of {train_config.batch_size} images in {result.seconds / 60:.1f} minutes",
+        "optimiser": f"AdamW, learning rate {train_config.lr:g} (backbone x "
+        f"{train_config.backbone_lr_multiplier:g}), weight decay {train_config.weight_decay:g}, cosine",
+        "seed": train_config.seed,
+        "machine": describe_machine(),
+        "versions": f"oneformer_lite {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
+    }
+    return write_report(
+        out,
+        title="One model, three tasks",
+        history=history,
+        metrics=metrics,
+        gallery=gallery(result.model, config, GALLERY_SCENES),
+        recipe=recipe,
+        wrong_token=shown,
+        next_steps=[
+            "`make lab` opens the notebooks; begin with `00_three_tasks_one_model.ipynb`",
+            f"`oneformer-lite predict PICTURE --model {out / 'model'} --task panoptic` segments a picture of yours",
+            f"`oneformer_lite.from_pretrained(\"{out / 'model'}\")` loads these weights in Python",
+        ],
+    )
+
+
+def describe_machine() -> str:
+    """Processor and cores, as the recipe states them."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def conclude(out: Path, metrics: dict[str, float]) -> None:
+    """What came out, where it lies, what to open next."""
+    values = "   ".join(f"{name} {metrics[name]:.1f}" for name in SHOWN)
+    say(f"\n{values}   (percent, {VAL_SCENES} held-out scenes, one set of weights)\n")
+    for name, what in (
+        ("report.html", "open this: pictures, curves, tables"),
+        ("model", f'oneformer_lite.from_pretrained("{out / "model"}")'),
+        ("metrics.jsonl", "every number, one JSON object a line"),
+    ):
+        say(f"  {str(out / name):<36} {what}")
+    say("\nNext: make lab (the notebooks)")
+
