@@ -15,11 +15,15 @@ from PIL import Image
 
 from oneformer_lite.data import PanopticDataset, Toytown, write_toytown
 from oneformer_lite.data.toytown import CATEGORIES, export
+from oneformer_lite.data.toytown.avenue import lay_avenue, paint_avenue
+from oneformer_lite.data.toytown.classes import BALL, PERSON, SIGN, TREE
 from oneformer_lite.data.toytown.dataset import FAIR_PIXELS
 from oneformer_lite.data.toytown.light import LIGHTS
 from oneformer_lite.data.toytown.painter import paint, paint_elements
 from oneformer_lite.data.toytown.pen import Pen
-from oneformer_lite.data.toytown.scene import compose
+from oneformer_lite.data.toytown.placing import KINDS, Thing
+from oneformer_lite.data.toytown.scene import Element, compose, paint_things
+from oneformer_lite.data.toytown.view import View
 from oneformer_lite.errors import ConfigError, DataError
 
 SCENES = 60
@@ -142,6 +146,43 @@ def test_a_few_scenes_have_a_crowd():
     assert 0.01 < share < 0.12
 
 
+def test_things_are_painted_from_far_to_near_with_their_own_class():
+    things = [
+        Thing(KINDS[BALL], BALL, 0.5, 0.95, 0.4, False),
+        Thing(KINDS[TREE], TREE, 0.5, 0.90, 0.3, False),
+        Thing(KINDS[PERSON], PERSON, 0.15, 0.93, 0.4, False),
+        Thing(KINDS[SIGN], None, 0.85, 0.95, 0.4, False),
+    ]
+    pen, elements = Pen(LIGHTS[0]), [Element(None)] * 7
+    pen.world(3).box(0, 0, 1, 1, (90, 90, 90))
+    paint_things(pen, random.Random(1), View(1.0, 0.4, 0.4), things, [], elements)
+    assert [e.class_id for e in elements[7:]] == [TREE, PERSON, BALL]
+    _, painted = paint(pen.strokes, 128, 128)
+
+    def class_at(x: float, y: float) -> int | None:
+        return elements[painted[int(y * 128), int(x * 128)]].class_id
+
+    assert class_at(0.5, 0.87) == BALL and class_at(0.5, 0.5) == TREE
+    assert class_at(0.15, 0.75) == PERSON
+    assert painted[int(0.7 * 128), int(0.85 * 128)] == 0  # the unlabelled one
+
+
+def test_a_flipped_pen_draws_to_the_left():
+    pen = Pen(LIGHTS[0])
+    pen.world(1).box(0, 0, 1, 1, (0, 0, 0))
+    pen.place(7, 0.5, 0.5, 0.25, flip=True).box(0, 0, 1, 1, (255, 255, 255))
+    rows, columns = np.nonzero(paint(pen.strokes, 64, 64)[1] == 7)
+    assert (columns.min(), columns.max()) == (16, 31) and (rows.min(), rows.max()) == (16, 31)
+
+
+def test_avenues_have_no_holes():
+    view = View(1.0, 0.4, 0.45, 0.4)
+    for i in range(60):
+        pen, rng = Pen(LIGHTS[0]), random.Random(i)
+        paint_avenue(pen, rng, view, lay_avenue(rng, view))
+        assert (paint_elements(pen.strokes, 96, 96) > 0).all()
+
+
 @pytest.mark.parametrize("aspect", [0.4, 1.0, 2.5, 8.0])
 def test_every_pixel_is_painted(aspect):
     """Unpainted canvas is black void; no stroke is pure black where nothing is labelled."""
@@ -190,6 +231,9 @@ def test_water_mirrors_what_stands_above_it():
     picture, elements = paint(pen.strokes, 100, 100)
     assert picture[60, 50, 0] > 100 and picture[85, 50, 0] < 20 and picture[60, 20, 0] < 20
     assert (elements[50:] == 6).all()
+    pen.strokes[1] = pen.strokes[1]._replace(points=[(0.0, 0.49), (1.0, 0.5)])
+    rows = paint(pen.strokes, 400, 400)[0][200:, 200, 0]  # a line of four rows above the water
+    assert rows[:3].min() > 100 and rows[6:].max() < 20
 
 
 @pytest.mark.parametrize(
@@ -204,6 +248,7 @@ def test_water_mirrors_what_stands_above_it():
         {"size": True},
         {"length": 0},
         {"length": 2.5},
+        {"length": True},
         {"seed": "a"},
     ],
 )

@@ -156,7 +156,7 @@ def blend_mirror(canvas: Image.Image, stroke: Stroke, points: list) -> None:
         y0, y1 = max(0, y0), min(canvas.height, y1)
         if y1 <= y0:
             continue
-        source = above.height - (y1 - round(top)) - round(strip)
+        source = above.height - (y1 - round(top))
         piece = above.crop((0, source, above.width, source + y1 - y0))
         piece = piece.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         shift = round(0.006 * canvas.height * math.sin(i * 2.1) * (0.4 + i / RIPPLES))
