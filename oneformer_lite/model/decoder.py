@@ -94,6 +94,10 @@ class MaskedDecoder(nn.Module):
                 trace.record(f"decoder.layer{i}.queries", x)
         normed = self.norm(x)
         predictions.append(self.predict(normed, self.mask_head(normed), mask_features))
+        if trace is not None:
+            for i, prediction in enumerate(predictions):
+                trace.record(f"prediction{i}.class_logits", prediction.class_logits)
+                trace.record(f"prediction{i}.mask_logits", prediction.mask_logits)
         return predictions
 
     def predict(

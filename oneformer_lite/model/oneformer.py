@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..data.batch import pad_to, padded_size
 from ..errors import ConfigError
-from .backbone import Backbone
+from .backbone import STRIDES, Backbone
 from .decoder import MaskedDecoder
 from .fpn import FPNPixelDecoder
 from .output import OneFormerOutput, Trace
@@ -77,10 +77,15 @@ class OneFormer(nn.Module):
         record = Trace() if trace else None
 
         features = self.backbone(images)
+        _record(record, "backbone.stride{}", STRIDES, features)
         mask_features, maps = self.pixel_decoder(features, record)
+        _record(record, "pixel_decoder.stride{}", (32, 16, 8), maps)
+        _record(record, "pixel_decoder.{}", ("mask_features",), [mask_features])
         token = self.decoder.norm(self.task_encoder(tasks))
+        _record(record, "task.{}", ("token",), [token])
         positions = self.query_positions.weight
         queries = self.query_transformer(token, positions, mask_features, record)
+        _record(record, "query.{}", ("object_queries",), [queries])
         predictions = self.decoder(
             queries, positions, maps, mask_features, all_predictions=texts is not None, trace=record
         )
@@ -90,8 +95,7 @@ class OneFormer(nn.Module):
             output.object_queries = queries
             output.text_queries = self.text_mapper(texts, tasks)
             output.logit_scale = self.text_mapper.logit_scale
-        if record is not None:
-            _record_parts(record, features, mask_features, maps, token, queries, output)
+            _record(record, "text.{}", ("text_queries",), [output.text_queries])
         return output
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
@@ -126,25 +130,8 @@ def _pixel_decoder(c: ModelConfig, channels: list[int]) -> nn.Module:
     )
 
 
-def _record_parts(
-    trace: Trace,
-    features: list[Tensor],
-    mask_features: Tensor,
-    maps: list[Tensor],
-    token: Tensor,
-    queries: Tensor,
-    output: OneFormerOutput,
-) -> None:
-    """What the parts handed to each other, under the names that lessons and widgets use."""
-    for stride, feature in zip((4, 8, 16, 32), features):
-        trace.record(f"backbone.stride{stride}", feature)
-    for stride, feature in zip((32, 16, 8), maps):
-        trace.record(f"pixel_decoder.stride{stride}", feature)
-    trace.record("pixel_decoder.mask_features", mask_features)
-    trace.record("task.token", token)
-    trace.record("query.object_queries", queries)
-    if output.text_queries is not None:
-        trace.record("text.text_queries", output.text_queries)
-    for i, prediction in enumerate(output.predictions):
-        trace.record(f"prediction{i}.class_logits", prediction.class_logits)
-        trace.record(f"prediction{i}.mask_logits", prediction.mask_logits)
+def _record(trace: Trace | None, name: str, keys: Sequence, values: Sequence[Tensor]) -> None:
+    """Note what one part hands to the next, under the names that lessons and widgets use."""
+    if trace is not None:
+        for key, value in zip(keys, values, strict=True):
+            trace.record(name.format(key), value)

@@ -4,6 +4,7 @@ from .colors import label_colors, segment_colors
 from .curves import loss_curves, metric_curves
 from .grid import contact_sheet, data_uri, png_bytes, webp_bytes
 from .labels import draw_labels, label_items
+from .model_map import model_map
 from .overlay import (
     boundaries,
     enlarge,
@@ -33,6 +34,7 @@ __all__ = [
     "label_items",
     "loss_curves",
     "metric_curves",
+    "model_map",
     "overlay",
     "overlay_labels",
     "overlay_masks",
