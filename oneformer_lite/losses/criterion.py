@@ -91,6 +91,7 @@ class Criterion(nn.Module):
             for p, queries in zip(predictions, assigned)
         ]).float()  # [L * G, h, w]
         layers, total = len(predictions), sum(len(t) for t in targets)
+        count = number_of_masks(total, matched.device)  # all processes take part, even without masks
         if total == 0:  # nothing but void: a zero that still has a gradient
             return matched.sum() * 0.0, matched.sum() * 0.0
         points = uncertain_points(matched, c.num_points, c.oversample_ratio, c.importance_ratio)
@@ -100,7 +101,6 @@ class Criterion(nn.Module):
             per_target = points.view(layers, total, -1, 2).transpose(0, 1).flatten(1, 2)
             labels = sample_points(truth, per_target)[:, 0]  # [G, L * P]
             labels = labels.view(total, layers, -1).transpose(0, 1).flatten(0, 1)
-        count = number_of_masks(total, matched.device)
         mask_loss = MASK_LOSSES[c.mask_loss](logits, labels).sum() / count
         return mask_loss, dice_loss(logits, labels).sum() / count
 

@@ -82,6 +82,7 @@ class FeedForward(nn.Module):
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # cached: the same map may serve prediction first and training later
 def sine_positions(
     height: int, width: int, dim: int, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "C h w"]:

@@ -41,6 +41,7 @@ class DeformableEncoderLayer(nn.Module):
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # cached: see sine_positions
 def reference_points(
     shapes: tuple[tuple[int, int], ...], device: torch.device | str = "cpu"
 ) -> Float[Tensor, "S 2"]:

@@ -19,6 +19,7 @@ from .tokenizer import tokenize
 
 
 @lru_cache
+@torch.inference_mode(False)  # cached: see sine_positions
 def task_ids(task: str, length: int = 77) -> Tensor:
     """int64 [length]: the token ids of "the task is {task}", padded with zeros."""
     return tokenize([f"the task is {check_task(task)}"], length)[0]
