@@ -65,7 +65,8 @@ def training_batches(dataset, config: TrainConfig, image_size: int, start_step: 
         num_workers=config.workers,
         collate_fn=collate,
         worker_init_fn=_one_thread,
-        persistent_workers=False,
+        # a generator of its own: the loader draws a seed that would shift the losses' random points
+        generator=torch.Generator().manual_seed(config.seed),
         pin_memory=torch.cuda.is_available(),
     )
 

@@ -1,0 +1,221 @@
+"""The training loop: it learns, resumes exactly, survives what goes wrong, and says so."""
+
+import dataclasses
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import oneformer_lite as ofl
+from oneformer_lite.data.toytown import Toytown, write_toytown
+from oneformer_lite.errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
+from oneformer_lite.training import Trainer, read_log, toytown_training, train
+from oneformer_lite.training.loader import EndlessSampler, TaskSamples, open_split
+from oneformer_lite.training.optim import AveragedWeights, lr_factor, parameter_groups
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toytown")
+    write_toytown(folder, "train", 64, 24, workers=1)
+    write_toytown(folder, "val", 64, 6, workers=1)
+    return folder
+
+
+@pytest.fixture
+def config():
+    return dataclasses.replace(ofl.config.toytown(), image_size=64, num_points=128)
+
+
+def settings(data, out, **changes):
+    base = {"data": str(data), "out": str(out), "batch_size": 2, "workers": 0, "evaluations": 0, "log_steps": 1}
+    return toytown_training(**(base | changes))
+
+
+def test_each_loss_is_positive_at_first_and_falls_over_200_steps(config, data, tmp_path):
+    result = train(config, settings(data, tmp_path, steps=200, batch_size=4, lr=1e-3))
+    records = [r for r in result.history if r["kind"] == "train"]
+    assert len(records) == 200 and result.finished
+    for name in ofl.losses.LOSSES:
+        values = [r[name] for r in records]
+        assert values[0] > 0 and all(np.isfinite(values))
+        assert np.mean(values[-20:]) < 0.8 * np.mean(values[:5]), f"{name} did not fall: {values[::20]}"
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(config, data, tmp_path):
+    whole = train(config, settings(data, tmp_path / "whole", steps=4))
+    trainer = Trainer(config, settings(data, tmp_path / "parts", steps=4), open_split(data, "train"), None)
+    step = trainer.train_step
+
+    def interrupted(batch):
+        trainer.stopping = trainer.step == 1  # what Ctrl-C does, during the second step
+        return step(batch)
+
+    trainer.train_step = interrupted
+    stopped = trainer.run()
+    assert stopped.steps == 2 and not stopped.finished and not (tmp_path / "parts/model").exists()
+    resumed = train(config, settings(data, tmp_path / "parts", steps=4))
+    assert [r["step"] for r in resumed.history] == [1, 2, 3, 4]
+    for (name, a), b in zip(whole.model.state_dict().items(), resumed.model.state_dict().values()):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_the_final_model_is_the_averaged_one_and_loads_back(config, data, tmp_path):
+    result = train(config, settings(data, tmp_path, steps=3))
+    loaded = ofl.from_pretrained(tmp_path / "model")
+    assert loaded.config == config
+    for (name, a), b in zip(result.model.state_dict().items(), loaded.state_dict().values()):
+        assert torch.equal(a, b), name
+
+
+def test_a_step_with_a_loss_that_is_no_number_is_skipped_and_named(config, data, tmp_path):
+    trainer = Trainer(config, settings(data, tmp_path, steps=30), open_split(data, "train"), None)
+    batch = ofl.data.collate([(Toytown("train", 64)[i], "panoptic") for i in range(2)])
+    before = trainer.model.decoder.class_head.weight.clone()
+    batch.images[0] = float("nan")
+    with pytest.warns(UserWarning, match=r"class.* loss is not finite \(images \[1, 2\]\); the step is skipped"):
+        trainer.train_step(batch)
+    assert torch.equal(before, trainer.model.decoder.class_head.weight)
+    with pytest.raises(OneFormerLiteError, match="10th step in a row"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(10):
+            trainer.train_step(batch)
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(config, data, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(DataError, match="file/run cannot be written"):
+        train(config, settings(data, blocked / "run", steps=1))
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(config, data, tmp_path, monkeypatch):
+    train(config, settings(data, tmp_path, steps=1))
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    trainer = Trainer(config, settings(data, tmp_path, steps=2), open_split(data, "train"), None)
+
+    def full(state, draft):
+        draft.write_bytes(b"half")
+        raise RuntimeError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(DataError, match="could not be written.*No space left on device"):
+        trainer.save()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert not list(tmp_path.glob(".*draft"))
+    with pytest.warns(UserWarning, match="training goes on without saving"):
+        trainer._save_or_warn()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(config, data, tmp_path):
+    train(config, settings(data, tmp_path, steps=1))
+    other = dataclasses.replace(config, num_queries=20)
+    with pytest.raises(CheckpointError, match="another configuration .differs in num_queries"):
+        train(other, settings(data, tmp_path, steps=2))
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"not an archive"])
+def test_a_damaged_checkpoint_is_refused_in_words(config, data, tmp_path, damage):
+    train(config, settings(data, tmp_path, steps=1))
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(CheckpointError, match="checkpoint.pt cannot be read"):
+        train(config, settings(data, tmp_path, steps=2))
+
+
+def test_a_checkpoint_cannot_run_code(config, data, tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('executed')",))
+
+    torch.save({"config": Malicious()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        train(config, settings(data, tmp_path, steps=1))
+
+
+def test_classes_must_fit_the_data(config, data, tmp_path):
+    with pytest.warns(UserWarning, match="num_classes is 5"):
+        wrong = dataclasses.replace(config, num_classes=5)
+    with pytest.raises(ConfigError, match="5 classes, the data 14"):
+        train(wrong, settings(data, tmp_path, steps=1))
+
+
+def test_quick_evaluations_are_logged_between_the_steps(config, data, tmp_path):
+    result = train(config, settings(data, tmp_path, steps=6, evaluations=2, eval_images=2))
+    evals = [r for r in result.history if r["kind"] == "eval"]
+    assert [r["step"] for r in evals] == [2, 4]
+    assert all(0 <= r["PQ"] <= 100 and r["images"] == 2 for r in evals)
+
+
+def test_the_log_survives_a_line_cut_short(config, data, tmp_path):
+    train(config, settings(data, tmp_path, steps=2))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "tr')
+    assert [r["step"] for r in read_log(tmp_path)] == [1, 2]
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])["kind"] == "train"
+
+
+def test_the_sampler_sees_every_image_once_an_epoch_and_can_start_anywhere():
+    def take(n, **kw):
+        return [address for address, _ in zip(EndlessSampler(5, seed=3, **kw), range(n))]
+
+    addresses = take(12)
+    assert sorted(i for e, i in addresses if e == 0) == [0, 1, 2, 3, 4] == sorted(i for e, i in addresses if e == 1)
+    assert take(4, start=7) == addresses[7:11]
+    assert [i for _, i in addresses[:5]] != [i for _, i in addresses[5:10]]
+
+
+def test_tasks_are_drawn_uniformly_from_those_the_annotation_supplies():
+    samples = TaskSamples(Toytown("train", 64, length=4), lambda sample, rng: sample, seed=0)
+    tasks = [samples[(epoch, i)][1] for epoch in range(60) for i in range(4)]
+    for task in ofl.data.TASKS:
+        assert 55 <= tasks.count(task) <= 105  # 80 expected, 3.4 standard deviations
+    only = TaskSamples([Toytown("train", 64)[0].replace(tasks=("semantic",))], lambda s, rng: s, 0)
+    assert {only[(e, 0)][1] for e in range(10)} == {"semantic"}
+
+
+def test_norms_and_embeddings_do_not_decay_and_the_backbone_learns_slowly(config):
+    model = ofl.OneFormer(config)
+    c = settings("x", "y", steps=1, lr=1.0, backbone_lr_multiplier=0.1, weight_decay=0.05)
+    groups = parameter_groups(model, c)
+    by_id = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
+    names = {name: by_id[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+    assert len(by_id) == len(names)
+    assert names["decoder.class_head.weight"] == (1.0, 0.05)
+    assert names["decoder.norm.weight"] == (1.0, 0.0)
+    assert names["query_positions.weight"] == (1.0, 0.0)
+    assert names["text_mapper.encoder.token_embedding.weight"] == (1.0, 0.0)
+    assert names["pixel_decoder.level_embed"] == (1.0, 0.05)  # a plain parameter decays, as released
+    assert names["text_mapper.logit_scale"] == (1.0, 0.05)
+    assert names["backbone.network.conv_stem.weight"] == (0.1, 0.05)
+    assert names["backbone.network.bn1.weight"] == (0.1, 0.0)
+
+
+def test_the_schedule_warms_up_and_ends_low():
+    c = settings("x", "y", steps=100, warmup_steps=10, final_lr=0.01)
+    assert lr_factor(0, 0.0, c) == pytest.approx(0.1)
+    assert lr_factor(9, 0.0, c) == pytest.approx(1.0)
+    assert lr_factor(50, 0.5, c) == pytest.approx(0.01 + 0.99 * 0.5)
+    assert lr_factor(100, 1.0, c) == pytest.approx(0.01)
+
+
+def test_the_average_follows_by_the_decay():
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    average = AveragedWeights(model, decay=0.5)
+    torch.nn.init.ones_(model.weight)
+    average.update(model)  # early decay (1 + 1) / (10 + 1) < 0.5
+    assert average.state["weight"].item() == pytest.approx(1 - 2 / 11)
+    for _ in range(20):
+        previous = average.state["weight"].item()
+        average.update(model)
+    assert 1 - average.state["weight"].item() == pytest.approx(0.5 * (1 - previous), abs=1e-7)
+
+
+def test_a_run_needs_one_budget():
+    with pytest.raises(ConfigError, match="either steps or minutes"):
+        toytown_training(out="x", data="y")
+    with pytest.raises(ConfigError, match="lr must be positive"):
+        toytown_training(steps=1, lr=0.0)
