@@ -44,7 +44,7 @@ class Batch:
 
 def normalise(image: np.ndarray) -> Tensor:
     """uint8 [H, W, 3] RGB -> float32 [3, H, W] with zero mean and unit variance over ImageNet."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
+    pixels = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (PIXEL_MEAN, PIXEL_STD))
     return (pixels - mean) / std
 

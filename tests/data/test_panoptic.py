@@ -39,7 +39,7 @@ def test_written_samples_read_back_identically(panoptic_folder, make_sample):
         assert came.segments == sample.segments and came.image_id == sample.image_id
         assert came.image.shape == (6, 8, 3) and came.image.dtype == np.uint8
     assert [s.file_name for s in dataset] == ["000000000001.jpg", "street.jpg"]
-    np.testing.assert_array_equal(dataset[-1].segment_map, dataset[1].segment_map)
+    np.testing.assert_array_equal(dataset[-2].segment_map, dataset[0].segment_map)
     with pytest.raises(IndexError):
         dataset[2]
 
@@ -59,6 +59,16 @@ def test_json_has_cocos_layout_with_areas_and_boxes_by_hand(panoptic_folder):
     assert content["categories"][1] == {
         "id": 3, "name": "sky", "isthing": 0, "color": [70, 130, 180], "supercategory": "stuff"
     }  # fmt: skip
+
+
+def test_json_is_replaced_in_one_step(panoptic_folder, make_sample):
+    """Whoever has the old file open reads it to its end."""
+    path = panoptic_folder / "panoptic.json"
+    before = path.read_text()
+    with open(path) as old:
+        write(panoptic_folder, [make_sample(3)])
+        assert old.read() == before
+    assert read(panoptic_folder).image_ids == [3]
 
 
 def test_image_without_any_segment_is_legal(tmp_path, make_sample):

@@ -49,12 +49,19 @@ def test_bad_pictures_are_named(panoptic_folder, which, damage):
     assert len(read(panoptic_folder)[0].segments) == 3
 
 
-@pytest.mark.parametrize("which", ["images", "panoptic", "panoptic.json"])
-def test_missing_folders_and_json_are_named_at_once(panoptic_folder, which):
+@pytest.mark.parametrize(
+    ("which", "wrong"),
+    [
+        ("images", "is not a folder"),
+        ("panoptic", "is not a folder"),
+        ("panoptic.json", "does not exist"),
+    ],
+)
+def test_missing_folders_and_json_are_named_at_once(panoptic_folder, which, wrong):
     (panoptic_folder / which).rename(panoptic_folder / "elsewhere")
     with pytest.raises(DataError) as error:
         read(panoptic_folder)
-    assert_names(error, panoptic_folder / which)
+    assert_names(error, panoptic_folder / which, wrong)
 
 
 def test_json_cut_short_is_named(panoptic_folder):
@@ -89,8 +96,9 @@ def test_entries_without_a_key_are_named(panoptic_folder, place, key):
     assert_names(error, panoptic_folder / "panoptic.json", key)
 
 
-def test_json_of_another_kind_is_named(panoptic_folder):
-    (panoptic_folder / "panoptic.json").write_text("[1, 2]")
+@pytest.mark.parametrize("content", ["[1, 2]", "7", '"images annotations categories"'])
+def test_json_of_another_kind_is_named(panoptic_folder, content):
+    (panoptic_folder / "panoptic.json").write_text(content)
     with pytest.raises(DataError) as error:
         read(panoptic_folder)
     assert_names(error, panoptic_folder / "panoptic.json", "'images'")
@@ -100,7 +108,7 @@ def test_annotation_of_an_unlisted_image_is_named(panoptic_folder):
     edit_json(panoptic_folder, lambda content: content["annotations"][1].update(image_id=77))
     with pytest.raises(DataError) as error:
         read(panoptic_folder)
-    assert_names(error, panoptic_folder / "panoptic.json", 77)
+    assert_names(error, panoptic_folder / "panoptic.json", "image ids 77")
 
 
 def test_unknown_category_is_named(panoptic_folder):
@@ -110,7 +118,7 @@ def test_unknown_category_is_named(panoptic_folder):
     edit_json(panoptic_folder, change)
     with pytest.raises(DataError) as error:
         read(panoptic_folder)
-    assert_names(error, panoptic_folder / "panoptic.json", 991)
+    assert_names(error, panoptic_folder / "panoptic.json", "category ids 991")
 
 
 @pytest.mark.parametrize("which", ["images", "categories"])
