@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Sequence
+from collections.abc import Sequence
 
 from .data.sample import Category
 from .errors import ConfigError

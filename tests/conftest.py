@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+# the shapes and types in the signatures of models and losses are checked at every call of every test
+install_import_hook(("oneformer_lite.model", "oneformer_lite.losses"), "beartype.beartype")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ official code; a backbone trained with other statistics converts on its own (``m
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch

@@ -7,7 +7,7 @@ Everything derives from the panoptic annotation alone (paper section 3.1; offici
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch

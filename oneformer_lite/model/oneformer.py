@@ -7,7 +7,7 @@ official ``oneformer/oneformer_model.py``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float

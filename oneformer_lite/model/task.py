@@ -7,7 +7,7 @@ models feed the raw token ids, as floats, to a two-layer MLP (the paper's append
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float

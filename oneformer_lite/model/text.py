@@ -6,7 +6,7 @@ Lesson 05. Paper section 3.2; official ``modeling/transformer_decoder/text_trans
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
