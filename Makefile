@@ -7,7 +7,7 @@ SEED    ?= 0
 OUT     ?= runs/demo
 CORES   := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo lab test notebooks checkpoint benchmark clean
+.PHONY: demo lab test notebooks checkpoint clean
 
 demo: $(VENV)/installed  ## train for MINUTES and write a report to OUT
 	$(BIN)/oneformer-lite demo --minutes $(MINUTES) --seed $(SEED) --out $(OUT)
@@ -22,9 +22,11 @@ test: $(VENV)/installed-test  ## everything: unit tests, then each notebook agai
 notebooks: $(VENV)/installed-test  ## execute the notebooks from their sources
 	$(BIN)/python notebooks/build.py
 
-checkpoint: $(VENV)/installed  ## train and install the checkpoint that ships with the package
-	$(BIN)/oneformer-lite demo --minutes 75 --scenes 12000 --out runs/toytown
+checkpoint: $(VENV)/installed  ## train and install the checkpoint that ships with the package (an hour or two)
+	$(BIN)/oneformer-lite demo --steps 8000 --scenes 12000 --out runs/toytown
 	$(BIN)/oneformer-lite convert runs/toytown/model oneformer_lite/checkpoints/toytown --half
+	$(BIN)/oneformer-lite eval --model oneformer_lite/checkpoints/toytown \
+	    --json oneformer_lite/checkpoints/toytown/metrics.json
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def _positive(kind):
 def _demo(commands) -> None:
     p = _command(commands, "demo", run_demo, "paint Toytown, train for some minutes, write a report")
     p.add_argument("--minutes", type=_positive(float), default=10, help="of training")
+    p.add_argument("--steps", type=_positive(int), help="of training, instead of minutes")
     p.add_argument("--seed", type=int, default=0, help="of weights and batches")
     p.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for data, model, log and report")
     p.add_argument("--scenes", type=_positive(int), default=4000, help="to paint for training")
@@ -67,7 +69,7 @@ def run_demo(args) -> None:
     with pictures. Ctrl-C keeps what there is; the same command goes on from there."""
     from .demo import run_demo
 
-    run_demo(args.minutes, args.seed, args.out, args.scenes)
+    run_demo(args.minutes, args.seed, args.out, args.scenes, args.steps)
 
 
 def _train(commands) -> None:
@@ -114,6 +116,7 @@ def _eval(commands) -> None:
     p.add_argument("--split", default="val", help="its name in the layout (COCO: val2017)")
     p.add_argument("--scenes", type=_positive(int), default=200, help="of Toytown, where no data is given")
     p.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="to judge")
+    p.add_argument("--json", type=Path, help="file to write the metrics to as well")
 
 
 def run_eval(args) -> None:
@@ -122,6 +125,7 @@ def run_eval(args) -> None:
 
     from .data.toytown import Toytown
     from .evaluation import evaluate
+    from .files import replacing
     from .training.loader import open_split
     from .weights import from_pretrained
 
@@ -134,6 +138,10 @@ def run_eval(args) -> None:
         metrics = evaluate(model, dataset, args.tasks, progress=lambda done, _: bar.update(done - bar.n))
     for name, value in metrics.items():
         print(f"{name:<16}{value:6.1f}")
+    if args.json:
+        with replacing(args.json) as draft:
+            rounded = {name: round(value, 2) for name, value in metrics.items()}
+            draft.write_text(json.dumps({"scenes": len(dataset), **rounded}, indent=2) + "\n")
 
 
 def _predict(commands) -> None:

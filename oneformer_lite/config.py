@@ -178,7 +178,7 @@ def toytown() -> ModelConfig:
         query_layers=1,
         query_ffn=256,
         query_dropout=0.0,
-        decoder_layers=3,
+        decoder_layers=6,
         decoder_ffn=384,
         text_context=4,
         text_width=64,

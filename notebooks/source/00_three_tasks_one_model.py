@@ -169,9 +169,8 @@ print(output.trace.shapes())
 # %% [markdown]
 # ## What is simplified here?
 #
-# Nothing in the code: this is the same model class that the COCO presets use. Only the sizes are small
-# (`ofl.config.toytown()`): 96 channels instead of 256, 3 decoder layers instead of 9, 32 queries instead of
-# 150, a backbone of 3 million parameters.
+# Nothing in the code: this is the same model class that the COCO presets use. Only the sizes are small. Layers
+# are those of the pixel decoder and of the masked decoder:
 
 # %%
 for preset in (ofl.config.toytown(), ofl.config.coco_r50()):

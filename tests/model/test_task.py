@@ -1,0 +1,38 @@
+"""The task token: raw ids through a two-layer MLP."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from oneformer_lite.errors import ConfigError
+from oneformer_lite.model.task import TaskEncoder, task_ids
+
+
+def test_token_is_the_mlp_of_the_raw_ids() -> None:
+    torch.manual_seed(0)
+    encoder = TaskEncoder(length=77, dim=8)
+    first, second = encoder.mlp.layers
+    ids = torch.zeros(77)
+    ids[:7] = torch.tensor([49406, 518, 10549, 533, 1072, 24755, 49407])
+    expected = second.weight @ (first.weight @ ids + first.bias).clamp(min=0) + second.bias
+    tokens = encoder(["semantic", "panoptic", "panoptic"])
+    assert tokens.shape == (3, 8)
+    assert torch.allclose(tokens[1], expected, rtol=1e-4)
+    assert torch.allclose(tokens[1], tokens[2]) and not torch.allclose(tokens[0], tokens[1])
+
+
+def test_double_precision_and_short_context() -> None:
+    assert TaskEncoder(length=8, dim=4).double()(["instance"]).dtype == torch.float64
+
+
+def test_unknown_task() -> None:
+    with pytest.raises(ConfigError, match="unknown task 'depth'"):
+        TaskEncoder(77, 4)(["depth"])
+
+
+def test_cached_ids_may_be_used_after_inference() -> None:
+    task_ids.cache_clear()
+    with torch.inference_mode():
+        task_ids("panoptic")
+    assert not task_ids("panoptic").is_inference()

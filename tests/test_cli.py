@@ -1,0 +1,98 @@
+"""The command line, as a stranger meets it: real processes, help, and errors in one sentence."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+import oneformer_lite as ofl
+from oneformer_lite.cli import main
+
+COMMANDS = ("demo", "train", "eval", "predict", "download", "convert", "doctor")
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "oneformer_lite.cli", *map(str, arguments)],
+        capture_output=True, text=True, timeout=280, **options,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    assert exit_.value.code == 0 and len(text) > 200 and "usage: oneformer-lite" in text
+
+
+def test_the_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(command in text for command in COMMANDS)
+
+
+def test_predict_writes_a_picture_for_each_task(tmp_path, capsys):
+    Image.fromarray(ofl.data.Toytown("val", 128)[0].image).save(tmp_path / "scene.png")
+    for task in ofl.data.TASKS:
+        assert main(["predict", str(tmp_path / "scene.png"), "--task", task, "--out", str(tmp_path)]) == 0
+        with Image.open(tmp_path / f"scene_{task}.png") as picture:
+            assert picture.size == (384, 384)
+    assert "score 0." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["predict", "nowhere.jpg"], "nowhere.jpg does not exist"),
+        (["predict", "x.jpg", "--model", "nothing"], "no model 'nothing'"),
+        (["eval", "--data", "nowhere"], "nowhere"),
+        (["train", "--data", "nowhere", "--steps", "1"], "nowhere"),
+        (["train", "--preset", "coco_r5", "--steps", "1"], "no preset 'coco_r5'"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_no_traceback(arguments, words, capsys):
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert words in err and "Traceback" not in err and err.count("\n") == 1
+
+
+def test_a_wrong_number_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--minutes", "-1"])
+    assert "expected a positive number, got -1" in capsys.readouterr().err
+
+
+def test_the_demo_from_paint_to_report_stopped_and_taken_up(tmp_path):
+    """Ctrl-C in the middle of training; the same command finishes the run."""
+    out = tmp_path / "demo"
+    command = [sys.executable, "-m", "oneformer_lite.cli", "demo", "--minutes", "0.4", "--scenes", "48", "--out"]
+    process = subprocess.Popen([*command, str(out)], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and not (out / "metrics.jsonl").exists():
+        time.sleep(0.2)
+    while time.monotonic() < deadline and (out / "metrics.jsonl").read_text().count("\n") < 2:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and "goes on from there" in err, err[-2000:]
+    assert (out / "checkpoint.pt").is_file() and not (out / "model").exists()
+    done = len((out / "metrics.jsonl").read_text().splitlines())
+
+    again = subprocess.run([*command, str(out)], capture_output=True, text=True, timeout=280)
+    assert again.returncode == 0, again.stderr[-2000:]
+    for word in ("painting train", "training", "class ", "mask ", "dice ", "contrastive ", "evaluating", "report.html"):
+        assert word in again.stderr
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert len(records) > done and records[-1]["kind"] == "final"
+    assert all(0 <= records[-1][name] <= 100 for name in ("PQ", "AP", "mIoU", "pixel_accuracy"))
+    steps = [r["step"] for r in records if r["kind"] == "train"]
+    assert steps == sorted(set(steps)) and records[-1]["seconds"] >= 24
+    html = (out / "report.html").read_text()
+    assert html.count("held-out scene") >= 10 and "oneformer_lite" in html
+    assert ofl.from_pretrained(out / "model").config == ofl.config.toytown()
