@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from oneformer_lite.model.decoder import MaskedDecoder, attention_region
+from oneformer_lite.model.layers import sine_positions
 from oneformer_lite.model.output import Predictions, Trace
 
 DIM = 16
@@ -43,7 +44,8 @@ def resize_masks_layer_by_layer(module: MaskedDecoder, given: dict) -> list[Pred
         small = F.interpolate(masks, map_.shape[-2:], mode="bilinear", align_corners=False)
         allowed = small.sigmoid().flatten(2) >= 0.5
         allowed[~allowed.any(-1)] = True
-        values, keys, _ = module._level(level, map_, given["mask_features"])[1::-1] + (None,)
+        values = map_.flatten(2).transpose(1, 2) + module.level_embed.weight[level]
+        keys = values + sine_positions(*map_.shape[-2:], DIM).flatten(1).T
         x = layer.norm1(x + layer.cross_attention(x + where, keys, values, allowed)[0])
         x = layer.norm2(x + layer.self_attention(x + where, x + where, x)[0])
         x = layer.feed_forward(x)
