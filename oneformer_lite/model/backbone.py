@@ -9,6 +9,7 @@ from __future__ import annotations
 import timm
 import torch
 from jaxtyping import Float
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from ..data.batch import PIXEL_MEAN, PIXEL_STD
@@ -40,7 +41,7 @@ class Backbone(nn.Module):
         shift = ((torch.tensor(PIXEL_MEAN) - mean) / std).view(3, 1, 1)
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("shift", shift, persistent=False)
-        self.own_statistics = not torch.allclose(scale, torch.ones_like(scale), atol=1e-3)
+        self.own_statistics = (cfg["mean"], cfg["std"]) != (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
         self.norms = nn.ModuleList()
         self.channels_last_output = str(getattr(self.network, "output_fmt", "")).endswith("NHWC")
         if self.channels_last_output or name.startswith("convnext"):

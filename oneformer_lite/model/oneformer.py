@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig
 from ..data.batch import pad_to, padded_size
+from ..data.sample import check_task
 from ..errors import ConfigError
 from .backbone import STRIDES, Backbone
 from .decoder import MaskedDecoder
@@ -114,6 +115,8 @@ class OneFormer(nn.Module):
         for what, given in (("tasks", tasks), ("text lists", texts)):
             if given is not None and len(given) != len(images):
                 raise ValueError(f"{len(images)} images but {len(given)} {what}: give one per image")
+        for task in tasks:
+            check_task(task)
         if texts is not None and self.text_mapper is None:
             raise ConfigError(
                 "this model was loaded without a text mapper, which training needs: "
