@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir()
     for name in ("b.jpg", "a.png", "unlabelled.jpg"):
         Image.new("RGB", (4, 2), "red").save(tmp_path / "images" / name)
-    (tmp_path / "images" / "notes.txt").write_text("no picture")
+    (tmp_path / "images" / "a.txt").write_text("a caption")
     save(tmp_path, "a", LABELS)
     save(tmp_path, "b", np.full((2, 4), 255, np.uint8))
     return tmp_path
