@@ -1,15 +1,11 @@
-"""The contrastive loss: by hand, edges, and two real processes against one."""
+"""The contrastive loss: by hand, and its edges (several processes: test_distributed.py)."""
 
 from __future__ import annotations
 
 import math
-import socket
-from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -85,36 +81,3 @@ def test_gradient() -> None:
             values.append(contrastive_loss(*moved).item())
         expected = (values[0] - values[1]) / (2 * step)
         assert (tensor.grad * direction).sum().item() == pytest.approx(expected, abs=5e-3)
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
-
-def one_of_two_processes(rank: int, port: int, folder: Path) -> None:
-    """Half of the batch of four; writes the loss and the gradients of its share."""
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    half = slice(2 * rank, 2 * rank + 2)
-    images, texts = queries()[half].clone().requires_grad_(), queries(seed=1)[half].clone().requires_grad_()
-    scale = SCALE.clone().requires_grad_()
-    loss = contrastive_loss(images, texts, scale)
-    loss.backward()
-    torch.save([loss.detach(), images.grad, texts.grad, scale.grad], folder / f"{rank}.pt")
-    dist.destroy_process_group()
-
-
-def test_two_processes_equal_one_with_the_whole_batch(tmp_path: Path) -> None:
-    images, texts = queries().requires_grad_(), queries(seed=1).requires_grad_()
-    scale = SCALE.clone().requires_grad_()
-    loss = contrastive_loss(images, texts, scale)
-    loss.backward()
-    multiprocessing.spawn(one_of_two_processes, (free_port(), tmp_path), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
-    # each process takes the mean over its share; DDP averages gradients over the processes
-    assert (first[0] + second[0]).item() / 2 == pytest.approx(loss.item(), rel=1e-5)
-    assert not torch.isclose(first[0], second[0])
-    for i, tensor in ((1, images), (2, texts)):
-        assert torch.allclose(torch.cat([first[i], second[i]]) / 2, tensor.grad, atol=1e-6)
-    assert torch.allclose((first[3] + second[3]) / 2, scale.grad, atol=1e-6)

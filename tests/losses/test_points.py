@@ -43,7 +43,8 @@ def test_most_points_lie_where_the_logit_is_nearly_zero() -> None:
     assert points.min() >= 0 and points.max() <= 1
     for mask, axis in ((0, 0), (1, 1)):
         distance = (points[mask, :, axis] - 0.5).abs()
-        assert distance[:750].max() < 0.15  # the best 750 of 3000: a quarter of the width, around the middle
+        # the best 750 of 3000: an eighth of the width to either side, more at the border, where values fade
+        assert distance[:750].max() < 0.25 and distance[:750].median() < 0.08
         assert distance[750:].max() > 0.45  # the rest lie anywhere
         assert points[mask, :750, 1 - axis].std() > 0.25
 
@@ -64,7 +65,7 @@ def test_importance_at_its_ends(importance: float, hard: bool) -> None:
     torch.manual_seed(0)
     points = uncertain_points(ramp(), 400, 3.0, importance)
     assert points.shape == (2, 400, 2)
-    assert bool((points[0, :, 0] - 0.5).abs().max() < 0.25) is hard
+    assert bool((points[0, :, 0] - 0.5).abs().max() < 0.4) is hard
 
 
 def test_points_carry_no_gradient_and_follow_the_type() -> None:
