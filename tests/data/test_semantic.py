@@ -55,6 +55,14 @@ def test_pairs_are_sorted_and_pictures_without_label_map_skipped(folder):
     assert dataset.image_ids == [0, 1] == [s.image_id for s in dataset]
 
 
+def test_the_order_is_that_of_the_names_not_of_the_disk(folder):
+    for number in (7, 2, 9, 0, 5, 8, 1, 6, 3, 4):
+        Image.new("RGB", (4, 2)).save(folder / "images" / f"n{number}.jpg")
+        save(folder, f"n{number}", LABELS)
+    names = [s.file_name for s in read(folder)]
+    assert names == ["a.png", "b.jpg", *(f"n{number}.jpg" for number in range(10))]
+
+
 def test_a_picture_that_is_all_void_has_no_segment(folder):
     assert read(folder)[1].segments == () and not read(folder)[1].segment_map.any()
 
@@ -83,10 +91,10 @@ def test_a_palette_counts_by_index_and_16_bits_are_read(folder):
 
 
 def test_unknown_values_are_named(folder):
-    save(folder, "b", np.array([[0, 3, 99, 255]] * 2, np.uint8))
+    save(folder, "b", np.array([[0, 3, 300, 255]] * 2, np.uint16))
     with pytest.raises(DataError) as error:
         read(folder)[1]
-    assert str(folder / "labels" / "b.png") in str(error.value) and "[3, 99]" in str(error.value)
+    assert str(folder / "labels" / "b.png") in str(error.value) and "[3, 300]" in str(error.value)
 
 
 def test_a_coloured_map_is_refused(folder):

@@ -226,6 +226,13 @@ def test_fixed_size_crop_of_a_larger_sample(drawn, top, left):
     np.testing.assert_array_equal(came.segment_map, sample.segment_map[window])
 
 
+def test_fixed_size_crop_moves_along_the_diagonal_as_in_detectron2():
+    segment_map = np.arange(1, 1601, dtype=np.int32).reshape(40, 40)
+    sample = Sample(encode_ids(segment_map), segment_map, (), CATEGORIES)
+    corners = {int(FixedSizeCrop(9)(sample, rng(seed)).segment_map[0, 0]) for seed in range(40)}
+    assert len(corners) > 15 and corners <= set(np.diag(segment_map).tolist())
+
+
 def test_fixed_size_crop_pads_below_and_right_with_void():
     sample = make_sample()
     came = FixedSizeCrop((32, 33))(sample.replace(masks=sample.segment_masks()), rng())
