@@ -1,0 +1,104 @@
+"""Two real processes (gloo) with half of a batch each against one process with all of it."""
+
+from __future__ import annotations
+
+import math
+import socket
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+from torch import Tensor
+
+from oneformer_lite import config
+from oneformer_lite.data.targets import Targets
+from oneformer_lite.losses import Criterion, contrastive_loss
+from oneformer_lite.losses import criterion as module
+from oneformer_lite.model.output import OneFormerOutput
+
+
+def queries(seed: int) -> Tensor:
+    """Of four images."""
+    return torch.randn(4, 6, 5, generator=torch.Generator().manual_seed(seed))
+
+
+def contrastive_gradients(part: slice) -> list[Tensor]:
+    """Loss of some of the images and its gradients: image queries, text queries, scale."""
+    leaves = [queries(0)[part].clone(), queries(1)[part].clone(), torch.tensor(math.log(1 / 0.07))]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    loss = contrastive_loss(*leaves)
+    loss.backward()
+    return [loss.detach(), *(leaf.grad for leaf in leaves)]
+
+
+def criterion_losses(part: slice, masks: tuple[int, ...]) -> dict[str, Tensor]:
+    """All losses of some of the images, which have so many masks each; all masks and logits alike."""
+    settings = config.ModelConfig(num_classes=3, num_queries=6, text_context=1, num_points=16)
+    count = part.stop - part.start
+    mask_logits = torch.full((count, 6, 8, 8), 0.3, requires_grad=True)
+    output = OneFormerOutput(
+        torch.zeros(count, 6, 4, requires_grad=True), mask_logits, object_queries=queries(0)[part],
+        text_queries=queries(1)[part], logit_scale=torch.tensor(2.0),
+    )
+    targets = [
+        Targets(torch.ones(n, 8, 8, dtype=torch.bool), torch.zeros(n, dtype=torch.int64), [""] * n)
+        for n in masks[part]
+    ]
+    centre = torch.full((1, 16, 2), 0.5)  # one place for all points: nothing depends on chance
+    with mock.patch.object(module, "uncertain_points", lambda logits, *_: centre.expand(len(logits), -1, -1)):
+        losses = Criterion(settings)(output, targets)
+    losses["total"].backward()
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+MASKS = {"unequal": (3, 1, 1, 0), "a process without masks": (2, 2, 0, 0)}
+
+
+def one_of_two(rank: int, port: int, folder: Path) -> None:
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    half = slice(2 * rank, 2 * rank + 2)
+    results = {"contrastive": contrastive_gradients(half)}
+    for name, masks in MASKS.items():
+        results[name] = criterion_losses(half, masks)
+    torch.save(results, folder / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """What the two processes found; a process that waits for ever fails after a while."""
+    folder = tmp_path_factory.mktemp("halves")
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+    context = multiprocessing.spawn(one_of_two, (port, folder), nprocs=2, join=False)
+    if not context.join(timeout=120) and not context.join(timeout=120):
+        for process in context.processes:
+            process.kill()
+        pytest.fail("the processes wait for each other")
+    return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+
+
+def test_contrastive_loss_and_gradients(halves: list[dict]) -> None:
+    whole = contrastive_gradients(slice(0, 4))
+    first, second = (half["contrastive"] for half in halves)
+    # each process takes the mean over its share; DDP averages gradients over the processes
+    assert ((first[0] + second[0]) / 2).item() == pytest.approx(whole[0].item(), rel=1e-5)
+    assert not torch.isclose(first[0], second[0])
+    for i in (1, 2):
+        assert torch.allclose(torch.cat([first[i], second[i]]) / 2, whole[i], atol=1e-6)
+    assert torch.allclose((first[3] + second[3]) / 2, whole[3], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_mask_losses_are_divided_by_the_average_number_of_masks(halves: list[dict], name: str) -> None:
+    whole = criterion_losses(slice(0, 4), MASKS[name])
+    first, second = (half[name] for half in halves)
+    for loss in ("mask", "dice"):
+        assert ((first[loss] + second[loss]) / 2).item() == pytest.approx(whole[loss].item(), rel=1e-5)
+    if name == "a process without masks":
+        assert second["mask"] == 0 and second["class"] > 0
