@@ -208,7 +208,7 @@ def ade20k_swin_t() -> ModelConfig:
     """ADE20K (150 classes, 512-pixel crops) with Swin-Tiny; the merge keeps queries above 0.5."""
     return replace(
         coco_swin_t(),
-        num_classes=150, class_names=(), is_thing=(),
+        num_classes=150, class_names=(), is_thing=(), class_colors=(),
         image_size=512, test_size=512, test_max_size=2048, object_mask_threshold=0.5,
     )
 
@@ -217,6 +217,6 @@ def cityscapes_r50() -> ModelConfig:
     """Cityscapes (19 classes, 512x1024 crops), ResNet-50 whose BatchNorm learns."""
     return replace(
         coco_r50(),
-        num_classes=19, class_names=(), is_thing=(),
+        num_classes=19, class_names=(), is_thing=(), class_colors=(),
         image_size=1024, test_size=1024, test_max_size=2048, backbone_norm="batch",
     )
