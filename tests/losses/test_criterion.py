@@ -94,18 +94,22 @@ def test_class_loss_agrees_with_log_softmax_and_ignores_the_order_of_masks() -> 
 
 @pytest.mark.parametrize("mask_loss", ["bce", "focal"])
 def test_mask_losses_against_transformers(mask_loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    same_points(monkeypatch)
+    points = torch.rand(6, 40, 2, generator=torch.Generator().manual_seed(5))  # others for every mask
+    monkeypatch.setattr(module, "uncertain_points", lambda *_: points)
     out, given = output(layers=2), targets(2, 1)
     assigned = [[torch.tensor([3, 1]), torch.tensor([5])], [torch.tensor([0, 2]), torch.tensor([4])]]
     criterion = Criterion(dataclasses.replace(CONFIG, mask_loss=mask_loss))
     mask, dice = criterion.mask_losses(out.predictions, given, assigned)
-    points = torch.rand(1).expand(3, -1, -1)[:1]
     expected_bce = expected_dice = 0.0
+    rows = iter(points[:, None])  # prediction by prediction, image by image, mask by mask
     for prediction, queries in zip(out.predictions, assigned):
         for b, query in enumerate(queries):
             for g, q in enumerate(query):
-                logits = reference.sample_point(prediction.mask_logits[None, None, b, q], points)[:, 0]
-                labels = reference.sample_point(given[b].masks[None, None, g].float(), points)[:, 0]
+                at = next(rows)
+                masks = prediction.mask_logits[None, None, b, q], given[b].masks[None, None, g].float()
+                logits, labels = (
+                    reference.sample_point(mask, at, align_corners=False)[:, 0] for mask in masks
+                )
                 expected_bce += reference.sigmoid_cross_entropy_loss(logits, labels, num_masks=3)
                 expected_dice += reference.dice_loss(logits, labels, num_masks=3)
     assert dice.item() == pytest.approx(expected_dice.item(), rel=1e-5)
