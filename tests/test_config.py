@@ -88,7 +88,10 @@ def test_lists_from_json_become_tuples() -> None:
 
 @pytest.mark.parametrize(
     "size, expected",
-    [((480, 640), (800, 1067)), ((640, 480), (1067, 800)), ((300, 1000), (400, 1333)), ((800, 800), (800, 800))],
+    [
+        ((480, 640), (800, 1067)), ((640, 480), (1067, 800)),
+        ((300, 1000), (400, 1333)), ((800, 800), (800, 800)),
+    ],
 )
 def test_inference_size_of_coco(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert config.coco_r50().inference_size(*size) == expected

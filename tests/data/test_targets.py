@@ -12,7 +12,8 @@ from oneformer_lite.data.targets import pad_texts, targets_for
 from oneformer_lite.errors import ConfigError
 
 CATEGORIES = (
-    Category(1, "dog", True), Category(4, "sky", False), Category(9, "car", True), Category(11, "wall-brick", False),
+    Category(1, "dog", True), Category(4, "sky", False),
+    Category(9, "car", True), Category(11, "wall-brick", False),
 )
 # 0 void, 1 and 2 cars, 3 a crowd of cars, 4 a dog, 5 and 6 two pieces of sky; 7 has no pixels left
 MAP = np.array(

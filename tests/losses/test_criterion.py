@@ -70,7 +70,9 @@ def test_class_loss_by_hand() -> None:
     logits = torch.zeros(1, 6, 4)
     logits[0, 1, 2] = math.log(3.0)  # query 1 says class 2 with probability 1/2
     loss = Criterion(CONFIG).class_loss(
-        Predictions(logits, torch.zeros(1, 6, 2, 2)), [Targets(None, torch.tensor([2]), [""])], [torch.tensor([1])]
+        Predictions(logits, torch.zeros(1, 6, 2, 2)),
+        [Targets(torch.ones(1, 2, 2, dtype=torch.bool), torch.tensor([2]), [""])],
+        [torch.tensor([1])],
     )
     # five queries without a mask: -log 1/4 each, at a tenth of the weight
     expected = (math.log(2) + 5 * 0.1 * math.log(4)) / (1 + 5 * 0.1)
@@ -89,7 +91,8 @@ def test_class_loss_agrees_with_log_softmax_and_ignores_the_order_of_masks() -> 
     assert loss.item() == pytest.approx((-(weights * log_likelihood).sum() / weights.sum()).item(), rel=1e-5)
     order = torch.tensor([2, 0, 1])
     turned = Targets(target.masks[order], target.labels[order], target.texts)
-    assert criterion.class_loss(out.predictions[0], [turned], [query[order]]).item() == pytest.approx(loss.item())
+    same = criterion.class_loss(out.predictions[0], [turned], [query[order]])
+    assert same.item() == pytest.approx(loss.item())
 
 
 @pytest.mark.parametrize("mask_loss", ["bce", "focal"])
@@ -206,7 +209,8 @@ def test_a_batch_of_one_warns_and_has_no_contrastive_loss() -> None:
 
 def test_half_precision_predictions() -> None:
     out = output()
-    half = dataclasses.replace(out, class_logits=out.class_logits.bfloat16(), mask_logits=out.mask_logits.bfloat16())
+    classes, masks = out.class_logits.bfloat16(), out.mask_logits.bfloat16()
+    half = dataclasses.replace(out, class_logits=classes, mask_logits=masks)
     torch.manual_seed(0)
     losses = Criterion(CONFIG)(half, targets(2, 1))
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())

@@ -42,12 +42,15 @@ def test_costs_agree_with_transformers() -> None:
     assert torch.allclose(dice_cost(logits, labels), expected, atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize("cost, loss", [(bce_cost, bce_loss), (focal_cost, focal_loss), (dice_cost, dice_loss)])
+@pytest.mark.parametrize(
+    "cost, loss", [(bce_cost, bce_loss), (focal_cost, focal_loss), (dice_cost, dice_loss)]
+)
 def test_a_cost_is_the_loss_of_every_pair(cost, loss) -> None:
     logits, labels = random_masks()
     table = cost(logits, labels)
     for q, g in itertools.product(range(6), range(4)):
-        assert table[q, g].item() == pytest.approx(loss(logits[q : q + 1], labels[g : g + 1]).item(), abs=1e-9)
+        expected = loss(logits[q : q + 1], labels[g : g + 1]).item()
+        assert table[q, g].item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_total_is_the_weighted_sum() -> None:
@@ -105,10 +108,10 @@ def perfect(target: Targets, order: list[int], num_queries: int) -> Predictions:
 
 
 def test_finds_who_is_perfect_in_every_prediction_and_image() -> None:
-    first, second = scene(3), scene(2)
+    first, second = scene(3), scene(4)
     for target in (first, second):
         target.labels[:] = 0  # the masks alone tell them apart
-    layers = [([4, 0, 2], [1, 3]), ([1, 2, 3], [0, 4])]
+    layers = [([4, 0, 2], [1, 3, 0, 2]), ([1, 2, 3], [0, 4, 3, 1])]
     predictions = []
     for a, b in layers:
         pair = perfect(first, a, 5), perfect(second, b, 5)
@@ -148,5 +151,6 @@ def test_all_queries_gone_wrong_still_match() -> None:
 
 def test_no_gradient_and_half_precision() -> None:
     predictions = prediction(1, 4)
-    half = Predictions(predictions.class_logits.bfloat16(), predictions.mask_logits.bfloat16().requires_grad_())
+    masks = predictions.mask_logits.bfloat16().requires_grad_()
+    half = Predictions(predictions.class_logits.bfloat16(), masks)
     assert Matcher(2.0, 5.0, 5.0, 20)([half], [scene(2)])[0][0].shape == (2,)

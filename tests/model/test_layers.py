@@ -68,7 +68,8 @@ def test_mlp_has_relu_between_but_not_after() -> None:
 def test_feed_forward_is_post_norm() -> None:
     torch.manual_seed(0)
     block, x = FeedForward(4, 6), torch.randn(3, 4)
-    update = F.linear(F.linear(x, block.linear1.weight, block.linear1.bias).clamp(min=0), block.linear2.weight)
+    hidden = F.linear(x, block.linear1.weight, block.linear1.bias).clamp(min=0)
+    update = F.linear(hidden, block.linear2.weight)
     expected = F.layer_norm(x + update + block.linear2.bias, (4,))
     assert torch.allclose(block(x), expected, atol=1e-6)
 
