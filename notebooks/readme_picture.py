@@ -20,8 +20,8 @@ def main() -> None:
         answers = [ofl.predict(model, image, task).render() for task in TASKS]
         rows.append([ofl.render.enlarge(image, answers[0].shape[0] // image.shape[0]), *answers])
     sheet = ofl.render.contact_sheet(rows, column_titles=("picture", *TASKS))
-    path = Path(__file__).with_name("three_tasks.png")
-    path.write_bytes(ofl.render.png_bytes(sheet, colors=256))
+    path = Path(__file__).with_name("three_tasks.webp")
+    path.write_bytes(ofl.render.webp_bytes(sheet))
     print(path, f"{path.stat().st_size / 1e3:.0f} kB")
 
 

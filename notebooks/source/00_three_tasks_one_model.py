@@ -24,7 +24,7 @@ import oneformer_lite as ofl
 from PIL import Image
 
 SCENE = 13
-sample = ofl.data.Toytown("val", size=256)[SCENE]
+sample = ofl.data.Toytown("val", size=192)[SCENE]
 Image.fromarray(ofl.render.enlarge(sample.image, 2))
 
 # %% [markdown]
@@ -109,7 +109,7 @@ from oneformer_lite.inference import raw_predictions, read_prediction
 
 with torch.inference_mode():
     output = model(image, "instance")
-raw = raw_predictions(output, [(128, 128)], [(256, 256)])[0]
+raw = raw_predictions(output, [(128, 128)], [(192, 192)])[0]
 wrong = read_prediction(raw, "panoptic", sample.image, model.config, sample.categories)
 Image.fromarray(ofl.render.contact_sheet(
     [[predictions["panoptic"].render(), wrong.render()]],

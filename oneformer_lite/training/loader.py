@@ -10,9 +10,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..data.augment import AUGMENTATIONS
-from ..data.batch import collate
+from ..data.batch import Batch, collate
 from ..data.panoptic import PanopticDataset
 from ..data.sample import Sample
+from ..errors import OneFormerLiteError
 from .config import TrainConfig
 
 
@@ -33,10 +34,13 @@ class TaskSamples(Dataset):
     def __init__(self, dataset, augment, seed: int) -> None:
         self.dataset, self.augment, self.seed = dataset, augment, seed
 
-    def __getitem__(self, address: tuple[int, int]) -> tuple[Sample, str]:
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Sample, str] | OneFormerLiteError:
         epoch, index = address
         rng = np.random.default_rng((self.seed, epoch, index))
-        sample = self.dataset[index]
+        try:
+            sample = self.dataset[index]
+        except OneFormerLiteError as error:  # handed on: raised in a worker it would arrive as a traceback
+            return error
         task = sample.tasks[rng.integers(len(sample.tasks))]
         return self.augment(sample, rng), task
 
@@ -55,20 +59,33 @@ class EndlessSampler(Sampler):
             epoch, skip = epoch + 1, 0
 
 
-def training_batches(dataset, config: TrainConfig, image_size: int, start_step: int = 0) -> DataLoader:
-    """An endless loader of :class:`~oneformer_lite.data.Batch`, from step ``start_step`` on."""
+def training_batches(
+    dataset, config: TrainConfig, image_size: int, start_step: int = 0
+) -> Iterator[Batch]:
+    """Batches without end, from step ``start_step`` on.
+
+    Raises the :class:`DataError` of the first file that cannot be read.
+    """
     augment = AUGMENTATIONS[config.augmentation](image_size)
-    return DataLoader(
+    loader = DataLoader(
         TaskSamples(dataset, augment, config.seed),
         batch_size=config.batch_size,
         sampler=EndlessSampler(len(dataset), config.seed, start_step * config.batch_size),
         num_workers=config.workers,
-        collate_fn=collate,
+        collate_fn=_collate,
         worker_init_fn=_one_thread,
         # a generator of its own: the loader draws a seed that would shift the losses' random points
         generator=torch.Generator().manual_seed(config.seed),
         pin_memory=torch.cuda.is_available(),
     )
+    for batch in loader:
+        if isinstance(batch, OneFormerLiteError):
+            raise batch
+        yield batch
+
+
+def _collate(items: list) -> Batch | OneFormerLiteError:
+    return next((item for item in items if isinstance(item, OneFormerLiteError)), None) or collate(items)
 
 
 def _one_thread(worker: int) -> None:

@@ -93,30 +93,36 @@ class Trainer:
         return min(1.0, used)
 
     def run(self) -> TrainingResult:
-        c = self.train_config
-        self.model.train()
+        """Train to the end of the budget, or until stopped; whatever ends the loop, its state is saved."""
         with _signals(self), self._bar() as bar:
-            batches = training_batches(self.train_data, c, self.config.image_size, self.step)
-            saved_at = resumed_at = time.monotonic()
-            for batch in batches if self.progress < 1 else ():
-                losses, lr = self.train_step(batch.to(self.device))
-                self.step += 1
-                self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
-                self._report(bar, losses, lr)
-                if self.stopping or self.progress >= 1:
-                    break
-                if self._evaluation_due():
-                    self._quick_evaluation(bar)
-                if time.monotonic() - saved_at > 60 * c.save_minutes:
-                    self._save_or_warn()
-                    saved_at = time.monotonic()
-                resumed_at = time.monotonic()
+            try:
+                self._loop(bar)
+            except Exception:
+                self._save_or_warn()
+                raise
         self.save()
         finished = self.progress >= 1
         model = self.averaged_model()
         if finished:
             model.save_pretrained(self.folder / "model")
         return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished)
+
+    def _loop(self, bar: tqdm) -> None:
+        c = self.train_config
+        self.model.train()
+        batches = training_batches(self.train_data, c, self.config.image_size, self.step)
+        saved_at = resumed_at = time.monotonic()
+        while self.progress < 1 and not self.stopping:
+            losses, lr = self.train_step(next(batches).to(self.device))
+            self.step += 1
+            self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
+            self._report(bar, losses, lr)
+            if self._evaluation_due():
+                self._quick_evaluation(bar)
+            if time.monotonic() - saved_at > 60 * c.save_minutes:
+                self._save_or_warn()
+                saved_at = time.monotonic()
+            resumed_at = time.monotonic()
 
     def train_step(self, batch: Batch) -> tuple[dict[str, torch.Tensor], float]:
         """One optimiser step; a step whose loss is not finite is skipped aloud."""

@@ -27,7 +27,7 @@ def save_pretrained(model: OneFormer, folder: str | Path, dtype: torch.dtype | N
     ``dtype`` (say ``torch.float16``) stores floating-point weights in another precision, at half the
     size; loading turns them back into float32.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder = Path(folder)
     state = {}
@@ -36,10 +36,7 @@ def save_pretrained(model: OneFormer, folder: str | Path, dtype: torch.dtype | N
         state[name] = (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous()
     content = {"model_type": MODEL_TYPE, **dataclasses.asdict(model.config)}
     with replacing(folder / WEIGHTS) as draft:
-        try:
-            save_file(state, draft)
-        except Exception as error:  # safetensors wraps a full disk in an error of its own
-            raise OSError(0, str(error)) from error
+        draft.write_bytes(save(state))
     with replacing(folder / CONFIG) as draft:
         draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return folder

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import warnings
 
 import numpy as np
@@ -14,6 +15,12 @@ from oneformer_lite.errors import CheckpointError, ConfigError, DataError, OneFo
 from oneformer_lite.training import Trainer, read_log, toytown_training, train
 from oneformer_lite.training.loader import EndlessSampler, TaskSamples, open_split
 from oneformer_lite.training.optim import AveragedWeights, lr_factor, parameter_groups
+
+
+class Listed(list):
+    """Samples as a data set."""
+
+    categories, tasks = Toytown.categories, Toytown.tasks
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +96,25 @@ def test_an_output_folder_that_cannot_be_written_is_named(config, data, tmp_path
     blocked.write_text("")
     with pytest.raises(DataError, match="file/run cannot be written"):
         train(config, settings(data, blocked / "run", steps=1))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_picture_ends_the_run_in_one_sentence_and_loses_nothing(config, data, tmp_path, workers):
+    folder = shutil.copytree(data, tmp_path / "data")
+    (folder / "train/000000000009.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match="^[^\n]*000000000009.jpg is empty[^\n]*$"):
+        train(config, settings(folder, tmp_path / "run", steps=100, workers=workers))
+    done = len(read_log(tmp_path / "run"))
+    assert done == torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] > 0
+
+
+def test_pictures_without_segments_or_with_crowds_alone_train(config, tmp_path):
+    empty = Toytown("train", 64)[0]
+    crowd = empty.replace(segments=tuple(dataclasses.replace(s, is_crowd=True) for s in empty.segments))
+    nothing = empty.replace(segments=(), segment_map=np.zeros_like(empty.segment_map))
+    samples = Listed([crowd, nothing] * 4)
+    result = train(config, settings("-", tmp_path, steps=3), train_data=samples)
+    assert result.finished and all(np.isfinite(r["total"]) and r["mask"] == 0 for r in result.history)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(config, data, tmp_path, monkeypatch):
