@@ -16,6 +16,7 @@ lab: $(VENV)/installed  ## open the notebooks
 	$(BIN)/jupyter lab notebooks
 
 test: $(VENV)/installed-test  ## everything: unit tests, then each notebook against its stored outputs
+	$(BIN)/ruff check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadscope tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadscope --nbval --nbval-current-env notebooks
 

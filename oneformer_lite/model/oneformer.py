@@ -6,8 +6,8 @@ official ``oneformer/oneformer_model.py``.
 
 from __future__ import annotations
 
-from pathlib import Path
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from jaxtyping import Float

@@ -6,8 +6,8 @@ models feed the raw token ids, as floats, to a two-layer MLP (the paper's append
 
 from __future__ import annotations
 
-from functools import lru_cache
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float

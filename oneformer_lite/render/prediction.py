@@ -19,7 +19,6 @@ from .colors import HasClass, segment_colors
 from .labels import draw_labels, label_items, label_size
 from .overlay import enlarge, enlarge_map, overlay, overlay_labels, overlay_masks, stack_masks
 
-
 _PAGE_PIXELS = 400
 
 

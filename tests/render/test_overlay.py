@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from oneformer_lite.errors import DataError
-from oneformer_lite.render import boundaries, enlarge, enlarge_map, overlay
-from oneformer_lite.render import overlay_labels, overlay_masks
+from oneformer_lite.render import boundaries, enlarge, enlarge_map, overlay, overlay_labels, overlay_masks
 from oneformer_lite.render.overlay import stack_masks
 
 COLORS = {1: (100, 150, 200), 2: (200, 60, 60), 3: (40, 120, 60), 4: (60, 160, 80)}
