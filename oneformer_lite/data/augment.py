@@ -7,10 +7,15 @@ from collections.abc import Callable
 from .transforms import Compose, FixedSizeCrop, HorizontalFlip, LargeScaleJitter
 
 
-def flip_recipe(image_size: int) -> Compose:
-    """Mirror, and scale to fit into the training size: for pictures that have it already."""
+def fit_recipe(image_size: int) -> Compose:
+    """No augmentation: scale to fit into the training size and pad (to overfit on purpose)."""
     fit = LargeScaleJitter(image_size, min_scale=1.0, max_scale=1.0)
-    return Compose([HorizontalFlip(), fit, FixedSizeCrop(image_size)])
+    return Compose([fit, FixedSizeCrop(image_size)])
+
+
+def flip_recipe(image_size: int) -> Compose:
+    """Mirror only: for pictures that have the training size already."""
+    return Compose([HorizontalFlip(), fit_recipe(image_size)])
 
 
 def coco_recipe(image_size: int) -> Compose:
@@ -18,4 +23,8 @@ def coco_recipe(image_size: int) -> Compose:
     return Compose([HorizontalFlip(), LargeScaleJitter(image_size), FixedSizeCrop(image_size)])
 
 
-AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {"flip": flip_recipe, "coco": coco_recipe}
+AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {
+    "fit": fit_recipe,
+    "flip": flip_recipe,
+    "coco": coco_recipe,
+}

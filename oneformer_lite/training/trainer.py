@@ -199,7 +199,7 @@ class Trainer:
     def _quick_evaluation(self, bar: tqdm) -> None:
         count = min(self.train_config.eval_images, len(self.val_data))
         tasks = [task for task in TASKS if task in self.val_data.tasks]
-        metrics = evaluate(self.averaged_model(), _Part(self.val_data, count), tasks)
+        metrics = evaluate(self.averaged_model(), Part(self.val_data, count), tasks)
         record = self.log.write("eval", self.step, self.seconds, images=count, **metrics)
         shown = {name: record[name] for name in ("PQ", "AP", "mIoU") if record.get(name) is not None}
         text = "  ".join(f"{name} {value:.1f}" for name, value in shown.items())
@@ -220,7 +220,7 @@ class Trainer:
             bar.set_postfix_str("  ".join(f"{name} {values[name]:.2f}" for name in LOSSES))
 
 
-class _Part(Subset):
+class Part(Subset):
     """The first images of a data set, with the attributes that evaluation reads."""
 
     def __init__(self, dataset, count: int) -> None:
