@@ -144,4 +144,5 @@ class DeformableAttention(nn.Module):
     ) -> Float[Tensor, "B N C"]:
         value = self.value_proj(memory).unflatten(-1, (self.heads, -1))
         locations, weights = self.sampling(query, reference, shapes)
-        return self.output_proj(sample(value, shapes, locations, weights))
+        # under autocast the projection is in half precision, places and weights are not: sample in float32
+        return self.output_proj(sample(value.to(locations.dtype), shapes, locations, weights))

@@ -85,7 +85,7 @@ class DeformablePixelDecoder(nn.Module):
         positions = torch.cat([
             sine_positions(h, w, x.shape[-1], x.device).flatten(1).T + level
             for (h, w), level in zip(shapes, self.level_embed)
-        ])  # [S, C]
+        ]).to(x.dtype)  # [S, C]
         reference = reference_points(tuple(shapes), x.device).to(x.dtype)
         for i, layer in enumerate(self.layers):
             if trace is not None:

@@ -138,6 +138,30 @@ def test_every_parameter_gets_a_gradient_and_every_loss_is_positive(pixel_decode
     assert [n for n, p in model.named_parameters() if not p.grad.any()] == waiting
 
 
+def test_the_contrastive_loss_teaches_both_sides() -> None:
+    model = OneFormer(tiny()).train()
+    out = model(images(), ["panoptic", "semantic"], texts=TEXTS)
+    Criterion(model.config).contrastive(out).backward()
+    for part in ("backbone", "pixel_decoder", "query_transformer", "task_encoder", "text_mapper"):
+        assert any(p.grad is not None and p.grad.any() for p in getattr(model, part).parameters()), part
+    assert model.text_mapper.logit_scale.grad != 0
+    assert all(p.grad is None for p in model.decoder.layers.parameters())  # read before the decoder
+
+
+@pytest.mark.parametrize("heads", [4, 3])  # of 24 and of 32 channels: both forms of deformable sampling
+@pytest.mark.parametrize("grad", [True, False])
+def test_mixed_and_half_precision(heads: int, grad: bool) -> None:
+    torch.manual_seed(0)
+    model = OneFormer(tiny(hidden_dim=96, num_heads=heads)).eval()
+    with torch.set_grad_enabled(grad):
+        exact = model(images(), "panoptic").class_logits
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = model(images(), "panoptic").class_logits.float()
+        half = model.bfloat16()(images().bfloat16(), "panoptic").class_logits
+    assert half.dtype == torch.bfloat16 and half.isfinite().all()
+    assert (mixed - exact).abs().mean() < 0.1 * exact.abs().mean()
+
+
 def test_prediction_first_and_training_later(model: OneFormer) -> None:
     """Position maps are cached: those made in inference mode must not break the backward pass."""
     picture = images(1, 32, 160)  # a size that no other test uses
