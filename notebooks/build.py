@@ -124,7 +124,8 @@ def assemble(source: Path, target: Path) -> NotebookNode:
         raise BuildError("a lesson begins with a markdown cell that begins with '# Title'")
     first = lesson[0]
     first.source = f"{badge(target)}\n\n{first.source}".strip()
-    setup = nbformat.v4.new_code_cell(setup_source(target), metadata={"tags": ["setup"]})
+    folded = {"tags": ["setup"], "jupyter": {"source_hidden": True}}  # no lesson: it only finds the package
+    setup = nbformat.v4.new_code_cell(setup_source(target), metadata=folded)
     cells = [first, setup, *lesson[1:]]
     seen: Counter[str] = Counter()
     for cell in cells:

@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--split", default="train2017")
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--batch-size", type=int, default=8)
     options = parser.parse_args()
 
     data = Part(open_split(options.data, options.split), options.images)
