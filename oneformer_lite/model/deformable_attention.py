@@ -128,9 +128,12 @@ class DeformableAttention(nn.Module):
     def sampling(
         self, query: Float[Tensor, "B N C"], reference: Float[Tensor, "N 2"], shapes: Shapes
     ) -> tuple[Float[Tensor, "B N M L P 2"], Float[Tensor, "B N M L P"]]:
-        """Where each query looks (x, y in [0, 1]) and how much each look counts."""
+        """Where each query looks (x, y in [0, 1]) and how much each look counts.
+
+        Places stay in float32 when the rest is in half precision, whose steps are as wide as pixels.
+        """
         offsets = self.sampling_offsets(query).unflatten(-1, (self.heads, self.levels, self.points, 2))
-        size = query.new_tensor([(w, h) for h, w in shapes])  # offsets are in pixels of their level
+        size = reference.new_tensor([(w, h) for h, w in shapes])  # offsets are in pixels of their level
         locations = reference[:, None, None, None] + offsets / size[:, None]
         weights = self.attention_weights(query).unflatten(-1, (self.heads, -1)).softmax(-1)
         return locations, weights.unflatten(-1, (self.levels, self.points))
@@ -144,5 +147,5 @@ class DeformableAttention(nn.Module):
     ) -> Float[Tensor, "B N C"]:
         value = self.value_proj(memory).unflatten(-1, (self.heads, -1))
         locations, weights = self.sampling(query, reference, shapes)
-        # under autocast the projection is in half precision, places and weights are not: sample in float32
-        return self.output_proj(sample(value.to(locations.dtype), shapes, locations, weights))
+        sampled = sample(value.to(locations.dtype), shapes, locations, weights)
+        return self.output_proj(sampled.to(memory.dtype))

@@ -86,7 +86,7 @@ class DeformablePixelDecoder(nn.Module):
             sine_positions(h, w, x.shape[-1], x.device).flatten(1).T + level
             for (h, w), level in zip(shapes, self.level_embed)
         ]).to(x.dtype)  # [S, C]
-        reference = reference_points(tuple(shapes), x.device).to(x.dtype)
+        reference = reference_points(tuple(shapes), x.device)
         for i, layer in enumerate(self.layers):
             if trace is not None:
                 locations, weights = layer.attention.sampling(x + positions, reference, shapes)
