@@ -208,7 +208,8 @@ def _doctor(commands) -> None:
 
 
 def run_doctor(args) -> None:
-    """Check what the package needs, say what is there, and run one forward pass."""
+    """Check what the package needs: Python, packages, disk, processors. Then let the model that comes with
+    the package segment one scene. Exits with status 2 if something is missing."""
     from .doctor import examine
 
     if not examine():

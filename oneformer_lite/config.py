@@ -94,7 +94,8 @@ class ModelConfig:
         for field, choices in _CHOICES.items():
             if getattr(self, field) not in choices:
                 raise ConfigError(f"{field} is {getattr(self, field)!r}; expected one of {choices}")
-        for field in ("num_classes", "num_queries", "hidden_dim", "image_size", "decoder_layers", "num_points"):
+        counts = ("num_classes", "num_queries", "hidden_dim", "image_size", "num_points")
+        for field in (*counts, "decoder_layers", "text_layers"):
             if getattr(self, field) < 1:
                 raise ConfigError(f"{field} must be at least 1, got {getattr(self, field)}")
         if self.hidden_dim % self.num_heads or self.hidden_dim % 4:

@@ -117,6 +117,8 @@ class OneFormer(nn.Module):
                 raise ValueError(f"{len(images)} images but {len(given)} {what}: give one per image")
         for task in tasks:
             check_task(task)
+        if texts is not None and any(isinstance(list_, str) for list_ in texts):
+            raise ValueError("texts must be a list of sentences per image, got a sentence: write [[...], ...]")
         if texts is not None and self.text_mapper is None:
             raise ConfigError(
                 "this model was loaded without a text mapper, which training needs: "
