@@ -61,7 +61,7 @@ def _demo(commands) -> None:
     p.add_argument("--steps", type=_positive(int), help="of training, instead of minutes")
     p.add_argument("--seed", type=int, default=0, help="of weights and batches")
     p.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for data, model, log and report")
-    p.add_argument("--scenes", type=_positive(int), default=4000, help="to paint for training")
+    p.add_argument("--scenes", type=_positive(int), default=6000, help="to paint for training")
 
 
 def run_demo(args) -> None:
@@ -173,7 +173,7 @@ def _download(commands) -> None:
     p.add_argument("dataset", choices=["toytown"], help="Toytown is painted, not downloaded")
     p.add_argument("--root", type=Path, default=Path("data/toytown"), help="folder for it")
     p.add_argument("--size", type=_positive(int), default=128, help="side of the pictures in pixels")
-    p.add_argument("--scenes", type=_positive(int), default=4000, help="to paint for training")
+    p.add_argument("--scenes", type=_positive(int), default=6000, help="to paint for training")
 
 
 def run_download(args) -> None:

@@ -21,7 +21,7 @@ VAL_SCENES, GALLERY_SCENES = 200, 10
 SHOWN = ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy")
 
 
-def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 4000, steps: int | None = None) -> dict:
+def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, steps: int | None = None) -> dict:
     """Everything ``oneformer-lite demo`` does; returns the final metrics.
 
     Leaves in ``out``: data/ (Toytown in COCO's layout), model/, metrics.jsonl, report.html. Stopped

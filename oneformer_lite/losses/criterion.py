@@ -96,11 +96,7 @@ class Criterion(nn.Module):
             return matched.sum() * 0.0, matched.sum() * 0.0
         points = uncertain_points(matched, c.num_points, c.oversample_ratio, c.importance_ratio)
         logits = sample_points(matched[:, None], points)[:, 0]
-        with torch.no_grad():
-            truth = torch.cat([t.masks for t in targets])[:, None].to(matched)  # [G, 1, H, W]
-            per_target = points.view(layers, total, -1, 2).transpose(0, 1).flatten(1, 2)
-            labels = sample_points(truth, per_target)[:, 0]  # [G, L * P]
-            labels = labels.view(total, layers, -1).transpose(0, 1).flatten(0, 1)
+        labels = target_values(targets, points, layers)
         mask_loss = MASK_LOSSES[c.mask_loss](logits, labels).sum() / count
         return mask_loss, dice_loss(logits, labels).sum() / count
 
@@ -113,6 +109,21 @@ class Criterion(nn.Module):
                 stacklevel=3,
             )
         return contrastive_loss(output.object_queries, output.text_queries, output.logit_scale)
+
+
+@torch.no_grad()
+def target_values(
+    targets: list[Targets], points: Float[Tensor, "LG P 2"], layers: int
+) -> Float[Tensor, "LG P"]:
+    """The ground truth at the points of L predictions, whose rows run prediction by prediction.
+
+    Mask by mask, the points of all predictions are joined (G rows of L * P points), so that each
+    full-size mask is read once; then the values go back to the order of the rows.
+    """
+    masks = torch.cat([t.masks for t in targets])[:, None].to(points)  # [G, 1, H, W]
+    by_mask = points.unflatten(0, (layers, -1)).transpose(0, 1).flatten(1, 2)  # [G, L * P, 2]
+    values = sample_points(masks, by_mask)[:, 0]  # [G, L * P]
+    return values.unflatten(1, (layers, -1)).transpose(0, 1).flatten(0, 1)
 
 
 def fit_to_queries(target: Targets, num_queries: int) -> Targets:

@@ -27,7 +27,8 @@ class Backbone(nn.Module):
 
     Building never downloads. ``pretrained`` loads ImageNet weights at once where a package carries
     them; for every other network :meth:`load_imagenet_weights` fetches them, which training does
-    first. ``norm="frozen"`` keeps BatchNorm's running statistics (small batches would spoil them).
+    first. ``norm="frozen"`` keeps BatchNorm's running statistics (small batches would spoil them);
+    its scale and shift learn, which detectron2's FrozenBatchNorm2d does not let them.
     """
 
     def __init__(self, name: str, pretrained: bool = True, norm: str = "frozen") -> None:
@@ -43,8 +44,8 @@ class Backbone(nn.Module):
         self.register_buffer("shift", shift, persistent=False)
         self.own_statistics = (cfg["mean"], cfg["std"]) != (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
         self.norms = nn.ModuleList()
-        self.channels_last_output = str(getattr(self.network, "output_fmt", "")).endswith("NHWC")
-        if self.channels_last_output or name.startswith("convnext"):
+        self.outputs_nhwc = str(getattr(self.network, "output_fmt", "")).endswith("NHWC")
+        if self.outputs_nhwc or name.startswith("convnext"):
             # transformers and ConvNeXt leave their stages un-normalised; the official backbones
             # (swin.py, convnext.py: norm0..norm3) close each with a LayerNorm of its own
             self.norms = nn.ModuleList(nn.LayerNorm(c) for c in self.channels)
@@ -81,7 +82,7 @@ class Backbone(nn.Module):
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
         features = self.network(self.rescale(images))
-        if self.channels_last_output:
+        if self.outputs_nhwc:
             features = [self.norms[i](f).permute(0, 3, 1, 2) for i, f in enumerate(features)]
         elif self.norms:
             features = [

@@ -10,7 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 Shapes = list[tuple[int, int]]  # height and width of each level
@@ -38,6 +38,34 @@ def sample_by_grid(
     return total.view(batch, heads * dim, -1).transpose(1, 2)
 
 
+def bilinear_corners(
+    locations: Float[Tensor, "B N M L P 2"], shapes: Shapes
+) -> tuple[Int[Tensor, "B N M L P 4"], Float[Tensor, "B N M L P 4"]]:
+    """The four pixels around each location: their index among all S positions, and their weights.
+
+    On one level of 2 x 4 pixels, x = 0.4375 is pixel 0.4375 * 4 - 0.5 = 1.25 and y = 0.25 is pixel 0:
+    a quarter of the way from column 1 to column 2 of row 0. So the indices are 1 and 2 (and 5 and 6 in
+    the row below), the weights 0.75 and 0.25 (and 0 and 0). Pixels outside a level weigh nothing.
+    """
+    device = locations.device
+    size = torch.tensor([(w, h) for h, w in shapes], device=device)[:, None]  # [L, 1, 2] as (x, y)
+    start = torch.tensor([0, *[h * w for h, w in shapes[:-1]]], device=device).cumsum(0)[:, None]  # [L, 1]
+    pixel = locations * size.to(locations.dtype) - 0.5  # pixel centres lie at whole numbers
+    corner = pixel.detach().floor()
+    fraction = pixel - corner
+    indices, weights = [], []
+    for down in (0, 1):
+        for right in (0, 1):
+            cell = corner.long() + torch.tensor((right, down), device=device)
+            inside = ((cell >= 0) & (cell < size)).all(-1)
+            x, y = cell.clamp(min=0).minimum(size - 1).unbind(-1)
+            indices.append(start + y * size[..., 0] + x)
+            share_x = fraction[..., 0] if right else 1 - fraction[..., 0]
+            share_y = fraction[..., 1] if down else 1 - fraction[..., 1]
+            weights.append(share_x * share_y * inside)
+    return torch.stack(indices, -1), torch.stack(weights, -1)
+
+
 def sample_by_bag(
     value: Float[Tensor, "B S M d"],
     shapes: Shapes,
@@ -50,23 +78,7 @@ def sample_by_bag(
     together they are one ``embedding_bag`` whose per-sample weights are their product.
     """
     batch, length, heads, dim = value.shape
-    size = torch.tensor([(w, h) for h, w in shapes], device=value.device)  # [L, 2] as (x, y)
-    pixel = locations * size[:, None].to(value.dtype) - 0.5  # pixel centres lie at whole numbers
-    corner = pixel.detach().floor()
-    fraction = pixel - corner  # [B, N, M, L, P, 2]
-    near = torch.stack([1 - fraction, fraction])  # weight of the lower and the upper neighbour
-    cell = torch.stack([corner, corner + 1]).long()
-    inside = (cell >= 0) & (cell < size[:, None])
-    near = near * inside  # pixels outside a level count as zero
-    cell = cell.clamp(min=0).minimum(size[:, None] - 1)
-
-    (x0, x1), (y0, y1) = cell.unbind(-1)[0], cell.unbind(-1)[1]
-    (wx0, wx1), (wy0, wy1) = near.unbind(-1)[0], near.unbind(-1)[1]
-    width = size[:, :1]  # [L, 1], broadcasts over P
-    start = torch.tensor([0, *[h * w for h, w in shapes[:-1]]], device=value.device).cumsum(0)[:, None]
-    index = torch.stack([y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1], -1)
-    bilinear = torch.stack([wy0 * wx0, wy0 * wx1, wy1 * wx0, wy1 * wx1], -1)  # [B, N, M, L, P, 4]
-    index = index + start[..., None]
+    index, bilinear = bilinear_corners(locations, shapes)
     image = torch.arange(batch, device=value.device).view(-1, 1, 1, 1, 1, 1)
     head = torch.arange(heads, device=value.device).view(1, 1, -1, 1, 1, 1)
     row = (image * length + index) * heads + head  # row of the table [B * S * M, d]

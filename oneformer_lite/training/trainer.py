@@ -80,6 +80,7 @@ class Trainer:
         decay = train_config.ema_decay
         self.average = AveragedWeights(self.model, decay) if decay else None
         self.step, self.seconds, self.bad_steps, self.stopping = 0, 0.0, 0, False
+        self.last_score = ""  # of the newest quick evaluation, for the progress bar
         if saved is not None:
             self._restore(saved)
         self.log = Log(self.folder, self.step)
@@ -203,13 +204,16 @@ class Trainer:
         record = self.log.write("eval", self.step, self.seconds, images=count, **metrics)
         shown = {name: record[name] for name in ("PQ", "AP", "mIoU") if record.get(name) is not None}
         text = "  ".join(f"{name} {value:.1f}" for name, value in shown.items())
+        self.last_score = f"  PQ {shown['PQ']:.1f}" if "PQ" in shown else ""
         bar.write(f"  step {self.step}, {self.seconds / 60:.1f} min: {text}  ({count} scenes)", file=sys.stderr)
 
     def _bar(self) -> tqdm:
+        """A bar over the steps or the seconds of the budget; either way it shows the time left."""
         c = self.train_config
-        total, unit = (c.steps, "step") if c.steps else (round(60 * c.minutes), "s")
-        done = self.step if c.steps else round(self.seconds)
-        return tqdm(total=total, initial=min(done, total), unit=unit, desc="training", dynamic_ncols=True)
+        total = c.steps or round(60 * c.minutes)
+        done = min(total, self.step if c.steps else round(self.seconds))
+        layout = "{desc} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}"
+        return tqdm(total=total, initial=done, desc="training", dynamic_ncols=True, bar_format=layout)
 
     def _report(self, bar: tqdm, losses: dict[str, torch.Tensor], lr: float) -> None:
         c = self.train_config
@@ -217,7 +221,8 @@ class Trainer:
         if self.step % c.log_steps == 0 or self.step == 1:
             values = {name: float(losses[name].detach()) for name in (*LOSSES, "total")}
             self.log.write("train", self.step, self.seconds, lr=lr, **values)
-            bar.set_postfix_str("  ".join(f"{name} {values[name]:.2f}" for name in LOSSES))
+            shown = "  ".join(f"{name} {values[name]:.2f}" for name in LOSSES)
+            bar.set_postfix_str(f"step {self.step}  {shown}{self.last_score}")
 
 
 class Part(Subset):
