@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from ...errors import ConfigError, DataError
@@ -30,8 +32,8 @@ def write_toytown(
     to ``folder/annotations/panoptic_<split>.json``. The JSON comes last and at once, so a stopped
     run can simply be repeated; if it is already there with the same parameters, nothing is done.
     ``workers`` processes paint (default: one per core); ``progress(done, total)`` is called as
-    scenes are finished. Scripts that write with several workers need the usual
-    ``if __name__ == "__main__":``, because each worker imports the main module.
+    scenes are finished. A script without the usual ``if __name__ == "__main__":`` (each worker imports the main
+    module) is painted for by its own process alone.
     """
     dataset = Toytown(split, size, length, seed)
     workers = os.cpu_count() or 1 if workers is None else workers
@@ -90,21 +92,25 @@ def remove_leftovers(folder: Path, dataset: Toytown) -> None:
 def paint_all(dataset: Toytown, pictures: Path, maps: Path, workers: int,
               progress: Callable[[int, int], None] | None) -> list[tuple[dict, dict]]:  # fmt: skip
     """Write all scenes; returns their entries for ``images`` and ``annotations``, in order."""
-    total = len(dataset)
-    jobs = [(dataset, index, pictures, maps) for index in range(total)]
-    entries = []
-    if workers == 1:
-        for job in jobs:
-            entries.append(write_one(job))
-            if progress:
-                progress(len(entries), total)
-        return entries
-    # spawn, because forking a process that has started threads (torch, OpenMP) may hang
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for entry in pool.imap(write_one, jobs, chunksize=max(1, min(16, total // workers))):
+    jobs = [(dataset, index, pictures, maps) for index in range(len(dataset))]
+    entries: list[tuple[dict, dict]] = []
+
+    def collect(written) -> None:
+        for entry in written:
             entries.append(entry)
             if progress:
-                progress(len(entries), total)
+                progress(len(entries), len(jobs))
+
+    if workers > 1:
+        try:
+            # spawn, because forking a process that has started threads (torch, OpenMP) may hang
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(workers, mp_context=context) as pool:
+                collect(pool.map(write_one, jobs, chunksize=max(1, min(16, len(jobs) // workers))))
+        except BrokenProcessPool:
+            # a script without the __main__ guard, or read from standard input, cannot start workers
+            pass
+    collect(map(write_one, jobs[len(entries):]))
     return entries
 
 
