@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..files import replacing
 from .curves import DARK, LIGHT, Record, loss_curves, metric_curves
 from .grid import data_uri, webp_bytes
 
@@ -54,12 +54,9 @@ def write_report(
     ``next_steps``: sentences; text in backticks is set as code.
     """
     page = report_html(title, history, metrics, gallery, recipe, wrong_token, next_steps)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / REPORT_NAME
-    draft = folder / f".{REPORT_NAME}.{os.getpid()}"
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    path = Path(folder) / REPORT_NAME
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8")
     return path
 
 

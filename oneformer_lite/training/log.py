@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from ..errors import DataError
+from ..files import replacing
 
 LOG = "metrics.jsonl"
 
@@ -45,8 +46,6 @@ class Log:
         return record
 
     def _rewrite(self) -> None:
-        from ..files import replacing
-
         with replacing(self.path) as draft:
             draft.write_text("".join(json.dumps(r) + "\n" for r in self.records), encoding="utf-8")
 

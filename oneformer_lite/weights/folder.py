@@ -56,10 +56,7 @@ def read_config(folder: str | Path) -> ModelConfig:
     known = {field.name for field in dataclasses.fields(ModelConfig)}
     if unknown := sorted(content.keys() - known):
         raise CheckpointError(f"{path} has the unknown fields {unknown}: it is from another version")
-    for name, value in content.items():
-        if isinstance(value, list):
-            content[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
-    return ModelConfig(**content)
+    return ModelConfig(**content)  # turns JSON's lists into tuples itself
 
 
 def from_folder(folder: str | Path) -> OneFormer:
