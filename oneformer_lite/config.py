@@ -17,7 +17,7 @@ _CHOICES = {
     "pixel_decoder": ("deformable", "fpn"),
     "query_values": ("positions", "positions+features"),
     "mask_loss": ("bce", "focal"),
-    "backbone_norm": ("frozen", "batch"),
+    "backbone_norm": ("frozen", "affine", "batch"),
 }
 
 
@@ -37,10 +37,15 @@ class ModelConfig:
     test_size: int | None = None
     test_max_size: int | None = None
 
-    # -- backbone: a timm name with features at strides 4, 8, 16, 32
+    # -- backbone: a timm name with features at strides 4, 8, 16, 32, or "dinat_large"
     backbone: str = "resnet50"
+    # sizes in which the network differs from the named one, by the names of its constructor, such as
+    # {"depths": (1, 1, 2, 1), "drop_path_rate": 0.3}; kept as sorted pairs
+    backbone_options: tuple[tuple[str, object], ...] = ()
     pretrained: bool = True  # ImageNet weights (timm's download, or the package that ships lite0's)
-    backbone_norm: str = "frozen"  # "frozen": running statistics stay as they are; "batch": they learn
+    # BatchNorm of the backbone. "frozen": nothing of it learns (detectron2's FrozenBatchNorm2d, as
+    # published); "affine": statistics stay, scale and shift learn; "batch": all learns (over processes)
+    backbone_norm: str = "frozen"
 
     # -- widths shared by all parts
     hidden_dim: int = 256
@@ -109,6 +114,9 @@ class ModelConfig:
                 f"num_queries {self.num_queries} must exceed text_context {self.text_context}: "
                 "the text list fills the queries that the learned context leaves"
             )
+        pairs = self.backbone_options
+        pairs = pairs.items() if isinstance(pairs, dict) else pairs
+        object.__setattr__(self, "backbone_options", tuple(sorted(_tuples(list(pairs)))))
         self._check_classes()
 
     def _check_classes(self) -> None:
@@ -128,9 +136,7 @@ class ModelConfig:
             )
         for name, default in defaults.items():
             value = () if name in stale else getattr(self, name)
-            # lists come from JSON; tuples keep a configuration hashable and comparable
-            value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
-            object.__setattr__(self, name, value or default)
+            object.__setattr__(self, name, _tuples(value) or default)
 
     @property
     def categories(self) -> tuple[Category, ...]:
@@ -149,6 +155,11 @@ class ModelConfig:
         longest = self.test_max_size or 2 * short
         scale = min(short / min(height, width), longest / max(height, width))
         return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+
+
+def _tuples(value):
+    """Lists, also nested, as tuples: JSON has lists, a configuration must be hashable and comparable."""
+    return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
 def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelConfig:
@@ -170,6 +181,7 @@ def toytown() -> ModelConfig:
         num_classes=len(CATEGORIES),
         image_size=128,
         backbone="tf_efficientnet_lite0",
+        backbone_norm="affine",
         hidden_dim=96,
         num_heads=8,
         num_queries=32,

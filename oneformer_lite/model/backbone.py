@@ -33,7 +33,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, pretrained: bool = True, norm: str = "frozen") -> None:
         super().__init__()
-        self.name, self.frozen = name, norm == "frozen"
+        self.name, self.frozen = name, norm != "batch"
         self.network, self.channels = _build(name)
         self.has_imagenet_weights = False
         cfg = self.network.pretrained_cfg
