@@ -1,6 +1,6 @@
 """Ours against transformers' OneFormer: same data, same recipe, same time; which one segments better?
 
-    python tests/benchmarks/toytown_against_transformers.py --data DATA --minutes 10
+    python tests/benchmarks/toytown_against_transformers.py --data DATA --minutes 10 --lr 1e-3
     python tests/benchmarks/toytown_against_transformers.py --data DATA --minutes 10 --ours
 
 DATA is Toytown in COCO's layout (``oneformer-lite demo`` leaves one in ``OUT/data``). Each run prints one
@@ -167,10 +167,10 @@ def train(ours: bool, config: ModelConfig, train_config) -> TrainingResult:
         return run.run()
 
 
-def measure(ours: bool, data: Path, seed: int, minutes: float | None, steps: int | None) -> dict:
+def measure(ours: bool, data: Path, **changes) -> dict:
     """Train, judge on all held-out scenes, and sum up in a flat dictionary (metrics in percent)."""
     with tempfile.TemporaryDirectory() as out:
-        settings = toytown_training(out=out, data=str(data), seed=seed, minutes=minutes, steps=steps)
+        settings = toytown_training(out=out, data=str(data), **changes)
         result = train(ours, toytown(), settings)
     if not result.finished:
         raise SystemExit("interrupted: no result")
@@ -182,7 +182,8 @@ def measure(ours: bool, data: Path, seed: int, minutes: float | None, steps: int
         "seconds": round(result.seconds, 1),
         "steps_per_second": round(result.steps / result.seconds, 3),
         "parameters": sum(p.numel() for p in result.model.parameters()),
-        "seed": seed,
+        "seed": settings.seed,
+        "lr": settings.lr,
         "threads": torch.get_num_threads(),
         "curve": [
             {name: record[name] for name in ("step", "seconds", *SHOWN)}
@@ -215,10 +216,13 @@ def main() -> None:
     budget.add_argument("--minutes", type=float, help="of training, evaluations not counted")
     budget.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lr", type=float, default=toytown_training(steps=1).lr, help="peak learning rate")
     parser.add_argument("--out", type=Path, default=Path("results.json"), help="gains one entry a model")
     args = parser.parse_args()
 
-    result = measure(args.ours, args.data, args.seed, args.minutes, args.steps)
+    result = measure(
+        args.ours, args.data, seed=args.seed, lr=args.lr, minutes=args.minutes, steps=args.steps
+    )
     print(json.dumps({name: value for name, value in result.items() if name != "curve"}))
     results = json.loads(args.out.read_text()) if args.out.exists() else {}
     results[result["model"]] = result
