@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from .precision import at_least_float32
+
 MAX_SCALE = 100.0
 
 
@@ -21,8 +23,8 @@ def similarity(
 
     Slot i of the queries meets slot i of the texts by position alone: nothing is matched.
     """
-    images = F.normalize(object_queries.float().flatten(1), dim=-1)
-    texts = F.normalize(text_queries.float().flatten(1), dim=-1)
+    images = F.normalize(at_least_float32(object_queries).flatten(1), dim=-1)
+    texts = F.normalize(at_least_float32(text_queries).flatten(1), dim=-1)
     return images @ texts.T * logit_scale.exp().clamp(max=MAX_SCALE)
 
 

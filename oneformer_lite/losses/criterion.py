@@ -22,6 +22,7 @@ from .contrastive import contrastive_loss
 from .masks import MASK_LOSSES, dice_loss
 from .matching import Matcher
 from .points import sample_points, uncertain_points
+from .precision import at_least_float32
 
 LOSSES = ("class", "mask", "dice", "contrastive")
 
@@ -45,9 +46,6 @@ class Criterion(nn.Module):
         self.matcher = Matcher(
             config.class_weight, config.mask_weight, config.dice_weight, config.num_points, config.mask_loss
         )
-        class_weights = torch.ones(config.num_classes + 1)
-        class_weights[-1] = config.no_object_weight
-        self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(self, output: OneFormerOutput, targets: list[Targets]) -> dict[str, Tensor]:
         if output.object_queries is None:
@@ -71,11 +69,13 @@ class Criterion(nn.Module):
         self, prediction: Predictions, targets: list[Targets], assigned: list[Tensor]
     ) -> Float[Tensor, ""]:
         """Cross-entropy; queries without a mask should say "no object", at a tenth of the weight."""
-        logits = prediction.class_logits.float()
+        logits = at_least_float32(prediction.class_logits)
         classes = logits.new_full(logits.shape[:2], self.config.num_classes, dtype=torch.int64)
         for b, (target, query) in enumerate(zip(targets, assigned)):
             classes[b, query] = target.labels
-        return F.cross_entropy(logits.transpose(1, 2), classes, self.class_weights.to(logits))
+        weights = logits.new_ones(self.config.num_classes + 1)
+        weights[-1] = self.config.no_object_weight
+        return F.cross_entropy(logits.transpose(1, 2), classes, weights)  # sum of w l over sum of w
 
     def mask_losses(
         self, predictions: list[Predictions], targets: list[Targets], assigned: list[list[Tensor]]
@@ -87,9 +87,11 @@ class Criterion(nn.Module):
         """
         c = self.config
         matched = torch.cat([
-            torch.cat([p.mask_logits[b, query] for b, query in enumerate(queries)])
+            p.mask_logits[b, query]
             for p, queries in zip(predictions, assigned)
-        ]).float()  # [L * G, h, w]
+            for b, query in enumerate(queries)
+        ])
+        matched = at_least_float32(matched)  # [L * G, h, w]
         layers, total = len(predictions), sum(len(t) for t in targets)
         count = number_of_masks(total, matched.device)  # all processes take part, even without masks
         if total == 0:  # nothing but void: a zero that still has a gradient

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..data.targets import Targets
 from ..model.output import Predictions
 from .points import sample_points
+from .precision import at_least_float32
 
 
 def class_cost(class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"]) -> Float[Tensor, "Q G"]:
@@ -102,14 +103,14 @@ class Matcher:
         """
         images, queries = predictions[0].class_logits.shape[:2]
         device = predictions[0].mask_logits.device
-        points = torch.rand(images, self.num_points, 2, device=device)
-        stacked = torch.cat([p.mask_logits for p in predictions], dim=1).float()  # [B, L * Q, h, w]
+        stacked = at_least_float32(torch.cat([p.mask_logits for p in predictions], dim=1))  # [B, L * Q, h, w]
+        points = torch.rand(images, self.num_points, 2, device=device).to(stacked.dtype)
         point_logits = sample_points(stacked, points).split(queries, dim=1)  # L times [B, Q, P]
         assigned: list[list[Tensor]] = [[] for _ in predictions]
         for b, target in enumerate(targets):
-            point_labels = sample_points(target.masks[None].float(), points[b : b + 1])[0]
+            point_labels = sample_points(target.masks[None].to(points), points[b : b + 1])[0]
             for layer, prediction in enumerate(predictions):
-                class_logits = prediction.class_logits[b].float()
+                class_logits = at_least_float32(prediction.class_logits[b])
                 costs = self.costs(class_logits, target.labels, point_logits[layer][b], point_labels)
                 # transposed, scipy returns the masks in order: 0, 1, ..., G - 1
                 _, query = linear_sum_assignment(costs.total.T.cpu().numpy())
