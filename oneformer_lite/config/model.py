@@ -1,7 +1,7 @@
-"""What a model is made of: one frozen dataclass, and the named presets as plain functions.
+"""What a model is made of: one frozen dataclass.
 
-Change a preset with ``dataclasses.replace(config.coco_r50(), num_queries=100)``. Defaults are the
-published values (OneFormer, CVPR 2023; official ``configs/*/oneformer_R50_*.yaml``).
+Defaults are the published values (OneFormer, CVPR 2023; official ``configs/coco/oneformer_R50_bs16_50ep.yaml``);
+what differs by data set and backbone is in ``presets.py``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .data.sample import Category
-from .errors import ConfigError
+from ..data.sample import Category
+from ..errors import ConfigError
 
 _CHOICES = {
     "pixel_decoder": ("deformable", "fpn"),
@@ -170,66 +170,4 @@ def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelCon
         class_names=tuple(c.name for c in categories),
         is_thing=tuple(c.is_thing for c in categories),
         class_colors=tuple(c.color for c in categories),
-    )
-
-
-def toytown() -> ModelConfig:
-    """The laptop model: the whole of OneFormer at small widths, for 128-pixel Toytown scenes."""
-    from .data.toytown import CATEGORIES
-
-    base = ModelConfig(
-        num_classes=len(CATEGORIES),
-        image_size=128,
-        backbone="tf_efficientnet_lite0",
-        backbone_norm="affine",
-        hidden_dim=96,
-        num_heads=8,
-        num_queries=32,
-        encoder_layers=2,
-        encoder_ffn=256,
-        encoder_dropout=0.0,
-        query_layers=1,
-        query_ffn=256,
-        query_dropout=0.0,
-        decoder_layers=6,
-        decoder_ffn=384,
-        text_context=4,
-        text_width=64,
-        text_layers=2,
-        num_points=1024,
-        object_mask_threshold=0.5,
-    )
-    return for_classes(base, CATEGORIES)
-
-
-def coco_r50() -> ModelConfig:
-    """COCO panoptic (133 classes), ResNet-50, 150 queries; published 51.5 PQ / 42.5 AP / 61.2 mIoU."""
-    return ModelConfig(test_size=800, test_max_size=1333)
-
-
-def coco_swin_t() -> ModelConfig:
-    """COCO panoptic with Swin-Tiny."""
-    return replace(coco_r50(), backbone="swin_tiny_patch4_window7_224")
-
-
-def coco_swin_l() -> ModelConfig:
-    """COCO panoptic with Swin-Large; published 57.9 PQ / 49.0 AP / 67.4 mIoU."""
-    return replace(coco_r50(), backbone="swin_large_patch4_window12_384")
-
-
-def ade20k_swin_t() -> ModelConfig:
-    """ADE20K (150 classes, 512-pixel crops) with Swin-Tiny; the merge keeps queries above 0.5."""
-    return replace(
-        coco_swin_t(),
-        num_classes=150, class_names=(), is_thing=(), class_colors=(),
-        image_size=512, test_size=512, test_max_size=2048, object_mask_threshold=0.5,
-    )
-
-
-def cityscapes_r50() -> ModelConfig:
-    """Cityscapes (19 classes, 512x1024 crops), ResNet-50 whose BatchNorm learns."""
-    return replace(
-        coco_r50(),
-        num_classes=19, class_names=(), is_thing=(), class_colors=(),
-        image_size=1024, test_size=1024, test_max_size=2048, backbone_norm="batch",
     )

@@ -1,0 +1,24 @@
+"""The classes of the published data sets: names, which are things, and the colours of their authors.
+
+The JSON files under ``class_lists/`` are in COCO's ``categories`` layout and keep each data set's own
+ids. Their order is that of the released class heads: COCO's panoptic file by id, ADE20K's scene-parsing
+labels, Cityscapes' train ids, Mapillary Vistas 1.2 (official ``data/datasets/register_*.py``, and
+detectron2's ``builtin_meta.py`` for COCO and Cityscapes).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from ..data.sample import Category
+
+FOLDER = Path(__file__).parent / "class_lists"
+
+
+@cache
+def class_list(data_set: str) -> tuple[Category, ...]:
+    """The classes of "coco", "ade20k", "cityscapes" or "mapillary"; the index is the class id."""
+    entries = json.loads((FOLDER / f"{data_set}.json").read_text(encoding="utf-8"))
+    return tuple(Category(e["id"], e["name"], bool(e["isthing"]), tuple(e["color"])) for e in entries)
