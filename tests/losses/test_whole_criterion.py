@@ -205,7 +205,9 @@ def transformers_loss(scale: float) -> OneFormerLoss:
     matcher = OneFormerHungarianMatcher(2.0, 5.0, 5.0, num_points=40)
     module = OneFormerLoss(CLASSES, matcher, weights, 0.1, 40, 3.0, 0.75, contrastive_temperature=0.07).double()
     module.logit_scale.data.fill_(scale)
-    module.empty_weight[-1] = 0.1  # it was rounded to float32
+    module.empty_weight[-1] = 0.1  # it and the number of masks are rounded to float32
+    count = module.get_num_masks
+    module.get_num_masks = lambda *args, **options: count(*args, **options).double()
     return module
 
 
