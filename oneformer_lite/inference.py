@@ -127,29 +127,33 @@ def panoptic_inference(
     """
     scores, labels = raw.class_logits.float().softmax(-1).max(-1)
     keep = (labels != raw.class_logits.shape[-1] - 1) & (scores > object_threshold)
-    segment_map = torch.zeros(raw.output, dtype=torch.int32, device=scores.device)
     if not keep.any():
-        return segment_map, []
+        return torch.zeros(raw.output, dtype=torch.int32, device=scores.device), []
     scores, labels, masks = scores[keep], labels[keep], raw.masks(keep).sigmoid()
-    winner = (scores[:, None, None] * masks).argmax(0)
+    winner = (scores[:, None, None] * masks).argmax(0)  # [H, W], an index into the queries kept
+    own = masks >= 0.5
+    visible = own.gather(0, winner[None])[0]  # bool [H, W]: the winner's own mask covers the pixel
+    won_areas = winner.flatten().bincount(minlength=len(own)).tolist()
+    own_areas = own.flatten(1).sum(1).tolist()
+    visible_areas = winner[visible].bincount(minlength=len(own)).tolist()
+
+    ids = [0] * len(own)  # the segment of each query kept, 0 = dropped
     segments: list[tuple[int, int, float]] = []
-    stuff: dict[int, int] = {}  # class id -> place in segments
+    stuff: dict[int, int] = {}  # class id -> segment id
     for q, (class_id, score) in enumerate(zip(labels.tolist(), scores.tolist())):
-        won, own = winner == q, masks[q] >= 0.5
-        visible = won & own
-        if not visible.any() or won.sum() / own.sum() < overlap_threshold:
+        if not visible_areas[q] or won_areas[q] / own_areas[q] < overlap_threshold:
             continue
         if class_id in stuff:
-            place = stuff[class_id]
-            id_, _, best = segments[place]
-            segments[place] = (id_, class_id, max(best, score))
-        else:
-            id_ = len(segments) + 1
-            if not is_thing[class_id]:
-                stuff[class_id] = len(segments)
-            segments.append((id_, class_id, score))
-        segment_map[visible] = id_
-    return segment_map, segments
+            ids[q] = stuff[class_id]
+            _, _, best = segments[ids[q] - 1]
+            segments[ids[q] - 1] = (ids[q], class_id, max(best, score))
+            continue
+        ids[q] = len(segments) + 1
+        segments.append((ids[q], class_id, score))
+        if not is_thing[class_id]:
+            stuff[class_id] = ids[q]
+    segment_map = torch.tensor(ids, dtype=torch.int32, device=winner.device)[winner]
+    return segment_map * visible, segments
 
 
 def instance_inference(
@@ -204,8 +208,6 @@ def read_prediction(
         )
         areas = torch.bincount(segment_map.flatten(), minlength=len(found) + 1).tolist()
         segments = [segment(id_, class_id, score, areas[id_]) for id_, class_id, score in found]
-        # a later stuff query may not, but rounding could, leave a segment without pixels
-        segments = [s for s in segments if s.area]
         return Prediction(task, image, segments, categories, segment_map=segment_map.cpu().numpy())
     if task == "instance":
         masks, labels, scores = instance_inference(raw, things, min_score)
