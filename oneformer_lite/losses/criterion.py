@@ -54,14 +54,15 @@ class Criterion(nn.Module):
             raise ValueError(f"{len(output.class_logits)} images but targets for {len(targets)}")
         predictions = output.predictions
         targets = [fit_to_queries(t, output.class_logits.shape[1]) for t in targets]
-        assigned = self.matcher(predictions, targets)
-        mask, dice = self.mask_losses(predictions, targets, assigned)
-        losses = {
-            "class": sum(self.class_loss(p, targets, a) for p, a in zip(predictions, assigned)),
-            "mask": mask,
-            "dice": dice,
-            "contrastive": self.contrastive(output),
-        }
+        with torch.autocast(output.class_logits.device.type, enabled=False):  # in full precision
+            assigned = self.matcher(predictions, targets)
+            mask, dice = self.mask_losses(predictions, targets, assigned)
+            losses = {
+                "class": sum(self.class_loss(p, targets, a) for p, a in zip(predictions, assigned)),
+                "mask": mask,
+                "dice": dice,
+                "contrastive": self.contrastive(output),
+            }
         losses["total"] = sum(self.weights[name] * losses[name] for name in LOSSES)
         return losses
 
@@ -129,7 +130,10 @@ def target_values(
 
 
 def fit_to_queries(target: Targets, num_queries: int) -> Targets:
-    """A query answers for one mask at most: of more masks than queries the largest are kept, aloud."""
+    """A query answers for one mask at most: of more masks than queries the largest are kept, aloud.
+
+    (The official matcher keeps those that cost least, silently and anew for every prediction.)
+    """
     if len(target) <= num_queries:
         return target
     warnings.warn(

@@ -84,7 +84,11 @@ class Matcher:
         point_logits: Float[Tensor, "Q P"],
         point_labels: Float[Tensor, "G P"],
     ) -> Costs:
-        """All three costs of one image. Not-a-numbers count 100, so that one bad query ends no run."""
+        """All three costs of one image. Not-a-numbers count 100, so that one bad query ends no run.
+
+        That is the official rule. If all are, the official matcher matches nothing; here the loss then
+        is not a number either, which the trainer tells.
+        """
         parts = (
             class_cost(class_logits, labels),
             self.mask_cost(point_logits, point_labels),

@@ -216,6 +216,16 @@ def test_half_precision_predictions() -> None:
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
 
 
+def test_autocast_does_not_reach_the_losses() -> None:
+    """Matrix products of costs and cosines in half precision would tie."""
+    results = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            results.append(Criterion(CONFIG)(output(), targets(2, 1)))
+    assert results[0] == results[1]
+
+
 def test_number_of_masks_is_at_least_one() -> None:
     assert number_of_masks(0, torch.device("cpu")) == 1
     assert number_of_masks(7, torch.device("cpu")) == 7

@@ -41,7 +41,7 @@ def criterion_losses(part: slice, masks: tuple[int, ...]) -> dict[str, Tensor]:
     count = part.stop - part.start
     mask_logits = torch.full((count, 6, 8, 8), 0.3, requires_grad=True)
     output = OneFormerOutput(
-        torch.zeros(count, 6, 4, requires_grad=True), mask_logits, object_queries=queries(0)[part],
+        queries(2)[part, :, :4].requires_grad_(), mask_logits, object_queries=queries(0)[part],
         text_queries=queries(1)[part], logit_scale=torch.tensor(2.0),
     )
     targets = [
@@ -102,3 +102,13 @@ def test_mask_losses_are_divided_by_the_average_number_of_masks(halves: list[dic
         assert ((first[loss] + second[loss]) / 2).item() == pytest.approx(whole[loss].item(), rel=1e-5)
     if name == "a process without masks":
         assert second["mask"] == 0 and second["class"] > 0
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_the_class_loss_is_a_mean_within_each_process(halves: list[dict], name: str) -> None:
+    """The published criterion divides it by the weights of its own queries alone."""
+    alone = [criterion_losses(part, MASKS[name])["class"] for part in (slice(0, 2), slice(2, 4))]
+    for half, expected in zip(halves, alone):
+        assert half[name]["class"].item() == pytest.approx(expected.item(), rel=1e-6)
+    together = criterion_losses(slice(0, 4), MASKS[name])["class"]
+    assert not torch.isclose(sum(alone) / 2, together, rtol=1e-4)  # so it matters

@@ -149,6 +149,27 @@ def test_all_queries_gone_wrong_still_match() -> None:
     assert len(set(Matcher(2.0, 5.0, 5.0, 20)([predictions], [scene(3)])[0][0].tolist())) == 3
 
 
+def test_a_cost_that_is_no_number_counts_100() -> None:
+    logits, labels = random_masks()
+    classes, ids = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
+    matcher = Matcher(2.0, 5.0, 5.0, num_points=30)
+    sound = matcher.costs(classes, ids, logits, labels).total
+    logits[4, 7] = float("nan")
+    total = matcher.costs(classes, ids, logits, labels).total
+    assert (total[4] == 100).all()
+    others = [0, 1, 2, 3, 5]
+    assert total[others].equal(sound[others])
+
+
+def test_a_query_without_numbers_is_better_than_one_that_costs_more_than_100() -> None:
+    predictions, target = perfect(scene(1), [0], 2), scene(1)
+    predictions.mask_logits[0, 0] *= -5  # wrong everywhere: a cross-entropy of about 45, five times
+    predictions.mask_logits[0, 1] = float("nan")
+    assert Matcher(2.0, 5.0, 5.0, 20)([predictions], [target])[0][0].tolist() == [1]
+    predictions.mask_logits[0, 0] /= 5
+    assert Matcher(2.0, 5.0, 5.0, 20)([predictions], [target])[0][0].tolist() == [0]
+
+
 def test_no_gradient_and_half_precision() -> None:
     predictions = prediction(1, 4)
     masks = predictions.mask_logits.bfloat16().requires_grad_()
