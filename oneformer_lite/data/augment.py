@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .transforms import Compose, FixedSizeCrop, HorizontalFlip, LargeScaleJitter
+from .color_jitter import ColorJitter
+from .transforms import (
+    Compose,
+    FixedSizeCrop,
+    HorizontalFlip,
+    LargeScaleJitter,
+    RandomCrop,
+    ResizeShortestSide,
+)
 
 
 def fit_recipe(image_size: int) -> Compose:
@@ -23,8 +31,42 @@ def coco_recipe(image_size: int) -> Compose:
     return Compose([HorizontalFlip(), LargeScaleJitter(image_size), FixedSizeCrop(image_size)])
 
 
+def ade20k_recipe(image_size: int) -> Compose:
+    """ADE20K: the shorter side at 0.5 to 2 times the crop, a square crop, colours."""
+    return _scale_and_crop(image_size, image_size, image_size)
+
+
+def cityscapes_recipe(image_size: int) -> Compose:
+    """Cityscapes: ``image_size`` is the width of a crop half as high (512 x 1024), and what scales start from."""
+    return _scale_and_crop(image_size, image_size // 2, image_size)
+
+
+def mapillary_recipe(image_size: int) -> Compose:
+    """Mapillary Vistas: as ADE20K, but the pictures are scaled to twice the crop (2048) on average."""
+    return _scale_and_crop(2 * image_size, image_size, image_size)
+
+
+def _scale_and_crop(scale: int, height: int, width: int) -> Compose:
+    """The recipe of the street and scene data sets (official ``oneformer_unified_dataset_mapper.py``).
+
+    Sixteen lengths of the shorter side, 0.5 to 2 times ``scale``; the longer side is at most 4 times it.
+    The official configurations name a largest share of one class in a crop, but set it to 1: no rule.
+    """
+    lengths = tuple(scale * tenths // 10 for tenths in range(5, 21))
+    return Compose([
+        ResizeShortestSide(lengths, 4 * scale),
+        RandomCrop(height, width),
+        ColorJitter(),
+        HorizontalFlip(),
+        FixedSizeCrop((height, width)),
+    ])
+
+
 AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {
     "fit": fit_recipe,
     "flip": flip_recipe,
     "coco": coco_recipe,
+    "ade20k": ade20k_recipe,
+    "cityscapes": cityscapes_recipe,
+    "mapillary": mapillary_recipe,
 }
