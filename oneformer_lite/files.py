@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import DataError
@@ -32,7 +33,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
             "and the disk has room. What was there before is unchanged."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # gone after a success, never made if the folder is not writable
+            draft.unlink()
+
+
+def write_json(path: str | Path, content: dict | list, indent: int | None = None) -> None:
+    """Write ``content`` whole or not at all: a reader never meets a half-written file."""
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
 
 
 def make_folder(folder: str | Path) -> Path:

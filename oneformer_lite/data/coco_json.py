@@ -1,12 +1,10 @@
-"""The JSON files of COCO's annotation formats: read with clear errors, written all or nothing."""
+"""The JSON files of COCO's annotation formats, read with clear errors."""
 
 from __future__ import annotations
 
 import colorsys
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from ..errors import DataError
@@ -85,22 +83,3 @@ def parse_categories(entries: Sequence[dict], path: Path, all_things: bool) -> t
     if len({category.id for category in categories}) != len(categories):
         raise DataError(f"{path}: two categories share an id: give each category its own id")
     return categories
-
-
-def write_json(path: str | Path, content: dict) -> None:
-    """Write ``content`` whole or not at all: a reader never meets a half-written file."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path} ({error.strerror or error}): free some space or choose a "
-            "writable folder"
-        ) from error
-    finally:
-        with suppress(OSError):  # gone after a success, never made if the folder is not writable
-            temporary.unlink()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
+from ..files import replacing
 
 # What Pillow raises for damaged files, depending on the format and on the place of the damage.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
@@ -64,20 +64,14 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def write_image(path: str | Path, pixels: np.ndarray) -> None:
-    """Write uint8 [H, W, 3] in the format of the suffix: ``.png`` exactly, ``.jpg`` at quality 95.
+    """Write uint8 [H, W, 3] or a label map [H, W], whole or not at all, in the format of the suffix:
+    ``.png`` exactly, ``.jpg`` at quality 95.
 
     Raises :class:`DataError` if the disk is full or the folder not writable.
     """
-    path = Path(path)
     # Pillow, given a path, does not notice when a full disk takes only a part of its last block.
     content = io.BytesIO()
-    picture_format = Image.registered_extensions()[path.suffix.lower()]
+    picture_format = Image.registered_extensions()[Path(path).suffix.lower()]
     Image.fromarray(pixels).save(content, picture_format, quality=95)
-    try:
-        path.write_bytes(content.getbuffer())
-    except OSError as error:
-        with suppress(OSError):
-            path.unlink()
-        raise DataError(
-            f"cannot write {path} ({error.strerror}): free some space or choose a writable folder"
-        ) from error
+    with replacing(path) as draft:
+        draft.write_bytes(content.getbuffer())

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .coco_json import parse_categories, read_annotations, require_folder, write_json
-from .image import open_image, read_image, to_rgb, write_image
+from ..files import make_folder, write_json
+from .coco_json import parse_categories, read_annotations, require_folder
+from .image import open_image, to_rgb, write_image
+from .map_dataset import MapDataset
 from .sample import TASKS, Category, Sample, SegmentInfo
 from .segment_ids import check_ids, decode_ids, encode_ids, few
 
 
-class PanopticDataset:
+class PanopticDataset(MapDataset):
     """Images with panoptic annotations; ``dataset[i]`` is a :class:`Sample`.
 
     Class ids follow the order of the JSON's ``categories``. The order of the samples is that of its
@@ -77,28 +79,9 @@ class PanopticDataset:
         self._class_ids = np.array([class_ids[s["category_id"]] for s in segments], dtype=np.int32)
         self._is_crowd = np.array([bool(s.get("iscrowd", 0)) for s in segments], dtype=bool)
 
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    def __getitem__(self, index: int) -> Sample:
-        segment_map, segments = self.annotation(index)
-        image_path = self.image_dir / self._file_names[index]
-        image = read_image(image_path)
-        if image.shape[:2] != segment_map.shape:
-            raise DataError(
-                f"{self.panoptic_dir / self._png_names[index]} has (height, width) "
-                f"{segment_map.shape}, but its picture {image_path} has {image.shape[:2]}: use "
-                "pictures and PNGs of the same release, neither resized"
-            )
-        return Sample(
-            image=image,
-            segment_map=segment_map,
-            segments=segments,
-            categories=self.categories,
-            image_id=self.image_ids[index],
-            file_name=self._file_names[index],
-            tasks=self.tasks,
-        )
+    def _files(self, index: int) -> tuple[Path, Path, str]:
+        file_name = self._file_names[index]
+        return self.image_dir / file_name, self.panoptic_dir / self._png_names[index], file_name
 
     def annotation(self, index: int) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
         """The segment map int32 [H, W] and its segments, without decoding the picture."""
@@ -190,13 +173,8 @@ def write_panoptic(
     The JSON comes last and appears only when complete, so a stopped run leaves no data set that
     looks whole. Files are named after ``sample.file_name``, else after the image id.
     """
-    try:
-        for folder in (image_dir, panoptic_dir):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot make the folder {error.filename} ({error.strerror}): choose a writable one"
-        ) from error
+    for folder in (image_dir, panoptic_dir):
+        make_folder(folder)
     images, annotations, stems, image_ids, categories = [], [], set(), set(), None
     for sample in samples:
         stem = Path(sample.file_name).stem or f"{sample.image_id:012d}"

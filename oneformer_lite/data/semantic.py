@@ -10,12 +10,13 @@ from PIL import Image
 
 from ..errors import DataError
 from .coco_json import distinct_color, require_folder
-from .image import open_image, read_image
-from .sample import Category, Sample, SegmentInfo
+from .image import open_image
+from .map_dataset import MapDataset
+from .sample import Category, SegmentInfo
 from .segment_ids import present_ids
 
 
-class SemanticDataset:
+class SemanticDataset(MapDataset):
     """Pictures and PNG label maps that share their file name up to the suffix.
 
     Pixel values are class ids, 0..K-1 in the order of ``class_names``, or ``ignore_index`` (void).
@@ -74,28 +75,9 @@ class SemanticDataset:
             )
         return [(pictures[path.stem], path) for path in labels]
 
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __getitem__(self, index: int) -> Sample:
+    def _files(self, index: int) -> tuple[Path, Path, str]:
         image_path, label_path = self._pairs[index]
-        segment_map, segments = self.annotation(index)
-        image = read_image(image_path)
-        if image.shape[:2] != segment_map.shape:
-            raise DataError(
-                f"{label_path} has (height, width) {segment_map.shape}, but its picture "
-                f"{image_path} has {image.shape[:2]}: use pictures and label maps of the same "
-                "release, neither resized"
-            )
-        return Sample(
-            image=image,
-            segment_map=segment_map,
-            segments=segments,
-            categories=self.categories,
-            image_id=self.image_ids[index],
-            file_name=image_path.name,
-            tasks=self.tasks,
-        )
+        return image_path, label_path, image_path.name
 
     def annotation(self, index: int) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
         """The segment map int32 [H, W] and its segments, without decoding the picture."""

@@ -1,0 +1,53 @@
+"""What the data sets with one map of segments per picture have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .image import read_image
+from .sample import Category, Sample, SegmentInfo
+
+
+class MapDataset(ABC):
+    """Pictures and maps as :class:`Sample`; the subclasses know where the files are and how to read a map.
+
+    They set ``categories``, ``tasks`` and ``image_ids``, and define ``annotation`` and ``_files``.
+    """
+
+    tasks: tuple[str, ...]
+    categories: tuple[Category, ...]
+    image_ids: list[int]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        segment_map, segments = self.annotation(index)
+        image_path, map_path, file_name = self._files(index)
+        image = read_image(image_path)
+        if image.shape[:2] != segment_map.shape:
+            raise DataError(
+                f"{map_path} has (height, width) {segment_map.shape}, but its picture {image_path} has "
+                f"{image.shape[:2]}: use pictures and annotations of the same release, neither resized"
+            )
+        return Sample(
+            image=image,
+            segment_map=segment_map,
+            segments=segments,
+            categories=self.categories,
+            image_id=self.image_ids[index],
+            file_name=file_name,
+            tasks=self.tasks,
+        )
+
+    @abstractmethod
+    def annotation(self, index: int) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
+        """The segment map int32 [H, W] and its segments, without decoding the picture."""
+
+    @abstractmethod
+    def _files(self, index: int) -> tuple[Path, Path, str]:
+        """The picture's path, the map's path, and the picture's name in the data set."""
