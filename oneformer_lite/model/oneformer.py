@@ -17,9 +17,10 @@ from ..config import ModelConfig
 from ..data.batch import pad_to, padded_size
 from ..data.sample import check_task
 from ..errors import ConfigError
-from .backbone import STRIDES, Backbone
+from .backbone import Backbone
 from .decoder import MaskedDecoder
 from .fpn import FPNPixelDecoder
+from .networks import STRIDES
 from .output import OneFormerOutput, Trace
 from .pixel_decoder import DeformablePixelDecoder
 from .query import QueryTransformer
@@ -37,7 +38,7 @@ class OneFormer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         c = self.config = config
-        self.backbone = Backbone(c.backbone, c.pretrained, c.backbone_norm)
+        self.backbone = Backbone(c.backbone, c.pretrained, c.backbone_norm, c.backbone_options)
         self.pixel_decoder = _pixel_decoder(c, self.backbone.channels)
         self.task_encoder = TaskEncoder(c.text_length, c.hidden_dim)
         self.query_positions = nn.Embedding(c.num_queries, c.hidden_dim)
