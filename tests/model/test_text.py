@@ -1,11 +1,13 @@
-"""The text mapper: causality, deduplication, truncation, and agreement with transformers' encoder."""
+"""The text mapper: causality, deduplication, truncation, and agreement with transformers."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
-from transformers.models.oneformer.modeling_oneformer import OneFormerTextEncoder
+from transformers.models.oneformer.modeling_oneformer import OneFormerTextMapper
 
 from oneformer_lite.data.targets import pad_texts
 from oneformer_lite.model.text import TextEncoder, TextMapper
@@ -67,36 +69,78 @@ def test_every_token_before_the_end_counts() -> None:
         assert not torch.allclose(module(changed), before, atol=1e-3), position
 
 
-@pytest.mark.parametrize("causal", [True, False])
-def test_equals_transformers_encoder(causal: bool) -> None:
-    """transformers' layers never receive their causal mask; the causal case hands it to them."""
-    ours = encoder(causal, width=128, heads=2)  # transformers fixes 64 channels a head
-    theirs = OneFormerTextEncoder(77, 128, 2, 49408)
-    state = {
-        "positional_embedding": ours.positional_embedding,
-        "token_embedding.weight": ours.token_embedding.weight,
-        "ln_final.weight": ours.norm.weight, "ln_final.bias": ours.norm.bias,
-    }
-    names = {"norm1": "layer_norm1", "norm2": "layer_norm2", "linear1": "mlp.fc1", "linear2": "mlp.fc2"}
-    for i, layer in enumerate(ours.layers):
-        at, attention = f"transformer.layers.{i}.", layer.attention
+def transformers_state(ours: TextMapper) -> dict[str, Tensor]:
+    """Our weights under transformers' names."""
+    encoder, state = ours.encoder, {"prompt_ctx.weight": ours.context.weight}
+    state["text_encoder.positional_embedding"] = encoder.positional_embedding
+    pairs = {"text_encoder.token_embedding": encoder.token_embedding, "text_encoder.ln_final": encoder.norm}
+    pairs |= {f"text_projector.layers.{i}.0": linear for i, linear in enumerate(ours.projector.layers)}
+    for i, layer in enumerate(encoder.layers):
+        at, attention = f"text_encoder.transformer.layers.{i}.", layer.attention
+        names = {"norm1": "layer_norm1", "norm2": "layer_norm2", "linear1": "mlp.fc1", "linear2": "mlp.fc2"}
+        pairs |= {at + name: getattr(layer, own) for own, name in names.items()}
+        pairs[at + "self_attn.out_proj"] = attention.out_proj
         for kind in ("weight", "bias"):
-            for own, name in names.items():
-                state[f"{at}{name}.{kind}"] = getattr(getattr(layer, own), kind)
             projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-            fused = torch.cat([getattr(p, kind) for p in projections])
-            state[f"{at}self_attn.in_proj_{kind}"] = fused
-            state[f"{at}self_attn.out_proj.{kind}"] = getattr(attention.out_proj, kind)
-    theirs.load_state_dict(state)
-    if causal:
-        mask = torch.ones(77, 77, dtype=torch.bool).triu(1)
-        for layer in theirs.transformer.layers:
+            state[f"{at}self_attn.in_proj_{kind}"] = torch.cat([getattr(p, kind) for p in projections])
+    return state | {f"{name}.{k}": v for name, m in pairs.items() for k, v in m.state_dict().items()}
+
+
+def transformers_mapper(ours: TextMapper, width: int, layers: int) -> OneFormerTextMapper:
+    """Theirs with our weights. Its layers never receive their causal mask: here they do, if ours has one."""
+    settings = SimpleNamespace(
+        text_encoder_context_length=77, text_encoder_width=width, text_encoder_num_layers=layers,
+        text_encoder_vocab_size=49408, layer_norm_eps=1e-5, hidden_dim=12, text_encoder_proj_layers=2,
+        text_encoder_n_ctx=2,
+    )
+    theirs = OneFormerTextMapper(settings).double()
+    theirs.prompt_ctx = torch.nn.Embedding(2, 12).double()  # theirs has the encoder's width, which must be 12 then
+    theirs.load_state_dict(transformers_state(ours))
+    if ours.encoder.causal:
+        mask = torch.full((77, 77), float("-inf"), dtype=torch.float64).triu(1)
+        for layer in theirs.text_encoder.transformer.layers:
             attend = layer.self_attn.forward
             layer.self_attn.forward = lambda *x, attend=attend, **k: attend(*x, attn_mask=mask, **k)
-    ids = tokenize(TEXTS)
-    expected = theirs(ids)
-    assert expected.std() > 0.1
-    assert torch.allclose(ours(ids), expected, atol=1e-5)
+    return theirs
+
+
+LONG = "wall " * 70  # with "a photo with a", start and end: 76 tokens
+LISTS = {
+    "repeated": [["a photo with a car"] * 3 + ["a photo with a traffic light"], ["a photo with a car"]],
+    "too many": [[f"a photo with a {n}" for n in "car dog tree sky sea man cat bus".split()], ["a photo with a dog"]],
+    "nothing": [[], []],
+    "around 77 tokens": [[f"a photo with a {LONG}{end}" for end in ("", "tree", "tree sky", "sky " * 40)], []],
+}
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("width, layers, lists", [
+    *((128, 2, name) for name in LISTS), (256, 6, "around 77 tokens"),  # the last as published
+])
+def test_equals_transformers_mapper(causal: bool, width: int, layers: int, lists: str) -> None:
+    """Which encodes every text at full length, padding and repetitions included."""
+    torch.manual_seed(0)
+    ours = TextMapper(
+        dim=12, num_texts=6, num_context=2, width=width, heads=width // 64, layers=layers, length=77,
+        causal=causal, temperature=0.07,
+    ).double()
+    for name, parameter in ours.encoder.named_parameters():  # the small start would hide differences
+        torch.nn.init.normal_(parameter, mean=float(name.endswith("norm.weight")), std=0.3)
+    theirs = transformers_mapper(ours, width, layers)
+    for tasks in (("panoptic", "semantic"), ("instance", "instance")):
+        padded = [pad_texts(texts, task, 6) for texts, task in zip(LISTS[lists], tasks)]
+        expected = theirs(torch.stack([tokenize(texts) for texts in padded]))
+        result = ours(LISTS[lists], tasks)
+        assert result.shape == (2, 8, 12) and expected.std() > 0.05
+        assert (result - expected).abs().max() < 1e-12 * expected.abs().max()
+
+
+def test_texts_around_the_limit_have_the_tokens_they_should() -> None:
+    """One that fits with room for one more, one that just fits, and two that are cut."""
+    ids = tokenize(LISTS["around 77 tokens"][0])
+    assert ids.argmax(1).tolist() == [75, 76, 76, 76]
+    assert (ids == 49407).sum(1).tolist() == [1] * 4
+    assert ids[2].equal(ids[1]) and not ids[3].equal(ids[2])
 
 
 @pytest.mark.parametrize("causal", [True, False])
