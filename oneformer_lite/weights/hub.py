@@ -1,12 +1,19 @@
-"""``from_pretrained``: a name, a folder or a hub id to a model."""
+"""``from_pretrained``: a name, a folder, a file or a hub id to a model."""
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CheckpointError
-from .folder import CONFIG, from_folder
+from ..config import ModelConfig
+from ..errors import CheckpointError, ConfigError
+from .files import CONFIG, FOLDER_WEIGHTS, read_json
+from .folder import MODEL_TYPE, from_folder
+from .huggingface import from_huggingface_folder
+from .huggingface_config import PREPROCESSOR
+from .official import from_file
 
 if TYPE_CHECKING:
     from ..model import OneFormer
@@ -14,17 +21,74 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 
-def from_pretrained(source: str | Path) -> OneFormer:
+def from_pretrained(source: str | Path, config: ModelConfig | None = None) -> OneFormer:
     """A trained model, in evaluation mode.
 
-    ``source``: the name of a checkpoint that comes with the package ("toytown"), or a folder written
-    by ``model.save_pretrained``.
+    ``source`` is one of
+
+    * the name of a checkpoint that comes with the package: "toytown"
+    * a folder written by ``model.save_pretrained``, or by transformers
+    * a model on the Hugging Face hub: "shi-labs/oneformer_ade20k_swin_tiny" (downloaded once)
+    * an official weights file: "swin_l_oneformer_ade20k_160k.pth". What the weights do not tell is taken
+      from the preset that they fit; ``config`` says it instead.
+
+    Raises :class:`CheckpointError` for what cannot be read, or does not fit. Nothing in a file is executed.
     """
-    for folder in (Path(source), SHIPPED / str(source)):
+    model = _load(source, config)
+    if model.text_mapper is None:
+        warnings.warn(
+            f"{source} holds no text mapper: the model predicts, but to train it further call "
+            "model.add_text_mapper() first, which starts with random weights.",
+            stacklevel=2,
+        )
+    return model
+
+
+def _load(source: str | Path, config: ModelConfig | None) -> OneFormer:
+    path = Path(source)
+    if path.is_file():
+        return from_file(path, config)
+    if config is not None:
+        raise ConfigError(f"config is for a weights file; {source} brings its own configuration")
+    for folder in (path, SHIPPED / str(source)):
         if (folder / CONFIG).is_file():
-            return from_folder(folder)
-    shipped = sorted(p.parent.name for p in SHIPPED.glob(f"*/{CONFIG}"))
-    raise CheckpointError(
-        f"no model {str(source)!r}: expected a folder with {CONFIG}, or a name that comes with the package "
-        f"({', '.join(shipped) or 'none installed'})"
-    )
+            return _from_folder(folder)
+    if path.is_dir() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
+        shipped = sorted(p.parent.name for p in SHIPPED.glob(f"*/{CONFIG}"))
+        raise CheckpointError(
+            f"no model {str(source)!r}: expected a folder with {CONFIG}, a weights file, the id of a model on the "
+            f"hub (owner/name), or a name that comes with the package ({', '.join(shipped) or 'none installed'})"
+        )
+    return _from_folder(download(str(source)))
+
+
+def _from_folder(folder: Path) -> OneFormer:
+    ours = read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
+    return from_folder(folder) if ours else from_huggingface_folder(folder)
+
+
+def download(model_id: str) -> Path:
+    """The folder with the files of a model on the hub, fetched unless they are here already.
+
+    The published repositories hold the weights two or three times; only one of them is fetched, and
+    safetensors before pickles.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    def fetch(patterns: list[str]) -> Path:
+        return Path(snapshot_download(model_id, allow_patterns=patterns))
+
+    try:
+        folder = fetch([CONFIG, PREPROCESSOR, "model*.safetensors", "model.safetensors.index.json"])
+        if not any((folder / name).is_file() for name in FOLDER_WEIGHTS):
+            folder = fetch([CONFIG, PREPROCESSOR, "pytorch_model*.bin", "pytorch_model.bin.index.json"])
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).split("\n")[0]
+        raise CheckpointError(
+            f"there is no folder {model_id!r} here, and no model of that name could be fetched from the hub "
+            f"({type(error).__name__}: {reason}): check the name, connect to the internet once, or give a local folder"
+        ) from error
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(f"{model_id} on the hub has no {CONFIG}: it is no model that can be read here")
+    return folder

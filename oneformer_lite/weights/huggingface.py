@@ -1,0 +1,153 @@
+"""transformers' OneFormer: its parameter names beside ours, and its model folders, read and written.
+
+Source: ``modeling_oneformer.py`` of transformers 5 (``OneFormerForUniversalSegmentation``). Its files
+split and join differently in three places: the masked decoder's cross-attention and both attentions of
+the query transformer keep query, key and value in one matrix, Swin and DiNAT keep them in three.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+from .backbones import HUGGINGFACE as BACKBONES
+from .files import CONFIG, read_folder_tensors, read_json
+from .folder import write_folder, write_json
+from .huggingface_backbone import backbone_to
+from .huggingface_config import PREPROCESSOR, check_normalisation, from_huggingface, preprocessor, to_huggingface
+from .load import build, whole_text_mapper
+from .names import State, Table, attention, below, drop, rename, reverse
+from .networks import kind_of
+
+if TYPE_CHECKING:
+    from ..model import OneFormer
+    from ..model.backbone import Backbone
+
+_PIXEL_DECODER = below("model.pixel_level_module.decoder.", "pixel_decoder.", [
+    ("input_projections", "input_projections"),  # both from the coarsest map to the finest
+    ("level_embed", "level_embed"),
+    *below("encoder.layers.{}.", "layers.{}.", [
+        ("self_attn", "attention"),
+        ("self_attn_layer_norm", "norm"),
+        ("fc1", "feed_forward.linear1"),
+        ("fc2", "feed_forward.linear2"),
+        ("final_layer_norm", "feed_forward.norm"),
+    ]),
+    ("adapter_1", "fpn.lateral"),
+    ("layer_1", "fpn.output"),
+    ("mask_projection", "mask_projection"),
+])  # fmt: skip
+
+_QUERY_TRANSFORMER = below("model.transformer_module.decoder.", "query_transformer.", [
+    ("query_input_projection", "feature_projection"),
+    *below("query_transformer.decoder.layers.{}.", "layers.{}.", [
+        *attention("self_attn", "self_attention"),
+        ("norm1", "norm1"),
+        *attention("multihead_attn", "cross_attention"),
+        ("norm2", "norm2"),
+        ("linear1", "feed_forward.linear1"),
+        ("linear2", "feed_forward.linear2"),
+        ("norm3", "feed_forward.norm"),
+    ]),
+    ("query_transformer.decoder.norm", "norm"),
+])  # fmt: skip
+
+_DECODER = below("model.transformer_module.", "", [
+    ("queries_embedder", "query_positions"),
+    ("level_embed", "decoder.level_embed"),
+    *below("decoder.layers.{}.", "decoder.layers.{}.", [
+        *attention("cross_attn.multihead_attn", "cross_attention"),
+        ("cross_attn.norm", "norm1"),
+        ("self_attn.self_attn", "self_attention"),
+        ("self_attn.norm", "norm2"),
+        ("ffn", "feed_forward"),
+    ]),
+    ("decoder.decoder_norm", "decoder.norm"),
+    ("decoder.class_embed", "decoder.class_head"),
+    ("decoder.mask_embed.layers.{}.0", "decoder.mask_head.layers.{}"),
+])  # fmt: skip
+
+_TASK_AND_TEXT = below("model.", "", [
+    ("task_encoder.task_mlp.layers.{}.0", "task_encoder.mlp.layers.{}"),
+    *below("text_mapper.", "text_mapper.", [
+        ("text_encoder.token_embedding", "encoder.token_embedding"),
+        ("text_encoder.positional_embedding", "encoder.positional_embedding"),
+        *below("text_encoder.transformer.layers.{}.", "encoder.layers.{}.", [
+            ("layer_norm1", "norm1"),
+            *attention("self_attn", "attention"),
+            ("layer_norm2", "norm2"),
+            ("mlp.fc1", "linear1"),
+            ("mlp.fc2", "linear2"),
+        ]),
+        ("text_encoder.ln_final", "encoder.norm"),
+        ("text_projector.layers.{}.0", "projector.layers.{}"),
+        ("prompt_ctx", "context"),
+    ]),
+])  # fmt: skip
+
+# the temperature of the contrastive loss: theirs is a float64 of the criterion, ours belongs to the texts
+_CRITERION: Table = [("criterion.logit_scale", "text_mapper.logit_scale")]
+
+HEAD: Table = _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT + _CRITERION
+
+IGNORED = [
+    r"criterion\.empty_weight",  # made of no_object_weight
+    r".*\.relative_position_index",  # made of the window size
+    r"model\.pixel_level_module\.encoder\.(swin\.)?layernorm\.(weight|bias)",  # built, never used
+]
+
+
+def from_huggingface_folder(folder: Path) -> OneFormer:
+    """The model of a folder that transformers wrote (or the hub holds), in evaluation mode."""
+    path = folder / PREPROCESSOR
+    processor = read_json(path) if path.is_file() else {}
+    content = read_json(folder / CONFIG)
+    config = from_huggingface(content, processor, str(folder))
+    backbones = [row for table in BACKBONES.values() for row in table]
+    state = rename(drop(read_folder_tensors(folder), IGNORED), backbones + HEAD)
+    model = build(config, whole_text_mapper(state), str(folder))
+    if processor:
+        check_normalisation(processor, *normalisation(model.backbone), str(path))
+    return model
+
+
+def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
+    """Write the model so that ``OneFormerForUniversalSegmentation.from_pretrained(folder)`` reads all of it.
+
+    The text mapper is written where there is one; transformers reads it only with ``is_training=True``.
+    Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
+    """
+    config, folder = model.config, Path(folder)
+    backbone = backbone_to(model.backbone, config)
+    content = to_huggingface(config, backbone, model.text_mapper is not None)
+    content["dtype"] = str(dtype or torch.float32).removeprefix("torch.")
+    table = reverse(BACKBONES[backbone["model_type"]] + HEAD)
+    state = rename(model.state_dict(), table)
+    write_folder(folder, content, state | _not_ours(state, model), dtype)
+    write_json(folder / PREPROCESSOR, preprocessor(config, *normalisation(model.backbone)))
+    return folder
+
+
+def _not_ours(state: State, model: OneFormer) -> State:
+    """What transformers' model has besides: tensors made of the configuration, and unused ones."""
+    config, start = model.config, "model.pixel_level_module.encoder."
+    scale = state.get("criterion.logit_scale", torch.tensor(math.log(1 / config.temperature)))
+    weight = torch.ones(config.num_classes + 1)
+    weight[-1] = config.no_object_weight
+    extra = {"criterion.logit_scale": scale.double(), "criterion.empty_weight": weight}
+    if kind_of(config.backbone) == "swin":
+        width = model.backbone.channels[-1]
+        extra |= {f"{start}swin.layernorm.weight": torch.ones(width), f"{start}swin.layernorm.bias": torch.zeros(width)}
+    counters = (name.replace("running_mean", "num_batches_tracked") for name in state if name.endswith(".running_mean"))
+    return extra | {name: torch.tensor(0) for name in counters if name not in state}
+
+
+def normalisation(backbone: Backbone) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, 0 to 1, of the pixels that the network itself gets."""
+    if backbone.own_statistics:
+        return backbone.network.pretrained_cfg["mean"], backbone.network.pretrained_cfg["std"]
+    return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD

@@ -1,0 +1,76 @@
+"""From a configuration and named tensors to a model: everything must fit, and what does not is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..config import ModelConfig
+from ..errors import CheckpointError
+from .names import State
+
+if TYPE_CHECKING:
+    from ..model import OneFormer
+
+TEXT_MAPPER = "text_mapper."
+
+
+def build(config: ModelConfig, state: State, source: str) -> OneFormer:
+    """The model of ``config`` with the weights ``state``, in evaluation mode. ``source`` is for messages."""
+    from ..model import OneFormer
+
+    # the file holds the backbone's weights: no ImageNet weights needed first
+    model = OneFormer(dataclasses.replace(config, pretrained=False))
+    model.config = config
+    load_state(model, state, source)
+    model.backbone.has_imagenet_weights = config.pretrained
+    return model.eval()
+
+
+def load_state(model: OneFormer, state: State, source: str) -> None:
+    """Load ``state`` strictly; what is missing, unknown or of another shape is named.
+
+    A file without any text mapper is a model for inference: ``model.text_mapper`` becomes None.
+    """
+    if not any(name.startswith(TEXT_MAPPER) for name in state):
+        model.text_mapper = None
+    own = model.state_dict()
+    state = settle_counters(state, own)
+    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    misshapen = [
+        f"{name} is {list(state[name].shape)} in the file, {list(own[name].shape)} in the model"
+        for name in sorted(own.keys() & state.keys())
+        if own[name].shape != state[name].shape
+    ]
+    problems = [
+        f"{title}: {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}"
+        for title, names in (("missing", missing), ("unknown", unknown), ("misshapen", misshapen))
+        if names
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{source} does not fit the model ({'; '.join(problems)}): it was made with another configuration"
+        )
+    model.load_state_dict(state)
+
+
+def whole_text_mapper(state: State) -> State:
+    """``state`` without a text mapper of which only the temperature is there.
+
+    That is what the published transformers files hold: they keep it in the criterion, which every file has.
+    """
+    lone = [name for name in state if name.startswith(TEXT_MAPPER)] == [f"{TEXT_MAPPER}logit_scale"]
+    return {name: value for name, value in state.items() if not (lone and name.startswith(TEXT_MAPPER))}
+
+
+def settle_counters(state: State, own: State) -> State:
+    """BatchNorm's count of the batches it saw is neither computed with nor kept by a frozen BatchNorm:
+    what the file has too many goes, what it lacks starts at zero."""
+
+    def counter(name: str) -> bool:
+        return name.endswith(".num_batches_tracked")
+
+    fresh = {name: torch.zeros_like(own[name]) for name in own.keys() - state.keys() if counter(name)}
+    return fresh | {name: value for name, value in state.items() if name in own or not counter(name)}

@@ -1,0 +1,164 @@
+"""The official ``.pth`` files: their parameter names beside ours, and reading one.
+
+Source: the modules of SHI-Labs/OneFormer, ``oneformer/oneformer_model.py`` and below it. A file is a
+dictionary whose entry "model" holds the weights; it contains the text mapper, which transformers' files
+do not.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config import ModelConfig, presets
+from ..errors import CheckpointError
+from .backbones import OFFICIAL as BACKBONES
+from .files import read_tensors
+from .load import build, whole_text_mapper
+from .names import Table, attention, below, drop, rename
+from .networks import NETWORKS, kind_of, nearest, plain
+from .shapes import Shapes, backbone_kind, measure, measure_backbone
+
+if TYPE_CHECKING:
+    from ..model import OneFormer
+
+_PIXEL_DECODER = below("sem_seg_head.pixel_decoder.", "pixel_decoder.", [
+    ("input_proj", "input_projections"),  # res5, res4, res3: both from the coarsest map to the finest
+    ("transformer.level_embed", "level_embed"),
+    *below("transformer.encoder.layers.{}.", "layers.{}.", [
+        ("self_attn", "attention"),
+        ("norm1", "norm"),
+        ("linear1", "feed_forward.linear1"),
+        ("linear2", "feed_forward.linear2"),
+        ("norm2", "feed_forward.norm"),
+    ]),
+    # detectron2's convolutions own the norm that follows them
+    ("adapter_1.norm", "fpn.lateral.1"),
+    ("adapter_1", "fpn.lateral.0"),
+    ("layer_1.norm", "fpn.output.1"),
+    ("layer_1", "fpn.output.0"),
+    ("mask_features", "mask_projection"),
+])  # fmt: skip
+
+_QUERY_TRANSFORMER = below("sem_seg_head.predictor.", "query_transformer.", [
+    ("class_input_proj", "feature_projection"),
+    *below("class_transformer.decoder.layers.{}.", "layers.{}.", [
+        *attention("self_attn", "self_attention"),
+        ("norm1", "norm1"),
+        *attention("multihead_attn", "cross_attention"),
+        ("norm2", "norm2"),
+        ("linear1", "feed_forward.linear1"),
+        ("linear2", "feed_forward.linear2"),
+        ("norm3", "feed_forward.norm"),
+    ]),
+    ("class_transformer.decoder.norm", "norm"),
+])  # fmt: skip
+
+_DECODER = below("sem_seg_head.predictor.", "", [
+    ("query_embed", "query_positions"),
+    *attention("transformer_cross_attention_layers.{}.multihead_attn", "decoder.layers.{}.cross_attention"),
+    *attention("transformer_self_attention_layers.{}.self_attn", "decoder.layers.{}.self_attention"),
+    ("transformer_cross_attention_layers.{}.norm", "decoder.layers.{}.norm1"),
+    ("transformer_self_attention_layers.{}.norm", "decoder.layers.{}.norm2"),
+    ("transformer_ffn_layers.{}", "decoder.layers.{}.feed_forward"),
+    ("level_embed", "decoder.level_embed"),
+    ("decoder_norm", "decoder.norm"),
+    ("class_embed", "decoder.class_head"),
+    ("mask_embed", "decoder.mask_head"),
+])  # fmt: skip
+
+_TASK_AND_TEXT: Table = [
+    ("task_mlp", "task_encoder.mlp"),
+    ("text_encoder.token_embedding", "text_mapper.encoder.token_embedding"),
+    ("text_encoder.positional_embedding", "text_mapper.encoder.positional_embedding"),
+    *below("text_encoder.transformer.resblocks.{}.", "text_mapper.encoder.layers.{}.", [
+        ("ln_1", "norm1"),
+        *attention("attn", "attention"),
+        ("ln_2", "norm2"),
+        ("mlp.c_fc", "linear1"),
+        ("mlp.c_proj", "linear2"),
+    ]),
+    ("text_encoder.ln_final", "text_mapper.encoder.norm"),
+    ("text_projector", "text_mapper.projector"),
+    ("prompt_ctx", "text_mapper.context"),
+    ("criterion.logit_scale", "text_mapper.logit_scale"),
+]  # fmt: skip
+
+TABLE: Table = BACKBONES + _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT
+
+IGNORED = [
+    r"criterion\.empty_weight",  # made of no_object_weight
+    r".*\.relative_position_index",  # made of the window size
+]
+
+
+def from_file(path: Path, config: ModelConfig | None = None) -> OneFormer:
+    """The model of an official ``.pth`` (or of a safetensors file with the same names), in evaluation mode.
+
+    Sizes come from the shapes. What shapes do not tell (dilations, thresholds, picture sizes) comes from the
+    preset of the same data set, backbone and number of queries; ``config`` says it explicitly, and must agree
+    with the shapes.
+    """
+    state = whole_text_mapper(rename(drop(read_tensors(path), IGNORED), TABLE))
+    shapes = Shapes(state, str(path))
+    if config is None:
+        config = _config_from(shapes)
+    else:
+        _check(config, shapes)
+    return build(config, state, str(path))
+
+
+def _check(config: ModelConfig, shapes: Shapes) -> None:
+    """A configuration that somebody gave must be that of the file."""
+    found = measure(shapes, config.num_heads)
+    wrong = [
+        f"{field} is {value} in the file, {getattr(config, field)} in config"
+        for field, value in found.items()
+        if value != getattr(config, field)
+    ]
+    if wrong:
+        raise CheckpointError(f"{shapes.source} does not fit the given config: {'; '.join(wrong)}")
+
+
+def _config_from(shapes: Shapes) -> ModelConfig:
+    """The preset that agrees with the shapes; where none does, the shapes and the classes of the data set."""
+    found, kind = measure(shapes), backbone_kind(shapes)
+    sizes = measure_backbone(kind, shapes)
+    makers = {name: getattr(presets, name) for name in presets.__all__}
+    configs = {name: make() for name, make in makers.items()}
+    configs = {name: c for name, c in configs.items() if c.num_classes == found["num_classes"]}
+    fitting = {name: c for name, c in configs.items() if _has_backbone(c, kind, sizes)}
+    fitting = {name: c for name, c in fitting.items() if c.num_queries == found["num_queries"]} or fitting
+    if fitting:
+        name, config = next(iter(fitting.items()))
+        if signature(makers[name]).parameters:
+            warnings.warn(
+                f"{shapes.source} is taken for config.{name}(), of which there are variants with the same weights' "
+                f"shapes: {signature(makers[name])}. If it is another one, say so: from_pretrained(path, config=...).",
+                stacklevel=2,
+            )
+        return replace(config, **found)
+    if kind == "dinat":
+        raise CheckpointError(
+            f"{shapes.source} holds a DiNAT of unpublished sizes, whose dilations are not in the file: "
+            "say them with from_pretrained(path, config=...)"
+        )
+    if not configs:
+        warnings.warn(
+            f"{shapes.source} has {found['num_classes']} classes, which is no published data set: they get numbers "
+            "for names and all count as things. Say better with from_pretrained(path, config=...).",
+            stacklevel=2,
+        )
+    backbone, options = nearest(kind, sizes)
+    base = next(iter(configs.values()), ModelConfig(num_classes=found["num_classes"]))
+    return replace(base, backbone=backbone, backbone_options=options, **found)
+
+
+def _has_backbone(config: ModelConfig, kind: str, sizes: dict) -> bool:
+    if kind_of(config.backbone) != kind:
+        return False
+    own = NETWORKS[kind][plain(config.backbone)] | dict(config.backbone_options)
+    return all(own[name] == value for name, value in sizes.items())
