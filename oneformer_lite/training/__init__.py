@@ -1,7 +1,25 @@
 """Training: configuration, optimiser, loop and what a run leaves on disk."""
 
-from .config import TrainConfig, toytown_training
+from .config import (
+    TrainConfig,
+    ade20k_training,
+    cityscapes_training,
+    coco_training,
+    mapillary_training,
+    toytown_training,
+)
 from .log import read_log
 from .trainer import Trainer, TrainingResult, train
 
-__all__ = ["TrainConfig", "Trainer", "TrainingResult", "read_log", "toytown_training", "train"]
+__all__ = [
+    "TrainConfig",
+    "Trainer",
+    "TrainingResult",
+    "ade20k_training",
+    "cityscapes_training",
+    "coco_training",
+    "mapillary_training",
+    "read_log",
+    "toytown_training",
+    "train",
+]

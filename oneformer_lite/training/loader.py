@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..data.augment import AUGMENTATIONS
 from ..data.batch import Batch, collate
 from ..data.panoptic import PanopticDataset
-from ..data.sample import Sample
-from ..errors import OneFormerLiteError
+from ..data.sample import TASKS, Sample
+from ..errors import ConfigError, OneFormerLiteError
 from .config import TrainConfig
 
 
@@ -25,24 +25,37 @@ def open_split(data: str | Path, split: str) -> PanopticDataset:
 
 
 class TaskSamples(Dataset):
-    """Augmented (sample, task) pairs; the task is uniform over those that the annotation supplies.
+    """Augmented (sample, task) pairs; the task is drawn from those that the annotation supplies.
 
     An item is addressed by (epoch, index): augmentation and task depend on it and the seed alone, so
     a resumed run sees what an uninterrupted one would have seen.
     """
 
-    def __init__(self, dataset, augment, seed: int) -> None:
+    def __init__(
+        self, dataset, augment, seed: int, probabilities: Sequence[float] = TrainConfig.task_probabilities
+    ) -> None:
         self.dataset, self.augment, self.seed = dataset, augment, seed
+        self.probabilities = dict(zip(TASKS, probabilities, strict=True))
 
     def __getitem__(self, address: tuple[int, int]) -> tuple[Sample, str] | OneFormerLiteError:
         epoch, index = address
         rng = np.random.default_rng((self.seed, epoch, index))
         try:
             sample = self.dataset[index]
+            task = self.draw_task(sample.tasks, rng)
         except OneFormerLiteError as error:  # handed on: raised in a worker it would arrive as a traceback
             return error
-        task = sample.tasks[rng.integers(len(sample.tasks))]
         return self.augment(sample, rng), task
+
+    def draw_task(self, supplied: Sequence[str], rng: np.random.Generator) -> str:
+        """One of the tasks ``supplied``, in proportion to the probabilities."""
+        shares = np.array([self.probabilities[task] for task in supplied])
+        if not shares.any():
+            raise ConfigError(
+                f"task_probabilities never draw {' or '.join(supplied)}, which is all that the annotation "
+                "supplies: give one of them a share above 0"
+            )
+        return str(rng.choice(supplied, p=shares / shares.sum()))
 
 
 class EndlessSampler(Sampler):
@@ -68,7 +81,7 @@ def training_batches(
     """
     augment = AUGMENTATIONS[config.augmentation](image_size)
     loader = DataLoader(
-        TaskSamples(dataset, augment, config.seed),
+        TaskSamples(dataset, augment, config.seed, config.task_probabilities),
         batch_size=config.batch_size,
         sampler=EndlessSampler(len(dataset), config.seed, start_step * config.batch_size),
         num_workers=config.workers,

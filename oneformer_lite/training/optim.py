@@ -45,12 +45,17 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def lr_factor(step: int, progress: float, config: TrainConfig) -> float:
-    """Share of the peak learning rate: linear warm-up over steps, then a cosine over the budget.
+    """Share of the peak learning rate: linear warm-up over steps, then the schedule over the budget.
 
     ``progress`` in [0, 1] is the used share of the steps or of the minutes.
     """
     warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    progress = min(1.0, progress)
+    if config.schedule == "multistep":  # COCO, as published
+        return warmup * 0.1 ** sum(progress >= drop for drop in config.lr_drops)
+    if config.schedule == "poly":  # the other published data sets: detectron2's WarmupPolyLR
+        return warmup * (1 - progress) ** 0.9
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
     return warmup * (config.final_lr + (1 - config.final_lr) * cosine)
 
 
