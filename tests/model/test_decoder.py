@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
-from oneformer_lite.model.decoder import MaskedDecoder, attention_region
-from oneformer_lite.model.layers import sine_positions
+from oneformer_lite.model.decoder import DecoderLayer, MaskedDecoder, attention_region
+from oneformer_lite.model.layers import Attention, sine_positions
 from oneformer_lite.model.output import Predictions, Trace
 
 DIM = 16
@@ -75,6 +76,46 @@ def test_the_shortcut_equals_resizing_full_masks() -> None:
     for ours, theirs in zip(result, expected):
         assert torch.allclose(ours.class_logits, theirs.class_logits, atol=1e-5)
         assert torch.allclose(ours.mask_logits, theirs.mask_logits, atol=1e-5)
+
+
+def torch_attention(ours: Attention) -> nn.MultiheadAttention:
+    """PyTorch's module with our weights."""
+    theirs = nn.MultiheadAttention(DIM, ours.num_heads, batch_first=True).double()
+    projections = (ours.q_proj, ours.k_proj, ours.v_proj)
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in projections]))
+        theirs.in_proj_bias.copy_(torch.cat([p.bias for p in projections]))
+    theirs.out_proj.load_state_dict(ours.out_proj.state_dict())
+    return theirs
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_one_layer_equals_torch_modules(need_weights: bool) -> None:
+    """Masked look at the picture, talk among the queries, feed-forward: each added, then normalised."""
+    torch.manual_seed(0)
+    layer = DecoderLayer(DIM, 4, 24).double()
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    x, where, keys, values = (torch.randn(s, dtype=torch.float64) for s in (
+        (2, 5, DIM), (5, DIM), (2, 12, DIM), (2, 12, DIM),
+    ))
+    allowed = torch.rand(2, 5, 12) < 0.3
+    allowed |= ~allowed.any(-1, keepdim=True)
+
+    def normed(norm: nn.LayerNorm, y: Tensor) -> Tensor:
+        return F.layer_norm(y, (DIM,), norm.weight, norm.bias)
+
+    cross, own, feed = torch_attention(layer.cross_attention), torch_attention(layer.self_attention), layer.feed_forward
+    blocked = ~allowed.repeat_interleave(4, dim=0)  # True = may not look, for every head
+    update, weights = cross(x + where, keys, values, attn_mask=blocked, average_attn_weights=False)
+    y = normed(layer.norm1, x + update)
+    y = normed(layer.norm2, y + own(y + where, y + where, y)[0])
+    hidden = F.linear(y, feed.linear1.weight, feed.linear1.bias).relu()
+    y = normed(feed.norm, y + F.linear(hidden, feed.linear2.weight, feed.linear2.bias))
+    result, own_weights = layer(x, where, keys, values, allowed, need_weights)
+    assert (result - y).abs().max() < 1e-12
+    if need_weights:
+        assert (own_weights - weights).abs().max() < 1e-12
 
 
 def test_shapes() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+from transformers.models.oneformer.modeling_oneformer import OneFormerTransformerDecoderQueryTransformer
 
 from oneformer_lite.model.layers import sine_positions
 from oneformer_lite.model.output import Trace
@@ -79,6 +81,44 @@ def test_one_layer_step_by_step(values: str) -> None:
     x = layer.norm2(x + layer.cross_attention(x + where, map_ + picture, carried)[0])
     expected = module.norm(layer.feed_forward(x))
     assert torch.allclose(module(token, positions, features)[:, :4], expected, atol=1e-5)
+
+
+def transformers_module(ours: QueryTransformer) -> OneFormerTransformerDecoderQueryTransformer:
+    """Theirs with our weights; built on nn.MultiheadAttention."""
+    theirs = OneFormerTransformerDecoderQueryTransformer(DIM, 2, len(ours.layers), 16, dropout=0.0).double()
+    state = {f"decoder.norm.{k}": v for k, v in ours.norm.state_dict().items()}
+    for i, layer in enumerate(ours.layers):
+        feed_forward = layer.feed_forward
+        modules = {
+            "norm1": layer.norm1, "norm2": layer.norm2, "norm3": feed_forward.norm,
+            "linear1": feed_forward.linear1, "linear2": feed_forward.linear2,
+        }
+        for name, attention in (("self_attn", layer.self_attention), ("multihead_attn", layer.cross_attention)):
+            modules[f"{name}.out_proj"] = attention.out_proj
+            for kind in ("weight", "bias"):
+                projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+                fused = torch.cat([getattr(p, kind) for p in projections])
+                state[f"decoder.layers.{i}.{name}.in_proj_{kind}"] = fused
+        for name, module in modules.items():
+            state |= {f"decoder.layers.{i}.{name}.{k}": v for k, v in module.state_dict().items()}
+    theirs.load_state_dict(state)
+    return theirs
+
+
+@pytest.mark.parametrize("values", ["positions", "positions+features"])
+def test_equals_transformers_module(values: str) -> None:
+    """As released, the position map is the memory and the picture is what is added to make keys."""
+    module = transformer(values).double()
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    token, positions, features = (x.double() for x in arguments())
+    picture = module.feature_projection(features)
+    map_ = sine_positions(3, 4, DIM).double().expand_as(picture)
+    memory, added = (map_, picture) if values == "positions" else (map_ + picture, torch.zeros_like(picture))
+    expected = transformers_module(module)(memory, None, positions[:-1], added, task_token=token[None])
+    result = module(token, positions, features)
+    assert (result[:, :-1] - expected[0]).abs().max() < 1e-12
+    assert expected.std() > 0.1
 
 
 def test_trace_shows_attention_over_the_picture() -> None:
