@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -117,6 +116,11 @@ def _eval(commands) -> None:
     p.add_argument("--scenes", type=_positive(int), default=200, help="of Toytown, where no data is given")
     p.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="to judge")
     p.add_argument("--json", type=Path, help="file to write the metrics to as well")
+    p.add_argument(
+        "--results", type=Path, metavar="FOLDER",
+        help="write the predictions in COCO's results formats, with the category ids of the annotation file: "
+        "panoptic/ (PNGs) and panoptic.json, instances.json, semantic/ (grey PNGs of category ids)",
+    )  # fmt: skip
 
 
 def run_eval(args) -> None:
@@ -125,7 +129,7 @@ def run_eval(args) -> None:
 
     from .data.toytown import Toytown
     from .evaluation import evaluate
-    from .files import replacing
+    from .files import write_json
     from .training.loader import open_split
     from .weights import from_pretrained
 
@@ -135,13 +139,16 @@ def run_eval(args) -> None:
     else:
         dataset = Toytown(args.split, model.config.image_size, args.scenes)
     with tqdm(total=len(dataset), desc="evaluating", unit="image") as bar:
-        metrics = evaluate(model, dataset, args.tasks, progress=lambda done, _: bar.update(done - bar.n))
+        metrics = evaluate(
+            model, dataset, args.tasks, results=args.results, progress=lambda done, _: bar.update(done - bar.n)
+        )
     for name, value in metrics.items():
         print(f"{name:<16}{value:6.1f}")
     if args.json:
-        with replacing(args.json) as draft:
-            rounded = {name: round(value, 2) for name, value in metrics.items()}
-            draft.write_text(json.dumps({"scenes": len(dataset), **rounded}, indent=2) + "\n")
+        rounded = {name: round(value, 2) for name, value in metrics.items()}
+        write_json(args.json, {"scenes": len(dataset), **rounded}, indent=2)
+    if args.results:
+        print(f"predictions of {', '.join(args.tasks)} in {args.results}")
 
 
 def _predict(commands) -> None:

@@ -6,15 +6,19 @@ mIoU under "semantic". ``token`` forces another one, which shows how much the to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
+from .config import ModelConfig
 from .data.batch import pad_to, padded_size
-from .data.sample import TASKS, Sample, check_task
+from .data.sample import TASKS, Category, Sample, check_task
 from .errors import ConfigError
 from .inference import prepare, raw_predictions, read_prediction
-from .metrics import InstanceMetric, PanopticMetric, SemanticMetric, semantic_labels
+from .metrics import InstanceMetric, PanopticMetric, ResultFiles, SemanticMetric, semantic_labels
 from .model import OneFormer
 
 Progress = Callable[[int, int], None]
@@ -28,45 +32,93 @@ def evaluate(
     *,
     token: str | None = None,
     batch_size: int = 8,
+    results: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`).
 
     panoptic: PQ, SQ, RQ, also for things (``_th``) and stuff (``_st``) apart; instance: AP, AP50,
-    AP75; semantic: mIoU, pixel_accuracy. Tasks the annotation cannot supply are an error.
-    ``progress(done, total)`` counts images.
+    AP75; semantic: mIoU, pixel_accuracy. Tasks the annotation cannot supply are an error. An instance
+    file may list fewer classes than the model knows: found by name, only they are judged.
+
+    ``batch_size`` has no influence on the result (see :func:`batches`). ``results`` is a folder for the
+    predictions in COCO's formats (:class:`~oneformer_lite.metrics.ResultFiles`). ``progress(done, total)``
+    counts images.
     """
     tasks = [check_task(task) for task in tasks]
-    categories = tuple(dataset.categories)
-    if len(categories) != model.config.num_classes:
-        raise ConfigError(
-            f"the model knows {model.config.num_classes} classes, the data set has {len(categories)}: "
-            "evaluate it on the data set it was trained for"
-        )
     if unsupported := [task for task in tasks if task not in dataset.tasks]:
         raise ConfigError(
             f"the data set's annotation supports {', '.join(dataset.tasks)}, not {', '.join(unsupported)}"
         )
+    categories = _categories(model.config, dataset)
+    class_ids = [categories.index(category) for category in dataset.categories]
     judges = {
         "panoptic": PanopticMetric(categories),
         "instance": InstanceMetric(categories),
         "semantic": SemanticMetric(len(categories)),
     }
-    was_training = model.training
+    files = ResultFiles(results, tasks) if results is not None else None
+    done, was_training = 0, model.training
     model.eval()
     try:
-        for start in range(0, len(dataset), batch_size):
-            samples = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+        for samples in batches(dataset, model.config, batch_size):
+            samples = [_renumbered(sample, class_ids, categories) for sample in samples]
             for task_group in [[task] for task in tasks] if token is None else [tasks]:
-                _judge_batch(model, samples, task_group, token or task_group[0], judges, categories)
+                _judge_batch(model, samples, task_group, token or task_group[0], judges, files)
+            done += len(samples)
             if progress:
-                progress(start + len(samples), len(dataset))
+                progress(done, len(dataset))
     finally:
         model.train(was_training)
+    if files:
+        files.finish()
     return {name: value for task in tasks for name, value in _report(task, judges[task]).items()}
 
 
-def _judge_batch(model, samples: list[Sample], tasks: list[str], token: str, judges: dict, categories) -> None:
+def batches(dataset, config: ModelConfig, batch_size: int) -> Iterator[list[Sample]]:
+    """All samples, in groups whose pictures have one size after padding.
+
+    The published model does not mask padding, so a picture padded to its neighbour's size would be
+    segmented otherwise than alone. Few samples wait for others of their size: then the largest group goes.
+    """
+    waiting: dict[tuple[int, int], list[Sample]] = defaultdict(list)
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        group = waiting[padded_size([config.inference_size(*sample.size)])]
+        group.append(sample)
+        if len(group) == batch_size or sum(map(len, waiting.values())) >= 8 * batch_size:
+            yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
+    yield from waiting.values()
+
+
+def _categories(config: ModelConfig, dataset) -> tuple[Category, ...]:
+    """The model's classes as the data set has them: by position, or in instance files by name."""
+    given = {category.name: category for category in dataset.categories}
+    if len(dataset.categories) == config.num_classes:
+        return tuple(dataset.categories)
+    if tuple(dataset.tasks) == ("instance",) and given.keys() <= set(config.class_names):
+        # a class that the file does not list is no thing here: the instance task leaves it out
+        return tuple(given.get(c.name, replace(c, is_thing=False)) for c in config.categories)
+    raise ConfigError(
+        f"the model knows {config.num_classes} classes, the data set has {len(dataset.categories)}: "
+        "evaluate it on the data set it was trained for"
+    )
+
+
+def _renumbered(sample: Sample, class_ids: list[int], categories: tuple[Category, ...]) -> Sample:
+    """The sample with ``categories``, in which its classes have these ids."""
+    segments = tuple(replace(s, class_id=class_ids[s.class_id]) for s in sample.segments)
+    return sample.replace(segments=segments, categories=categories)
+
+
+def _judge_batch(
+    model: OneFormer,
+    samples: list[Sample],
+    tasks: list[str],
+    token: str,
+    judges: dict,
+    files: ResultFiles | None,
+) -> None:
     device = next(model.parameters()).device
     images = [prepare(sample.image, model.config) for sample in samples]
     sizes = [tuple(image.shape[-2:]) for image in images]
@@ -74,8 +126,10 @@ def _judge_batch(model, samples: list[Sample], tasks: list[str], token: str, jud
     output = model(batch.to(device), token)
     for raw, sample in zip(raw_predictions(output, sizes, [s.size for s in samples]), samples):
         for task in tasks:
-            prediction = read_prediction(raw, task, sample.image, model.config, categories)
+            prediction = read_prediction(raw, task, sample.image, model.config, sample.categories)
             _judge(task, judges[task], prediction, sample)
+            if files:
+                files.add(prediction, sample.image_id, sample.file_name or f"{sample.image_id:012d}")
 
 
 def _judge(task: str, judge, prediction, sample: Sample) -> None:
@@ -101,4 +155,3 @@ def _report(task: str, judge) -> dict[str, float]:
     if task == "instance":
         return {"AP": result.ap, "AP50": result.ap50, "AP75": result.ap75}
     return {"mIoU": result.miou, "pixel_accuracy": result.pixel_accuracy}
-

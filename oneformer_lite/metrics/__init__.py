@@ -6,6 +6,7 @@ answers in percent (``compute``).
 
 from .instance import InstanceMetric, InstanceResult
 from .panoptic import PanopticMetric, PanopticResult, match_segments
+from .results import ResultFiles
 from .semantic import IGNORE, SemanticMetric, SemanticResult, semantic_labels
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "InstanceResult",
     "PanopticMetric",
     "PanopticResult",
+    "ResultFiles",
     "SemanticMetric",
     "SemanticResult",
     "match_segments",

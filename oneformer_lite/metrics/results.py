@@ -1,43 +1,100 @@
 """Predictions in COCO's results formats, for the official evaluators and the test servers.
 
-Both functions handle one image; category ids are those of the annotation file. Collected over the
-data set, panoptic entries go into a JSON as ``{"annotations": [...]}`` beside the folder of PNGs,
-instance entries as a plain list. Format: https://cocodataset.org/#format-results
+Category ids are those of the annotation file (``Category.id``). :class:`ResultFiles` writes a data set;
+:func:`panoptic_result` and :func:`instance_results` are the entries of one image.
+Format: https://cocodataset.org/#format-results
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from ..data.image import write_image
 from ..data.sample import Category
 from ..data.segment_ids import encode_ids
 from ..errors import DataError
+from ..files import make_folder, write_json
 from .instance import encode_mask
 from .matching import PredictedSegment
 
+if TYPE_CHECKING:
+    from ..inference import Prediction
+
+JSON_NAMES = {"panoptic": "panoptic.json", "instance": "instances.json"}
+
+
+class ResultFiles:
+    """The predictions of a whole data set in one folder.
+
+    panoptic: ``panoptic/NAME.png`` and ``panoptic.json``; instance: ``instances.json``, a run-length code
+    and the unrounded score of every mask; semantic: ``semantic/NAME.png``, whose grey values are category
+    ids. NAME is the picture's. The two JSON files appear in :meth:`finish`, each whole; those of an earlier
+    run are removed at the start, so a stopped run leaves nothing that looks complete.
+
+    >>> files = ResultFiles("results", ("panoptic",))
+    >>> for image_id, path in pictures.items():  # of a test split, say, which has no annotation
+    ...     files.add(ofl.predict(model, path, "panoptic"), image_id, path.name)
+    >>> files.finish()
+
+    For AP, predict instances with ``min_score=0``. Raises :class:`DataError` if ``folder`` cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, tasks: Sequence[str]) -> None:
+        self.folder = make_folder(folder)
+        self._entries: dict[str, list[dict]] = {task: [] for task in tasks if task in JSON_NAMES}
+        self._written: set[Path] = set()
+        for task in tasks:
+            if task != "instance":
+                make_folder(self.folder / task)
+            if task in JSON_NAMES:
+                (self.folder / JSON_NAMES[task]).unlink(missing_ok=True)
+
+    def add(self, prediction: Prediction, image_id: int, file_name: str) -> None:
+        """Write or note the prediction of one picture, which is called ``file_name`` in its data set."""
+        categories = prediction.categories
+        if prediction.task == "instance":
+            entries = instance_results(
+                image_id, prediction.masks, prediction.class_ids, prediction.scores, categories
+            )
+            self._entries["instance"] += entries
+            return
+        path = self.folder / prediction.task / f"{Path(file_name).stem}.png"
+        if path in self._written:
+            raise DataError(f"two pictures would be written to {path}: give each a file name of its own")
+        self._written.add(path)
+        if prediction.task == "semantic":
+            write_image(path, category_map(prediction.label_map, categories))
+        else:
+            entry = panoptic_result(path, image_id, prediction.segment_map, prediction.segments, categories)
+            self._entries["panoptic"].append(entry)
+
+    def finish(self) -> None:
+        """Write the JSON files."""
+        for task, entries in self._entries.items():
+            content = {"annotations": entries} if task == "panoptic" else entries
+            write_json(self.folder / JSON_NAMES[task], content)
+
 
 def panoptic_result(
-    folder: str | Path,
+    path: str | Path,
     image_id: int,
     segment_map: np.ndarray,
     segments: Sequence[PredictedSegment],
     categories: Sequence[Category],
 ) -> dict:
-    """Write a segment map int [H, W] as PNG into the existing ``folder`` and return its entry.
+    """Write a segment map int [H, W] as the PNG ``path`` and return its entry.
 
-    The file is named after the image id in twelve digits, as COCO's are. Raises
-    :class:`DataError` for ids that do not fit into a PNG or an unknown class.
+    Raises :class:`DataError` for ids that do not fit into a PNG or an unknown class.
     """
-    file_name = f"{image_id:012d}.png"
     segments_info = [
         {"id": int(s.id), "category_id": _category_id(s.class_id, categories)} for s in segments
     ]
-    Image.fromarray(encode_ids(segment_map)).save(Path(folder) / file_name)
-    return {"image_id": image_id, "file_name": file_name, "segments_info": segments_info}
+    write_image(path, encode_ids(segment_map))
+    return {"image_id": image_id, "file_name": Path(path).name, "segments_info": segments_info}
 
 
 def instance_results(
@@ -57,6 +114,14 @@ def instance_results(
         }
         for mask, class_id, score in zip(masks, class_ids, scores, strict=True)
     ]
+
+
+def category_map(label_map: np.ndarray, categories: Sequence[Category]) -> np.ndarray:
+    """Class ids int [H, W] as category ids: uint8, or uint16 if one of them exceeds 255."""
+    ids = np.array([category.id for category in categories])
+    if not 0 <= ids.min() <= ids.max() <= np.iinfo(np.uint16).max:
+        raise DataError(f"category ids must lie in 0..65535 to fit into a grey PNG, got {ids.min()}..{ids.max()}")
+    return ids.astype(np.uint8 if ids.max() < 256 else np.uint16)[label_map]
 
 
 def _category_id(class_id: int, categories: Sequence[Category]) -> int:

@@ -19,7 +19,7 @@ CATEGORIES = (Category(3, "car", True), Category(92, "sky", False))
 def test_panoptic_entry_and_png(tmp_path):
     segment_map = np.array([[0, 1, 1], [70000, 70000, 300]], dtype=np.int32)
     segments = [SegmentInfo(1, 0), SegmentInfo(70000, 1), SegmentInfo(300, 0)]
-    entry = panoptic_result(tmp_path, 139, segment_map, segments, CATEGORIES)
+    entry = panoptic_result(tmp_path / "000000000139.png", 139, segment_map, segments, CATEGORIES)
     assert json.loads(json.dumps(entry)) == {
         "image_id": 139,
         "file_name": "000000000139.png",
@@ -48,5 +48,5 @@ def test_an_unknown_class_is_refused(tmp_path):
     with pytest.raises(DataError, match="unknown class id 2, expected an index into the 2"):
         instance_results(1, np.ones((1, 2, 2), bool), [2], [1.0], CATEGORIES)
     with pytest.raises(DataError, match="unknown class id -1"):
-        panoptic_result(tmp_path, 1, np.ones((2, 2), int), [SegmentInfo(1, -1)], CATEGORIES)
+        panoptic_result(tmp_path / "1.png", 1, np.ones((2, 2), int), [SegmentInfo(1, -1)], CATEGORIES)
     assert list(tmp_path.iterdir()) == []
