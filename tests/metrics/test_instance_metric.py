@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from references import coco_ap, perturb, read_panoptic, write_instance_json
 
 from oneformer_lite.data.sample import Category, SegmentInfo
 from oneformer_lite.errors import DataError
@@ -165,18 +164,37 @@ def test_agrees_with_pycocotools_reading_files(tmp_path):
         json.dumps({"images": images, "annotations": annotations, "categories": categories})
     )
     (tmp_path / "predictions.json").write_text(json.dumps(predictions))
-    gt = COCO(str(tmp_path / "gt.json"))
-    evaluation = COCOeval(gt, gt.loadRes(str(tmp_path / "predictions.json")), "segm")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
+    stats = coco_ap(tmp_path / "gt.json", tmp_path / "predictions.json")
 
     result = metric.compute()
     found = (result.ap, result.ap50, result.ap75, result.ap_small, result.ap_medium)
-    np.testing.assert_allclose(found, 100 * evaluation.stats[:5], atol=1e-9)
-    assert np.isnan(result.ap_large) and evaluation.stats[5] == -1
+    np.testing.assert_allclose(found, stats[:5], atol=1e-9)
+    assert np.isnan(result.ap_large) and stats[5] == -100  # pycocotools writes -1 for none
     assert 5 < result.ap < 90 and result.ap < result.ap50
     assert result.ap == pytest.approx(np.mean(list(result.per_class.values())))
+
+
+@pytest.mark.parametrize("split", ["train2017", "val2017"])
+def test_agrees_with_pycocotools_on_perturbed_coco_annotations(coco_sample, tmp_path, split):
+    """Ground truth derived from the panoptic files, as for the published AP; scores leave pycocotools no ties."""
+    folder = coco_sample / "annotations" / f"panoptic_{split}"
+    images, categories = read_panoptic(folder.with_suffix(".json"), folder)
+    rng = np.random.default_rng(5)
+    metric, predictions = InstanceMetric(categories), []
+    for image_id, (gt_map, segments) in images.items():
+        pred_map, found = perturb(gt_map, segments, rng, len(categories))
+        things = [s for s in found if categories[s.class_id].is_thing]
+        masks = np.stack([np.zeros_like(pred_map, bool), *(pred_map == s.id for s in things)])  # one is empty
+        classes = [0, *(s.class_id for s in things)]
+        scores = rng.random(len(masks)).astype(np.float32)
+        metric.update(image_id, masks, classes, scores, gt_map, segments)
+        predictions += instance_results(image_id, masks, classes, scores, categories)
+    (tmp_path / "results.json").write_text(json.dumps(predictions))
+    gt = write_instance_json(folder.with_suffix(".json"), folder, tmp_path / "gt.json")
+    result = metric.compute()
+    found = (result.ap, result.ap50, result.ap75, result.ap_small, result.ap_medium, result.ap_large)
+    np.testing.assert_allclose(found, coco_ap(gt, tmp_path / "results.json"), rtol=0, atol=1e-9)
+    assert 10 < result.ap < result.ap50 < 90
 
 
 def test_merged_metrics_equal_one_over_all_images():

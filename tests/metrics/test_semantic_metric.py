@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from references import perturb, reference_miou
 from sklearn.metrics import confusion_matrix, jaccard_score, recall_score
 
 from oneformer_lite.data.sample import SegmentInfo
@@ -56,6 +57,22 @@ def test_agrees_with_scikit_learn():
     assert result.fwiou == pytest.approx(100 * jaccard_score(true, guess, average="weighted"))
     assert result.mean_accuracy == pytest.approx(100 * recall_score(true, guess, average="macro"))
     assert result.pixel_accuracy == pytest.approx(100 * (true == guess).mean())
+
+
+def test_agrees_with_the_definition_on_perturbed_coco_annotations(coco):
+    annotations, categories = coco
+    rng = np.random.default_rng(6)
+    metric, pairs = SemanticMetric(len(categories)), []
+    for gt_map, segments in annotations:
+        pred, gt = semantic_labels(*perturb(gt_map, segments, rng, len(categories))), semantic_labels(gt_map, segments)
+        pred[pred < 0] = pred.max()  # a semantic prediction has no void
+        metric.update(pred, gt)
+        pairs.append((pred, gt))
+    result = metric.compute()
+    assert result.miou == pytest.approx(reference_miou(pairs, len(categories)), abs=1e-9)
+    right = sum((pred == gt)[gt != -1].sum() for pred, gt in pairs)
+    assert result.pixel_accuracy == pytest.approx(100 * right / sum((gt != -1).sum() for _, gt in pairs), abs=1e-9)
+    assert 20 < result.miou < 95
 
 
 def test_merged_metrics_equal_one_over_all_images():
