@@ -1,13 +1,17 @@
 """The evaluation loop: perfect predictions score 100, and a token can be forced."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
+from PIL import Image
 
 import oneformer_lite as ofl
+from oneformer_lite import evaluation
 from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.inference import RawPrediction
 from oneformer_lite.model import OneFormerOutput
 
 
@@ -30,7 +34,8 @@ class Oracle(torch.nn.Module):
         classes = torch.full((self.config.num_queries, self.config.num_classes + 1), -20.0)
         classes[:, -1] = 20.0
         masks = torch.full((self.config.num_queries, *sample.size), -20.0)
-        for q, (mask, label) in enumerate(zip(targets.masks, targets.labels)):
+        for q, (mask, class_id) in enumerate(zip(targets.masks, targets.labels)):
+            label = self.config.class_names.index(sample.categories[class_id].name)
             classes[q, -1], classes[q, label] = -20.0, 20.0
             masks[q][mask] = 20.0
         return classes, masks
@@ -47,15 +52,18 @@ class Listed(list):
     categories, tasks = Toytown.categories, Toytown.tasks
 
 
-def test_a_perfect_model_scores_100_under_its_own_tokens(dataset, monkeypatch):
-    from oneformer_lite import evaluation
-    from oneformer_lite.inference import RawPrediction
+@pytest.fixture
+def full_size(monkeypatch):
+    """The oracle's masks have the size of the picture, not a quarter of it."""
 
-    def full_size(output, sizes, wanted):
+    def predictions(output, sizes, wanted):
         rows = zip(output.class_logits, output.mask_logits, sizes, wanted)
         return [RawPrediction(c, m, size, size, out) for c, m, size, out in rows]
 
-    monkeypatch.setattr(evaluation, "raw_predictions", full_size)
+    monkeypatch.setattr(evaluation, "raw_predictions", predictions)
+
+
+def test_a_perfect_model_scores_100_under_its_own_tokens(dataset, full_size):
     model = Oracle(dataset, ofl.config.toytown())
     metrics = ofl.evaluate(model, Listed(dataset), batch_size=4)
     for name in ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy"):
@@ -66,6 +74,39 @@ def test_a_perfect_model_scores_100_under_its_own_tokens(dataset, monkeypatch):
     forced = ofl.evaluate(model, Listed(dataset), token="instance", batch_size=4)
     assert model.tokens == ["instance"] * 2
     assert forced["PQ_st"] == 0 and forced["PQ_th"] == pytest.approx(100) and forced["AP"] == pytest.approx(100)
+
+
+@pytest.fixture
+def overlapping(tmp_path):
+    """An instance file of its own categories, fewer than the model's and in another order; objects overlap."""
+    outlines = [[10, 10, 80, 10, 80, 80, 10, 80], [40, 40, 110, 40, 110, 110, 40, 110], [90, 5, 120, 5, 120, 60]]
+    entries = [(1, 44, outlines[0]), (1, 44, outlines[1]), (1, 7, outlines[2]), (2, 7, outlines[1])]
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.png", "height": 128, "width": 128} for i in (1, 2)],
+        "categories": [{"id": 44, "name": "dog"}, {"id": 7, "name": "car"}],
+        "annotations": [
+            {"id": n, "image_id": i, "category_id": c, "segmentation": [points], "iscrowd": 0}
+            for n, (i, c, points) in enumerate(entries, start=1)
+        ],
+    }
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    for i in (1, 2):
+        Image.fromarray(Toytown("val", 128)[i].image).save(tmp_path / f"{i}.png")
+    return ofl.data.InstanceDataset(tmp_path, tmp_path / "instances.json")
+
+
+def test_instance_files_are_judged_with_their_own_overlapping_masks(overlapping, full_size, tmp_path):
+    model = Oracle(overlapping, ofl.config.toytown())
+    metrics = ofl.evaluate(model, overlapping, ("instance",), results=tmp_path / "results")
+    assert metrics["AP"] == pytest.approx(100)
+    results = json.loads((tmp_path / "results/instances.json").read_text())
+    sure = [r for r in results if r["score"] > 0.5]
+    assert sorted((r["image_id"], r["category_id"]) for r in sure) == [(1, 7), (1, 44), (1, 44), (2, 7)]
+    assert {r["category_id"] for r in results} == {7, 44}  # nothing of the classes that the file does not list
+    # the flat map, in which the second dog covers a part of the first, would not give 100
+    flat = Listed(dataclasses.replace(s, masks=None) for s in overlapping)
+    flat.categories, flat.tasks = overlapping.categories, overlapping.tasks
+    assert ofl.evaluate(model, flat, ("instance",))["AP"] < 90
 
 
 def test_progress_counts_images_and_the_mode_is_restored(dataset):
