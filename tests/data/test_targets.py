@@ -77,6 +77,14 @@ def test_overlapping_instances_keep_their_masks() -> None:
     assert targets.masks.equal(torch.from_numpy(masks))
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_a_mask_that_a_crop_has_emptied_is_no_target(task: str) -> None:
+    masks = np.zeros((2, 4, 6), bool)
+    masks[0, 2] = True
+    targets = targets_for(sample(masks=masks, segments=SEGMENTS[:2]), task)
+    assert len(targets) == 1 and targets.masks.equal(torch.from_numpy(masks[:1]))
+
+
 def test_targets_do_not_share_memory_with_the_sample() -> None:
     masks = np.ones((1, 4, 6), bool)
     targets = targets_for(sample(masks=masks, segments=SEGMENTS[:1]), "semantic")
