@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ..data.sample import Category
+from ..errors import ConfigError
 
 FOLDER = Path(__file__).parent / "class_lists"
 
@@ -20,5 +21,8 @@ FOLDER = Path(__file__).parent / "class_lists"
 @cache
 def class_list(data_set: str) -> tuple[Category, ...]:
     """The classes of "coco", "ade20k", "cityscapes" or "mapillary"; the index is the class id."""
+    known = sorted(path.stem for path in FOLDER.glob("*.json"))
+    if data_set not in known:
+        raise ConfigError(f"there is no class list {data_set!r}; expected one of {', '.join(known)}")
     entries = json.loads((FOLDER / f"{data_set}.json").read_text(encoding="utf-8"))
     return tuple(Category(e["id"], e["name"], bool(e["isthing"]), tuple(e["color"])) for e in entries)

@@ -31,8 +31,8 @@ class ModelConfig:
     is_thing: tuple[bool, ...] = ()
     class_colors: tuple[tuple[int, int, int], ...] = ()  # for pictures; grey means: choose one
 
-    # -- input: side of the training crop; in inference the shorter side becomes test_size (image_size
-    # if not set), but the longer one at most test_max_size (twice that if not set)
+    # -- input: side of the training crop (Cityscapes: the longer one); in inference the shorter side of the
+    # picture becomes test_size (image_size if not set), the longer at most test_max_size (else twice that)
     image_size: int = 1024
     test_size: int | None = None
     test_max_size: int | None = None

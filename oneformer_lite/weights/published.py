@@ -111,8 +111,8 @@ The checkpoints that the authors of OneFormer have published, and the two lines 
 fetched by its name. An official file is downloaded by hand, from the link in the table.
 
 The files hold the text mapper, which further training needs; the models on the hub, as far as their size tells, do
-not. Those on the hub are under the MIT licence. Scores are the authors', in percent on the validation sets; *ms* is over several scales,
-mirrored as well. There are no published weights with ResNet-50, and none with Swin-T but ADE20K's.
+not. Those on the hub are under the MIT licence. Scores are the authors', in percent on the validation sets; *ms* is
+over several scales, mirrored as well. There are no published weights with ResNet-50, and none with Swin-T but ADE20K's.
 
 That our models compute what these compute is tested against transformers' with random weights. The tests download
 nothing, so no score below has been measured with this package yet.

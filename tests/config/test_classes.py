@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from oneformer_lite.config import class_list
+from oneformer_lite.errors import ConfigError
 
 # things, stuff, and some entries: class id, the data set's own id, name, colour
 LISTS = {
@@ -64,3 +65,8 @@ def test_coco_agrees_with_its_annotation_file(coco_sample: Path) -> None:
 def test_things_precede_stuff_in_coco_and_follow_it_in_cityscapes() -> None:
     assert [c.is_thing for c in class_list("coco")] == [True] * 80 + [False] * 53
     assert [c.is_thing for c in class_list("cityscapes")] == [False] * 11 + [True] * 8
+
+
+def test_a_list_that_does_not_exist() -> None:
+    with pytest.raises(ConfigError, match="no class list 'voc'; expected one of ade20k, cityscapes, coco, mapillary"):
+        class_list("voc")
