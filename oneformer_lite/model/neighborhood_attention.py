@@ -87,7 +87,7 @@ def axis_tiles(
     """Cut the first ``count`` positions of an axis into tiles, group by group, equal tiles together.
 
     A tile is some ``TILE`` consecutive members of a group; its keys are all that any of them sees, at
-    most ``kernel_size - 1`` more. Inside a group all tiles of one size are equal, so there are few kinds.
+    most ``kernel_size - 1`` more. Away from the borders all tiles of one size are equal: there are few kinds.
     """
     if length < kernel_size * dilation:
         raise ConfigError(
