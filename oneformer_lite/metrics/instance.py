@@ -40,13 +40,13 @@ class InstanceMetric:
 
     def __init__(self, categories: Sequence[Category]) -> None:
         self.categories = tuple(categories)
-        self._sizes: dict[int, tuple[int, int]] = {}  # height and width by image id
+        self._sizes: dict[int | str, tuple[int, int]] = {}  # height and width by image id
         self._annotations: list[dict] = []
         self._predictions: list[dict] = []
 
     def update(
         self,
-        image_id: int,
+        image_id: int | str,
         masks: np.ndarray,
         class_ids: Sequence[int],
         scores: Sequence[float],
@@ -154,7 +154,7 @@ def encode_mask(mask: np.ndarray) -> dict:
     return {"size": list(code["size"]), "counts": code["counts"].decode("ascii")}
 
 
-def _entry(image_id: int, class_id: int, mask: np.ndarray) -> dict:
+def _entry(image_id: int | str, class_id: int, mask: np.ndarray) -> dict:
     return {
         "image_id": image_id,
         "category_id": int(class_id),

@@ -53,7 +53,7 @@ class ResultFiles:
             if task in JSON_NAMES:
                 (self.folder / JSON_NAMES[task]).unlink(missing_ok=True)
 
-    def add(self, prediction: Prediction, image_id: int, file_name: str) -> None:
+    def add(self, prediction: Prediction, image_id: int | str, file_name: str) -> None:
         """Write or note the prediction of one picture, which is called ``file_name`` in its data set."""
         categories = prediction.categories
         if prediction.task == "instance":
@@ -81,7 +81,7 @@ class ResultFiles:
 
 def panoptic_result(
     path: str | Path,
-    image_id: int,
+    image_id: int | str,
     segment_map: np.ndarray,
     segments: Sequence[PredictedSegment],
     categories: Sequence[Category],
@@ -98,7 +98,7 @@ def panoptic_result(
 
 
 def instance_results(
-    image_id: int,
+    image_id: int | str,
     masks: np.ndarray,
     class_ids: Sequence[int],
     scores: Sequence[float],

@@ -93,6 +93,18 @@ def test_writing_changes_no_number_and_any_picture_can_be_added(model, dataset, 
     assert [e["category_id"] for e in alone] == [e["category_id"] for e in whole if e["image_id"] <= 2]
 
 
+def test_image_ids_may_be_names_as_in_cityscapes(model, written, tmp_path):
+    content = json.loads(JSON.read_text())
+    for image, annotation in zip(content["images"], content["annotations"]):
+        image["id"] = annotation["image_id"] = f"frankfurt_{image['id']:06d}_000294"
+    (tmp_path / "named.json").write_text(json.dumps(content))
+    named = ofl.data.PanopticDataset(SAMPLE / "val", tmp_path / "named.json", PNGS)
+    assert ofl.evaluate(model, named, results=tmp_path / "results") == pytest.approx(written[0], abs=1e-9)
+    entries = json.loads((tmp_path / "results/panoptic.json").read_text())["annotations"]
+    assert {e["image_id"] for e in entries} == set(named.image_ids)
+    assert sorted(e["file_name"] for e in entries) == sorted(p.name for p in PNGS.iterdir())
+
+
 def test_the_command_says_what_it_wrote_and_only_the_tasks_asked_for(tmp_path, capsys):
     folder = tmp_path / "new" / "results"
     arguments = ["eval", "--data", str(SAMPLE), "--tasks", "semantic", "panoptic", "--results", str(folder)]
