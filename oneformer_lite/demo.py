@@ -66,10 +66,13 @@ def judge(result: TrainingResult, data: Path) -> tuple[dict[str, float], dict[st
     """Metrics of every task under every token; the proper ones are those on the diagonal."""
     val = open_split(data, "val")
     with tqdm(total=len(TASKS) * len(val), desc="evaluating", unit="image", dynamic_ncols=True) as bar:
-        tokens = {
-            token: evaluate(result.model, val, token=token, progress=lambda done, _: bar.update(8))
-            for token in TASKS
-        }
+        tokens = {}
+        for i, token in enumerate(TASKS):
+
+            def progress(done: int, total: int, before: int = i * len(val)) -> None:
+                bar.update(before + done - bar.n)
+
+            tokens[token] = evaluate(result.model, val, token=token, progress=progress)
     own = {
         "panoptic": ("PQ", "SQ", "RQ", "PQ_th", "SQ_th", "RQ_th", "PQ_st", "SQ_st", "RQ_st"),
         "instance": ("AP", "AP50", "AP75"),

@@ -150,11 +150,17 @@ class ModelConfig:
         return self.num_queries - self.text_context
 
     def inference_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width at which a picture of this size is segmented (detectron2's rule)."""
+        """Height and width at which a picture of this size is segmented.
+
+        detectron2's rule (``ResizeShortestEdge``) in its order of operations, which decides roundings.
+        """
         short = self.test_size or self.image_size
         longest = self.test_max_size or 2 * short
-        scale = min(short / min(height, width), longest / max(height, width))
-        return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+        near, far = float(short), max(height, width) * (short / min(height, width))
+        if far > longest:
+            near, far = near * (longest / far), far * (longest / far)
+        sides = max(1, int(near + 0.5)), max(1, int(far + 0.5))
+        return sides if height < width else sides[::-1]
 
 
 def _tuples(value):

@@ -64,6 +64,7 @@ def test_lists_from_json_become_tuples() -> None:
     [
         ((480, 640), (800, 1067)), ((640, 480), (1067, 800)),
         ((300, 1000), (400, 1333)), ((800, 800), (800, 800)),
+        ((105, 310), (451, 1333)),  # one scale for both sides, rounded once, would say 452
     ],
 )
 def test_inference_size_of_coco(size: tuple[int, int], expected: tuple[int, int]) -> None:
