@@ -103,15 +103,18 @@ IGNORED = [
 
 def from_huggingface_folder(folder: Path) -> OneFormer:
     """The model of a folder that transformers wrote (or the hub holds), in evaluation mode."""
-    path = folder / PREPROCESSOR
-    processor = read_json(path) if path.is_file() else {}
+    processor = read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
     content = read_json(folder / CONFIG)
-    config = from_huggingface(content, processor, str(folder))
+    return from_huggingface_state(read_folder_tensors(folder), content, processor, str(folder))
+
+
+def from_huggingface_state(state: State, content: dict, processor: dict, source: str) -> OneFormer:
+    """The model of transformers' weights and the two JSON files; ``state`` may also be that of a model in memory."""
+    config = from_huggingface(content, processor, source)
     backbones = [row for table in BACKBONES.values() for row in table]
-    state = rename(drop(read_folder_tensors(folder), IGNORED), backbones + HEAD)
-    model = build(config, whole_text_mapper(state), str(folder))
-    if processor:
-        check_normalisation(processor, *normalisation(model.backbone), str(path))
+    state = whole_text_mapper(rename(drop(state, IGNORED), backbones + HEAD))
+    model = build(config, state, source)
+    check_normalisation(processor, *normalisation(model.backbone), source)
     return model
 
 
