@@ -36,10 +36,9 @@ def contrastive_gradients(part: slice) -> list[Tensor]:
 
 
 def criterion_losses(part: slice, masks: tuple[int, ...]) -> dict[str, Tensor]:
-    """All losses of some of the images, which have so many masks each; all masks and logits alike."""
+    """All losses of some of the images, which have so many masks each; all masks of an image cost alike."""
     settings = config.ModelConfig(num_classes=3, num_queries=6, text_context=1, num_points=16)
-    count = part.stop - part.start
-    mask_logits = torch.full((count, 6, 8, 8), 0.3, requires_grad=True)
+    mask_logits = torch.linspace(-1, 1, 4)[part].view(-1, 1, 1, 1).repeat(1, 6, 8, 8).requires_grad_()
     output = OneFormerOutput(
         queries(2)[part, :, :4].requires_grad_(), mask_logits, object_queries=queries(0)[part],
         text_queries=queries(1)[part], logit_scale=torch.tensor(2.0),
