@@ -1,0 +1,41 @@
+"""The command line: ``oneformer-lite demo | train | eval | predict | download | convert | doctor``.
+
+One module for each command; each declares its options (``add``) and does its work (``run``). What a
+command needs is imported when it runs, so that ``--help`` is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..errors import OneFormerLiteError
+from . import convert, demo, doctor, download, eval, predict, train
+
+COMMANDS = (demo, train, eval, predict, download, convert, doctor)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors a user can act on are one sentence on stderr and exit status 2."""
+    args = build_parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except OneFormerLiteError as error:
+        print(f"oneformer-lite: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("oneformer-lite: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="oneformer-lite",
+        description="OneFormer: one model for panoptic, instance and semantic segmentation.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        module.add(commands)
+    return parser

@@ -1,0 +1,50 @@
+"""``oneformer-lite eval``: the metrics of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .arguments import TASKS, command, positive
+
+
+def add(commands) -> None:
+    p = command(commands, "eval", run, "PQ, AP and mIoU of a model")
+    p.add_argument("--model", default="toytown", help="a name that comes with the package, or a model folder")
+    p.add_argument("--data", type=Path, help="folder in COCO's panoptic layout (default: Toytown, painted now)")
+    p.add_argument("--split", default="val", help="its name in the layout (COCO: val2017)")
+    p.add_argument("--scenes", type=positive(int), default=200, help="of Toytown, where no data is given")
+    p.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="to judge")
+    p.add_argument("--json", type=Path, help="file to write the metrics to as well")
+    p.add_argument(
+        "--results", type=Path, metavar="FOLDER",
+        help="write the predictions in COCO's results formats, with the category ids of the annotation file: "
+        "panoptic/ (PNGs) and panoptic.json, instances.json, semantic/ (grey PNGs of category ids)",
+    )  # fmt: skip
+
+
+def run(args) -> None:
+    """Judge a model on a data set: PQ under the panoptic token, AP under instance, mIoU under semantic."""
+    from tqdm import tqdm
+
+    from ..data.toytown import Toytown
+    from ..evaluation import evaluate
+    from ..files import write_json
+    from ..training.loader import open_split
+    from ..weights import from_pretrained
+
+    model = from_pretrained(args.model)
+    if args.data:
+        dataset = open_split(args.data, args.split)
+    else:
+        dataset = Toytown(args.split, model.config.image_size, args.scenes)
+    with tqdm(total=len(dataset), desc="evaluating", unit="image") as bar:
+        metrics = evaluate(
+            model, dataset, args.tasks, results=args.results, progress=lambda done, _: bar.update(done - bar.n)
+        )
+    for name, value in metrics.items():
+        print(f"{name:<16}{value:6.1f}")
+    if args.json:
+        rounded = {name: round(value, 2) for name, value in metrics.items()}
+        write_json(args.json, {"scenes": len(dataset), **rounded}, indent=2)
+    if args.results:
+        print(f"predictions of {', '.join(args.tasks)} in {args.results}")

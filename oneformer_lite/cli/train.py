@@ -1,0 +1,45 @@
+"""``oneformer-lite train``: a preset on a data set of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import OneFormerLiteError
+from .arguments import command, positive
+
+
+def add(commands) -> None:
+    p = command(commands, "train", run, "train a preset on a data set in COCO's panoptic layout")
+    p.add_argument("--preset", default="toytown", help="a function of oneformer_lite.config, like coco_r50")
+    p.add_argument("--data", type=Path, default=Path("data/toytown"), help="folder in COCO's panoptic layout")
+    p.add_argument("--train-split", default="train", help="its name in the layout (COCO: train2017)")
+    p.add_argument("--val-split", default="val", help="its name in the layout (COCO: val2017)")
+    p.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
+    budget = p.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--steps", type=positive(int), help="optimiser steps")
+    budget.add_argument("--minutes", type=positive(float), help="minutes of training")
+    p.add_argument("--batch-size", type=positive(int), default=8, help="images a step")
+    p.add_argument("--lr", type=positive(float), help="peak learning rate (default: the recipe's)")
+    p.add_argument("--seed", type=int, default=0, help="of weights and batches")
+
+
+def run(args) -> None:
+    """Train a preset on a folder in COCO's panoptic layout. The same command resumes a stopped run."""
+    from .. import config
+    from ..training import TrainConfig, toytown_training, train
+    from ..training.loader import open_split
+
+    preset = getattr(config, args.preset, None)
+    if args.preset.startswith("_") or not callable(preset):
+        raise OneFormerLiteError(f"there is no preset {args.preset!r} in oneformer_lite.config")
+    settings = {
+        "data": str(args.data), "train_split": args.train_split, "val_split": args.val_split,
+        "out": str(args.out), "steps": args.steps, "minutes": args.minutes,
+        "batch_size": args.batch_size, "seed": args.seed,
+    }  # fmt: skip
+    settings |= {"lr": args.lr} if args.lr else {}
+    recipe = toytown_training if args.preset == "toytown" else TrainConfig
+    categories = open_split(args.data, args.train_split).categories
+    result = train(config.for_classes(preset(), categories), recipe(**settings))
+    state = "finished" if result.finished else "stopped; the same command goes on"
+    print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")
