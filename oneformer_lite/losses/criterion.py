@@ -7,7 +7,9 @@ Lesson 09. Paper section 3.3: L = 2 class + 5 BCE + 5 dice + 0.5 contrastive; of
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.distributed as dist
@@ -21,7 +23,7 @@ from ..model.output import OneFormerOutput, Predictions
 from .contrastive import contrastive_loss
 from .masks import MASK_LOSSES, dice_loss
 from .matching import Matcher
-from .points import sample_points, uncertain_points
+from .points import PointSource, sample_points, uncertain_points
 from .precision import at_least_float32
 
 LOSSES = ("class", "mask", "dice", "contrastive")
@@ -32,6 +34,10 @@ class Criterion(nn.Module):
 
     Returns ``{"class", "mask", "dice", "contrastive", "total"}``: scalars; the first three are sums
     over all predictions, unweighted; ``total`` is the weighted sum that is differentiated.
+
+    Several processes: each gets the losses of its own images, divided such that their mean over the
+    processes, and of the gradients, is what one process with all images would have. (The official code
+    does so with masks and texts, but lets each process divide its class loss by its own weights.)
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -47,7 +53,13 @@ class Criterion(nn.Module):
             config.class_weight, config.mask_weight, config.dice_weight, config.num_points, config.mask_loss
         )
 
-    def forward(self, output: OneFormerOutput, targets: list[Targets]) -> dict[str, Tensor]:
+    def forward(
+        self,
+        output: OneFormerOutput,
+        targets: list[Targets],
+        seeds: Sequence[Sequence[int]] | None = None,
+    ) -> dict[str, Tensor]:
+        """``seeds``: one per image, from which its random points follow (:class:`PointSource`)."""
         if output.object_queries is None:
             raise ValueError("the output has no text queries: call model(images, tasks, texts=batch.texts)")
         if len(targets) != len(output.class_logits):
@@ -55,10 +67,12 @@ class Criterion(nn.Module):
         predictions = output.predictions
         targets = [fit_to_queries(t, output.class_logits.shape[1]) for t in targets]
         with torch.autocast(output.class_logits.device.type, enabled=False):  # in full precision
-            assigned = self.matcher(predictions, targets)
-            mask, dice = self.mask_losses(predictions, targets, assigned)
+            source = PointSource(output.class_logits.device, seeds)
+            assigned = self.matcher(predictions, targets, source)
+            mask, dice = self.mask_losses(predictions, targets, assigned, source)
+            classes = sum(self.class_loss(p, targets, a) for p, a in zip(predictions, assigned))
             losses = {
-                "class": sum(self.class_loss(p, targets, a) for p, a in zip(predictions, assigned)),
+                "class": classes * self.share_of_classes(output.class_logits, targets),
                 "mask": mask,
                 "dice": dice,
                 "contrastive": self.contrastive(output),
@@ -78,8 +92,19 @@ class Criterion(nn.Module):
         weights[-1] = self.config.no_object_weight
         return F.cross_entropy(logits.transpose(1, 2), classes, weights)  # sum of w l over sum of w
 
+    def share_of_classes(self, logits: Float[Tensor, "B Q K1"], targets: list[Targets]) -> float:
+        """Weight of this process's queries in the class loss, relative to their mean over the processes."""
+        masks = sum(len(t) for t in targets)  # each has one query, the other queries have no object
+        weight = masks + self.config.no_object_weight * (logits.shape[0] * logits.shape[1] - masks)
+        mean = mean_over_processes(weight, logits.device)
+        return weight / mean if mean else 1.0
+
     def mask_losses(
-        self, predictions: list[Predictions], targets: list[Targets], assigned: list[list[Tensor]]
+        self,
+        predictions: list[Predictions],
+        targets: list[Targets],
+        assigned: list[list[Tensor]],
+        source: PointSource | None = None,
     ) -> tuple[Tensor, Tensor]:
         """BCE (or focal) and dice of all matched masks, divided by the number of masks in the batch.
 
@@ -93,11 +118,13 @@ class Criterion(nn.Module):
             for b, query in enumerate(queries)
         ])
         matched = at_least_float32(matched)  # [L * G, h, w]
-        layers, total = len(predictions), sum(len(t) for t in targets)
-        count = number_of_masks(total, matched.device)  # all processes take part, even without masks
-        if total == 0:  # nothing but void: a zero that still has a gradient
+        layers, counts = len(predictions), [len(t) for t in targets]
+        count = max(1.0, mean_over_processes(sum(counts), matched.device))  # all take part, even without masks
+        if sum(counts) == 0:  # nothing but void: a zero that still has a gradient
             return matched.sum() * 0.0, matched.sum() * 0.0
-        points = uncertain_points(matched, c.num_points, c.oversample_ratio, c.importance_ratio)
+        source = source or PointSource(matched.device)
+        draw = partial(source.for_masks, counts, layers)
+        points = uncertain_points(matched, c.num_points, c.oversample_ratio, c.importance_ratio, draw)
         logits = sample_points(matched[:, None], points)[:, 0]
         labels = target_values(targets, points, layers)
         mask_loss = MASK_LOSSES[c.mask_loss](logits, labels).sum() / count
@@ -146,10 +173,10 @@ def fit_to_queries(target: Targets, num_queries: int) -> Targets:
     return replace(target, masks=target.masks[keep], labels=target.labels[keep], texts=texts)
 
 
-def number_of_masks(count: int, device: torch.device) -> Tensor:
-    """Ground-truth masks per process, averaged over the processes, at least 1."""
-    total = torch.tensor(float(count), device=device)
-    if dist.is_initialized():
-        dist.all_reduce(total)
-        total = total / dist.get_world_size()
-    return total.clamp(min=1.0)
+def mean_over_processes(value: int | float, device: torch.device) -> float:
+    """The mean of a number that every process has; itself in a single process."""
+    if not dist.is_initialized():
+        return float(value)
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    return total.item() / dist.get_world_size()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..data.targets import Targets
 from ..model.output import Predictions
-from .points import sample_points
+from .points import PointSource, sample_points
 from .precision import at_least_float32
 
 
@@ -99,7 +99,7 @@ class Matcher:
 
     @torch.no_grad()
     def __call__(
-        self, predictions: list[Predictions], targets: list[Targets]
+        self, predictions: list[Predictions], targets: list[Targets], source: PointSource | None = None
     ) -> list[list[Int[Tensor, "G"]]]:
         """For each prediction and image, the query of every target mask (G <= Q).
 
@@ -108,7 +108,8 @@ class Matcher:
         images, queries = predictions[0].class_logits.shape[:2]
         device = predictions[0].mask_logits.device
         stacked = at_least_float32(torch.cat([p.mask_logits for p in predictions], dim=1))  # [B, L * Q, h, w]
-        points = torch.rand(images, self.num_points, 2, device=device).to(stacked.dtype)
+        source = source or PointSource(device)
+        points = source.for_images(images, self.num_points).to(stacked.dtype)
         point_logits = sample_points(stacked, points).split(queries, dim=1)  # L times [B, Q, P]
         assigned: list[list[Tensor]] = [[] for _ in predictions]
         for b, target in enumerate(targets):

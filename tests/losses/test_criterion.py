@@ -15,7 +15,7 @@ from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import LOSSES, Criterion
 from oneformer_lite.losses import criterion as module
-from oneformer_lite.losses.criterion import fit_to_queries, number_of_masks
+from oneformer_lite.losses.criterion import fit_to_queries, mean_over_processes
 from oneformer_lite.model.output import OneFormerOutput, Predictions
 
 CONFIG = ModelConfig(num_classes=3, num_queries=6, text_context=1, num_points=40)
@@ -226,9 +226,9 @@ def test_autocast_does_not_reach_the_losses() -> None:
     assert results[0] == results[1]
 
 
-def test_number_of_masks_is_at_least_one() -> None:
-    assert number_of_masks(0, torch.device("cpu")) == 1
-    assert number_of_masks(7, torch.device("cpu")) == 7
+def test_a_single_process_is_its_own_mean() -> None:
+    assert mean_over_processes(0, torch.device("cpu")) == 0
+    assert mean_over_processes(7, torch.device("cpu")) == 7
 
 
 def test_wrong_use_is_explained() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers.models.oneformer.modeling_oneformer import sample_point
 
-from oneformer_lite.losses.points import sample_points, uncertain_points
+from oneformer_lite.losses.points import PointSource, sample_points, uncertain_points
 
 
 def test_bilinear_values_by_hand() -> None:
@@ -72,3 +72,22 @@ def test_points_carry_no_gradient_and_follow_the_type() -> None:
     logits = ramp().double().requires_grad_()
     points = uncertain_points(logits, 10, 3.0, 0.75)
     assert not points.requires_grad and points.dtype == torch.float64
+
+
+def test_an_images_points_depend_on_its_seed_alone() -> None:
+    cpu, seeds, counts = torch.device("cpu"), [(1, 5), (1, 6), (2, 5)], [2, 0, 3]
+    together = PointSource(cpu, seeds)
+    matching, masks = together.for_images(3, 4), together.for_masks(counts, 2, 7)
+    assert matching.shape == (3, 4, 2) and masks.shape == (10, 7, 2)
+    assert len(torch.unique(masks.flatten(0, 1), dim=0)) == 70  # all masks of both layers have their own
+    last = PointSource(cpu, seeds[2:])
+    assert torch.equal(last.for_images(1, 4)[0], matching[2])
+    alone = last.for_masks(counts[2:], 2, 7)  # rows run layer by layer, and image by image within
+    assert torch.equal(torch.cat([masks[2:5], masks[7:10]]), alone)
+
+
+def test_without_seeds_points_come_from_the_global_generator() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(10, 7, 2)
+    torch.manual_seed(0)
+    assert torch.equal(PointSource(torch.device("cpu")).for_masks([2, 0, 3], 2, 7), expected)
