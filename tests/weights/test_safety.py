@@ -1,0 +1,112 @@
+"""Files from strangers: nothing in them is executed, and what is no model is refused in one sentence."""
+
+import json
+import os
+import pickle
+import zipfile
+
+import pytest
+import torch
+from reference import small_reference
+from safetensors.torch import load_file
+
+import oneformer_lite as ofl
+from oneformer_lite.errors import CheckpointError
+from oneformer_lite.weights.files import read_tensors
+
+
+class Malicious:
+    """Unpickled carelessly, this makes a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (os.mkdir, (self.path,))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of transformers without its weights."""
+    folder = tmp_path_factory.mktemp("model")
+    small_reference("resnet", num_queries=20).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def state(folder):
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    return state
+
+
+def refusal(source):
+    with pytest.raises(CheckpointError) as refused:
+        ofl.from_pretrained(source)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_in_a_pickle_is_not_run(folder, state, tmp_path, legacy):
+    trap = tmp_path / "executed"
+    content = {"model": {**state, "trap": Malicious(trap)}}
+    torch.save(content, tmp_path / "model.pth", _use_new_zipfile_serialization=not legacy)
+    torch.save(content["model"], folder / "pytorch_model.bin", _use_new_zipfile_serialization=not legacy)
+    for source in (tmp_path / "model.pth", folder):
+        assert "holds more than tensors, which is not read because it could run as code" in refusal(source)
+    assert not trap.exists()
+    torch.load(tmp_path / "model.pth", weights_only=False)  # and the trap is a real one
+    assert trap.exists()
+
+
+def test_a_bare_pickle_is_not_run(tmp_path):
+    path, trap = tmp_path / "model.pkl", tmp_path / "executed"
+    path.write_bytes(pickle.dumps(Malicious(trap)))
+    refusal(path)
+    assert not trap.exists()
+
+
+def test_other_files_under_a_weights_name(tmp_path, state):
+    path = tmp_path / "model.pth"
+    path.write_bytes(b"<!DOCTYPE html><html><body>404: moved</body></html>")
+    assert f"{path} is no complete PyTorch weights file" in refusal(path)
+    path.write_bytes(b"")
+    refusal(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("word/document.xml", "<w:document/>")
+    refusal(path)
+    torch.save({"model": state}, path)
+    path.write_bytes(path.read_bytes()[:-10_000])
+    assert "download it again" in refusal(path)
+    path = path.with_suffix(".safetensors")
+    path.write_bytes(b"<!DOCTYPE html>")
+    assert "no complete safetensors file" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"model": [1]}, {"epoch": 3}, torch.zeros(2), {"model": {"a": "words"}}])
+def test_plain_data_that_is_no_table_of_weights(tmp_path, content):
+    torch.save(content, tmp_path / "model.pth")
+    assert "holds no table of named weights" in refusal(tmp_path / "model.pth")
+
+
+def test_weights_of_another_model(tmp_path):
+    torch.save({"conv1.weight": torch.zeros(3)}, tmp_path / "model.pth")
+    assert "it is no whole OneFormer" in refusal(tmp_path / "model.pth")
+
+
+def test_an_index_names_files_of_its_own_folder_only(folder, tmp_path):
+    index = folder / "model.safetensors.index.json"
+    for content in ({"weight_map": {"a": "../../secret.safetensors"}}, {"weight_map": {"a": 3}}, {}):
+        index.write_text(json.dumps(content))
+        assert "does not say which file beside it holds which weight" in refusal(folder)
+    index.write_text("[]")
+    assert "holds a list" in refusal(folder)
+    index.unlink()
+
+
+def test_every_number_becomes_a_float32(tmp_path):
+    torch.save({"a": torch.ones(2, dtype=torch.float64), "b": torch.ones(2, dtype=torch.float16)}, tmp_path / "a.bin")
+    torch.save({"a": torch.ones(2, dtype=torch.int64)}, tmp_path / "b.bin")
+    assert {t.dtype for t in read_tensors(tmp_path / "a.bin").values()} == {torch.float32}
+    assert read_tensors(tmp_path / "b.bin")["a"].dtype == torch.int64
