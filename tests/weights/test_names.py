@@ -13,7 +13,8 @@ ONE, TWO, THREE = (torch.full((1, 2), float(i)) for i in (1, 2, 3))
 def test_the_first_row_that_fits_renames_whole_words():
     table = [("stem.conv.norm", "bn"), ("stem.conv", "conv"), ("layers.{}.fc{}", "blocks.{}.linear{}")]
     names = ("stem.conv.norm.bias", "stem.conv", "layers.11.fc2.weight", "stem.convolution", "x")
-    assert list(rename(dict.fromkeys(names, ONE), table)) == ["bn.bias", "conv", "blocks.11.linear2.weight", "stem.convolution", "x"]
+    renamed = ["bn.bias", "conv", "blocks.11.linear2.weight", "stem.convolution", "x"]
+    assert list(rename(dict.fromkeys(names, ONE), table)) == renamed
 
 
 def test_thirds_are_split_and_joined_in_order():
