@@ -170,6 +170,25 @@ def test_classes_and_sizes_of_the_published_files(data_set, threshold):
         assert config.inference_size(480, 640) == (640, 853) and config.inference_size(100, 900) == (284, 2560)
 
 
+def test_the_published_dinat_folder_is_the_preset():
+    """The hub's config.json of oneformer_ade20k_dinat_large, with what transformers 4 wrote besides."""
+    preset = ofl.config.ade20k_dinat_l()
+    dilations = [[1, 20, 1], [1, 5, 1, 10], [1, 2, 1, 3, 1, 4, 1, 5, 1, 2, 1, 3, 1, 4, 1, 5, 1, 5], [1, 2, 1, 2, 1]]
+    content = {
+        "model_type": "oneformer", "num_queries": 250, "num_classes": 150, "num_hidden_layers": 10, "max_seq_len": 77,
+        "decoder_layers": 10, "output_attentions": True, "use_timm_backbone": False, "backbone": None,
+        "id2label": {str(i): name for i, name in enumerate(preset.class_names)},
+        "backbone_config": {
+            "model_type": "dinat", "architectures": ["DinatForImageClassification"], "depths": [3, 4, 18, 5],
+            "dilations": dilations, "drop_path_rate": 0.35, "embed_dim": 192, "hidden_size": 1536, "kernel_size": 11,
+            "layer_scale_init_value": 0.0, "mlp_ratio": 2.0, "num_heads": [6, 12, 24, 48], "path_norm": True,
+        },
+    }  # fmt: skip
+    config = from_huggingface(content, {"size": {"shortest_edge": 640, "longest_edge": 2560}}, "folder")
+    options = dict(config.backbone_options) | {"kernel_size": 11, "drop_path_rate": 0.3}  # official: 0.3
+    assert dataclasses.replace(config, backbone_options=options) == preset
+
+
 def test_things_of_own_classes_come_from_the_processor():
     content = {"model_type": "oneformer", "id2label": {"0": "road", "1": "cow", "2": "sheep"}}
     config = from_huggingface(content, {"metadata": {"thing_ids": [1, 2]}}, "folder")

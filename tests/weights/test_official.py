@@ -48,6 +48,13 @@ def files(request, tmp_path_factory):
     return request.param, folder, path, state
 
 
+@pytest.fixture(scope="module")
+def swin_state(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("swin")
+    small_reference("swin", is_training=True, num_attention_heads=8).save_pretrained(folder)
+    return official_state(load_file(folder / "model.safetensors"), "swin")
+
+
 def explicit(kind, folder):
     """The configuration where shapes alone are not enough."""
     return ofl.from_pretrained(folder).config if kind == "dinat" else None
@@ -142,18 +149,16 @@ def test_the_files_hold_the_official_names(files):
         ),
     ],
 )
-def test_a_file_that_does_not_fit_is_named(tmp_path, change, words):
-    small_reference("swin", is_training=True, num_attention_heads=8).save_pretrained(tmp_path)
-    state = official_state(load_file(tmp_path / "model.safetensors"), "swin")
+def test_a_file_that_does_not_fit_is_named(swin_state, tmp_path, change, words):
+    state = dict(swin_state)
     change(state)
     torch.save({"model": state}, tmp_path / "bad.pth")
     with pytest.raises(CheckpointError, match=words):
         ofl.from_pretrained(tmp_path / "bad.pth")
 
 
-def test_buffers_that_are_made_of_sizes_are_dropped(tmp_path):
-    small_reference("swin", is_training=True, num_attention_heads=8).save_pretrained(tmp_path)
-    state = official_state(load_file(tmp_path / "model.safetensors"), "swin")
+def test_buffers_that_are_made_of_sizes_are_dropped(swin_state, tmp_path):
+    state = dict(swin_state)
     state["backbone.layers.0.blocks.0.attn.relative_position_index"] = torch.zeros(25, 25, dtype=torch.int64)
     assert "criterion.empty_weight" in state
     torch.save({"model": state}, tmp_path / "official.pth")
@@ -195,9 +200,8 @@ def test_the_number_of_classes_says_which_data_set(name, shapes):
     assert [getattr(config, field) for field in thin] == [64, 64, 64, 1, 1, 1, 1]
 
 
-def test_an_unknown_number_of_classes_gets_generic_names(tmp_path):
-    small_reference("resnet", is_training=True, num_attention_heads=8).save_pretrained(tmp_path)
-    torch.save({"model": official_state(load_file(tmp_path / "model.safetensors"), "resnet")}, tmp_path / "a.pth")
+def test_an_unknown_number_of_classes_gets_generic_names(swin_state, tmp_path):
+    torch.save({"model": swin_state}, tmp_path / "a.pth")
     with pytest.warns(UserWarning, match="6 classes, which is no published data set"):
         config = ofl.from_pretrained(tmp_path / "a.pth").config
     assert config.class_names[5] == "class 5" and config.object_mask_threshold == 0.8
