@@ -53,16 +53,19 @@ def rename(state: State, table: Table) -> State:
     rows = [
         (_pattern(name), third, left, right)
         for left, right in table
-        for third, name in enumerate([left] if isinstance(left, str) else left)
+        for third, name in enumerate(_all(left))
     ]
     out: State = {}
     thirds: dict[str, dict[int, Tensor]] = defaultdict(dict)
     for name, tensor in state.items():
-        fitting = ((row, match) for row in rows if (match := row[0].fullmatch(name)))
-        (_, third, left, right), match = next(fitting, ((None, 0, "", ""), None))
-        *numbers, rest = match.groups() if match else [name]
-        targets = [n.format(*numbers) + rest for n in ([right] if isinstance(right, str) else right)]
-        if isinstance(left, tuple):
+        targets, third = [name], None
+        for pattern, place, left, right in rows:
+            if match := pattern.fullmatch(name):
+                *numbers, rest = match.groups()
+                targets = [target.format(*numbers) + rest for target in _all(right)]
+                third = place if isinstance(left, tuple) else None
+                break
+        if third is not None:
             thirds[targets[0]][third] = tensor
             continue
         for target, value in zip(targets, _split(name, tensor, len(targets)), strict=True):
@@ -81,6 +84,10 @@ def rename(state: State, table: Table) -> State:
 def drop(state: State, patterns: list[str]) -> State:
     """``state`` without the names that match one of the regular expressions in whole."""
     return {k: v for k, v in state.items() if not any(re.fullmatch(p, k) for p in patterns)}
+
+
+def _all(names: Names) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names
 
 
 def _pattern(name: str) -> re.Pattern:
