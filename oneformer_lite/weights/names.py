@@ -77,6 +77,9 @@ def rename(state: State, table: Table) -> State:
             raise CheckpointError(
                 f"{target} is made of query, key and value, but the file holds {len(found)} of the three"
             )
+        if len({part.shape for part in found.values()}) > 1 or found[0].ndim == 0:
+            shapes = [list(found[i].shape) for i in range(3)]
+            raise CheckpointError(f"{target} is made of query, key and value, but their shapes are {shapes}")
         out[target] = torch.cat([found[i] for i in range(3)])
     return out
 

@@ -104,15 +104,15 @@ def from_file(path: Path, config: ModelConfig | None = None) -> OneFormer:
     """
     state = whole_text_mapper(rename(drop(read_tensors(path), IGNORED), TABLE))
     shapes = Shapes(state, str(path))
-    if config is None:
-        config = _config_from(shapes)
-    else:
-        _check(config, shapes)
+    try:
+        config = _config_from(shapes) if config is None else _check(config, shapes)
+    except (IndexError, ValueError, ZeroDivisionError) as error:  # weights of other ranks, sizes that contradict
+        raise CheckpointError(f"the shapes of the weights in {path} are no OneFormer's: {error}") from error
     return build(config, state, str(path))
 
 
-def _check(config: ModelConfig, shapes: Shapes) -> None:
-    """A configuration that somebody gave must be that of the file."""
+def _check(config: ModelConfig, shapes: Shapes) -> ModelConfig:
+    """The configuration that somebody gave, which must be that of the file."""
     found = measure(shapes, config.num_heads)
     wrong = [
         f"{field} is {value} in the file, {getattr(config, field)} in config"
@@ -121,6 +121,7 @@ def _check(config: ModelConfig, shapes: Shapes) -> None:
     ]
     if wrong:
         raise CheckpointError(f"{shapes.source} does not fit the given config: {'; '.join(wrong)}")
+    return config
 
 
 def _config_from(shapes: Shapes) -> ModelConfig:

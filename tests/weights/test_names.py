@@ -37,6 +37,8 @@ def test_what_does_not_go_together_is_named():
             rename({"in_proj_weight": wrong}, table)
     with pytest.raises(CheckpointError, match="holds new.x twice, the second time as old.x"):
         rename({"new.x": ONE, "old.x": ONE}, table)
+    with pytest.raises(CheckpointError, match=r"their shapes are \[\[1, 2\], \[1, 2\], \[\]\]"):
+        rename({"q": ONE, "k": TWO, "v": torch.tensor(1.0)}, table)
     with pytest.raises(CheckpointError, match="qkv is made of"):
         rename({"q": ONE, "k": ONE, "v": ONE, "qkv": ONE}, table)
 

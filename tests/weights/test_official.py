@@ -141,6 +141,14 @@ def test_the_files_hold_the_official_names(files):
     [
         (lambda s: s.pop("sem_seg_head.predictor.decoder_norm.bias"), "missing: decoder.norm.bias"),
         (lambda s: s.pop("sem_seg_head.predictor.query_embed.weight"), "missing: query_positions.weight"),
+        (
+            lambda s: s.update({"sem_seg_head.predictor.query_embed.weight": torch.zeros(3)}),
+            "the shapes of the weights in .*bad.pth are no OneFormer's",
+        ),
+        (
+            lambda s: s.update({"prompt_ctx.weight": torch.zeros(30, 64)}),
+            "no OneFormer's: num_queries 14 must exceed text_context 30",
+        ),
         (lambda s: s.update({"sem_seg_head.wings": torch.zeros(1)}), "unknown: sem_seg_head.wings"),
         (lambda s: s.update({"task_mlp.layers.1.bias": torch.zeros(3)}), r"misshapen: task_encoder.mlp.layers.1.bias"),
         (
