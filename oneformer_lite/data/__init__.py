@@ -14,6 +14,7 @@ _NAMES = {
     "Targets": "targets",
     "Toytown": "toytown",
     "collate": "batch",
+    "download_coco": "coco",
     "normalise": "batch",
     "targets_for": "targets",
     "write_panoptic": "panoptic",
