@@ -18,13 +18,13 @@ STRIDES = (4, 8, 16, 32)
 # Sizes of the paper's networks, by the names of their constructors' arguments (official configs/*/swin and
 # configs/coco/dinat). Swin's window stands in its name.
 _SWIN_NAME = re.compile(r"swin_(tiny|small|base|large)_patch4_window(\d+)_\d+([._].+)?")
-_SWIN = {
+SWIN = {
     "tiny": {"embed_dim": 96, "depths": (2, 2, 6, 2), "num_heads": (3, 6, 12, 24)},
     "small": {"embed_dim": 96, "depths": (2, 2, 18, 2), "num_heads": (3, 6, 12, 24)},
     "base": {"embed_dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)},
     "large": {"embed_dim": 192, "depths": (2, 2, 18, 2), "num_heads": (6, 12, 24, 48)},
 }
-_DINAT = {
+DINAT = {
     "dinat_large": {
         "embed_dim": 192,
         "depths": (3, 4, 18, 5),
@@ -60,14 +60,14 @@ def build_network(name: str, options: dict[str, object]) -> Network:
     """
     if is_swin(name):
         size, window = _SWIN_NAME.fullmatch(name).group(1, 2)
-        module = _construct(name, Swin, {**_SWIN[size], "window_size": int(window)}, options)
+        module = _construct(name, Swin, {**SWIN[size], "window_size": int(window)}, options)
         return Network(module, module.channels, norm_eps=1e-5)
     if is_dinat(name):
         from .dinat import DiNAT
 
-        if name not in _DINAT:
-            raise ConfigError(f"there is no backbone {name!r}; of this family there is {', '.join(_DINAT)}")
-        module = _construct(name, DiNAT, _DINAT[name], options)
+        if name not in DINAT:
+            raise ConfigError(f"there is no backbone {name!r}; of this family there is {', '.join(DINAT)}")
+        module = _construct(name, DiNAT, DINAT[name], options)
         return Network(module, module.channels, norm_eps=1e-5)
     return _timm_network(name, options)
 
@@ -83,8 +83,11 @@ def is_dinat(name: str) -> bool:
 
 def timm_features(name: str, pretrained: bool = False, **options: object) -> nn.Module:
     """timm's network ``name`` that returns feature maps, for pictures of any size."""
-    any_size = {"strict_img_size": False} if name.startswith("swin") else {}
-    return timm.create_model(name, pretrained=pretrained, features_only=True, **any_size, **options)
+    if name.startswith("swin"):
+        options = {"strict_img_size": False, **options}
+    if name.startswith("resnet"):  # timm starts the last norm of a block at 0: a frozen one would stay there
+        options = {"zero_init_last": False, **options}
+    return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
 
 
 def _construct(name: str, kind: type[nn.Module], sizes: dict, options: dict) -> nn.Module:

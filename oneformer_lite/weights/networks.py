@@ -5,32 +5,24 @@ A checkpoint holds a backbone of some width and depth; ``ModelConfig`` says a na
 
 from __future__ import annotations
 
-from ..model.networks import is_dinat, is_swin
+from ..model.networks import DINAT, SWIN, is_dinat, is_swin
 
-_SWIN = {"mlp_ratio": 4.0}
+_SWIN_NAMES = {
+    "tiny": ("swin_tiny_patch4_window7_224", 7),
+    "small": ("swin_small_patch4_window7_224", 7),
+    "base": ("swin_base_patch4_window12_384", 12),
+    "large": ("swin_large_patch4_window12_384", 12),
+}
 _CHANNELS = (64, 128, 256, 512)
 
 # kind of network -> name -> sizes, by the names of the constructor's arguments
 NETWORKS: dict[str, dict[str, dict]] = {
     "swin": {
-        "swin_tiny_patch4_window7_224": {
-            "embed_dim": 96, "depths": (2, 2, 6, 2), "num_heads": (3, 6, 12, 24), "window_size": 7, **_SWIN,
-        },
-        "swin_small_patch4_window7_224": {
-            "embed_dim": 96, "depths": (2, 2, 18, 2), "num_heads": (3, 6, 12, 24), "window_size": 7, **_SWIN,
-        },
-        "swin_base_patch4_window12_384": {
-            "embed_dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32), "window_size": 12, **_SWIN,
-        },
-        "swin_large_patch4_window12_384": {
-            "embed_dim": 192, "depths": (2, 2, 18, 2), "num_heads": (6, 12, 24, 48), "window_size": 12, **_SWIN,
-        },
+        name: {**SWIN[size], "window_size": window, "mlp_ratio": 4.0} for size, (name, window) in _SWIN_NAMES.items()
     },
     "dinat": {
-        "dinat_large": {
-            "embed_dim": 192, "depths": (3, 4, 18, 5), "num_heads": (6, 12, 24, 48), "kernel_size": 11,
-            "mlp_ratio": 2.0,
-        },
+        name: {**{key: value for key, value in sizes.items() if key != "dilations"}, "mlp_ratio": 2.0}
+        for name, sizes in DINAT.items()  # dilations leave no trace in the weights
     },
     "convnext": {
         "convnext_tiny": {"depths": (3, 3, 9, 3), "dims": (96, 192, 384, 768)},
