@@ -8,6 +8,8 @@ the query transformer keep query, key and value in one matrix, Swin and DiNAT ke
 from __future__ import annotations
 
 import math
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,16 @@ from .backbones import HUGGINGFACE as BACKBONES
 from .files import CONFIG, read_folder_tensors, read_json
 from .folder import write_folder, write_json
 from .huggingface_backbone import backbone_to
-from .huggingface_config import PREPROCESSOR, check_normalisation, from_huggingface, preprocessor, to_huggingface
-from .load import build, whole_text_mapper
+from .huggingface_config import (
+    PREPROCESSOR,
+    check_normalisation,
+    feedforward_width,
+    from_huggingface,
+    misfit_of_text_mapper,
+    preprocessor,
+    to_huggingface,
+)
+from .load import TEXT_MAPPER, build, whole_text_mapper
 from .names import State, Table, attention, below, drop, rename, reverse
 from .networks import kind_of
 
@@ -121,18 +131,43 @@ def from_huggingface_state(state: State, content: dict, processor: dict, source:
 def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
     """Write the model so that ``OneFormerForUniversalSegmentation.from_pretrained(folder)`` reads all of it.
 
-    The text mapper is written where there is one; transformers reads it only with ``is_training=True``.
-    Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
+    The text mapper is written where there is one of transformers' sizes; it reads it only with
+    ``is_training=True``. Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
     """
     config, folder = model.config, Path(folder)
     backbone = backbone_to(model.backbone, config)
-    content = to_huggingface(config, backbone, model.text_mapper is not None)
+    content = to_huggingface(config, backbone)
     content["dtype"] = str(dtype or torch.float32).removeprefix("torch.")
-    table = reverse(BACKBONES[backbone["model_type"]] + HEAD)
-    state = rename(model.state_dict(), table)
+    state = widen(model.state_dict(), feedforward_width(config))
+    if model.text_mapper is not None and (misfit := misfit_of_text_mapper(config)):
+        warnings.warn(
+            f"the text mapper is left out: transformers has none with {misfit}. What is written predicts the "
+            "same, but cannot be trained further.",
+            stacklevel=2,
+        )
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(TEXT_MAPPER)}
+    state = rename(state, reverse(BACKBONES[backbone["model_type"]] + HEAD))
     write_folder(folder, content, state | _not_ours(state, model), dtype)
     write_json(folder / PREPROCESSOR, preprocessor(config, *normalisation(model.backbone)))
     return folder
+
+
+def widen(state: State, width: int) -> State:
+    """``state`` with feed-forward blocks of ``width`` units in query transformer and decoder.
+
+    The new units have zero weights on both sides, so they change nothing: 0 = relu(0 x + 0), times 0.
+    """
+    blocks = re.compile(r"(query_transformer|decoder)\.layers\.\d+\.feed_forward\.linear(\d)\.(weight|bias)")
+    wide = {}
+    for name, tensor in state.items():
+        match = blocks.fullmatch(name)
+        axis = {"1": 0, "2": 1}.get(match[2]) if match else None  # where the units are: rows, then columns
+        if axis is not None and axis < tensor.ndim:
+            shape = list(tensor.shape)
+            shape[axis] = width - shape[axis]
+            tensor = torch.cat([tensor, tensor.new_zeros(shape)], dim=axis)
+        wide[name] = tensor
+    return wide
 
 
 def _not_ours(state: State, model: OneFormer) -> State:

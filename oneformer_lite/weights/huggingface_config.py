@@ -160,12 +160,12 @@ def _sizes(processor: dict) -> dict:
 # ------------------------------------------------------------------------------------------ writing
 
 
-def to_huggingface(config: ModelConfig, backbone_config: dict, has_text_mapper: bool) -> dict:
+def to_huggingface(config: ModelConfig, backbone_config: dict) -> dict:
     """The content of transformers' ``config.json``.
 
     Raises :class:`ConfigError` for what transformers cannot express.
     """
-    problems = _inexpressible(config, has_text_mapper)
+    problems = _inexpressible(config)
     if problems:
         raise ConfigError(f"transformers has no OneFormer with {', '.join(problems)}")
     fields = {theirs: getattr(config, ours) for theirs, ours, _ in _SAME}
@@ -178,6 +178,7 @@ def to_huggingface(config: ModelConfig, backbone_config: dict, has_text_mapper: 
         "conv_dim": config.hidden_dim,
         "mask_dim": config.hidden_dim,
         "decoder_layers": config.decoder_layers + 1,
+        "dim_feedforward": feedforward_width(config),
         "backbone_config": backbone_config,
         "id2label": names,
         "label2id": {name: int(i) for i, name in names.items()},
@@ -188,23 +189,31 @@ def to_huggingface(config: ModelConfig, backbone_config: dict, has_text_mapper: 
     }
 
 
-def _inexpressible(c: ModelConfig, has_text_mapper: bool) -> list[str]:
+def feedforward_width(c: ModelConfig) -> int:
+    """transformers has one width for the query transformer and the decoder: the narrower gets idle units."""
+    return max(c.query_ffn, c.decoder_ffn)
+
+
+def _inexpressible(c: ModelConfig) -> list[str]:
     found = {
         f"pixel_decoder={c.pixel_decoder!r}": c.pixel_decoder != "deformable",
         f"query_values={c.query_values!r}": c.query_values != "positions",
         f"sampling_points={c.sampling_points}": c.sampling_points != 4,
-        f"query_ffn {c.query_ffn} beside decoder_ffn {c.decoder_ffn}": c.query_ffn != c.decoder_ffn,
         f"query_dropout {c.query_dropout} beside encoder_dropout {c.encoder_dropout}": (
             c.query_dropout != c.encoder_dropout
         ),
         f"hidden_dim {c.hidden_dim} (not a multiple of 32)": c.hidden_dim % 32 != 0,
     }
-    if has_text_mapper:
-        found |= {
-            f"text_width {c.text_width} beside hidden_dim {c.hidden_dim}": c.text_width != c.hidden_dim,
-            f"{c.text_heads} text_heads for text_width {c.text_width}": c.text_heads != max(1, c.text_width // 64),
-        }
     return [what for what, is_so in found.items() if is_so]
+
+
+def misfit_of_text_mapper(c: ModelConfig) -> str | None:
+    """Why transformers cannot have a text mapper of these sizes; None if it can."""
+    if c.text_width != c.hidden_dim:
+        return f"text_width {c.text_width} beside hidden_dim {c.hidden_dim}"
+    if c.text_heads != max(1, c.text_width // 64):
+        return f"{c.text_heads} text_heads for text_width {c.text_width}"
+    return None
 
 
 def preprocessor(config: ModelConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> dict:
