@@ -16,6 +16,8 @@ def add(commands) -> None:
     data_sets = p.add_subparsers(title="data sets", required=True, metavar="DATASET")
     _add_toytown(data_sets)
     _add_coco(data_sets)
+    _add_ade20k(data_sets)
+    _add_cityscapes(data_sets)
 
 
 def _data_set(data_sets, name: str, run, help_: str) -> argparse.ArgumentParser:
@@ -27,8 +29,10 @@ def _data_set(data_sets, name: str, run, help_: str) -> argparse.ArgumentParser:
     return p
 
 
-def _add_archives(p: argparse.ArgumentParser) -> None:
+def _add_source(p: argparse.ArgumentParser) -> None:
     p.add_argument("--archives", type=Path, metavar="FOLDER", help="use the archives that lie here, and keep them")
+    p.add_argument("--mirror", metavar="URL", help="address where the archives lie by name, not the official one")
+    p.add_argument("--connections", type=positive(int), default=4, help="at a time")
 
 
 def _add_toytown(data_sets) -> None:
@@ -47,10 +51,8 @@ def run_toytown(args) -> None:
 
 def _add_coco(data_sets) -> None:
     p = _data_set(data_sets, "coco", run_coco, "118,287 + 5000 photographs, 133 classes: 21 GB to fetch (val: 1.7 GB)")
-    p.add_argument("--only", choices=["val", "train"], help="fetch this split alone; val also becomes a small data set")
-    _add_archives(p)
-    p.add_argument("--mirror", metavar="URL", help="address under which the archives lie by name, instead of COCO's own")
-    p.add_argument("--connections", type=positive(int), default=4, help="at a time")
+    p.add_argument("--only", choices=["val", "train"], help="this split alone; val also becomes a small data set")
+    _add_source(p)
 
 
 def run_coco(args) -> None:
@@ -62,3 +64,31 @@ def run_coco(args) -> None:
     splits = {"val": "val2017-train --val-split val2017-test", "train": "train2017"}
     shown = splits.get(args.only, "train2017 --val-split val2017")
     print(f"{args.root} is ready: oneformer-lite train --preset coco_r50 --data {args.root} --train-split {shown} ...")
+
+
+def _add_ade20k(data_sets) -> None:
+    _add_source(_data_set(data_sets, "ade20k", run_ade20k, "20,210 + 2000 pictures, 150 classes: 1.1 GB to fetch"))
+
+
+def run_ade20k(args) -> None:
+    """Fetch ADE20K (scene parsing challenge: ADEChallengeData2016.zip and annotations_instance.tar) and turn it
+    into COCO's layouts: panoptic maps, instance masks and label maps, as the official scripts make them."""
+    from ..data.ade20k import download_ade20k
+
+    download_ade20k(args.root, args.archives, args.mirror, args.connections)
+    print(f"{args.root} is ready: oneformer-lite train --preset ade20k_swin_t --data {args.root} ...")
+
+
+def _add_cityscapes(data_sets) -> None:
+    p = _data_set(data_sets, "cityscapes", run_cityscapes, "2975 + 500 streets, 19 classes; needs your account there")
+    p.add_argument("--archives", type=Path, metavar="FOLDER", help="where the two archives lie (default: the root)")
+
+
+def run_cityscapes(args) -> None:
+    """Turn Cityscapes' archives gtFine_trainvaltest.zip and leftImg8bit_trainvaltest.zip into COCO's panoptic
+    layout, as the official script does. They need a registration at cityscapes-dataset.com, so download them
+    yourself; without them the command says how."""
+    from ..data.cityscapes import prepare_cityscapes
+
+    prepare_cityscapes(args.root, args.archives)
+    print(f"{args.root} is ready: oneformer-lite train --preset cityscapes_swin_l --data {args.root} ...")

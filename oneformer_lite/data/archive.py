@@ -98,6 +98,33 @@ def unpack(members: list[Member], folder: Path, rename: Callable[[str], str | No
     return len(targets)
 
 
+def is_complete(folder: Path, count: int) -> bool:
+    """Whether the folder is there. Ours appear only when complete; one of the user's must hold ``count`` files."""
+    if not folder.exists():
+        return False
+    expect(sum(not entry.name.startswith(".") for entry in os.scandir(folder)), count, folder)
+    return True
+
+
+def expect(found: int, count: int, where: Path) -> None:
+    """Raise :class:`DataError` unless ``found`` files are as many as there should be."""
+    if found != count:
+        raise DataError(
+            f"{where} holds {found} files instead of {count}, so it is another data set or only a part of this one: "
+            "move it away or delete it, then run the same command again"
+        )
+
+
+def flat(suffix: str) -> Callable[[str], str | None]:
+    """For :func:`unpack`: files with this suffix, without their folders; Mac's hidden extras are left out."""
+
+    def rename(name: str) -> str | None:
+        base = name.rpartition("/")[2]
+        return base if base.endswith(suffix) and not base.startswith(".") else None
+
+    return rename
+
+
 def require_space(folder: Path, size: int, what: str) -> None:
     """Raise :class:`DataError` if the disk under ``folder`` has less than ``size`` bytes free."""
     free = free_space(folder)
@@ -130,6 +157,7 @@ def staged(folder: Path) -> Iterator[Path]:
     try:
         shutil.rmtree(draft, ignore_errors=True)
         yield make_folder(draft)
+        shutil.rmtree(folder, ignore_errors=True)
         os.replace(draft, folder)
     except OSError as error:
         raise DataError(f"{folder} cannot be written ({error.strerror or error}): check folder and disk") from error

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
 from ..files import make_folder, replacing, write_json
-from .archive import open_archive, staged, unpack
+from .archive import expect, flat, is_complete, open_archive, staged, unpack
 from .coco_json import read_annotations
 from .download import CONNECTIONS
 from .published import Archive, Job, Store
@@ -95,33 +94,6 @@ def _missing_annotations(root: Path, archive: Archive, counts: dict[str, int]) -
 
 def _png_folder(root: Path, split: str) -> Path:
     return root / "annotations" / f"panoptic_{split}"
-
-
-def is_complete(folder: Path, count: int) -> bool:
-    """Whether the folder is there. Ours appear only when complete; one of the user's must hold ``count`` files."""
-    if not folder.exists():
-        return False
-    expect(sum(not entry.name.startswith(".") for entry in os.scandir(folder)), count, folder)
-    return True
-
-
-def expect(found: int, count: int, where: Path) -> None:
-    """Raise :class:`DataError` unless ``found`` files are as many as there should be."""
-    if found != count:
-        raise DataError(
-            f"{where} holds {found} files instead of {count}, so it is another data set or only a part of this one: "
-            "move it away or delete it, then run the same command again"
-        )
-
-
-def flat(suffix: str) -> Callable[[str], str | None]:
-    """For :func:`unpack`: files with this suffix, without their folders; Mac's hidden extras are left out."""
-
-    def rename(name: str) -> str | None:
-        base = name.rpartition("/")[2]
-        return base if base.endswith(suffix) and not base.startswith(".") else None
-
-    return rename
 
 
 def _unpack_annotations(path: Path, root: Path, counts: dict[str, int]) -> None:

@@ -18,7 +18,7 @@ from .coco_json import parse_categories, read_annotations, require_folder
 from .image import open_image, to_rgb, write_image
 from .map_dataset import MapDataset
 from .sample import TASKS, Category, Sample, SegmentInfo
-from .segment_ids import check_ids, decode_ids, encode_ids, few
+from .segment_ids import check_ids, compare_ids, decode_ids, encode_ids, few, present_ids
 
 
 class PanopticDataset(MapDataset):
@@ -100,9 +100,19 @@ class PanopticDataset(MapDataset):
             raise DataError(
                 f"{self.json_path}: {path.name} lists a segment id twice: {ids}; number them anew"
             )
-        check_ids(segment_map, ids, str(path))
         class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
-        return segment_map, tuple(map(SegmentInfo, ids, class_ids, is_crowd))
+        drawn = set(present_ids(segment_map).tolist())
+        segments = [
+            SegmentInfo(*entry)
+            for entry in zip(ids, class_ids, is_crowd, strict=True)
+            if not self._is_covered(*entry[:2], drawn)
+        ]
+        compare_ids(drawn, {segment.id for segment in segments}, str(path))
+        return segment_map, tuple(segments)
+
+    def _is_covered(self, segment_id: int, class_id: int, drawn: set[int]) -> bool:
+        """Whether it is stuff wholly under things: ADE20K's official preparation lists such segments."""
+        return segment_id not in drawn and bool(drawn) and not self.categories[class_id].is_thing
 
 
 def save_sample(
@@ -125,22 +135,24 @@ def save_sample(
     annotation_entry = {
         "image_id": sample.image_id,
         "file_name": png_path.name,
-        "segments_info": [_segment_entry(sample, segment) for segment in sample.segments],
+        "segments_info": [
+            segment_entry(sample.segment_map == s.id, s.id, sample.categories[s.class_id].id, s.is_crowd)
+            for s in sample.segments
+        ],
     }
     return image_entry, annotation_entry
 
 
-def _segment_entry(sample: Sample, segment: SegmentInfo) -> dict:
-    """COCO's ``segments_info``: area in pixels, bbox as x, y, width, height."""
-    mask = sample.segment_map == segment.id
+def segment_entry(mask: np.ndarray, segment_id: int, category_id: int, is_crowd: bool = False) -> dict:
+    """COCO's ``segments_info`` for the pixels bool [H, W]: area in pixels, bbox as x, y, width, height."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     left, top = int(columns[0]), int(rows[0])
     return {
-        "id": segment.id,
-        "category_id": sample.categories[segment.class_id].id,
+        "id": int(segment_id),
+        "category_id": category_id,
         "area": int(np.count_nonzero(mask)),
         "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
-        "iscrowd": int(segment.is_crowd),
+        "iscrowd": int(is_crowd),
     }
 
 

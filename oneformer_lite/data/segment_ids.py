@@ -44,7 +44,11 @@ def present_ids(segment_map: np.ndarray) -> np.ndarray:
 
 def check_ids(segment_map: np.ndarray, listed: Sequence[int], where: str) -> None:
     """Raise :class:`DataError` unless the map's ids are exactly the listed ones."""
-    drawn, listed = set(present_ids(segment_map).tolist()), set(listed)
+    compare_ids(set(present_ids(segment_map).tolist()), set(listed), where)
+
+
+def compare_ids(drawn: set[int], listed: set[int], where: str) -> None:
+    """Raise :class:`DataError` unless the ids that have pixels are exactly the listed ones."""
     if drawn == listed:
         return
     problems = []

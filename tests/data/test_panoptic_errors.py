@@ -148,7 +148,7 @@ def test_png_id_that_is_not_listed_is_named(panoptic_folder):
 def test_listed_id_without_pixels_is_named(panoptic_folder):
     def change(content):
         listed = content["annotations"][1]["segments_info"]
-        listed.append(dict(listed[0], id=4242))
+        listed.append(dict(listed[1], id=4242))  # a car; stuff may lie wholly under things
 
     edit_json(panoptic_folder, change)
     with pytest.raises(DataError) as error:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from ...errors import ConfigError, DataError
 from ..panoptic import save_panoptic_json, save_sample
+from ..parallel import spread
 from .dataset import Toytown, is_int
 
 VERSION = 1  # raise it when the pictures change, so that older folders are written anew
@@ -56,7 +54,7 @@ def write_toytown(
         raise DataError(
             f"cannot prepare {folder} ({error.strerror}): choose a writable folder"
         ) from error
-    entries = paint_all(dataset, pictures, maps, min(workers, len(dataset)), progress)
+    entries = paint_all(dataset, pictures, maps, workers, progress)
     images, annotations = zip(*entries, strict=True)
     save_panoptic_json(json_path, images, annotations, dataset.categories, {"toytown": parameters})
     return json_path
@@ -94,23 +92,10 @@ def paint_all(dataset: Toytown, pictures: Path, maps: Path, workers: int,
     """Write all scenes; returns their entries for ``images`` and ``annotations``, in order."""
     jobs = [(dataset, index, pictures, maps) for index in range(len(dataset))]
     entries: list[tuple[dict, dict]] = []
-
-    def collect(written) -> None:
-        for entry in written:
-            entries.append(entry)
-            if progress:
-                progress(len(entries), len(jobs))
-
-    if workers > 1:
-        try:
-            # spawn, because forking a process that has started threads (torch, OpenMP) may hang
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, mp_context=context) as pool:
-                collect(pool.map(write_one, jobs, chunksize=max(1, min(16, len(jobs) // workers))))
-        except BrokenProcessPool:
-            # a script without the __main__ guard, or read from standard input, cannot start workers
-            pass
-    collect(map(write_one, jobs[len(entries):]))
+    for entry in spread(write_one, jobs, workers):
+        entries.append(entry)
+        if progress:
+            progress(len(entries), len(jobs))
     return entries
 
 
