@@ -80,7 +80,9 @@ class OneFormer(nn.Module):
 
         features = self.backbone(images)
         _record(record, "backbone.stride{}", STRIDES, features)
-        mask_features, maps = self.pixel_decoder(features, record)
+        with torch.autocast(images.device.type, enabled=False):  # in the weights' precision, as published
+            features = [feature.to(self.query_positions.weight.dtype) for feature in features]
+            mask_features, maps = self.pixel_decoder(features, record)
         _record(record, "pixel_decoder.stride{}", (32, 16, 8), maps)
         _record(record, "pixel_decoder.{}", ("mask_features",), [mask_features])
         token = self.decoder.norm(self.task_encoder(tasks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import torch
@@ -19,8 +20,16 @@ def save_checkpoint(folder: Path, config: ModelConfig, **state) -> None:
     with replacing(folder / CHECKPOINT) as draft:
         try:
             torch.save({"config": dataclasses.asdict(config), **state}, draft)
+            with draft.open("rb+") as file:  # on the disk before it takes the old one's place: power may fail
+                os.fsync(file.fileno())
         except RuntimeError as error:  # PyTorch's writer reports a full disk this way
             raise OSError(28, f"{error}") from error
+
+
+def remove_drafts(folder: Path) -> None:
+    """Half-written checkpoints that a killed process left behind: never read, but large."""
+    for draft in folder.glob(f".{CHECKPOINT}.*.draft"):
+        draft.unlink(missing_ok=True)
 
 
 def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..data.sample import TASKS
 from ..errors import ConfigError
 
+PRECISIONS = ("float32", "bf16", "fp16")
 SCHEDULES = ("cosine", "multistep", "poly")
 
 
@@ -30,7 +31,10 @@ class TrainConfig:
     # -- budget: optimiser steps, or minutes of training (evaluation and saving do not count)
     steps: int | None = None
     minutes: float | None = None
-    batch_size: int = 8
+    batch_size: int = 8  # images a step, over all processes
+    # micro-batches, one after the other, whose gradients are summed: less memory. Each is divided by its own
+    # number of masks, and the contrastive loss finds its negatives in the micro-batch only
+    accumulate: int = 1
 
     # -- AdamW with the published parameter groups (training/optim.py)
     lr: float = 1e-4
@@ -47,24 +51,34 @@ class TrainConfig:
     clip_norm: float | None = None
     ema_decay: float | None = None  # average the weights over about 1 / (1 - decay) steps
 
+    # "bf16" and "fp16": autocast; pixel decoder, losses and weights stay in float32
+    precision: str = "float32"
+
     # -- looking at it
     evaluations: int = 4  # quick ones during training, on eval_images scenes
     eval_images: int = 48
+    # also leave the model with the best PQ (else AP, else mIoU) of these evaluations, in {out}/best
+    keep_best: bool = False
     save_minutes: float = 5.0
+    save_steps: int | None = None  # also after every so many steps
     log_steps: int = 10
 
     workers: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("task_probabilities", "lr_drops"):  # JSON has lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if (self.steps is None) == (self.minutes is None):
             raise ConfigError("give either steps or minutes, so that the run knows when to end")
-        for name in ("steps", "minutes", "batch_size", "lr", "log_steps"):
+        for name in ("steps", "minutes", "batch_size", "accumulate", "lr", "log_steps", "save_steps"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ConfigError(f"{name} must be positive, got {value}")
         if self.schedule not in SCHEDULES:
             raise ConfigError(f"schedule is {self.schedule!r}; expected one of {SCHEDULES}")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision is {self.precision!r}; expected one of {PRECISIONS}")
         if bool(self.lr_drops) != (self.schedule == "multistep"):
             raise ConfigError('lr_drops are what schedule="multistep" needs, and no other takes')
         shares = self.task_probabilities

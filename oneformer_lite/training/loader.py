@@ -15,6 +15,7 @@ from ..data.panoptic import PanopticDataset
 from ..data.sample import TASKS, Sample
 from ..errors import ConfigError, OneFormerLiteError
 from .config import TrainConfig
+from .distributed import ALONE, Processes
 
 
 def open_split(data: str | Path, split: str) -> PanopticDataset:
@@ -59,12 +60,24 @@ class TaskSamples(Dataset):
 
 
 class EndlessSampler(Sampler):
-    """(epoch, index) addresses without end, shuffled in every epoch, from item ``start`` on."""
+    """(epoch, index) addresses without end, shuffled in every epoch, from item ``start`` on.
 
-    def __init__(self, length: int, seed: int, start: int = 0) -> None:
+    Of every ``batch_size`` items the process ``rank`` of ``count`` takes its contiguous part.
+    """
+
+    def __init__(
+        self, length: int, seed: int, start: int = 0, batch_size: int = 1, rank: int = 0, count: int = 1
+    ) -> None:
         self.length, self.seed, self.start = length, seed, start
+        self.batch_size, self.part = batch_size, range(rank * batch_size // count, (rank + 1) * batch_size // count)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        for place, address in enumerate(self.all_addresses(), start=self.start):
+            if place % self.batch_size in self.part:
+                yield address
+
+    def all_addresses(self) -> Iterator[tuple[int, int]]:
+        """Those of all processes."""
         epoch, skip = divmod(self.start, self.length)
         while True:
             order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
@@ -73,21 +86,23 @@ class EndlessSampler(Sampler):
 
 
 def training_batches(
-    dataset, config: TrainConfig, image_size: int, start_step: int = 0
+    dataset, config: TrainConfig, image_size: int, start_step: int = 0, processes: Processes = ALONE
 ) -> Iterator[Batch]:
-    """Batches without end, from step ``start_step`` on.
+    """This process's micro-batches without end, ``accumulate`` of them for each step from ``start_step`` on.
 
     Raises the :class:`DataError` of the first file that cannot be read.
     """
-    augment = AUGMENTATIONS[config.augmentation](image_size)
+    augment, size = AUGMENTATIONS[config.augmentation](image_size), config.batch_size
     loader = DataLoader(
         TaskSamples(dataset, augment, config.seed, config.task_probabilities),
-        batch_size=config.batch_size,
-        sampler=EndlessSampler(len(dataset), config.seed, start_step * config.batch_size),
+        batch_size=processes.share(size, config.accumulate),
+        sampler=EndlessSampler(
+            len(dataset), config.seed, start_step * size, size, processes.rank, processes.count
+        ),
         num_workers=config.workers,
         collate_fn=_collate,
         worker_init_fn=_one_thread,
-        # a generator of its own: the loader draws a seed that would shift the losses' random points
+        # a generator of its own: the loader draws a seed, which leaves the global generator alone
         generator=torch.Generator().manual_seed(config.seed),
         pin_memory=torch.cuda.is_available(),
     )

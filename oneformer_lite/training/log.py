@@ -29,20 +29,25 @@ def read_log(folder: str | Path) -> list[dict]:
 
 
 class Log:
-    """Appends records to the log. ``step`` cuts off what a resumed run will do again."""
+    """Appends records to the log. ``step`` cuts off what a resumed run will do again.
 
-    def __init__(self, folder: str | Path, step: int = 0) -> None:
-        self.path = Path(folder) / LOG
+    Of several processes one ``writes``; the others only keep the records.
+    """
+
+    def __init__(self, folder: str | Path, step: int = 0, writes: bool = True) -> None:
+        self.path, self.writes = Path(folder) / LOG, writes
         self.records = [r for r in read_log(folder) if r["step"] <= step and r["kind"] != "final"]
-        self._rewrite()
+        if writes:
+            self._rewrite()
 
     def write(self, kind: str, step: int, seconds: float, **values: float) -> dict:
         """Append a record; values that are not finite become null, as JSON has no name for them."""
         record = {"kind": kind, "step": step, "seconds": round(seconds, 2)}
         record |= {k: _number(v) for k, v in values.items()}
         self.records.append(record)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        if self.writes:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
         return record
 
     def _rewrite(self) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.utils.data import Subset
-from tqdm.auto import tqdm
 
 from ..config import ModelConfig
 from ..data.batch import Batch
@@ -20,15 +16,16 @@ from ..data.sample import TASKS
 from ..errors import ConfigError, OneFormerLiteError
 from ..evaluation import evaluate
 from ..files import make_folder
-from ..losses import LOSSES, Criterion
+from ..losses import Criterion
 from ..model import OneFormer
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import load_checkpoint, remove_drafts, save_checkpoint
 from .config import TrainConfig
+from .distributed import join_processes
 from .loader import open_split, training_batches
 from .log import Log
-from .optim import AveragedWeights, build_optimizer, lr_factor, set_lr
-
-MAX_BAD_STEPS = 10  # in a row
+from .progress import Progress, signals
+from .state import STOP, TRAINER_LOCK, locked, reported
+from .step import Optimization
 
 
 @dataclass
@@ -47,8 +44,19 @@ def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_d
     """Train a model in this process and leave it in ``{out}/model``.
 
     Data sets come from ``train_config.data`` unless given. A run that was stopped goes on where it
-    stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns.
+    stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a script that
+    ``torchrun`` has started in several processes, each of them does its share.
     """
+    folder, processes = make_folder(train_config.out), join_processes()
+    if not processes.is_first:
+        return _train(config, train_config, train_data, val_data)
+    with locked(folder / TRAINER_LOCK), reported(folder) as report:
+        result = _train(config, train_config, train_data, val_data)
+        report("finished" if result.finished else "stopped")
+        return result
+
+
+def _train(config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> TrainingResult:
     if train_data is None:
         train_data = open_split(train_config.data, train_config.train_split)
     if val_data is None and train_config.evaluations:
@@ -68,22 +76,28 @@ class Trainer:
         self.config, self.train_config = config, train_config
         self.train_data, self.val_data = train_data, val_data
         self.folder = make_folder(train_config.out)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.processes = join_processes()
+        self.processes.share(train_config.batch_size, train_config.accumulate)  # raises if it is not even
+        self.device = self.processes.device
         torch.manual_seed(train_config.seed)
-        self.model = OneFormer(config).to(self.device)
-        self.criterion = Criterion(config).to(self.device)
+        model = OneFormer(config).to(self.device)
         saved = load_checkpoint(self.folder, config)
         if saved is None and config.pretrained:
-            self.model.backbone.load_imagenet_weights()
-        self.model.backbone.to(memory_format=torch.channels_last)
-        self.optimizer = build_optimizer(self.model, train_config)
-        decay = train_config.ema_decay
-        self.average = AveragedWeights(self.model, decay) if decay else None
-        self.step, self.seconds, self.bad_steps, self.stopping = 0, 0.0, 0, False
-        self.last_score = ""  # of the newest quick evaluation, for the progress bar
+            model.backbone.load_imagenet_weights()
+        model.backbone.to(memory_format=torch.channels_last)
+        if config.backbone_norm == "batch":
+            model = self.processes.synchronise_norms(model)
+        self.model = model
+        self.optimization = Optimization(model, Criterion(config).to(self.device), train_config, self.processes)
+        self.step, self.seconds, self.stopping = 0, 0.0, False
+        self.best = -1.0  # score of the model in {out}/best
         if saved is not None:
             self._restore(saved)
-        self.log = Log(self.folder, self.step)
+        if len(steps := set(self.processes.gather(self.step))) > 1:
+            raise ConfigError(f"the processes start from different steps {sorted(steps)}: {self.folder} must be shared")
+        if self.processes.is_first:
+            remove_drafts(self.folder)
+        self.log = Log(self.folder, self.step, writes=self.processes.is_first)
         self.evaluated = int(self.progress * (train_config.evaluations + 1))
 
     @property
@@ -95,84 +109,70 @@ class Trainer:
 
     def run(self) -> TrainingResult:
         """Train to the end of the budget, or until stopped; whatever ends the loop, its state is saved."""
-        with _signals(self), self._bar() as bar:
+        first = self.processes.is_first
+        with signals(self), Progress(self.train_config, self.log, self.step, self.seconds, first) as progress:
             try:
-                self._loop(bar)
+                self._loop(progress)
             except Exception:
                 self._save_or_warn()
                 raise
         self.save()
         finished = self.progress >= 1
         model = self.averaged_model()
-        if finished:
+        if finished and first:
             model.save_pretrained(self.folder / "model")
         return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished)
 
-    def _loop(self, bar: tqdm) -> None:
+    def _loop(self, progress: Progress) -> None:
         c = self.train_config
         self.model.train()
-        batches = training_batches(self.train_data, c, self.config.image_size, self.step)
+        batches = training_batches(self.train_data, c, self.config.image_size, self.step, self.processes)
         saved_at = resumed_at = time.monotonic()
-        while self.progress < 1 and not self.stopping:
-            losses, lr = self.train_step(next(batches).to(self.device))
+        while not self._ends():
+            losses, lr = self.train_step([next(batches).to(self.device) for _ in range(c.accumulate)])
             self.step += 1
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
-            self._report(bar, losses, lr)
-            if self._evaluation_due():
-                self._quick_evaluation(bar)
-            if time.monotonic() - saved_at > 60 * c.save_minutes:
+            progress.step(self.step, self.seconds, losses, lr)
+            if self._evaluation_due() and self.processes.is_first:
+                self._quick_evaluation(progress)
+            by_step = c.save_steps and self.step % c.save_steps == 0
+            if by_step or time.monotonic() - saved_at > 60 * c.save_minutes:
                 self._save_or_warn()
                 saved_at = time.monotonic()
             resumed_at = time.monotonic()
 
-    def train_step(self, batch: Batch) -> tuple[dict[str, torch.Tensor], float]:
-        """One optimiser step; a step whose loss is not finite is skipped aloud."""
-        c = self.train_config
-        lr = set_lr(self.optimizer, lr_factor(self.step, self.progress, c))
-        images = batch.images.to(memory_format=torch.channels_last)
-        losses = self.criterion(self.model(images, batch.tasks, texts=batch.texts), batch.targets)
-        if not torch.isfinite(losses["total"]):
-            self._skip(losses, batch)
-            return losses, lr
-        self.bad_steps = 0
-        self.optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()
-        if c.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), c.clip_norm)
-        self.optimizer.step()
-        if self.average:
-            self.average.update(self.model)
-        return losses, lr
+    def _ends(self) -> bool:
+        """All processes find the same answer, whatever their clocks and signals say."""
+        if self.processes.is_first and (self.folder / STOP).exists():  # what Run.stop() leaves
+            self.stopping = True
+        self.seconds, self.stopping = self.processes.agree(self.seconds, self.stopping)
+        return self.progress >= 1 or self.stopping
+
+    def train_step(self, batches: list[Batch]) -> tuple[dict[str, torch.Tensor], float]:
+        """One optimiser step on this process's micro-batches: losses and learning rate."""
+        return self.optimization.step(self.step, self.progress, batches)
 
     def averaged_model(self) -> OneFormer:
         """The model to judge and to keep: with averaged weights where they are collected."""
-        if not self.average:
+        average = self.optimization.average
+        if not average:
             return self.model.eval()
         model = OneFormer(self.config).to(self.device)
-        model.load_state_dict(self.average.state)
+        model.load_state_dict(average.state)
         model.backbone.has_imagenet_weights = self.model.backbone.has_imagenet_weights
         return model.eval()
 
     def save(self) -> None:
-        save_checkpoint(
-            self.folder,
-            self.config,
-            step=self.step,
-            seconds=self.seconds,
-            model=self.model.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            average=self.average.state_dict() if self.average else None,
-            random=torch.get_rng_state(),
-        )
+        """The first process writes the checkpoint; all the others have the same state."""
+        if self.processes.is_first:
+            state = self.optimization.state_dict()
+            numbers = {"step": self.step, "seconds": self.seconds, "best": self.best}
+            save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
-        self.model.load_state_dict(saved["model"])
+        self.optimization.load_state_dict(saved)
         self.model.backbone.has_imagenet_weights = self.config.pretrained
-        self.optimizer.load_state_dict(saved["optimizer"])
-        if self.average and saved["average"]:
-            self.average.load_state_dict(saved["average"])
-        self.step, self.seconds = saved["step"], saved["seconds"]
-        torch.set_rng_state(saved["random"])
+        self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved.get("best", self.best)
 
     def _save_or_warn(self) -> None:
         try:
@@ -180,49 +180,23 @@ class Trainer:
         except OneFormerLiteError as error:  # a full disk must not end a run that may yet be saved
             warnings.warn(f"training goes on without saving: {error}", stacklevel=2)
 
-    def _skip(self, losses: dict[str, torch.Tensor], batch: Batch) -> None:
-        self.bad_steps += 1
-        culprits = [name for name in LOSSES if not torch.isfinite(losses[name])]
-        message = f"step {self.step}: the {', '.join(culprits)} loss is not finite (images {batch.image_ids})"
-        if self.bad_steps >= MAX_BAD_STEPS:
-            raise OneFormerLiteError(
-                f"{message}, for the {self.bad_steps}th step in a row. Lower lr, or set clip_norm=1.0; the "
-                f"last good state is in {self.folder}."
-            )
-        warnings.warn(f"{message}; the step is skipped", stacklevel=3)
-
     def _evaluation_due(self) -> bool:
         slot = int(self.progress * (self.train_config.evaluations + 1))
         due = slot > self.evaluated and self.progress < 1 and self.train_config.evaluations > 0
         self.evaluated = max(slot, self.evaluated)
         return due
 
-    def _quick_evaluation(self, bar: tqdm) -> None:
+    def _quick_evaluation(self, progress: Progress) -> None:
         count = min(self.train_config.eval_images, len(self.val_data))
         tasks = [task for task in TASKS if task in self.val_data.tasks]
-        metrics = evaluate(self.averaged_model(), Part(self.val_data, count), tasks)
-        record = self.log.write("eval", self.step, self.seconds, images=count, **metrics)
-        shown = {name: record[name] for name in ("PQ", "AP", "mIoU") if record.get(name) is not None}
-        text = "  ".join(f"{name} {value:.1f}" for name, value in shown.items())
-        self.last_score = f"  PQ {shown['PQ']:.1f}" if "PQ" in shown else ""
-        bar.write(f"  step {self.step}, {self.seconds / 60:.1f} min: {text}  ({count} scenes)", file=sys.stderr)
-
-    def _bar(self) -> tqdm:
-        """A bar over the steps or the seconds of the budget; either way it shows the time left."""
-        c = self.train_config
-        total = c.steps or round(60 * c.minutes)
-        done = min(total, self.step if c.steps else round(self.seconds))
-        layout = "{desc} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}"
-        return tqdm(total=total, initial=done, desc="training", dynamic_ncols=True, bar_format=layout)
-
-    def _report(self, bar: tqdm, losses: dict[str, torch.Tensor], lr: float) -> None:
-        c = self.train_config
-        bar.update(min(bar.total, self.step if c.steps else int(self.seconds)) - bar.n)
-        if self.step % c.log_steps == 0 or self.step == 1:
-            values = {name: float(losses[name].detach()) for name in (*LOSSES, "total")}
-            self.log.write("train", self.step, self.seconds, lr=lr, **values)
-            shown = "  ".join(f"{name} {values[name]:.2f}" for name in LOSSES)
-            bar.set_postfix_str(f"step {self.step}  {shown}{self.last_score}")
+        model = self.averaged_model()
+        metrics = evaluate(model, Part(self.val_data, count), tasks)
+        score = next(metrics[name] for name in ("PQ", "AP", "mIoU") if name in metrics)
+        if self.train_config.keep_best and score > self.best:
+            self.best = score
+            model.save_pretrained(self.folder / "best")
+        self.model.train()  # without averaged weights it was judged itself
+        progress.evaluation(self.step, self.seconds, count, metrics)
 
 
 class Part(Subset):
@@ -231,25 +205,3 @@ class Part(Subset):
     def __init__(self, dataset, count: int) -> None:
         super().__init__(dataset, range(count))
         self.categories, self.tasks = dataset.categories, dataset.tasks
-
-
-@contextmanager
-def _signals(trainer: Trainer):
-    """Ctrl-C and SIGTERM ask the loop to stop after the current step; a second Ctrl-C is obeyed at once."""
-
-    def stop(number, frame) -> None:
-        if trainer.stopping:
-            raise KeyboardInterrupt
-        trainer.stopping = True
-
-    names = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = [signal.signal(name, stop) for name in names]
-    except ValueError:  # only the main thread receives signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for name, handler in zip(names, before):
-            signal.signal(name, handler)

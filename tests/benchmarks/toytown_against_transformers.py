@@ -156,6 +156,17 @@ class TransformersOneFormer(nn.Module):
         """The trainer's last act; here the numbers are what remains."""
 
 
+class TheirCriterion(nn.Module):
+    """What the trainer calls; transformers draws its points from the global generator, without seeds."""
+
+    def __init__(self, model: TransformersOneFormer) -> None:
+        super().__init__()
+        self.losses = model.losses
+
+    def forward(self, output: OneFormerOutput, targets: list[Targets], seeds) -> dict[str, Tensor]:
+        return self.losses(output, targets)
+
+
 def train(ours: bool, config: ModelConfig, train_config) -> TrainingResult:
     """One run of our trainer, around our model or around transformers'."""
     data = [open_split(train_config.data, split) for split in ("train", "val")]
@@ -163,7 +174,7 @@ def train(ours: bool, config: ModelConfig, train_config) -> TrainingResult:
         return Trainer(config, train_config, *data).run()
     with mock.patch.object(trainer, "OneFormer", TransformersOneFormer):
         run = Trainer(config, train_config, *data)
-        run.criterion = run.model.losses
+        run.optimization.objective.criterion = TheirCriterion(run.model)
         return run.run()
 
 

@@ -56,9 +56,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(config, data, tmp_path
     trainer = Trainer(config, settings(data, tmp_path / "parts", steps=4), open_split(data, "train"), None)
     step = trainer.train_step
 
-    def interrupted(batch):
+    def interrupted(batches):
         trainer.stopping = trainer.step == 1  # what Ctrl-C does, during the second step
-        return step(batch)
+        return step(batches)
 
     trainer.train_step = interrupted
     stopped = trainer.run()
@@ -83,12 +83,12 @@ def test_a_step_with_a_loss_that_is_no_number_is_skipped_and_named(config, data,
     before = trainer.model.decoder.class_head.weight.clone()
     batch.images[0] = float("nan")
     with pytest.warns(UserWarning, match=r"class.* loss is not finite \(images \[1, 2\]\); the step is skipped"):
-        trainer.train_step(batch)
+        trainer.train_step([batch])
     assert torch.equal(before, trainer.model.decoder.class_head.weight)
     with pytest.raises(OneFormerLiteError, match="10th step in a row"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(10):
-            trainer.train_step(batch)
+            trainer.train_step([batch])
 
 
 def test_an_output_folder_that_cannot_be_written_is_named(config, data, tmp_path):
@@ -173,6 +173,45 @@ def test_quick_evaluations_are_logged_between_the_steps(config, data, tmp_path):
     evals = [r for r in result.history if r["kind"] == "eval"]
     assert [r["step"] for r in evals] == [2, 4]
     assert all(0 <= r["PQ"] <= 100 and r["images"] == 2 for r in evals)
+
+
+def test_the_best_model_of_the_evaluations_is_kept(config, data, tmp_path, monkeypatch):
+    scores, judged = iter([20.0, 30.0, 25.0, 28.0, 35.0]), []
+
+    def evaluate(model, part, tasks):
+        assert not model.training and len(part) == 2
+        judged.append({name: value.clone() for name, value in model.state_dict().items()})
+        return {"PQ": next(scores)}
+
+    monkeypatch.setattr("oneformer_lite.training.trainer.evaluate", evaluate)
+    best = settings(data, tmp_path, steps=8, evaluations=3, eval_images=2, keep_best=True, ema_decay=None)
+    trainer = Trainer(config, best, open_split(data, "train"), open_split(data, "val"))
+    trainer.run()
+    assert trainer.model.training is False and len(judged) == 3
+
+    def kept():
+        state = ofl.from_pretrained(tmp_path / "best").state_dict()
+        return [all(torch.equal(state[name], value) for name, value in model.items()) for model in judged]
+
+    assert kept() == [False, True, False]
+    longer = dataclasses.replace(best, steps=16, evaluations=5)  # the score to beat is remembered: 28 is not, 35 is
+    trainer = Trainer(config, longer, open_split(data, "train"), open_split(data, "val"))
+    trainer.run()
+    assert len(judged) == 5 and kept() == [False, False, False, False, True]
+
+
+def test_evaluation_without_averaged_weights_goes_on_with_dropout(config, data, tmp_path):
+    changes = {"steps": 4, "evaluations": 1, "eval_images": 1, "ema_decay": None}
+    trainer = Trainer(config, settings(data, tmp_path, **changes), open_split(data, "train"), open_split(data, "val"))
+    step, modes = trainer.train_step, []
+
+    def noted(batches):
+        modes.append(trainer.model.training)
+        return step(batches)
+
+    trainer.train_step = noted
+    trainer.run()
+    assert modes == [True] * 4
 
 
 def test_the_log_survives_a_line_cut_short(config, data, tmp_path):

@@ -1,0 +1,124 @@
+"""Several processes, one run: who this process is, and what all of them must agree on.
+
+Plain ``torchrun`` with ``DistributedDataParallel``. A well-kept engine (Lightning Fabric, accelerate) would take
+over what is written here, some sixty lines, and hide the loop, the seeds and the shares of a batch, which are
+addressed here so that neither a restart nor the number of processes changes them.
+
+Every process holds the whole model and takes its contiguous part of each global batch. The losses are divided such
+that their mean over the processes is the loss of the whole batch (:class:`~oneformer_lite.losses.Criterion`), and
+DDP averages the gradients. So the number of processes changes nothing but roundings, with two exceptions: dropout
+and drop path draw anew in each process, and BatchNorm that learns its statistics (``backbone_norm="batch"``) is
+synchronised on GPUs only.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+
+# how long a process waits for another, which may be evaluating or writing a checkpoint; torchrun sees a process
+# that has died long before
+PATIENCE = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all of a run. ``rank`` 0 alone logs, evaluates and saves."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, batch_size: int, accumulate: int = 1) -> int:
+        """Images of a global batch that this process takes at once."""
+        if batch_size % (self.count * accumulate):
+            raise ConfigError(
+                f"batch_size {batch_size} cannot be shared out evenly: it must be a multiple of "
+                f"{self.count * accumulate} ({self.count} processes, accumulate {accumulate})"
+            )
+        return batch_size // (self.count * accumulate)
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """``module`` with gradients averaged over the processes."""
+        if self.count == 1:
+            return module
+        # constants apart, buffers are BatchNorm statistics, which are synchronised (or, on CPU, rank 0's count)
+        return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
+
+    def synchronise_norms(self, model: nn.Module) -> nn.Module:
+        """BatchNorms over the images of all processes, where that exists."""
+        if self.count == 1:
+            return model
+        if self.device.type != "cuda":
+            warnings.warn(
+                "BatchNorm over processes exists on GPUs only: here each process normalises by its own images",
+                stacklevel=2,
+            )
+            return model
+        from timm.layers import convert_sync_batchnorm  # knows timm's norms with an activation inside
+
+        return convert_sync_batchnorm(model)
+
+    def mean(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The losses of the whole batch, without gradient: one that is not finite is so for every process."""
+        losses = {name: value.detach() for name, value in losses.items()}
+        if self.count == 1:
+            return losses
+        stacked = torch.stack(list(losses.values()))
+        dist.all_reduce(stacked)
+        return dict(zip(losses, stacked / self.count))
+
+    def agree(self, seconds: float, stopping: bool) -> tuple[float, bool]:
+        """The clock of the first process; and all stop as soon as one is asked to."""
+        if self.count == 1:
+            return seconds, stopping
+        both = torch.tensor([seconds if self.is_first else 0.0, stopping], dtype=torch.float64, device=self.device)
+        dist.all_reduce(both)
+        return both[0].item(), bool(both[1] > 0)
+
+    def gather(self, value) -> list:
+        """``value`` of every process, in their order."""
+        if self.count == 1:
+            return [value]
+        values = [None] * self.count
+        dist.all_gather_object(values, value)
+        return values
+
+
+ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
+
+
+def join_processes() -> Processes:
+    """Join the processes that torchrun has started; without torchrun this one is alone.
+
+    One process takes one GPU; without GPUs all share the CPU (gloo).
+    """
+    rank, count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        local = int(os.environ.get("LOCAL_RANK", 0))
+        if local >= torch.cuda.device_count():
+            raise ConfigError(f"{local + 1} processes but {torch.cuda.device_count()} GPUs: start one process per GPU")
+        device = torch.device("cuda", local)
+        torch.cuda.set_device(device)
+    if count > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    return Processes(rank, count, device)
+
+
+def leave_processes() -> None:
+    """Close the connections to the other processes; nothing happens if there are none."""
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,78 @@
+"""What a running training shows, and what it listens to: the bar, the log, signals, the request to stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..losses import LOSSES
+from .config import TrainConfig
+from .log import Log
+
+SHOWN = ("PQ", "AP", "mIoU")
+
+
+class Progress:
+    """A bar over the steps or the seconds of the budget, with the newest losses; all of it also in the log.
+
+    ``visible=False`` for all processes but the first.
+    """
+
+    def __init__(self, config: TrainConfig, log: Log, step: int, seconds: float, visible: bool = True) -> None:
+        self.config, self.log = config, log
+        self.last_score = ""  # of the newest quick evaluation
+        total = config.steps or round(60 * config.minutes)
+        self.bar = tqdm(
+            total=total, initial=min(total, step if config.steps else round(seconds)), desc="training",
+            dynamic_ncols=True, bar_format="{desc} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}",
+            disable=not visible,
+        )  # fmt: skip
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.bar.close()
+
+    def step(self, step: int, seconds: float, losses: dict[str, Tensor], lr: float) -> None:
+        """A step is done; its losses are read (which waits for a GPU) only where they are logged."""
+        c, bar = self.config, self.bar
+        bar.update(min(bar.total, step if c.steps else int(seconds)) - bar.n)
+        if step % c.log_steps == 0 or step == 1:
+            values = {name: float(losses[name]) for name in (*LOSSES, "total")}
+            self.log.write("train", step, seconds, lr=lr, **values)
+            shown = "  ".join(f"{name} {values[name]:.2f}" for name in LOSSES)
+            bar.set_postfix_str(f"step {step}  {shown}{self.last_score}")
+
+    def evaluation(self, step: int, seconds: float, images: int, metrics: dict[str, float]) -> None:
+        record = self.log.write("eval", step, seconds, images=images, **metrics)
+        shown = {name: record[name] for name in SHOWN if record.get(name) is not None}
+        text = "  ".join(f"{name} {value:.1f}" for name, value in shown.items())
+        self.last_score = f"  PQ {shown['PQ']:.1f}" if "PQ" in shown else ""
+        self.bar.write(f"  step {step}, {seconds / 60:.1f} min: {text}  ({images} scenes)", file=sys.stderr)
+
+
+@contextmanager
+def signals(trainer):
+    """Ctrl-C and SIGTERM ask the loop to stop after the current step; a second Ctrl-C is obeyed at once."""
+
+    def stop(number, frame) -> None:
+        if trainer.stopping:
+            raise KeyboardInterrupt
+        trainer.stopping = True
+
+    names = (signal.SIGINT, signal.SIGTERM)
+    try:
+        before = [signal.signal(name, stop) for name in names]
+    except ValueError:  # only the main thread receives signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for name, handler in zip(names, before):
+            signal.signal(name, handler)

@@ -1,0 +1,140 @@
+"""One step of the optimiser: losses, gradients, update; a step that would do harm is skipped aloud.
+
+Everything random in a step follows from the seed, the step and, for the points at which masks are compared, the
+image's place in the endless order of images: no state of a random generator needs to be saved.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.batch import Batch
+from ..errors import OneFormerLiteError
+from .config import TrainConfig
+from .distributed import Processes
+from .guard import blame, first_bad_parameter
+from .optim import AveragedWeights, build_optimizer, lr_factor, set_lr
+
+MAX_BAD_STEPS = 10  # in a row
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Objective(nn.Module):
+    """From a batch to its losses: model and criterion as one module, which DDP can wrap."""
+
+    def __init__(self, model: nn.Module, criterion: nn.Module) -> None:
+        super().__init__()
+        self.model, self.criterion = model, criterion
+
+    def forward(self, batch: Batch, seeds: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        images = batch.images.to(memory_format=torch.channels_last)
+        return self.criterion(self.model(images, batch.tasks, texts=batch.texts), batch.targets, seeds)
+
+
+class Optimization:
+    """What turns batches into better weights: optimiser, precision, averaged weights."""
+
+    def __init__(self, model: nn.Module, criterion: nn.Module, config: TrainConfig, processes: Processes) -> None:
+        self.model, self.config, self.processes = model, config, processes
+        self.objective = processes.wrap(Objective(model, criterion))
+        self.optimizer = build_optimizer(model, config)
+        self.average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
+        self.dtype = HALF.get(config.precision)
+        # float16 ends at 6e-8: the loss is scaled up, and gradients down again before they are used
+        self.scaler = torch.amp.GradScaler(processes.device.type, enabled=self.dtype == torch.float16)
+        self.bad_steps = 0
+
+    def step(self, number: int, progress: float, batches: list[Batch]) -> tuple[dict[str, Tensor], float]:
+        """Step ``number`` on the micro-batches of this process; the losses of the whole batch, and the rate.
+
+        ``progress`` is the used share of the budget.
+        """
+        c = self.config
+        lr = set_lr(self.optimizer, lr_factor(number, progress, c))
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.manual_seed(_word(c.seed, number, self.processes.rank))  # dropout and drop path
+        means = []
+        for i, batch in enumerate(batches):
+            with self._gradients_exchanged(last=i + 1 == len(batches)):
+                with self._precision():
+                    losses = self.objective(batch, self._seeds(number, i, len(batches), batch))
+                means.append(self.processes.mean(losses))
+                if not torch.isfinite(means[-1]["total"]):
+                    self._skip_loss(number, batch, losses)
+                    return means[-1], lr
+                self.scaler.scale(losses["total"] / len(batches)).backward()
+        self._update(number)
+        return {name: sum(mean[name] for mean in means) / len(means) for name in means[0]}, lr
+
+    def state_dict(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict) -> None:
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if self.average and saved["average"]:
+            self.average.load_state_dict(saved["average"])
+        if self.scaler.is_enabled() and saved.get("scaler"):
+            self.scaler.load_state_dict(saved["scaler"])
+
+    def _update(self, number: int) -> None:
+        self.scaler.unscale_(self.optimizer)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if not self.scaler.is_enabled() and not torch.isfinite(norm):
+            culprit = first_bad_parameter(self.model, gradients=True)
+            return self._skip(f"step {number}: the gradient is not finite", f"the first such parameter is {culprit}")
+        self.bad_steps = 0
+        if self.config.clip_norm:  # as in torch.nn.utils.clip_grad_norm_
+            torch._foreach_mul_(gradients, (self.config.clip_norm / (norm + 1e-6)).clamp(max=1.0))
+        self.scaler.step(self.optimizer)  # leaves out a step whose scale was too large, and lowers the scale
+        self.scaler.update()
+        if self.average:
+            self.average.update(self.model)
+
+    def _seeds(self, number: int, micro_batch: int, count: int, batch: Batch) -> list[tuple[int, int]]:
+        """An image's seed is its place in the endless order, wherever it is computed."""
+        size = len(batch.images)
+        start = number * self.config.batch_size + (self.processes.rank * count + micro_batch) * size
+        return [(self.config.seed, start + i) for i in range(size)]
+
+    def _precision(self):
+        """Matrix products and convolutions in half precision; what must stay in float32 opts out itself."""
+        return torch.autocast(self.processes.device.type, self.dtype, enabled=self.dtype is not None)
+
+    def _gradients_exchanged(self, last: bool):
+        """The processes average their gradients once, after the last micro-batch."""
+        return nullcontext() if last or self.processes.count == 1 else self.objective.no_sync()
+
+    def _skip_loss(self, number: int, batch: Batch, losses: dict[str, Tensor]) -> None:
+        """All processes skip; the message is of the first one whose own loss is not finite."""
+        own = not torch.isfinite(losses["total"])
+        with self._precision():
+            reasons = self.processes.gather(blame(self.model, batch, losses) if own else None)
+        what, where = next(reason for reason in reasons if reason)
+        self._skip(f"step {number}: {what}", where)
+
+    def _skip(self, what: str, where: str) -> None:
+        self.bad_steps += 1
+        if self.bad_steps >= MAX_BAD_STEPS:
+            raise OneFormerLiteError(
+                f"{what}, for the {self.bad_steps}th step in a row; {where}. Lower lr, or set clip_norm=1.0; "
+                "what is saved is the last good state."
+            )
+        warnings.warn(f"{what}; the step is skipped ({where})", stacklevel=4)
+
+
+def _word(*address: int) -> int:
+    """A seed that has nothing in common with those of other addresses."""
+    return int(np.random.SeedSequence(address).generate_state(1)[0])
