@@ -1,0 +1,75 @@
+"""Training in the background: the notebook may go, the run goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ..config import ModelConfig
+from ..errors import ConfigError
+from .config import TrainConfig
+from .run import OUTPUT, Run
+from .state import LAUNCHER_LOCK, RECIPE, STOP, lock, write_recipe, write_state
+
+
+def launch(
+    config: ModelConfig, train_config: TrainConfig, devices: int | str = "auto", restarts: int = 3
+) -> Run:
+    """Start a training in the background and return at once.
+
+    ``devices``: "auto" (all GPUs, or the CPU in one process), a number of GPUs, or "cpu:2" for two processes
+    on the CPU. It is ``ofl.train`` under ``torchrun``: if a process dies, all are started anew from the last
+    checkpoint, at most ``restarts`` times. What it prints goes to ``{out}/output.log``. A run that is in the
+    folder already goes on where it stood. ``ofl.Run.attach(out)`` finds it again from anywhere.
+
+    Raises :class:`ConfigError` if the devices do not exist or somebody trains in the folder.
+    """
+    processes, environment = place(devices)
+    out, data = Path(train_config.out).resolve(), Path(train_config.data).resolve()
+    train_config = replace(train_config, out=str(out), data=str(data))
+    run = Run(out)
+    if (out / RECIPE).exists() and run.status == "running":
+        raise ConfigError(f"a run goes on in {out}: ofl.Run.attach({str(out)!r}).stop() ends it")
+    write_recipe(config, train_config, devices)
+    (out / STOP).unlink(missing_ok=True)
+    write_state(out, "running")
+    start(out, processes, restarts, environment)
+    return run
+
+
+def start(folder: Path, processes: int, restarts: int, environment: dict[str, str]) -> None:
+    """torchrun as a process of its own session, which holds the folder's lock as long as it lives."""
+    command = [sys.executable, "-m", f"{__package__}.supervisor", str(folder), str(processes), str(restarts)]
+    with (folder / LAUNCHER_LOCK).open("w") as held, (folder / OUTPUT).open("ab") as output:
+        if not lock(held):
+            raise ConfigError(f"a run goes on in {folder}")
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=os.environ | environment,
+            start_new_session=True,  # Ctrl-C in the notebook is not meant for it
+            pass_fds=[held.fileno()],
+        )  # fmt: skip
+
+
+def place(devices: int | str) -> tuple[int, dict[str, str]]:
+    """Number of processes, and the environment that puts them on these devices."""
+    environment = {"TQDM_MININTERVAL": "30"}  # seconds: the bar goes to a file
+    gpus = torch.cuda.device_count()
+    if devices == "auto":
+        devices = gpus or "cpu:1"
+    if isinstance(devices, str):
+        kind, _, number = devices.partition(":")
+        if kind != "cpu" or not number.isdigit() or int(number) < 1:
+            raise ConfigError(f'devices is {devices!r}; expected "auto", a number of GPUs, or "cpu:2" and the like')
+        # as many threads in all as here: with one process the roundings are those of ofl.train
+        threads = max(1, torch.get_num_threads() // int(number))
+        return int(number), environment | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads)}
+    if not 1 <= devices <= gpus:
+        raise ConfigError(f'{devices} GPUs are asked for, {gpus} are there; devices="cpu:1" trains on the CPU')
+    return devices, environment

@@ -1,0 +1,101 @@
+"""A run on disk: how it is, what it logged, and how to stop it and go on, from any notebook and on any day."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ..errors import ConfigError, OneFormerLiteError
+from .log import read_log
+from .state import LAUNCHER_LOCK, STOP, TRAINER_LOCK, is_locked, read_recipe, read_state
+
+OUTPUT = "output.log"
+
+
+class Run:
+    """The run in ``folder``, whoever started it: :func:`oneformer_lite.launch`, ``train`` or another notebook.
+
+    Everything is read from the folder anew, nothing is kept: many can look at one run.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).resolve()
+
+    @classmethod
+    def attach(cls, folder: str | Path) -> Run:
+        """The run that was launched in ``folder``. Raises :class:`CheckpointError` if there is none."""
+        read_recipe(folder)
+        return cls(folder)
+
+    @property
+    def status(self) -> str:
+        """"running", "finished", "stopped" or "failed" (:attr:`reason` says why)."""
+        if any(is_locked(self.folder / name) for name in (TRAINER_LOCK, LAUNCHER_LOCK)):
+            return "running"
+        state = read_state(self.folder).get("state", "failed")
+        return "failed" if state == "running" else state  # it could not say goodbye
+
+    @property
+    def reason(self) -> str:
+        """Why the run failed, with the end of its output; empty if it did not."""
+        if self.status != "failed":
+            return ""
+        known = read_state(self.folder).get("reason") or "the run was killed from outside, or its machine went down"
+        output = self.output()
+        return f"{known}\n\nThe end of {self.folder / OUTPUT}:\n{output}" if output else known
+
+    @property
+    def history(self) -> list[dict]:
+        """All records so far: losses and learning rate of steps ("train"), metrics ("eval")."""
+        return read_log(self.folder)
+
+    def output(self, lines: int = 15) -> str:
+        """The last lines that the run printed."""
+        path = self.folder / OUTPUT
+        if not path.is_file():
+            return ""
+        text = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
+        return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text[-lines:])  # a bar's newest state
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Wait until the run has ended, at most ``timeout`` seconds; its status, which may be "running"."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (status := self.status) == "running" and (deadline is None or time.monotonic() < deadline):
+            time.sleep(0.2)
+        return status
+
+    def stop(self, timeout: float = 300.0) -> str:
+        """Ask the run to save and to end after its current step, and wait for it; its status.
+
+        Raises :class:`OneFormerLiteError` if it has not ended after ``timeout`` seconds: the request stays.
+        """
+        if self.status != "running":
+            return self.status
+        request = self.folder / STOP
+        request.touch()
+        if (status := self.wait(timeout)) == "running":
+            raise OneFormerLiteError(
+                f"the run in {self.folder} has not stopped within {timeout:g} seconds; it will after its current "
+                "step or evaluation: run.wait() waits for it"
+            )
+        request.unlink(missing_ok=True)  # it may have ended without seeing it
+        return status
+
+    def resume(self, devices: int | str | None = None) -> Run:
+        """Go on from the last checkpoint in the background, on the same ``devices`` unless others are given."""
+        from .launch import launch
+
+        if self.status == "finished":
+            raise ConfigError(f"the run in {self.folder} is finished: nothing is left to do")
+        config, train_config, before = read_recipe(self.folder)
+        return launch(config, train_config, before if devices is None else devices)
+
+    def __repr__(self) -> str:
+        history, status = self.history, self.status
+        parts = [f"Run({str(self.folder)!r}): {status}"]
+        if records := [r for r in history if r["kind"] == "train"]:
+            last = records[-1]
+            parts.append(f"step {last['step']}, {last['seconds'] / 60:.1f} minutes, loss {last['total']}")
+        if scores := [r for r in history if r["kind"] == "eval" and r.get("PQ") is not None]:
+            parts.append(f"PQ {scores[-1]['PQ']:.1f}")
+        return ", ".join(parts) + (f"\n{self.reason}" if status == "failed" else "")
