@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -60,6 +61,28 @@ def test_mistakes_get_one_sentence_and_no_traceback(arguments, words, capsys):
     assert main(arguments) == 2
     err = capsys.readouterr().err
     assert words in err and "Traceback" not in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "preset, augmentation, schedule",
+    [("toytown", "flip", "cosine"), ("coco_r50", "coco", "multistep"), ("ade20k_swin_t", "ade20k", "poly"),
+     ("cityscapes_swin_l", "cityscapes", "poly"), ("mapillary_r50", "mapillary", "poly")],
+)  # fmt: skip
+def test_a_preset_trains_with_the_recipe_of_its_data_set(preset, augmentation, schedule, monkeypatch, tmp_path):
+    asked = []
+
+    def train(config, train_config):
+        asked.append((config, train_config))
+        return ofl.TrainingResult(tmp_path, None, 3, 1.0, [], True)
+
+    monkeypatch.setattr("oneformer_lite.training.train", train)
+    sample = Path(__file__).parents[1] / "data" / "sample"
+    arguments = ["--data", str(sample), "--train-split", "val", "--steps", "3", "--batch-size", "2"]
+    assert main(["train", "--preset", preset, *arguments]) == 0
+    (config, train_config), = asked
+    assert (train_config.augmentation, train_config.schedule) == (augmentation, schedule)
+    assert (train_config.steps, train_config.minutes, train_config.batch_size) == (3, None, 2)
+    assert config.num_classes == 14 and config.backbone == getattr(ofl.config, preset)().backbone
 
 
 def test_a_wrong_number_is_refused(capsys):

@@ -24,9 +24,9 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    """Train a preset on a folder in COCO's panoptic layout. The same command resumes a stopped run."""
-    from .. import config
-    from ..training import TrainConfig, toytown_training, train
+    """Train a preset on a folder in COCO's panoptic layout, with the recipe of the preset's data set (augmentation,
+    schedule, learning rate as published). The same command resumes a stopped run."""
+    from .. import config, training
     from ..training.loader import open_split
 
     preset = getattr(config, args.preset, None)
@@ -38,8 +38,8 @@ def run(args) -> None:
         "batch_size": args.batch_size, "seed": args.seed,
     }  # fmt: skip
     settings |= {"lr": args.lr} if args.lr else {}
-    recipe = toytown_training if args.preset == "toytown" else TrainConfig
+    recipe = getattr(training, f"{args.preset.partition('_')[0]}_training")  # coco_r50 -> coco_training
     categories = open_split(args.data, args.train_split).categories
-    result = train(config.for_classes(preset(), categories), recipe(**settings))
+    result = training.train(config.for_classes(preset(), categories), recipe(**settings))
     state = "finished" if result.finished else "stopped; the same command goes on"
     print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")
