@@ -42,7 +42,9 @@ def open_archive(source: Path | BinaryIO, name: str = "") -> Iterator[list[Membe
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(source) as archive:
-                yield [_zip_member(archive, info, name) for info in archive.infolist() if not info.is_dir()]
+                # in the order of their bytes: in an archive within an archive, going back means starting over
+                infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+                yield [_zip_member(archive, info, name) for info in infos if not info.is_dir()]
         else:
             with tarfile.open(source) as archive:
                 yield [_tar_member(archive, info, name) for info in archive.getmembers() if not info.isdir()]

@@ -26,7 +26,7 @@ def _make_sample(image_id: int = 1, file_name: str = "") -> Sample:
     return Sample(image, segment_map, segments, CATEGORIES, image_id, file_name)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_sample() -> Callable[..., Sample]:
     """``make_sample(image_id, file_name)``: a small one with a thing, a crowd, stuff and void."""
     return _make_sample

@@ -30,13 +30,11 @@ def zip_folder(folder, names):
 
 
 @pytest.fixture(scope="module")
-def official(tmp_path_factory):
+def official(tmp_path_factory, make_sample):
     """The three archives in the official structure: PNGs in archives within the archive, made on a Mac."""
-    from conftest import _make_sample
-
     folder = tmp_path_factory.mktemp("official")
     for split, count in COUNTS.items():
-        samples = (_make_sample(i + 1, f"{i + 1:012d}.jpg") for i in range(count))
+        samples = (make_sample(i + 1, f"{i + 1:012d}.jpg") for i in range(count))
         pngs = folder / "annotations" / f"panoptic_{split}"
         write_panoptic(folder / split, pngs.with_suffix(".json"), folder / pngs.name, samples)
         (folder / "__MACOSX" / pngs.name).mkdir(parents=True)
