@@ -62,6 +62,7 @@ class TrainConfig:
     save_minutes: float = 5.0
     save_steps: int | None = None  # also after every so many steps
     log_steps: int = 10
+    log_tensorboard: bool = False  # besides metrics.jsonl, in {out}/tensorboard
 
     workers: int = 1
     seed: int = 0

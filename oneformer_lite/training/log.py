@@ -1,4 +1,7 @@
-"""The run's log: one JSON object per line in ``metrics.jsonl``, which every plot is made from."""
+"""The run's log: one JSON object per line in ``metrics.jsonl``, which every plot is made from.
+
+TensorBoard's files can be written besides: ``tensorboard --logdir runs`` shows the same numbers.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,13 @@ class Log:
     Of several processes one ``writes``; the others only keep the records.
     """
 
-    def __init__(self, folder: str | Path, step: int = 0, writes: bool = True) -> None:
-        self.path, self.writes = Path(folder) / LOG, writes
+    def __init__(self, folder: str | Path, step: int = 0, writes: bool = True, tensorboard: bool = False) -> None:
+        self.path, self.writes, self.board = Path(folder) / LOG, writes, None
+        if writes and tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # what a killed run had written beyond its checkpoint is no longer shown
+            self.board = SummaryWriter(Path(folder) / "tensorboard", purge_step=step + 1)
         self.records = [r for r in read_log(folder) if r["step"] <= step and r["kind"] != "final"]
         if writes:
             self._rewrite()
@@ -48,7 +56,16 @@ class Log:
         if self.writes:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
+        if self.board:
+            for name, value in values.items():
+                if isinstance(value, (int, float)):
+                    self.board.add_scalar(f"{kind}/{name}", value, step)
         return record
+
+    def close(self) -> None:
+        """Nothing is lost without it but TensorBoard's newest seconds."""
+        if self.board:
+            self.board.close()
 
     def _rewrite(self) -> None:
         with replacing(self.path) as draft:

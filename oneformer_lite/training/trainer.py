@@ -97,7 +97,7 @@ class Trainer:
             raise ConfigError(f"the processes start from different steps {sorted(steps)}: {self.folder} must be shared")
         if self.processes.is_first:
             remove_drafts(self.folder)
-        self.log = Log(self.folder, self.step, writes=self.processes.is_first)
+        self.log = Log(self.folder, self.step, self.processes.is_first, train_config.log_tensorboard)
         self.evaluated = int(self.progress * (train_config.evaluations + 1))
 
     @property
@@ -117,6 +117,7 @@ class Trainer:
                 self._save_or_warn()
                 raise
         self.save()
+        self.log.close()
         finished = self.progress >= 1
         model = self.averaged_model()
         if finished and first:

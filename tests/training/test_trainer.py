@@ -14,6 +14,7 @@ from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from oneformer_lite.training import Trainer, read_log, toytown_training, train
 from oneformer_lite.training.loader import EndlessSampler, TaskSamples, open_split
+from oneformer_lite.training.log import Log
 from oneformer_lite.training.optim import AveragedWeights, lr_factor, parameter_groups
 
 
@@ -212,6 +213,27 @@ def test_evaluation_without_averaged_weights_goes_on_with_dropout(config, data, 
     trainer.train_step = noted
     trainer.run()
     assert modes == [True] * 4
+
+
+def test_tensorboard_shows_what_the_log_holds(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def write(first, last, done):
+        log = Log(tmp_path, done, tensorboard=True)
+        for step in range(first, last):
+            log.write("train", step, 0.5, total=step + first / 100, mask=None)
+        log.close()
+        return log
+
+    write(1, 6, done=0)
+    log = write(4, 7, done=3)  # taken up after step 3: what came after it is written anew
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert board.Tags()["scalars"] == ["train/total"]
+    shown = {event.step: round(event.value, 2) for event in board.Scalars("train/total")}
+    assert shown == {1: 1.01, 2: 2.01, 3: 3.01, 4: 4.04, 5: 5.04, 6: 6.04}
+    assert shown == {r["step"]: r["total"] for r in log.records}
+    Log(tmp_path, 6, writes=False, tensorboard=True)  # another process writes nothing
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
 
 
 def test_the_log_survives_a_line_cut_short(config, data, tmp_path):
