@@ -75,8 +75,8 @@ class Web:
             body = body[: self.cut_after]
         try:
             for start in range(0, len(body), 1000):
+                self.sent += len(body[start : start + 1000])  # before: the client may look at once
                 handler.wfile.write(body[start : start + 1000])
-                self.sent += len(body[start : start + 1000])
                 time.sleep(self.seconds_per_block)
         except OSError:
             pass  # the client has gone
