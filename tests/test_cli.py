@@ -94,20 +94,20 @@ def test_a_wrong_number_is_refused(capsys):
 def test_the_demo_from_paint_to_report_stopped_and_taken_up(tmp_path):
     """Ctrl-C in the middle of training; the same command finishes the run."""
     out = tmp_path / "demo"
-    command = [sys.executable, "-m", "oneformer_lite.cli", "demo", "--minutes", "0.4", "--scenes", "48", "--out"]
+    command = [sys.executable, "-m", "oneformer_lite.cli", "demo", "--steps", "30", "--scenes", "48", "--out"]
     process = subprocess.Popen([*command, str(out)], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline and not (out / "metrics.jsonl").exists():
         time.sleep(0.2)
     while time.monotonic() < deadline and (out / "metrics.jsonl").read_text().count("\n") < 2:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0 and "goes on from there" in err, err[-2000:]
     assert (out / "checkpoint.pt").is_file() and not (out / "model").exists()
     done = len((out / "metrics.jsonl").read_text().splitlines())
 
-    again = subprocess.run([*command, str(out)], capture_output=True, text=True, timeout=280)
+    again = subprocess.run([*command, str(out)], capture_output=True, text=True, timeout=600)
     assert again.returncode == 0, again.stderr[-2000:]
     for word in ("painting train", "training", "class ", "mask ", "dice ", "contrastive ", "evaluating", "report.html"):
         assert word in again.stderr
@@ -115,7 +115,7 @@ def test_the_demo_from_paint_to_report_stopped_and_taken_up(tmp_path):
     assert len(records) > done and records[-1]["kind"] == "final"
     assert all(0 <= records[-1][name] <= 100 for name in ("PQ", "AP", "mIoU", "pixel_accuracy"))
     steps = [r["step"] for r in records if r["kind"] == "train"]
-    assert steps == sorted(set(steps)) and records[-1]["seconds"] >= 24
+    assert steps == sorted(set(steps)) and steps[-1] == records[-1]["step"] == 30
     html = (out / "report.html").read_text()
     assert html.count("held-out scene") >= 10 and "oneformer_lite" in html
     assert ofl.from_pretrained(out / "model").config == ofl.config.toytown()
