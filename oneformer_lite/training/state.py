@@ -91,7 +91,7 @@ def locked(path: Path, patience: float = 20.0) -> Iterator[None]:
         while not lock(file):
             if time.monotonic() > deadline:
                 raise ConfigError(
-                    f"another process trains in {path.parent}: ofl.Run.attach({str(path.parent)!r}).stop() ends it, "
+                    f"another process trains in {path.parent}: ofl.Run({str(path.parent)!r}).stop() ends it, "
                     "or choose another out folder"
                 )
             time.sleep(0.2)
