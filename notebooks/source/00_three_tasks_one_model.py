@@ -131,7 +131,7 @@ Image.fromarray(ofl.render.contact_sheet(
 few = ofl.data.Toytown("val", size=128, length=24)
 metrics = ofl.evaluate(model, few)
 for name in ("PQ", "AP", "mIoU"):
-    print(f"{name:<5} {round(metrics[name] / 5) * 5} (to the nearest 5)")
+    print(f"{name:<5} {round(metrics[name], -1):.0f} (to the nearest 10)")
 
 # %% [markdown]
 # And with the wrong words? Each row is the same model under another token.
@@ -140,8 +140,8 @@ for name in ("PQ", "AP", "mIoU"):
 print(f"{'token':<10}{'PQ':>6}{'PQ stuff':>10}{'AP':>6}{'mIoU':>6}")
 for token in predictions:
     m = ofl.evaluate(model, few, token=token)
-    values = [round(m[name] / 5) * 5 for name in ("PQ", "PQ_st", "AP", "mIoU")]
-    print(f"{token:<10}{values[0]:>6}{values[1]:>10}{values[2]:>6}{values[3]:>6}")
+    values = [round(m[name], -1) for name in ("PQ", "PQ_st", "AP", "mIoU")]
+    print(f"{token:<10}{values[0]:>6.0f}{values[1]:>10.0f}{values[2]:>6.0f}{values[3]:>6.0f}")
 
 # %% [markdown]
 # The paper reports the same effect at full size (its table on ADE20K): under the "instance" token the PQ of
