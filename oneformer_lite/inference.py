@@ -51,7 +51,7 @@ class Prediction:
     """
 
     task: str
-    image: np.ndarray
+    image: np.ndarray = field(repr=False)
     segments: list[Segment]
     categories: tuple[Category, ...] = field(repr=False)
     segment_map: np.ndarray | None = field(default=None, repr=False)
@@ -262,9 +262,9 @@ def _pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:
     if isinstance(image, (str, Path)):
         return read_image(image)
     pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
         raise ValueError(
-            f"expected a picture as uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}: "
-            "pass the raw picture, not a normalised one"
+            f"expected one picture, as a path, a PIL image or a uint8 array [H, W, 3] of raw pixels; got "
+            f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}"
         )
     return pixels

@@ -47,10 +47,30 @@ def test_predict_writes_a_picture_for_each_task(tmp_path, capsys):
     assert "score 0." in capsys.readouterr().out
 
 
+def test_predict_overwrites_none_of_its_own_pictures(tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    pictures = [tmp_path / "scene.png", tmp_path / "other" / "scene.png"]
+    assert main(["predict", *map(str, pictures), "--out", str(tmp_path)]) == 2
+    assert "two of the pictures have the same name" in capsys.readouterr().err
+
+
+def test_convert_does_not_write_over_its_source(tmp_path, capsys):
+    assert main(["convert", "toytown", str(tmp_path / "half"), "--half"]) == 0
+    size = (tmp_path / "half" / "model.safetensors").stat().st_size
+    assert main(["convert", str(tmp_path / "half"), str(tmp_path / "half")]) == 2
+    assert "is the source itself" in capsys.readouterr().err
+    assert (tmp_path / "half" / "model.safetensors").stat().st_size == size
+    weights = tmp_path / "half" / "model.safetensors"  # of a folder: read with the configuration beside it
+    assert ofl.from_pretrained(weights).config == ofl.config.toytown()
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
         (["predict", "nowhere.jpg"], "nowhere.jpg does not exist"),
+        (["predict", str(Path(__file__).parent)], "is a folder: expected a picture"),
+        (["predict", "x.jpg", "--model", "nowhere.pth"], "nowhere.pth does not exist"),
+        (["train", "--preset", "nonsense", "--steps", "1"], "there are toytown, coco_r50"),
         (["predict", "x.jpg", "--model", "nothing"], "no model 'nothing'"),
         (["eval", "--data", "nowhere"], "nowhere"),
         (["train", "--data", "nowhere", "--steps", "1"], "nowhere"),

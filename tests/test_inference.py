@@ -77,8 +77,10 @@ def test_pictures_of_a_prediction(model, picture, tmp_path):
 def test_bad_pictures_and_tasks_get_a_sentence(model, picture, tmp_path):
     with pytest.raises(ofl.errors.ConfigError, match="unknown task 'things'.*'panoptic'"):
         ofl.predict(model, picture, "things")
-    with pytest.raises(ValueError, match="raw picture, not a normalised one"):
+    with pytest.raises(ValueError, match="uint8 array .H, W, 3. of raw pixels; got ndarray of float32"):
         ofl.predict(model, picture.astype(np.float32), "panoptic")
+    with pytest.raises(ValueError, match="got ndarray of uint8 .0, 4, 3."):
+        ofl.predict(model, picture[:0, :4], "panoptic")
     with pytest.raises(ofl.errors.DataError, match="nowhere.jpg does not exist"):
         ofl.predict(model, tmp_path / "nowhere.jpg", "panoptic")
     (tmp_path / "empty.jpg").touch()

@@ -6,12 +6,21 @@ import argparse
 from collections.abc import Callable
 
 TASKS = ("panoptic", "instance", "semantic")
+MODEL = "a name that comes with the package, a folder, a weights file, or a hub id"
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds "(default: ...)" to the help of an option, unless it has none or says it itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        silent = action.default is None or "default:" in action.help
+        return action.help if silent else super()._get_help_string(action)
 
 
 def command(commands, name: str, run: Callable, help_: str) -> argparse.ArgumentParser:
     """A parser for ``oneformer-lite NAME``; the docstring of ``run`` is the head of its help."""
     parser = commands.add_parser(
-        name, help=help_, description=run.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        name, help=help_, description=run.__doc__, formatter_class=_Formatter
     )
     parser.set_defaults(run=run)
     return parser

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .arguments import command
+from .arguments import MODEL, command
 
 
 def add(commands) -> None:
     p = command(commands, "convert", run, "rewrite a model: official, transformers' or ours")
-    p.add_argument("source", help="a name that comes with the package, a folder, a weights file, or a hub id")
+    p.add_argument("source", help=MODEL)
     p.add_argument("target", type=Path, help="folder to write")
     p.add_argument("--half", action="store_true", help="store the weights in float16")
     p.add_argument("--to", choices=["ours", "huggingface"], default="ours", help="layout of the folder")
@@ -20,8 +20,11 @@ def run(args) -> None:
     transformers' OneFormerForUniversalSegmentation reads (preprocessor_config.json besides)."""
     import torch
 
+    from ..errors import OneFormerLiteError
     from ..weights import from_pretrained, save_huggingface, save_pretrained
 
+    if args.target.resolve() == Path(args.source).resolve():
+        raise OneFormerLiteError(f"{args.target} is the source itself: choose another folder to write")
     model = from_pretrained(args.source)
     save = save_huggingface if args.to == "huggingface" else save_pretrained
     folder = save(model, args.target, torch.float16 if args.half else None)

@@ -9,7 +9,7 @@ from .arguments import command, positive
 
 def add(commands) -> None:
     p = command(commands, "demo", run, "paint Toytown, train for some minutes, write a report")
-    p.add_argument("--minutes", type=positive(float), default=10, help="of training")
+    p.add_argument("--minutes", type=positive(float), default=10, help="of training; evaluations come on top")
     p.add_argument("--steps", type=positive(int), help="of training, instead of minutes")
     p.add_argument("--seed", type=int, default=0, help="of weights and batches")
     p.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for data, model, log and report")

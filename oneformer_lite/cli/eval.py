@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .arguments import TASKS, command, positive
+from .arguments import MODEL, TASKS, command, positive
 
 
 def add(commands) -> None:
     p = command(commands, "eval", run, "PQ, AP and mIoU of a model")
-    p.add_argument("--model", default="toytown", help="a name that comes with the package, or a model folder")
+    p.add_argument("--model", default="toytown", help=MODEL)
     p.add_argument("--data", type=Path, help="folder in COCO's panoptic layout (default: Toytown, painted now)")
     p.add_argument("--split", default="val", help="its name in the layout (COCO: val2017)")
     p.add_argument("--scenes", type=positive(int), default=200, help="of Toytown, where no data is given")

@@ -29,9 +29,10 @@ def run(args) -> None:
     from .. import config, training
     from ..training.loader import open_split
 
-    preset = getattr(config, args.preset, None)
-    if args.preset.startswith("_") or not callable(preset):
-        raise OneFormerLiteError(f"there is no preset {args.preset!r} in oneformer_lite.config")
+    if args.preset not in config.presets.__all__:
+        raise OneFormerLiteError(
+            f"there is no preset {args.preset!r}; there are {', '.join(config.presets.__all__)}"
+        )
     settings = {
         "data": str(args.data), "train_split": args.train_split, "val_split": args.val_split,
         "out": str(args.out), "steps": args.steps, "minutes": args.minutes,
@@ -40,6 +41,6 @@ def run(args) -> None:
     settings |= {"lr": args.lr} if args.lr else {}
     recipe = getattr(training, f"{args.preset.partition('_')[0]}_training")  # coco_r50 -> coco_training
     categories = open_split(args.data, args.train_split).categories
-    result = training.train(config.for_classes(preset(), categories), recipe(**settings))
+    result = training.train(config.for_classes(getattr(config, args.preset)(), categories), recipe(**settings))
     state = "finished" if result.finished else "stopped; the same command goes on"
     print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")

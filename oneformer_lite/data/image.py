@@ -27,9 +27,10 @@ def open_image(path: str | Path) -> Image.Image:
             return picture
     except FileNotFoundError:
         raise DataError(
-            f"{path} does not exist: check the image folder, and that the data set is unpacked "
-            "completely"
+            f"{path} does not exist: check the path, and of a data set that it is unpacked completely"
         ) from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder: expected a picture") from None
     except UnidentifiedImageError:
         raise DataError(
             f"{path} is not a picture that Pillow can read: replace it by a JPEG or PNG file"

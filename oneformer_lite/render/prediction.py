@@ -19,7 +19,7 @@ from .colors import HasClass, segment_colors
 from .labels import draw_labels, label_items, label_size
 from .overlay import enlarge, enlarge_map, overlay, overlay_labels, overlay_masks, stack_masks
 
-_PAGE_PIXELS = 400
+_PAGE_PIXELS, _LONGEST = 400, 1600
 
 
 class PredictedSegment(HasClass, Protocol):
@@ -41,8 +41,9 @@ class Prediction(Protocol):
 
 
 def page_scale(size: tuple[int, int]) -> int:
-    """How often to enlarge a picture of (height, width) for a page: to some 400 pixels."""
-    return max(1, round(_PAGE_PIXELS / min(size)))
+    """How often to enlarge a picture of (height, width) for a page: to some 400 pixels, the longer side
+    to 1600 at most."""
+    return max(1, min(round(_PAGE_PIXELS / min(size)), _LONGEST // max(size)))
 
 
 def render_prediction(

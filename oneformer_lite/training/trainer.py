@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -33,10 +33,10 @@ class TrainingResult:
     """A finished (or interrupted) run: the model with its final weights, and everything logged."""
 
     folder: Path
-    model: OneFormer
+    model: OneFormer = field(repr=False)
     steps: int
     seconds: float  # of training, without evaluations
-    history: list[dict]
+    history: list[dict] = field(repr=False)
     finished: bool
 
 

@@ -46,8 +46,14 @@ def from_pretrained(source: str | Path, config: ModelConfig | None = None) -> On
 
 def _load(source: str | Path, config: ModelConfig | None) -> OneFormer:
     path = Path(source)
+    if path.name in FOLDER_WEIGHTS and (path.parent / CONFIG).is_file():
+        path = source = path.parent  # the weights of a folder: what they are stands beside them
     if path.is_file():
         return from_file(path, config)
+    if path.suffix in (".pth", ".pt", ".bin", ".safetensors"):
+        raise CheckpointError(
+            f"{path} does not exist; weights/README.md of the package says where the published files are"
+        )
     if config is not None:
         raise ConfigError(f"config is for a weights file; {source} brings its own configuration")
     for folder in (path, SHIPPED / str(source)):

@@ -67,7 +67,8 @@ def test_crowds_and_overlapping_masks(sample):
 
 
 def test_small_pictures_are_enlarged_for_the_page(sample):
-    assert [page_scale((s, 640)) for s in (100, 128, 256, 480)] == [4, 3, 2, 1]
+    assert [page_scale((s, s)) for s in (100, 128, 256, 480)] == [4, 3, 2, 1]
+    assert page_scale((20, 2000)) == page_scale((20, 900)) == 1  # the longer side stays below 1600 pixels
     assert render_truth(sample).shape == (16 * 25, 24 * 25, 3)
 
 
