@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 
 def spread(function: Callable, jobs: Sequence, workers: int) -> Iterator:
@@ -16,7 +18,8 @@ def spread(function: Callable, jobs: Sequence, workers: int) -> Iterator:
     """
     done = 0
     workers = min(workers, len(jobs))
-    if workers > 1:
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    if workers > 1 and (main is None or Path(main).exists()):  # standard input calls itself "<stdin>"
         try:
             # spawn, because forking a process that has started threads (torch, OpenMP) may hang
             context = multiprocessing.get_context("spawn")
