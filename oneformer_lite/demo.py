@@ -150,7 +150,7 @@ def describe_machine() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} used"
 
 
 def conclude(out: Path, metrics: dict[str, float]) -> None:
