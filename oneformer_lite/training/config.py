@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ..data.sample import TASKS
 from ..errors import ConfigError
 
 PRECISIONS = ("float32", "bf16", "fp16")
 SCHEDULES = ("cosine", "multistep", "poly")
+# what may change when a run is taken up again: where it lies, how long it takes, how it is watched and saved
+CHANGEABLE = {
+    "out", "data", "val_split", "steps", "minutes", "evaluations", "eval_images", "keep_best", "save_minutes",
+    "save_steps", "log_steps", "log_tensorboard", "workers",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,10 @@ class TrainConfig:
         shares = self.task_probabilities
         if len(shares) != len(TASKS) or min(shares) < 0 or not sum(shares):
             raise ConfigError(f"task_probabilities are {shares}; expected a share of 0 or more for each of {TASKS}")
+
+    def recipe(self) -> dict:
+        """The settings on which it depends what a run learns."""
+        return {name: value for name, value in asdict(self).items() if name not in CHANGEABLE}
 
 
 def toytown_training(**changes) -> TrainConfig:

@@ -168,12 +168,21 @@ class Trainer:
         if self.processes.is_first:
             state = self.optimization.state_dict()
             numbers = {"step": self.step, "seconds": self.seconds, "best": self.best}
+            numbers["recipe"] = self.train_config.recipe()
             save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
         self.optimization.load_state_dict(saved)
         self.model.backbone.has_imagenet_weights = self.config.pretrained
         self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved.get("best", self.best)
+        recipe, before = self.train_config.recipe(), saved.get("recipe", {})
+        changed = [f"{name} {before[name]} -> {recipe[name]}" for name in before if before[name] != recipe.get(name)]
+        if changed and self.processes.is_first:
+            warnings.warn(
+                f"the run in {self.folder} goes on after {self.step} steps with other settings than before: "
+                f"{', '.join(changed)}",
+                stacklevel=5,
+            )
 
     def _save_or_warn(self) -> None:
         try:

@@ -8,6 +8,7 @@ import multiprocessing
 import random
 import signal
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,16 @@ def test_killed_runs_end_bit_equal(data: Path, tmp_path: Path) -> None:
     last.join(120)
     assert last.exitcode == 0 and not list(killed.glob(".*draft"))
     assert_same_end(tmp_path / "whole", killed)
+
+
+def test_other_settings_of_a_run_that_goes_on_are_said_aloud(data: Path, tmp_path: Path) -> None:
+    train(small_config(), recipe(data, tmp_path, steps=1, evaluations=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # longer, or watched otherwise, it is the same run
+        train(small_config(), recipe(data, tmp_path, steps=2, evaluations=1))
+    changed = dataclasses.replace(recipe(data, tmp_path, steps=3, evaluations=0), seed=7, lr=0.5)
+    with pytest.warns(UserWarning, match=r"goes on after 2 steps with other settings.*lr .* -> 0.5, seed \d+ -> 7"):
+        train(small_config(), changed)
 
 
 def test_half_written_checkpoints_are_cleared_away_and_never_read(data: Path, tmp_path: Path) -> None:
