@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .config import ModelConfig
 from .data.batch import normalise
-from .data.image import read_image
+from .data.image import read_image, write_image
 from .data.sample import Category, check_task
 
 if TYPE_CHECKING:
@@ -77,8 +77,11 @@ class Prediction:
         return Image.fromarray(self.render())
 
     def save(self, path: str | Path) -> Path:
-        """Write the rendered picture; the file name's ending chooses the format."""
-        self.show().save(path)
+        """Write the rendered picture, small ones enlarged; the file name's ending chooses the format.
+
+        Raises :class:`DataError` where that is not possible.
+        """
+        write_image(path, self.render())
         return Path(path)
 
     def _repr_png_(self) -> bytes:

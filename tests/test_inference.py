@@ -72,6 +72,11 @@ def test_pictures_of_a_prediction(model, picture, tmp_path):
     assert p._repr_png_().startswith(b"\x89PNG")
     with Image.open(p.save(tmp_path / "out.png")) as saved:
         assert saved.size == p.show().size
+    with pytest.raises(ofl.errors.DataError, match="out does not end like a picture's name"):
+        p.save(tmp_path / "out")
+    (tmp_path / "file").touch()
+    with pytest.raises(ofl.errors.DataError, match="file"):
+        p.save(tmp_path / "file" / "out.png")
 
 
 def test_bad_pictures_and_tasks_get_a_sentence(model, picture, tmp_path):

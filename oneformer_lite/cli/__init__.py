@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 
 from ..errors import OneFormerLiteError
 from . import convert, demo, doctor, download, eval, predict, train
@@ -19,7 +20,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors a user can act on are one sentence on stderr and exit status 2."""
     args = build_parser().parse_args(arguments)
     try:
-        args.run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = _say  # catch_warnings puts the old one back
+            args.run(args)
     except OneFormerLiteError as error:
         print(f"oneformer-lite: {error}", file=sys.stderr)
         return 2
@@ -27,6 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
         print("oneformer-lite: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _say(message: Warning, category: type[Warning], *place) -> None:
+    """A warning without the line of code that gave it, which says nothing to who typed a command."""
+    print(f"oneformer-lite: note: {message}", file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:

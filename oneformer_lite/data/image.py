@@ -68,11 +68,13 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
     """Write uint8 [H, W, 3] or a label map [H, W], whole or not at all, in the format of the suffix:
     ``.png`` exactly, ``.jpg`` at quality 95.
 
-    Raises :class:`DataError` if the disk is full or the folder not writable.
+    Raises :class:`DataError` if the disk is full, the folder not writable, or the suffix no picture's.
     """
+    picture_format = Image.registered_extensions().get(Path(path).suffix.lower())
+    if picture_format is None:
+        raise DataError(f"{path} does not end like a picture's name: choose .png or .jpg")
     # Pillow, given a path, does not notice when a full disk takes only a part of its last block.
     content = io.BytesIO()
-    picture_format = Image.registered_extensions()[Path(path).suffix.lower()]
     Image.fromarray(pixels).save(content, picture_format, quality=95)
     with replacing(path) as draft:
         draft.write_bytes(content.getbuffer())

@@ -109,11 +109,17 @@ class OneFormer(nn.Module):
         return save_pretrained(self, folder, dtype)
 
     def _check(self, images: Tensor, tasks: list[str], texts: Sequence | None) -> None:
+        if not isinstance(images, Tensor):
+            raise ValueError(
+                f"images must be one tensor [B, 3, H, W], got a {type(images).__name__}: ofl.data.collate pads "
+                "pictures of several sizes into one"
+            )
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must be [B, 3, H, W], got {list(images.shape)}")
         if not images.is_floating_point():
             raise ValueError(
-                f"images must be normalised floats, got {images.dtype}: use ofl.data.collate or normalise"
+                f"images must be normalised floats, got {images.dtype}: ofl.data.collate or ofl.data.normalise "
+                "makes them"
             )
         for what, given in (("tasks", tasks), ("text lists", texts)):
             if given is not None and len(given) != len(images):

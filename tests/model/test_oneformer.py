@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import jaxtyping
 import pytest
@@ -218,3 +220,16 @@ def test_published_sizes(preset: str, inference: float, pixel_decoder: float) ->
     assert count(model.query_transformer) + count(model.decoder) + 0.0384 == pytest.approx(17.70, rel=0.005)
     assert count(model.decoder.layers) == pytest.approx(14.21, rel=0.005)
     assert count(model.task_encoder) == pytest.approx(0.086, abs=0.0005)
+
+
+def test_a_list_of_pictures_is_refused_in_words() -> None:
+    """In a process of its own, as users have it: without the run-time checks of shapes that the tests switch on."""
+    code = """
+import torch, oneformer_lite as ofl
+try:
+    ofl.from_pretrained("toytown")([torch.zeros(3, 64, 64), torch.zeros(3, 64, 96)], "panoptic")
+except ValueError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    assert "must be one tensor" in run.stdout and "got a list: ofl.data.collate" in run.stdout, run.stderr
