@@ -47,6 +47,20 @@ def gather(x: Float[Tensor, "B Q C"]) -> Float[Tensor, "D Q C"]:
     """``x`` of all processes, one after the other, with gradient; ``x`` itself in a single process."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return x
-    from torch.distributed.nn.functional import all_gather
+    return _Gather.apply(x)
 
-    return torch.cat(all_gather(x.contiguous()), dim=0)
+
+class _Gather(torch.autograd.Function):
+    """What each process computes from the whole batch has a gradient for every other's part of it."""
+
+    @staticmethod
+    def forward(context, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)
+        return gradient.chunk(dist.get_world_size())[dist.get_rank()]

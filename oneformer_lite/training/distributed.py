@@ -13,6 +13,7 @@ synchronised on GPUs only.
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from dataclasses import dataclass
@@ -55,7 +56,9 @@ class Processes:
         if self.count == 1:
             return module
         # constants apart, buffers are BatchNorm statistics, which are synchronised (or, on CPU, rank 0's count)
-        return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
+        known = inspect.signature(nn.parallel.DistributedDataParallel).parameters
+        option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before torch 2.15
+        return nn.parallel.DistributedDataParallel(module, **{option: False})
 
     def synchronise_norms(self, model: nn.Module) -> nn.Module:
         """BatchNorms over the images of all processes, where that exists."""

@@ -7,7 +7,9 @@ that the cause of a failure does not have to be fished out of its output.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -19,6 +21,8 @@ from .state import write_state
 
 def main(folder: str, processes: str, restarts: str) -> int:
     """Train until the end, or until the processes have failed more often than ``restarts`` times."""
+    # processes started anew must not read the addresses of the dead ones, which torchrun's own store would keep
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     options = ["--standalone", "--nproc-per-node", processes, "--max-restarts", restarts]
     try:
         run(parse_args([*options, "-m", "oneformer_lite.training.worker", folder]))
@@ -36,8 +40,8 @@ def main(folder: str, processes: str, restarts: str) -> int:
 def cause(failures: dict[int, ProcessFailure]) -> str:
     """Why a run failed, of the processes (by rank) that failed with it.
 
-    The others lose their connection when one dies, often in the same instant: a process that was killed
-    is the cause, then one with an error of ours, then the first.
+    The others lose their connection when one dies, often in the same instant, and torchrun ends those that
+    are left (SIGTERM): a process that was killed is the cause, then one with an error of ours, then the first.
     """
     rank, failure = min(failures.items(), key=lambda item: (_order(item[1]), item[1].timestamp, item[0]))
     if failure.exitcode < 0:
@@ -48,7 +52,7 @@ def cause(failures: dict[int, ProcessFailure]) -> str:
 
 def _order(failure: ProcessFailure) -> int:
     if failure.exitcode < 0:
-        return 0
+        return 3 if failure.exitcode == -signal.SIGTERM else 0
     return 1 if re.match(r"(Data|Config|Checkpoint|OneFormerLite)Error", _words(failure)) else 2
 
 

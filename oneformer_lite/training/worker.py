@@ -1,6 +1,8 @@
 """One process of a launched run: ``torchrun ... -m oneformer_lite.training.worker FOLDER``.
 
-Several nodes: the same command on each of them, with torchrun's options for nodes, on a folder that all share.
+Several nodes: the same command on each of them, with torchrun's options for nodes, on a folder that all share, and
+with ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` in its environment, without which torchrun 2.15 hands processes that it
+has started anew the addresses of the dead ones.
 """
 
 from __future__ import annotations
