@@ -114,14 +114,12 @@ def _other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, str, float |
 
 
 def _token_table(wrong_token: Mapping[str, Mapping[str, float]]) -> dict[str, list]:
-    """Columns and rows of (value, is the column's best) for the table of task tokens."""
+    """Columns and rows of (value, is it alone the column's best, as shown) for the table of task tokens."""
     columns = list(dict.fromkeys(name for row in wrong_token.values() for name in row))
-    best = {
-        c: max((row[c] for row in wrong_token.values() if row.get(c) is not None), default=None)
-        for c in columns
-    }
+    shown = {c: [round(row[c], 1) for row in wrong_token.values() if row.get(c) is not None] for c in columns}
+    best = {c: max(values) for c, values in shown.items() if values.count(max(values, default=None)) == 1}
     rows = [
-        (token, [(row.get(c), row.get(c) is not None and row[c] == best[c]) for c in columns])
+        (token, [(row.get(c), row.get(c) is not None and round(row[c], 1) == best.get(c)) for c in columns])
         for token, row in wrong_token.items()
     ]
     return {"columns": columns, "rows": rows}

@@ -72,6 +72,12 @@ def test_the_best_token_of_each_metric_is_marked(page):
     assert re.findall(r'number best">([^<]+)<', section) == ["61.2", "31.4", "81.9"]
 
 
+def test_of_equals_none_is_best(tmp_path):
+    tokens = {"panoptic": {"PQ": 61.24, "AP": 30.9}, "instance": {"PQ": 61.21, "AP": 31.4}}
+    text = write(tmp_path, wrong_token=tokens).read_text()
+    assert re.findall(r'number best">([^<]+)<', text) == ["31.4"]
+
+
 def test_page_needs_nothing_but_itself(page):
     text = unescape(page.read_text())
     assert "http://" not in text and "https://" not in text
