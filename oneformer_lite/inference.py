@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .config import ModelConfig
 from .data.batch import normalise
+from .data.equalize import equalized
 from .data.image import read_image, write_image
 from .data.sample import Category, check_task
 
@@ -183,7 +184,9 @@ def instance_inference(
 
 
 def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
-    """A picture at inference size, normalised; resized as in training, anti-aliased."""
+    """A picture at inference size, normalised; resized as in training, anti-aliased, equalised where that was."""
+    if config.equalize:
+        image = equalized(image)
     size = config.inference_size(*image.shape[:2])
     if size != image.shape[:2]:
         image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))

@@ -36,6 +36,8 @@ class ModelConfig:
     image_size: int = 1024
     test_size: int | None = None
     test_max_size: int | None = None
+    # equalise the histograms of every picture, in training and in prediction (data/equalize.py)
+    equalize: bool = False
 
     # -- backbone: a timm name with features at strides 4, 8, 16, 32, or "dinat_large"
     backbone: str = "resnet50"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .color_jitter import ColorJitter
+from .equalize import Equalize
 from .transforms import (
     Compose,
     FixedSizeCrop,
@@ -13,6 +14,12 @@ from .transforms import (
     RandomCrop,
     ResizeShortestSide,
 )
+
+
+def augmentation(name: str, image_size: int, equalize: bool = False) -> Compose:
+    """The recipe of this name; with ``equalize`` (see ``ModelConfig``) it gets equalised pictures."""
+    recipe = AUGMENTATIONS[name](image_size)
+    return Compose([Equalize(), recipe]) if equalize else recipe
 
 
 def fit_recipe(image_size: int) -> Compose:

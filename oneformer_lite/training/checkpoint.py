@@ -42,13 +42,14 @@ def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        saved = state.pop("config")
+        # fields that are younger than the file have their defaults
+        saved = dataclasses.asdict(ModelConfig(**state.pop("config")))
     except Exception as error:  # a damaged archive raises a different kind at every byte
         raise CheckpointError(
             f"{path} cannot be read ({error}): delete it to start this run anew"
         ) from error
     wanted = dataclasses.asdict(config)
-    if differing := [name for name in wanted if saved.get(name) != wanted[name]]:
+    if differing := [name for name in wanted if saved[name] != wanted[name]]:
         raise CheckpointError(
             f"{folder} holds a run of another configuration (differs in {', '.join(differing)}): choose "
             "another output folder, or delete this one to start anew"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..data.augment import AUGMENTATIONS
+from ..data.augment import augmentation
 from ..data.batch import Batch, collate
 from ..data.panoptic import PanopticDataset
 from ..data.sample import TASKS, Sample
@@ -86,13 +86,18 @@ class EndlessSampler(Sampler):
 
 
 def training_batches(
-    dataset, config: TrainConfig, image_size: int, start_step: int = 0, processes: Processes = ALONE
+    dataset,
+    config: TrainConfig,
+    image_size: int,
+    start_step: int = 0,
+    processes: Processes = ALONE,
+    equalize: bool = False,
 ) -> Iterator[Batch]:
     """This process's micro-batches without end, ``accumulate`` of them for each step from ``start_step`` on.
 
     Raises the :class:`DataError` of the first file that cannot be read.
     """
-    augment, size = AUGMENTATIONS[config.augmentation](image_size), config.batch_size
+    augment, size = augmentation(config.augmentation, image_size, equalize), config.batch_size
     loader = DataLoader(
         TaskSamples(dataset, augment, config.seed, config.task_probabilities),
         batch_size=processes.share(size, config.accumulate),

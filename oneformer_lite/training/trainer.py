@@ -127,7 +127,8 @@ class Trainer:
     def _loop(self, progress: Progress) -> None:
         c = self.train_config
         self.model.train()
-        batches = training_batches(self.train_data, c, self.config.image_size, self.step, self.processes)
+        size, equalize = self.config.image_size, self.config.equalize
+        batches = training_batches(self.train_data, c, size, self.step, self.processes, equalize)
         saved_at = resumed_at = time.monotonic()
         while not self._ends():
             losses, lr = self.train_step([next(batches).to(self.device) for _ in range(c.accumulate)])

@@ -199,6 +199,7 @@ def _inexpressible(c: ModelConfig) -> list[str]:
         f"pixel_decoder={c.pixel_decoder!r}": c.pixel_decoder != "deformable",
         f"query_values={c.query_values!r}": c.query_values != "positions",
         f"sampling_points={c.sampling_points}": c.sampling_points != 4,
+        f"equalize={c.equalize}": c.equalize,
         f"query_dropout {c.query_dropout} beside encoder_dropout {c.encoder_dropout}": (
             c.query_dropout != c.encoder_dropout
         ),
