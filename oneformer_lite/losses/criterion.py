@@ -14,7 +14,7 @@ from functools import partial
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..config import ModelConfig
@@ -33,7 +33,8 @@ class Criterion(nn.Module):
     """Output and targets to the losses of a batch.
 
     Returns ``{"class", "mask", "dice", "contrastive", "total"}``: scalars; the first three are sums
-    over all predictions, unweighted; ``total`` is the weighted sum that is differentiated.
+    over all predictions, unweighted; ``total`` is the weighted sum that is differentiated. For looking,
+    ``by_prediction`` then holds these three of each prediction [L], first to last, without gradient.
 
     Several processes: each gets the losses of its own images, divided such that their mean over the
     processes, and of the gradients, is what one process with all images would have. (The official code
@@ -43,6 +44,7 @@ class Criterion(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.by_prediction: dict[str, Tensor] = {}
         self.weights = {
             "class": config.class_weight,
             "mask": config.mask_weight,
@@ -70,9 +72,11 @@ class Criterion(nn.Module):
             source = PointSource(output.class_logits.device, seeds)
             assigned = self.matcher(predictions, targets, source)
             mask, dice = self.mask_losses(predictions, targets, assigned, source)
-            classes = sum(self.class_loss(p, targets, a) for p, a in zip(predictions, assigned))
+            classes = [self.class_loss(p, targets, a) for p, a in zip(predictions, assigned)]
+            share = self.share_of_classes(output.class_logits, targets)
+            self.by_prediction["class"] = torch.stack(classes).detach() * share
             losses = {
-                "class": classes * self.share_of_classes(output.class_logits, targets),
+                "class": sum(classes) * share,
                 "mask": mask,
                 "dice": dice,
                 "contrastive": self.contrastive(output),
@@ -86,8 +90,7 @@ class Criterion(nn.Module):
         """Cross-entropy; queries without a mask should say "no object", at a tenth of the weight."""
         logits = at_least_float32(prediction.class_logits)
         classes = logits.new_full(logits.shape[:2], self.config.num_classes, dtype=torch.int64)
-        for b, (target, query) in enumerate(zip(targets, assigned)):
-            classes[b, query] = target.labels
+        classes[matched_pairs(assigned)] = torch.cat([t.labels for t in targets])
         weights = logits.new_ones(self.config.num_classes + 1)
         weights[-1] = self.config.no_object_weight
         return F.cross_entropy(logits.transpose(1, 2), classes, weights)  # sum of w l over sum of w
@@ -112,23 +115,22 @@ class Criterion(nn.Module):
         these are read once, at the points of all predictions together.
         """
         c = self.config
-        matched = torch.cat([
-            p.mask_logits[b, query]
-            for p, queries in zip(predictions, assigned)
-            for b, query in enumerate(queries)
-        ])
+        matched = torch.cat([p.mask_logits[matched_pairs(queries)] for p, queries in zip(predictions, assigned)])
         matched = at_least_float32(matched)  # [L * G, h, w]
         layers, counts = len(predictions), [len(t) for t in targets]
         count = max(1.0, mean_over_processes(sum(counts), matched.device))  # all take part, even without masks
         if sum(counts) == 0:  # nothing but void: a zero that still has a gradient
+            self.by_prediction |= {name: matched.new_zeros(layers) for name in ("mask", "dice")}
             return matched.sum() * 0.0, matched.sum() * 0.0
         source = source or PointSource(matched.device)
         draw = partial(source.for_masks, counts, layers)
         points = uncertain_points(matched, c.num_points, c.oversample_ratio, c.importance_ratio, draw)
         logits = sample_points(matched[:, None], points)[:, 0]
         labels = target_values(targets, points, layers)
-        mask_loss = MASK_LOSSES[c.mask_loss](logits, labels).sum() / count
-        return mask_loss, dice_loss(logits, labels).sum() / count
+        mask, dice = MASK_LOSSES[c.mask_loss](logits, labels), dice_loss(logits, labels)  # [L * G] each
+        for name, loss in (("mask", mask), ("dice", dice)):
+            self.by_prediction[name] = loss.detach().unflatten(0, (layers, -1)).sum(1) / count
+        return mask.sum() / count, dice.sum() / count
 
     def contrastive(self, output: OneFormerOutput) -> Float[Tensor, ""]:
         world = dist.get_world_size() if dist.is_initialized() else 1
@@ -139,6 +141,15 @@ class Criterion(nn.Module):
                 stacklevel=3,
             )
         return contrastive_loss(output.object_queries, output.text_queries, output.logit_scale)
+
+
+def matched_pairs(assigned: list[Int[Tensor, "_g"]]) -> tuple[Int[Tensor, "G"], Int[Tensor, "G"]]:
+    """The image and the query of each matched mask of one prediction, image by image.
+
+    Together they index predictions [B, Q, ...] in one go: an index for each image has a gradient of the size
+    of the whole batch for each.
+    """
+    return torch.cat([torch.full_like(query, b) for b, query in enumerate(assigned)]), torch.cat(assigned)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ Lesson 08. Carion et al., "DETR" (ECCV 2020) equation 1, with Mask2Former's cost
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,8 +73,9 @@ class Matcher:
     image and for all predictions of a step.
     """
 
-    def __init__(self, class_weight: float, mask_weight: float, dice_weight: float, num_points: int,
-                 mask_loss: str = "bce") -> None:
+    def __init__(
+        self, class_weight: float, mask_weight: float, dice_weight: float, num_points: int, mask_loss: str = "bce"
+    ) -> None:
         self.weights = class_weight, mask_weight, dice_weight
         self.num_points, self.mask_cost = num_points, MASK_COSTS[mask_loss]
 
@@ -100,24 +102,38 @@ class Matcher:
     @torch.no_grad()
     def __call__(
         self, predictions: list[Predictions], targets: list[Targets], source: PointSource | None = None
-    ) -> list[list[Int[Tensor, "G"]]]:
-        """For each prediction and image, the query of every target mask (G <= Q).
+    ) -> list[list[Int[Tensor, "_g"]]]:
+        """For each prediction and image, the query of every target mask (G <= Q)."""
+        device = predictions[0].class_logits.device
+        table = self.cost_table(predictions, targets, source or PointSource(device))
+        found = assign(table.cpu(), predictions[0].class_logits.shape[1], [len(t) for t in targets])
+        # to the processor and back once for all images and predictions: each time waits for the GPU
+        flat = torch.cat([query for images in found for query in images]).to(device)
+        queries = iter(flat.split([len(query) for images in found for query in images]))
+        return [[next(queries) for _ in images] for images in found]
 
-        In float32 whatever the model computes in: a cost matrix in half precision ties too often.
+    def cost_table(
+        self, predictions: list[Predictions], targets: list[Targets], source: PointSource
+    ) -> Float[Tensor, "LQ G"]:
+        """What each query of each of the L predictions costs with each mask of its image, images side by side.
+
+        In float32 whatever the model computes in: costs in half precision tie too often.
         """
-        images, queries = predictions[0].class_logits.shape[:2]
-        device = predictions[0].mask_logits.device
-        stacked = at_least_float32(torch.cat([p.mask_logits for p in predictions], dim=1))  # [B, L * Q, h, w]
-        source = source or PointSource(device)
-        points = source.for_images(images, self.num_points).to(stacked.dtype)
-        point_logits = sample_points(stacked, points).split(queries, dim=1)  # L times [B, Q, P]
-        assigned: list[list[Tensor]] = [[] for _ in predictions]
+        class_logits = at_least_float32(torch.cat([p.class_logits for p in predictions], dim=1))  # [B, L * Q, K+1]
+        points = source.for_images(len(targets), self.num_points).to(class_logits.dtype)
+        point_logits = [sample_points(p.mask_logits.to(points.dtype), points) for p in predictions]
+        point_logits = torch.cat(point_logits, dim=1)  # [B, L * Q, P]
+        columns = []
         for b, target in enumerate(targets):
             point_labels = sample_points(target.masks[None].to(points), points[b : b + 1])[0]
-            for layer, prediction in enumerate(predictions):
-                class_logits = at_least_float32(prediction.class_logits[b])
-                costs = self.costs(class_logits, target.labels, point_logits[layer][b], point_labels)
-                # transposed, scipy returns the masks in order: 0, 1, ..., G - 1
-                _, query = linear_sum_assignment(costs.total.T.cpu().numpy())
-                assigned[layer].append(torch.as_tensor(query, dtype=torch.int64, device=device))
-        return assigned
+            columns.append(self.costs(class_logits[b], target.labels, point_logits[b], point_labels).total)
+        return torch.cat(columns, dim=1)
+
+
+def assign(table: Float[Tensor, "LQ G"], num_queries: int, counts: Sequence[int]) -> list[list[Int[Tensor, "_g"]]]:
+    """The Hungarian algorithm on each block of a :meth:`Matcher.cost_table`: Q rows, ``counts[b]`` columns."""
+    return [
+        # transposed, scipy returns the masks in order: 0, 1, ..., G - 1
+        [torch.from_numpy(linear_sum_assignment(block.T.numpy())[1]) for block in rows.split(counts, dim=1)]
+        for rows in table.split(num_queries)
+    ]

@@ -124,6 +124,16 @@ def test_finds_who_is_perfect_in_every_prediction_and_image() -> None:
     assert [[q.tolist() for q in images] for images in assigned] == [list(layer) for layer in layers]
 
 
+def test_costs_leave_the_gpu_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for each image and prediction: every transfer waits for all the work before it."""
+    transfers, cpu = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda x: transfers.append(x.shape) or cpu(x))
+    layers = [prediction(3, 5, seed=seed) for seed in (0, 1)]
+    assigned = Matcher(2.0, 5.0, 5.0, 20)(layers, [scene(3), scene(0), scene(2)])
+    assert transfers == [(2 * 5, 3 + 0 + 2)]
+    assert [[len(query) for query in images] for images in assigned] == [[3, 0, 2], [3, 0, 2]]
+
+
 def test_images_without_masks_match_nothing() -> None:
     assigned = Matcher(2.0, 5.0, 5.0, 20)([prediction(3, 4)], [scene(0), scene(2), scene(0)])
     assert [len(q) for q in assigned[0]] == [0, 2, 0]
