@@ -12,7 +12,7 @@ SCHEDULES = ("cosine", "multistep", "poly")
 # what may change when a run is taken up again: where it lies, how long it takes, how it is watched and saved
 CHANGEABLE = {
     "out", "data", "val_split", "steps", "minutes", "evaluations", "eval_images", "keep_best", "save_minutes",
-    "save_steps", "log_steps", "log_tensorboard", "workers",
+    "save_steps", "log_steps", "log_tensorboard", "workers", "checkpoint_activations", "compile",
 }  # fmt: skip
 
 
@@ -58,6 +58,10 @@ class TrainConfig:
 
     # "bf16" and "fp16": autocast; pixel decoder, losses and weights stay in float32
     precision: str = "float32"
+    # less memory for a third more computation: the layers' inner values are computed again when gradients need
+    # them (training/switches.py); the gradients stay the same
+    checkpoint_activations: bool = False
+    compile: bool = False  # torch.compile: minutes at the start for faster steps; numbers change by roundings
 
     # -- looking at it
     evaluations: int = 4  # quick ones during training, on eval_images scenes

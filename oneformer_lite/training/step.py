@@ -20,6 +20,7 @@ from .config import TrainConfig
 from .distributed import Processes
 from .guard import blame, first_bad_parameter
 from .optim import AveragedWeights, build_optimizer, lr_factor, set_lr
+from .switches import apply_switches
 
 MAX_BAD_STEPS = 10  # in a row
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -42,6 +43,7 @@ class Optimization:
 
     def __init__(self, model: nn.Module, criterion: nn.Module, config: TrainConfig, processes: Processes) -> None:
         self.model, self.config, self.processes = model, config, processes
+        apply_switches(model, config)
         self.objective = processes.wrap(Objective(model, criterion))
         self.optimizer = build_optimizer(model, config)
         self.average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
@@ -120,7 +122,9 @@ class Optimization:
     def _skip_loss(self, number: int, batch: Batch, losses: dict[str, Tensor]) -> None:
         """All processes skip; the message is of the first one whose own loss is not finite."""
         own = not torch.isfinite(losses["total"])
-        with self._precision():
+        # the layers of compiled parts can be watched in eager mode only
+        plain = torch.compiler.set_stance("force_eager") if self.config.compile else nullcontext()
+        with self._precision(), plain:
             reasons = self.processes.gather(blame(self.model, batch, losses) if own else None)
         what, where = next(reason for reason in reasons if reason)
         self._skip(f"step {number}: {what}", where)

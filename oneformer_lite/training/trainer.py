@@ -156,11 +156,11 @@ class Trainer:
 
     def averaged_model(self) -> OneFormer:
         """The model to judge and to keep: with averaged weights where they are collected."""
-        average = self.optimization.average
-        if not average:
+        average, c = self.optimization.average, self.train_config
+        if not (average or c.checkpoint_activations or c.compile):
             return self.model.eval()
-        model = OneFormer(self.config).to(self.device)
-        model.load_state_dict(average.state)
+        model = OneFormer(self.config).to(self.device)  # plain, for pictures of any size
+        model.load_state_dict(average.state if average else self.model.state_dict())
         model.backbone.has_imagenet_weights = self.model.backbone.has_imagenet_weights
         return model.eval()
 
