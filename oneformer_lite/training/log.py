@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 from ..errors import DataError
@@ -31,6 +32,29 @@ def read_log(folder: str | Path) -> list[dict]:
     return records
 
 
+class LogReader:
+    """Reads a log that grows: each time only what is new, unless a resumed run has written it anew."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path, self.file, self.place, self.records = Path(folder) / LOG, None, 0, []
+
+    def read(self) -> list[dict]:
+        """All records so far; a line that is just being written comes next time."""
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_ino != self.file or status.st_size < self.place:
+                    self.file, self.place, self.records = status.st_ino, 0, []
+                file.seek(self.place)
+                new = file.read()
+        except FileNotFoundError:
+            return []
+        whole = new[: new.rfind(b"\n") + 1]
+        self.place += len(whole)
+        self.records = self.records + [json.loads(line) for line in whole.splitlines()]
+        return self.records
+
+
 class Log:
     """Appends records to the log. ``step`` cuts off what a resumed run will do again.
 
@@ -48,10 +72,13 @@ class Log:
         if writes:
             self._rewrite()
 
-    def write(self, kind: str, step: int, seconds: float, **values: float) -> dict:
-        """Append a record; values that are not finite become null, as JSON has no name for them."""
+    def write(self, kind: str, step: int, seconds: float, **values) -> dict:
+        """Append a record of numbers, or of lists of numbers by name.
+
+        Values that are not finite become null, as JSON has no name for them.
+        """
         record = {"kind": kind, "step": step, "seconds": round(seconds, 2)}
-        record |= {k: _number(v) for k, v in values.items()}
+        record |= {k: _rounded(v) for k, v in values.items()}
         self.records.append(record)
         if self.writes:
             with self.path.open("a", encoding="utf-8") as file:
@@ -72,7 +99,9 @@ class Log:
             draft.write_text("".join(json.dumps(r) + "\n" for r in self.records), encoding="utf-8")
 
 
-def _number(value):
+def _rounded(value, digits: int = 6):
+    if isinstance(value, dict):  # many numbers, for curves: four digits do
+        return {name: [_rounded(v, 4) for v in values] for name, values in value.items()}
     if not isinstance(value, float):
         return value
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 
 from torch import Tensor
@@ -12,6 +13,7 @@ from tqdm.auto import tqdm
 from ..losses import LOSSES
 from .config import TrainConfig
 from .log import Log
+from .meter import Meter
 
 SHOWN = ("PQ", "AP", "mIoU")
 
@@ -24,6 +26,7 @@ class Progress:
 
     def __init__(self, config: TrainConfig, log: Log, step: int, seconds: float, visible: bool = True) -> None:
         self.config, self.log = config, log
+        self.meter = Meter(config.batch_size, step, seconds)
         self.last_score = ""  # of the newest quick evaluation
         total = config.steps or round(60 * config.minutes)
         self.bar = tqdm(
@@ -38,13 +41,21 @@ class Progress:
     def __exit__(self, *exception) -> None:
         self.bar.close()
 
-    def step(self, step: int, seconds: float, losses: dict[str, Tensor], lr: float) -> None:
+    def step(
+        self,
+        step: int,
+        seconds: float,
+        losses: dict[str, Tensor],
+        lr: float,
+        layer_losses: Callable[[], dict[str, Tensor]],
+    ) -> None:
         """A step is done; its losses are read (which waits for a GPU) only where they are logged."""
         c, bar = self.config, self.bar
         bar.update(min(bar.total, step if c.steps else int(seconds)) - bar.n)
         if step % c.log_steps == 0 or step == 1:
             values = {name: float(losses[name]) for name in (*LOSSES, "total")}
-            self.log.write("train", step, seconds, lr=lr, **values)
+            by_layer = {name: loss.tolist() for name, loss in layer_losses().items()}
+            self.log.write("train", step, seconds, lr=lr, **values, by_layer=by_layer, **self.meter.read(step, seconds))
             shown = "  ".join(f"{name} {values[name]:.2f}" for name in LOSSES)
             bar.set_postfix_str(f"step {step}  {shown}{self.last_score}")
 

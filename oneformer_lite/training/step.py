@@ -43,6 +43,7 @@ class Optimization:
 
     def __init__(self, model: nn.Module, criterion: nn.Module, config: TrainConfig, processes: Processes) -> None:
         self.model, self.config, self.processes = model, config, processes
+        self.criterion, self.by_layer = criterion, []  # of the newest step's micro-batches
         apply_switches(model, config)
         self.objective = processes.wrap(Objective(model, criterion))
         self.optimizer = build_optimizer(model, config)
@@ -61,18 +62,26 @@ class Optimization:
         lr = set_lr(self.optimizer, lr_factor(number, progress, c))
         self.optimizer.zero_grad(set_to_none=True)
         torch.manual_seed(_word(c.seed, number, self.processes.rank))  # dropout and drop path
-        means = []
+        means, self.by_layer = [], []
         for i, batch in enumerate(batches):
             with self._gradients_exchanged(last=i + 1 == len(batches)):
                 with self._precision():
                     losses = self.objective(batch, self._seeds(number, i, len(batches), batch))
                 means.append(self.processes.mean(losses))
+                self.by_layer.append(dict(self.criterion.by_prediction))
                 if not torch.isfinite(means[-1]["total"]):
                     self._skip_loss(number, batch, losses)
                     return means[-1], lr
                 self.scaler.scale(losses["total"] / len(batches)).backward()
         self._update(number)
         return {name: sum(mean[name] for mean in means) / len(means) for name in means[0]}, lr
+
+    def layer_losses(self) -> dict[str, Tensor]:
+        """Class, mask and dice loss [L] of the newest step by prediction: before the first decoder layer, then
+        after each. All processes ask at once."""
+        names = self.by_layer[0]
+        mean = {name: sum(losses[name] for losses in self.by_layer) / len(self.by_layer) for name in names}
+        return self.processes.mean(mean)
 
     def state_dict(self) -> dict:
         return {

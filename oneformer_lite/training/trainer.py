@@ -134,7 +134,7 @@ class Trainer:
             losses, lr = self.train_step([next(batches).to(self.device) for _ in range(c.accumulate)])
             self.step += 1
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
-            progress.step(self.step, self.seconds, losses, lr)
+            progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses)
             if self._evaluation_due() and self.processes.is_first:
                 self._quick_evaluation(progress)
             by_step = c.save_steps and self.step % c.save_steps == 0

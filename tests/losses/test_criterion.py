@@ -126,6 +126,7 @@ def test_all_predictions_count_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     same_points(monkeypatch)
     out, given, criterion = output(layers=4), targets(3, 2), Criterion(CONFIG)
     together = criterion(out, given)
+    by_prediction = dict(criterion.by_prediction)
     parts = []
     for prediction in out.predictions:
         single = dataclasses.replace(
@@ -135,6 +136,8 @@ def test_all_predictions_count_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("class", "mask", "dice"):
         expected = sum(part[name].item() for part in parts)
         assert together[name].item() == pytest.approx(expected, rel=1e-5), name
+        each = [part[name].item() for part in parts]
+        assert by_prediction[name].tolist() == pytest.approx(each, rel=1e-5) and not by_prediction[name].requires_grad
     assert together["contrastive"].item() == pytest.approx(parts[0]["contrastive"].item())  # only once
 
 

@@ -19,6 +19,7 @@ from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError, OneFormerLiteError
 from oneformer_lite.training import toytown_training
 from oneformer_lite.training.launch import place
+from oneformer_lite.training.meter import MEASURED
 from oneformer_lite.training.state import LAUNCHER_LOCK, locked, read_recipe, write_recipe, write_state
 from oneformer_lite.training.supervisor import cause
 
@@ -79,7 +80,7 @@ def test_launched_stopped_and_resumed_ends_bit_equal_to_train(data: Path, tmp_pa
     there = ofl.from_pretrained(tmp_path / "launched/model")
     for (name, a), b in zip(here.model.state_dict().items(), there.state_dict().values()):
         assert torch.equal(a, b), name
-    losses = [[{k: v for k, v in r.items() if k != "seconds"} for r in h] for h in (here.history, run.history)]
+    losses = [[{k: v for k, v in r.items() if k not in MEASURED} for r in h] for h in (here.history, run.history)]
     assert losses[0] == losses[1]
 
 

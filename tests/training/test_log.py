@@ -1,0 +1,65 @@
+"""The log of a run: what is measured, how it is rounded, and how a reader follows it while it grows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oneformer_lite.training.log import LOG, Log, LogReader, read_log
+from oneformer_lite.training.meter import Meter, peak_memory
+
+
+def test_values_are_rounded_and_lists_more_so(tmp_path):
+    log = Log(tmp_path)
+    log.write("train", 1, 0.123, lr=1e-3 / 3, mask=float("nan"), by_layer={"mask": [1 / 3, float("inf")]}, memory_mb=7)
+    assert (tmp_path / LOG).read_text() == (
+        '{"kind": "train", "step": 1, "seconds": 0.12, "lr": 0.000333333, "mask": null, '
+        '"by_layer": {"mask": [0.3333, null]}, "memory_mb": 7}\n'
+    )
+
+
+def test_a_reader_follows_a_log_that_grows_and_one_that_is_written_anew(tmp_path):
+    reader = LogReader(tmp_path)
+    assert reader.read() == []
+    log = Log(tmp_path)
+    for step in (1, 2, 3):
+        log.write("train", step, step)
+    first = reader.read()
+    assert [r["step"] for r in first] == [1, 2, 3] and reader.read() == first
+    with (tmp_path / LOG).open("a") as file:
+        file.write('{"kind": "train", "st')  # a line that is being written
+    assert [r["step"] for r in reader.read()] == [1, 2, 3]
+    with (tmp_path / LOG).open("a") as file:
+        file.write('ep": 4}\n')
+    assert [r["step"] for r in reader.read()] == [1, 2, 3, 4]
+    assert [r["step"] for r in first] == [1, 2, 3]  # what was handed out stays
+    again = Log(tmp_path, step=2)  # a resumed run cuts off what it will do again
+    assert [r["step"] for r in reader.read()] == [1, 2]
+    again.write("train", 3, 3, total=5.0)
+    assert reader.read() == read_log(tmp_path) == again.records
+
+
+def test_only_new_bytes_are_read(tmp_path, monkeypatch):
+    log, reader, parsed = Log(tmp_path), LogReader(tmp_path), []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda line: parsed.append(line) or loads(line))
+    for step in (1, 2, 3):
+        log.write("train", step, step)
+        reader.read()
+    assert len(parsed) == 3
+
+
+def test_images_a_second_count_from_one_reading_to_the_next():
+    meter = Meter(batch_size=8, step=100, seconds=50.0)
+    assert meter.read(110, 60.0)["images_per_second"] == pytest.approx(8.0)
+    assert meter.read(111, 60.5)["images_per_second"] == pytest.approx(16.0)
+    assert meter.read(111, 60.5)["images_per_second"] is None  # no time has passed
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="compares with Linux's own account in /proc")
+def test_peak_memory_is_what_the_system_says():
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    kib = int(lines["VmHWM"].split()[0])
+    assert peak_memory() == pytest.approx(kib * 1024 / 1e6, rel=0.02)
