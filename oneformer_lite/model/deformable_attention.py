@@ -7,6 +7,7 @@ Lesson 03. Zhu et al., "Deformable DETR" (ICLR 2021), equation 3; official
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 Shapes = list[tuple[int, int]]  # height and width of each level
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # cached: see sine_positions
+def level_sizes(shapes: tuple[tuple[int, int], ...], device: torch.device | str = "cpu") -> Int[Tensor, "L 2"]:
+    """Width and height of each level, in the order of a location's (x, y)."""
+    return torch.tensor([(w, h) for h, w in shapes], device=device)
 
 
 def sample_by_grid(
@@ -48,7 +56,7 @@ def bilinear_corners(
     the row below), the weights 0.75 and 0.25 (and 0 and 0). Pixels outside a level weigh nothing.
     """
     device = locations.device
-    size = torch.tensor([(w, h) for h, w in shapes], device=device)[:, None]  # [L, 1, 2] as (x, y)
+    size = level_sizes(tuple(shapes), device)[:, None]  # [L, 1, 2]
     start = torch.tensor([0, *[h * w for h, w in shapes[:-1]]], device=device).cumsum(0)[:, None]  # [L, 1]
     pixel = locations * size.to(locations.dtype) - 0.5  # pixel centres lie at whole numbers
     corner = pixel.detach().floor()
@@ -145,8 +153,8 @@ class DeformableAttention(nn.Module):
         Places stay in float32 when the rest is in half precision, whose steps are as wide as pixels.
         """
         offsets = self.sampling_offsets(query).unflatten(-1, (self.heads, self.levels, self.points, 2))
-        size = reference.new_tensor([(w, h) for h, w in shapes])  # offsets are in pixels of their level
-        locations = reference[:, None, None, None] + offsets / size[:, None]
+        size = level_sizes(tuple(shapes), reference.device).to(reference.dtype)
+        locations = reference[:, None, None, None] + offsets / size[:, None]  # offsets are in pixels of their level
         weights = self.attention_weights(query).unflatten(-1, (self.heads, -1)).softmax(-1)
         return locations, weights.unflatten(-1, (self.levels, self.points))
 

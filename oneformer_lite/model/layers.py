@@ -14,8 +14,8 @@ from torch import Tensor, nn
 class MLP(nn.Module):
     """``num_layers`` linear layers with ReLU between them.
 
-    The official task MLP and text projector have two, the mask head three (FACTS of the released
-    model: the ReLU does not follow the last layer).
+    The official task MLP and text projector have two, the mask head three (official ``MLP`` in
+    ``oneformer_transformer_decoder.py``: no ReLU after the last).
     """
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int) -> None:

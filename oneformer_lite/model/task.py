@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..data.sample import check_task
@@ -20,9 +20,9 @@ from .tokenizer import tokenize
 
 @lru_cache
 @torch.inference_mode(False)  # cached: see sine_positions
-def task_ids(task: str, length: int = 77) -> Tensor:
-    """int64 [length]: the token ids of "the task is {task}", padded with zeros."""
-    return tokenize([f"the task is {check_task(task)}"], length)[0]
+def task_ids(task: str, length: int = 77, device: torch.device | str = "cpu") -> Int[Tensor, "length"]:
+    """The token ids of "the task is {task}", padded with zeros."""
+    return tokenize([f"the task is {check_task(task)}"], length)[0].to(device)
 
 
 class TaskEncoder(nn.Module):
@@ -38,5 +38,6 @@ class TaskEncoder(nn.Module):
         self.mlp = MLP(length, dim, dim, num_layers=2)
 
     def forward(self, tasks: Sequence[str]) -> Float[Tensor, "B C"]:
-        ids = torch.stack([task_ids(task, self.length) for task in tasks])
-        return self.mlp(ids.to(self.mlp.layers[0].weight))
+        weight = self.mlp.layers[0].weight
+        ids = torch.stack([task_ids(task, self.length, weight.device) for task in tasks])  # [B, length]
+        return self.mlp(ids.to(weight.dtype))

@@ -37,7 +37,8 @@ class TextEncoder(nn.Module):
     """Token ids to one feature per text, read at the end-of-text token.
 
     In a causal encoder that token sees what stands before it and nothing after: the padding behind
-    it can be cut at the longest text without changing a digit.
+    it can be cut at the longest text without changing a digit. Ids come from the tokenizer, on the CPU: there the
+    longest text is known without waiting for a GPU.
     """
 
     def __init__(self, width: int, heads: int, layers: int, length: int, causal: bool) -> None:
@@ -68,12 +69,13 @@ class TextEncoder(nn.Module):
         end = ids.argmax(dim=1)  # the end token has the largest id
         if self.causal:
             ids = ids[:, : int(end.max()) + 1]
-        length = ids.shape[1]
+        length, device = ids.shape[1], self.token_embedding.weight.device
+        ids, end = (t.to(device, non_blocking=True) for t in (ids, end))
         x = self.token_embedding(ids) + self.positional_embedding[:length]
         allowed = x.new_ones(length, length, dtype=torch.bool).tril()[None] if self.causal else None
         for layer in self.layers:
             x = layer(x, allowed)
-        return self.norm(x)[torch.arange(len(ids), device=x.device), end]
+        return self.norm(x)[torch.arange(len(ids), device=device), end]
 
 
 class TextMapper(nn.Module):
@@ -101,8 +103,8 @@ class TextMapper(nn.Module):
         # most of the texts are the same padding sentence: encode each distinct one once and gather
         distinct = sorted({text for list_ in padded for text in list_})
         row = {text: i for i, text in enumerate(distinct)}
-        device = self.context.weight.device
-        features = self.projector(self.encoder(tokenize(distinct, self.encoder.length).to(device)))
-        index = torch.tensor([[row[text] for text in list_] for list_ in padded], device=device)
+        features = self.projector(self.encoder(tokenize(distinct, self.encoder.length)))  # [U, C]
+        index = torch.tensor([[row[text] for text in list_] for list_ in padded])  # [B, T]
+        index = index.to(features.device, non_blocking=True)
         context = self.context.weight.expand(len(padded), -1, -1)
         return torch.cat([features[index], context], dim=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from panoptic_files import edit_json, read
 
 from oneformer_lite.data.panoptic import PanopticDataset, save_sample, write_panoptic
 from oneformer_lite.data.sample import TASKS, Sample
@@ -17,16 +18,6 @@ from oneformer_lite.errors import DataError
 
 def write(folder: Path, samples: list[Sample]) -> None:
     write_panoptic(folder / "images", folder / "panoptic.json", folder / "panoptic", samples)
-
-
-def read(folder: Path) -> PanopticDataset:
-    return PanopticDataset(str(folder / "images"), folder / "panoptic.json", folder / "panoptic")
-
-
-def edit_json(folder: Path, change) -> None:
-    content = json.loads((folder / "panoptic.json").read_text())
-    change(content)
-    (folder / "panoptic.json").write_text(json.dumps(content))
 
 
 def test_written_samples_read_back_identically(panoptic_folder, make_sample):

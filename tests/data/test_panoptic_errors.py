@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from panoptic_files import edit_json, read
 from PIL import Image
 
-from oneformer_lite.data.panoptic import PanopticDataset
 from oneformer_lite.errors import DataError
-
-
-def read(folder: Path) -> PanopticDataset:
-    return PanopticDataset(str(folder / "images"), folder / "panoptic.json", folder / "panoptic")
-
-
-def edit_json(folder: Path, change) -> None:
-    content = json.loads((folder / "panoptic.json").read_text())
-    change(content)
-    (folder / "panoptic.json").write_text(json.dumps(content))
 
 
 def assert_names(error: pytest.ExceptionInfo, *parts: object) -> None:

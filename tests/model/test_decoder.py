@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch_modules import torch_attention
 
 from oneformer_lite.model.decoder import DecoderLayer, MaskedDecoder, attention_region
-from oneformer_lite.model.layers import Attention, sine_positions
+from oneformer_lite.model.layers import sine_positions
 from oneformer_lite.model.output import Predictions, Trace
 
 DIM = 16
@@ -76,17 +77,6 @@ def test_the_shortcut_equals_resizing_full_masks() -> None:
     for ours, theirs in zip(result, expected):
         assert torch.allclose(ours.class_logits, theirs.class_logits, atol=1e-5)
         assert torch.allclose(ours.mask_logits, theirs.mask_logits, atol=1e-5)
-
-
-def torch_attention(ours: Attention) -> nn.MultiheadAttention:
-    """PyTorch's module with our weights."""
-    theirs = nn.MultiheadAttention(DIM, ours.num_heads, batch_first=True).double()
-    projections = (ours.q_proj, ours.k_proj, ours.v_proj)
-    with torch.no_grad():
-        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in projections]))
-        theirs.in_proj_bias.copy_(torch.cat([p.bias for p in projections]))
-    theirs.out_proj.load_state_dict(ours.out_proj.state_dict())
-    return theirs
 
 
 @pytest.mark.parametrize("need_weights", [False, True])

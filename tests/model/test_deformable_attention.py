@@ -11,6 +11,7 @@ from transformers.models.oneformer.modeling_oneformer import multi_scale_deforma
 
 from oneformer_lite.model.deformable_attention import (
     DeformableAttention,
+    level_sizes,
     sample,
     sample_by_bag,
     sample_by_grid,
@@ -139,6 +140,14 @@ def test_offsets_are_pixels_of_their_level_and_weights_sum_to_one() -> None:
     below = locations[0, 0, 1, :, 0]  # head 1, a quarter turn on: one pixel down
     assert torch.allclose(below, torch.tensor([[0.25, 0.5 + 1 / 2], [0.25, 0.5 + 1 / 1]]), atol=1e-6)
     assert torch.allclose(weights.sum((-1, -2)), torch.ones(1, 1, 4))
+
+
+def test_cached_sizes_may_be_used_after_inference() -> None:
+    level_sizes.cache_clear()
+    with torch.inference_mode():
+        level_sizes(((2, 4), (1, 2)))
+    sizes = level_sizes(((2, 4), (1, 2)))
+    assert sizes.tolist() == [[4, 2], [2, 1]] and not sizes.is_inference()
 
 
 def test_whole_module_equals_its_parts() -> None:

@@ -8,27 +8,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch_modules import torch_attention
 from transformers.models.oneformer.modeling_oneformer import OneFormerSinePositionEmbedding
 
 from oneformer_lite.model.layers import MLP, Attention, ConvNorm, FeedForward, sine_positions, xavier_init
-
-
-def torch_attention(ours: Attention, dim: int) -> nn.MultiheadAttention:
-    """PyTorch's module with the weights of ours."""
-    theirs = nn.MultiheadAttention(dim, ours.num_heads, batch_first=True)
-    projections = (ours.q_proj, ours.k_proj, ours.v_proj)
-    with torch.no_grad():
-        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in projections]))
-        theirs.in_proj_bias.copy_(torch.cat([p.bias for p in projections]))
-        theirs.out_proj.load_state_dict(ours.out_proj.state_dict())
-    return theirs
 
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_equals_torch(masked: bool) -> None:
     torch.manual_seed(0)
     ours = Attention(12, 3)
-    theirs = torch_attention(ours, 12)
+    theirs = torch_attention(ours)
     query, key, value = torch.randn(2, 5, 12), torch.randn(2, 7, 12), torch.randn(2, 7, 12)
     allowed = None
     blocked = None
