@@ -50,7 +50,7 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
         return np.repeat(grey[..., None], 3, axis=2)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
-    return np.array(picture.convert("RGB"))
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def read_image(path: str | Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,11 +62,13 @@ class Sample:
         """Height and width in pixels."""
         return self.image.shape[0], self.image.shape[1]
 
-    def segment_masks(self) -> np.ndarray:
-        """Bool [n, H, W]: the pixels of each segment, in the order of ``segments``."""
+    def segment_masks(self, places: Sequence[int] | None = None) -> np.ndarray:
+        """Bool [n, H, W]: the pixels of each segment, or of those at ``places``, in the order of ``segments``
+        or ``places``."""
         if self.masks is not None:
-            return self.masks
-        ids = np.array([s.id for s in self.segments], dtype=self.segment_map.dtype)
+            return self.masks if places is None else self.masks[list(places)]
+        segments = self.segments if places is None else [self.segments[place] for place in places]
+        ids = np.array([s.id for s in segments], dtype=self.segment_map.dtype)
         return self.segment_map[None] == ids[:, None, None]
 
     def replace(self, **changes) -> Sample:

@@ -53,26 +53,33 @@ def targets_for(sample: Sample, task: str) -> Targets:
             f"{sample.file_name or 'this sample'} cannot supply the {task} task: its annotation "
             f"supports {', '.join(sample.tasks)}. Sample only those tasks."
         )
-    keep = [
-        (segment.class_id, mask)
-        for segment, mask in zip(sample.segments, sample.segment_masks())
-        if not segment.is_crowd and mask.any()
-        and (task != "instance" or sample.categories[segment.class_id].is_thing)
+    wanted = [
+        place
+        for place, segment in enumerate(sample.segments)
+        if not segment.is_crowd and (task != "instance" or sample.categories[segment.class_id].is_thing)
     ]
+    wanted.sort(key=lambda place: sample.segments[place].class_id)  # stable: in a class the annotation's order
+    masks = sample.segment_masks(wanted)
+    visible = masks.any((1, 2))
+    masks = masks if visible.all() else masks[visible]
+    class_ids = [sample.segments[place].class_id for place, keep in zip(wanted, visible) if keep]
     if task == "semantic":
-        merged: dict[int, np.ndarray] = {}
-        for class_id, mask in keep:
-            merged[class_id] = merged[class_id] | mask if class_id in merged else mask
-        keep = list(merged.items())
-    keep.sort(key=lambda pair: pair[0])  # stable: segments of a class stay in annotation order
-    height, width = sample.size
-    masks = np.stack([mask for _, mask in keep]) if keep else np.zeros((0, height, width), bool)
+        masks, class_ids = _merged(masks, class_ids)
     return Targets(
         masks=torch.from_numpy(masks),
-        labels=torch.tensor([class_id for class_id, _ in keep], dtype=torch.int64),
-        texts=[f"a photo with a {sample.categories[class_id].name}" for class_id, _ in keep],
+        labels=torch.tensor(class_ids, dtype=torch.int64),
+        texts=[f"a photo with a {sample.categories[class_id].name}" for class_id in class_ids],
         task=task,
     )
+
+
+def _merged(masks: np.ndarray, class_ids: list[int]) -> tuple[np.ndarray, list[int]]:
+    """One mask bool [H, W] for each class, from masks bool [n, H, W] in the order of their classes."""
+    classes = sorted(set(class_ids))
+    merged = np.zeros((len(classes), *masks.shape[1:]), bool)
+    for mask, class_id in zip(masks, class_ids):
+        merged[classes.index(class_id)] |= mask
+    return merged, classes
 
 
 def pad_texts(texts: Sequence[str], task: str, num_texts: int) -> list[str]:

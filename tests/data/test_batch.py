@@ -63,6 +63,19 @@ def test_collate_pictures_of_different_sizes() -> None:
     assert batch.targets[1].masks.shape == (1, 64, 64) and batch.targets[1].masks.sum() == 600
 
 
+def test_collate_takes_flipped_and_read_only_pictures() -> None:
+    given = sample(20, 50)
+    given.image.setflags(write=False)
+    batch = collate([(given, "panoptic"), (given.replace(image=given.image[:, ::-1]), "panoptic")])
+    assert batch.images[0, :, :20, :50].equal(normalise(given.image))
+    assert batch.images[1, :, :20, :50].equal(batch.images[0, :, :20, :50].flip(-1))
+
+
+def test_nothing_is_copied_where_nothing_is_padded() -> None:
+    tensor = torch.ones(2, 32, 64)
+    assert pad_to(tensor, (32, 64)) is tensor and pad_to(tensor, (64, 64)).shape == (2, 64, 64)
+
+
 def test_a_picture_without_targets() -> None:
     empty = sample(16, 16).replace(segments=())
     batch = collate([(empty, "instance"), (sample(16, 16), "instance")])
@@ -81,3 +94,9 @@ def test_to_moves_every_tensor() -> None:
 def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         collate([])
+
+
+@pytest.mark.parametrize("given", ["alone", "with a number"])
+def test_samples_without_tasks_are_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"\(sample, task\) pairs, got a .*: write collate"):
+        collate([sample(16, 16)] if given == "alone" else [(3, "panoptic")])

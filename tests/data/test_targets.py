@@ -52,6 +52,35 @@ def test_masks_labels_and_texts_in_class_order(task: str, labels: list, ids: lis
     assert targets.task == task and len(targets) == len(labels)
 
 
+def plain_targets(sample: Sample, task: str) -> tuple[list[np.ndarray], list[int]]:
+    """The definition, one pixel mask after the other."""
+    found = [
+        (segment.class_id, sample.segment_map == segment.id)
+        for segment in sample.segments
+        if not segment.is_crowd and (sample.segment_map == segment.id).any()
+    ]
+    if task == "instance":
+        found = [(class_id, mask) for class_id, mask in found if sample.categories[class_id].is_thing]
+    if task == "semantic":
+        classes = {class_id for class_id, _ in found}
+        found = [(c, np.any([mask for class_id, mask in found if class_id == c], axis=0)) for c in classes]
+    found.sort(key=lambda pair: pair[0])
+    return [mask for _, mask in found], [class_id for class_id, _ in found]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_equal_to_the_plain_definition(task: str) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        drawn = rng.integers(0, 9, (5, 7)).astype(np.int32)
+        segments = tuple(SegmentInfo(i, int(rng.integers(4)), bool(rng.random() < 0.2)) for i in rng.permutation(12))
+        given = sample(image=np.zeros((5, 7, 3), np.uint8), segment_map=drawn, segments=segments)
+        masks, labels = plain_targets(given, task)
+        came = targets_for(given, task)
+        assert came.labels.tolist() == labels and len(came.masks) == len(masks)
+        assert all(np.array_equal(a, b) for a, b in zip(came.masks.numpy(), masks))
+
+
 def test_order_of_segments_in_the_file_does_not_matter_between_classes() -> None:
     turned = targets_for(sample(segments=SEGMENTS[::-1]), "semantic")
     straight = targets_for(sample(), "semantic")
