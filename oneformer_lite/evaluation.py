@@ -17,7 +17,7 @@ from .config import ModelConfig
 from .data.batch import pad_to, padded_size
 from .data.sample import TASKS, Category, Sample, check_task
 from .errors import ConfigError
-from .inference import prepare, raw_predictions, read_prediction
+from .inference import check_model, prepare, raw_predictions, read_prediction
 from .metrics import InstanceMetric, PanopticMetric, ResultFiles, SemanticMetric, semantic_labels
 from .model import OneFormer
 
@@ -45,7 +45,13 @@ def evaluate(
     predictions in COCO's formats (:class:`~oneformer_lite.metrics.ResultFiles`). ``progress(done, total)``
     counts images.
     """
-    tasks = [check_task(task) for task in tasks]
+    check_model(model)
+    tasks = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
+    if not (hasattr(dataset, "tasks") and hasattr(dataset, "categories")):
+        raise ConfigError(
+            f"a {type(dataset).__name__} is no data set with tasks and categories: ofl.data has those that are, such "
+            "as Toytown and PanopticDataset"
+        )
     if unsupported := [task for task in tasks if task not in dataset.tasks]:
         raise ConfigError(
             f"the data set's annotation supports {', '.join(dataset.tasks)}, not {', '.join(unsupported)}"

@@ -23,6 +23,7 @@ from .data.batch import normalise
 from .data.equalize import equalized
 from .data.image import read_image, write_image
 from .data.sample import Category, check_task
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from .model import OneFormer
@@ -32,7 +33,12 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Segment:
-    """One found segment; ``id`` is its number in the segment map, ``area`` its pixels."""
+    """One found segment; ``id`` is its number in the segment map, ``area`` its pixels.
+
+    ``score``, 0 to 1, is for panoptic segments the class probability (of the surest query, where stuff was merged),
+    for instances that times the mean mask probability inside the mask, as in the official code. For semantic
+    segments, to which that gives none, it is the class's share of all class scores, averaged over its pixels.
+    """
 
     id: int
     class_id: int
@@ -224,10 +230,11 @@ def read_prediction(
         return Prediction(task, image, segments, categories, masks=masks)
     scores = semantic_inference(raw)
     best, labels = scores.max(0)
+    share = best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)  # scores themselves may exceed 1
     present = labels.unique().tolist()
     regions = [labels == class_id for class_id in present]
     segments = [
-        segment(i, class_id, best[region].mean(), region.sum())
+        segment(i, class_id, share[region].mean(), region.sum())
         for i, (class_id, region) in enumerate(zip(present, regions), start=1)
     ]
     return Prediction(task, image, segments, categories, label_map=labels.cpu().numpy())
@@ -252,6 +259,7 @@ def predict(
     instances below it are left out.
     """
     check_task(task)
+    check_model(model)
     pixels = _pixels(image)
     was_training = model.training
     model.eval()
@@ -262,6 +270,16 @@ def predict(
         model.train(was_training)
     raw = raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
     return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
+
+
+def check_model(model: OneFormer) -> None:
+    """Raises :class:`ConfigError` where a name, a folder or something else was given instead of the model."""
+    if isinstance(model, (str, Path)):
+        raise ConfigError(
+            f'expected a model, got the name {str(model)!r}: ofl.from_pretrained("{model}") loads it'
+        )
+    if not isinstance(model, torch.nn.Module):
+        raise ConfigError(f"expected a model first, got a {type(model).__name__}")
 
 
 def _pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:

@@ -112,12 +112,16 @@ def test_instance_files_are_judged_with_their_own_overlapping_masks(overlapping,
 def test_progress_counts_images_and_the_mode_is_restored(dataset):
     model = ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), pretrained=False)).train()
     seen = []
-    ofl.evaluate(model, Listed(dataset), ("semantic",), batch_size=4, progress=lambda *a: seen.append(a))
+    ofl.evaluate(model, Listed(dataset), "semantic", batch_size=4, progress=lambda *a: seen.append(a))
     assert seen == [(4, 6), (6, 6)] and model.training
 
 
 def test_what_cannot_be_judged_is_refused(dataset):
     model = ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), pretrained=False))
+    with pytest.raises(ConfigError, match="a list is no data set with tasks and categories"):
+        ofl.evaluate(model, dataset)
+    with pytest.raises(ConfigError, match="ofl.from_pretrained"):
+        ofl.evaluate("toytown", Listed(dataset))
     only = Listed(dataset)
     only.tasks = ("semantic",)
     with pytest.raises(ConfigError, match="supports semantic, not panoptic"):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import oneformer_lite as ofl
-from oneformer_lite.inference import raw_predictions
+from oneformer_lite.inference import RawPrediction, prepare, raw_predictions, read_prediction, semantic_inference
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def picture():
 @pytest.mark.parametrize("task", ofl.data.TASKS)
 def test_a_prediction_has_the_size_of_the_picture(model, picture, task):
     p = ofl.predict(model, picture, task, min_score=0.0)
-    assert p.task == task
+    assert p.task == task and all(0 <= s.score <= 1 for s in p.segments)
     maps = {"panoptic": p.segment_map, "semantic": p.label_map, "instance": p.masks}
     filled = maps.pop(task)
     assert filled.shape[-2:] == (96, 160) and all(m is None for m in maps.values())
@@ -41,6 +41,24 @@ def test_a_prediction_has_the_size_of_the_picture(model, picture, task):
         assert s.area == area
     if task == "instance":
         assert all(s.is_thing for s in p.segments) and list(p.scores) == sorted(p.scores, reverse=True)
+
+
+def test_semantic_scores_are_shares_of_the_pixels_class_scores(model, picture):
+    """By hand from the class scores, which exceed 1 where several queries agree; and 1 where one class has all."""
+    p = ofl.predict(model, picture, "semantic")
+    with torch.inference_mode():
+        x = prepare(picture, model.config)
+        scores = semantic_inference(raw_predictions(model(x[None], "semantic"), [x.shape[-2:]], [picture.shape[:2]])[0])
+    assert scores.max() > 1
+    share = (scores.max(0).values / scores.sum(0)).numpy()
+    for s in p.segments:
+        assert s.score == pytest.approx(share[p.label_map == s.class_id].mean(), rel=1e-5)
+    classes, masks = torch.full((2, 4), -90.0), torch.full((2, 4, 4), 9.0)
+    classes[:, 1] = 90.0
+    things = [ofl.data.Category(i, str(i), True) for i in range(3)]
+    sure = RawPrediction(classes, masks, (16, 16), (16, 16), (16, 16))
+    (segment,) = read_prediction(sure, "semantic", picture[:16, :16], model.config, tuple(things)).segments
+    assert segment.class_id == 1 and segment.score == 1
 
 
 def test_paths_pil_images_and_arrays_are_the_same(model, picture, tmp_path):
@@ -88,6 +106,10 @@ def test_bad_pictures_and_tasks_get_a_sentence(model, picture, tmp_path):
         ofl.predict(model, picture[:0, :4], "panoptic")
     with pytest.raises(ofl.errors.DataError, match="nowhere.jpg does not exist"):
         ofl.predict(model, tmp_path / "nowhere.jpg", "panoptic")
+    with pytest.raises(ofl.errors.ConfigError, match=r"got the name 'toytown': ofl.from_pretrained\("):
+        ofl.predict("toytown", picture, "panoptic")
+    with pytest.raises(ofl.errors.ConfigError, match="expected a model first, got a ndarray"):
+        ofl.predict(picture, model, "panoptic")
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(ofl.errors.DataError, match="empty.jpg is empty"):
         ofl.predict(model, tmp_path / "empty.jpg", "panoptic")

@@ -171,7 +171,16 @@ def _tuples(value):
 
 
 def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelConfig:
-    """``config`` with the classes of a data set (``dataset.categories``)."""
+    """``config`` with the classes of a data set (``dataset.categories``).
+
+    Raises :class:`ConfigError` for names alone: which classes are things decides how they are segmented.
+    """
+    for category in categories:
+        if not isinstance(category, Category):
+            raise ConfigError(
+                f"categories must be a data set's, got {category!r}: take dataset.categories, or write "
+                "[ofl.data.Category(1, name, is_thing), ...]"
+            )
     return replace(
         config,
         num_classes=len(categories),

@@ -54,6 +54,11 @@ def test_for_classes_takes_everything_from_the_data_set() -> None:
     assert c.num_classes == 2 and c.categories == categories
 
 
+def test_names_alone_are_no_classes() -> None:
+    with pytest.raises(ConfigError, match=r"got 'sea': take dataset.categories, or write \[ofl.data.Category"):
+        for_classes(config.coco_r50(), ["sea", "ship"])
+
+
 def test_lists_from_json_become_tuples() -> None:
     c = config.toytown()
     assert ModelConfig(**json.loads(json.dumps(dataclasses.asdict(c)))) == c
