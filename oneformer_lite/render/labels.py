@@ -14,6 +14,7 @@ _INK = (255, 255, 255, 255)
 _PILL = (18, 22, 30, 190)
 _LINE = 1.5  # a pill's height in letter heights
 _LETTER = 0.55  # a letter's mean width in letter heights
+_MAP_SIDE = 1000  # pixels of the longer side on which places for labels are looked for
 
 
 def label_size(size: tuple[int, int]) -> int:
@@ -28,24 +29,38 @@ def label_items(
 
     A label sits at the point deepest inside its segment, or just above it where it would hide it.
     ``segment_map`` int [H, W]; ``names`` segment id -> text; ``size`` as in :func:`draw_labels`.
-    Segments under ``min_share`` of the picture get no label.
+    Segments under ``min_share`` of the picture get no label. Large maps are read at every second, third ... pixel.
     """
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import find_objects
 
+    step = -(-max(segment_map.shape) // _MAP_SIDE)
+    small = segment_map[::step, ::step]
+    ids, places = np.unique(small, return_inverse=True)
+    places = places.reshape(small.shape)
+    areas, boxes = np.bincount(places.ravel()), find_objects(places + 1)
+    numbers = {int(segment_id): number for number, segment_id in enumerate(ids)}
     found = []
     for segment_id, name in names.items():
-        mask = segment_map == segment_id
-        area = int(mask.sum())
-        if area == 0 or area < min_share * mask.size:
+        number = numbers.get(segment_id)
+        if number is None or areas[number] < min_share * small.size:
             continue
-        # A frame of zeros makes the picture's edge count as the segment's edge.
-        depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
+        box = boxes[number]
+        y, x = _deepest(places[box] == number)
+        y, x = step * (box[0].start + y), step * (box[1].start + x)
         pill = size * _LINE * size * (_LETTER * len(name) + 1)
-        if area < 3 * pill:
-            y = np.flatnonzero(mask.any(axis=1))[0] - size * _LINE / 2
-        found.append((area, (name, (int(x), int(y)))))
+        if areas[number] * step**2 < 3 * pill:
+            y = int(step * box[0].start - size * _LINE / 2)
+        found.append((areas[number], (name, (x, y))))
     return [item for _, item in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _deepest(mask: np.ndarray) -> tuple[int, int]:
+    """Row and column of the pixel farthest from the mask's edge; the edge of the array counts as one."""
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return int(row), int(column)
 
 
 def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = None) -> np.ndarray:

@@ -20,6 +20,7 @@ from .labels import draw_labels, label_items, label_size
 from .overlay import enlarge, enlarge_map, overlay, overlay_labels, overlay_masks, stack_masks
 
 _PAGE_PIXELS, _LONGEST = 400, 1600
+_NAMED = 1 / 3  # share of an instance that must be visible for its name
 
 
 class PredictedSegment(HasClass, Protocol):
@@ -126,7 +127,10 @@ def render_instances(
     scale: int | None = None,
     labels: bool = True,
 ) -> np.ndarray:
-    """Instance masks (bool [n, H, W]) on a faded picture, named, with their scores where given."""
+    """Instance masks (bool [n, H, W]) on a faded picture, named, with their scores where given.
+
+    An instance of which little can be seen, say because another query found it as well, gets no name.
+    """
     stacked = stack_masks(masks)
     one_each = np.arange(1, len(masks) + 1)[:, None, None]
     painted = _paint(
@@ -135,7 +139,9 @@ def render_instances(
         scale,
         lambda img, ids: overlay_masks(img, ids == one_each, class_ids, categories, scores),
     )
-    names = {i + 1: categories[class_id].name for i, class_id in enumerate(class_ids)}
+    visible = np.bincount(stacked.ravel(), minlength=len(masks) + 1)[1:]
+    named = visible >= _NAMED * masks.sum(axis=(1, 2))
+    names = {i + 1: categories[class_id].name for i, class_id in enumerate(class_ids) if named[i]}
     if scores is not None:
         names = {i: f"{name} {scores[i - 1]:.2f}" for i, name in names.items()}
     return _name(painted, stacked, names) if labels else painted

@@ -9,7 +9,8 @@ import pytest
 
 from oneformer_lite.data.sample import TASKS, SegmentInfo
 from oneformer_lite.errors import ConfigError
-from oneformer_lite.render import draw_labels, label_items, render_prediction, render_truth
+from oneformer_lite.render import draw_labels, label_items, render_instances, render_prediction, render_truth
+from oneformer_lite.render import prediction as render_module
 from oneformer_lite.render.prediction import page_scale
 
 
@@ -106,6 +107,25 @@ def test_names_stand_inside_large_segments_and_above_small_ones():
     (x, y), (post_x, post_y) = items[0][1], items[1][1]
     assert 50 <= x <= 70 and y == 50
     assert 150 <= post_x < 155 and post_y < 60
+
+
+def test_names_on_large_pictures_are_placed_on_a_coarser_map():
+    """The centre of the largest circle that fits, to some pixels, whatever the size; and the frame is an edge."""
+    ids = np.zeros((1500, 2500), dtype=np.int32)
+    ids[300:1101, 200:1001], ids[1200:, 1500:] = 7, 70_000
+    (sky, (x, y)), (_, (road_x, road_y)) = label_items(ids, {7: "sky", 70_000: "road"}, size=40)
+    assert sky == "sky" and abs(x - 600) <= 6 and abs(y - 700) <= 6
+    assert 1640 <= road_x <= 2360 and abs(road_y - 1350) <= 6
+
+
+def test_an_instance_that_another_hides_has_no_name(sample, monkeypatch):
+    """Two queries found one car, as often happens; each name would stand on the other."""
+    masks = np.zeros((3, 16, 24), dtype=bool)
+    masks[0, 4:15, 2:13], masks[1, 5:15, 2:13], masks[2, 4:15, 16:] = True, True, True
+    named = []
+    monkeypatch.setattr(render_module, "draw_labels", lambda image, items, size: named.extend(items) or image)
+    render_instances(sample.image, masks, [1, 1, 2], sample.categories, [0.9, 0.8, 0.7], scale=20)
+    assert sorted(text for text, _ in named) == ["car 0.80", "tree 0.70"]
 
 
 def test_labels_do_not_cover_each_other_nor_leave_the_frame():
