@@ -13,12 +13,14 @@ __version__ = "0.1.0"
 _MODULES = ("config", "data", "errors", "losses", "metrics", "model", "render", "training", "weights")
 _NAMES = {
     "ModelConfig": "config",
+    "Diagnosis": "diagnosis",
     "OneFormer": "model",
     "Prediction": "inference",
     "Run": "training.run",
     "Segment": "inference",
     "TrainConfig": "training.config",
     "TrainingResult": "training.trainer",
+    "doctor": "diagnosis",
     "evaluate": "evaluation",
     "from_pretrained": "weights",
     "launch": "training.launch",

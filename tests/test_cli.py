@@ -139,3 +139,17 @@ def test_the_demo_from_paint_to_report_stopped_and_taken_up(tmp_path):
     html = (out / "report.html").read_text()
     assert html.count("held-out scene") >= 10 and "oneformer_lite" in html
     assert ofl.from_pretrained(out / "model").config == ofl.config.toytown()
+
+
+def test_doctor_of_a_run(tmp_path, capsys) -> None:
+    from oneformer_lite.config import toytown
+    from oneformer_lite.training import toytown_training
+    from oneformer_lite.training.log import Log
+    from oneformer_lite.training.state import write_recipe
+
+    write_recipe(toytown(), toytown_training(out=str(tmp_path), data=str(tmp_path), minutes=1, batch_size=1), "cpu:1")
+    Log(tmp_path).write("train", 1, 1.0, total=3.0)
+    assert main(["doctor", "--run", str(tmp_path), "--html", str(tmp_path / "doctor.html")]) == 2
+    printed = capsys.readouterr()
+    assert "x   recipe: batch_size 1" in printed.out and "see the lines marked with a cross" in printed.err
+    assert "batch_size 1" in (tmp_path / "doctor.html").read_text()

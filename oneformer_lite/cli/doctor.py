@@ -1,19 +1,50 @@
-"""``oneformer-lite doctor``: is everything there?"""
+"""``oneformer-lite doctor``: is everything there, and what is wrong with a model, a data set or a run?"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..errors import OneFormerLiteError
-from .arguments import command
+from .arguments import MODEL, command, positive
 
 
 def add(commands) -> None:
-    command(commands, "doctor", run, "check the installation")
+    p = command(commands, "doctor", run, "check the installation, a model, a data set or a run")
+    p.add_argument("--model", help=f"model to examine: {MODEL}")
+    p.add_argument("--data", type=Path, help="data set to examine: folder in COCO's panoptic layout")
+    p.add_argument("--split", default="train", help="its name in the layout (COCO: train2017)")
+    p.add_argument("--run", type=Path, dest="folder", metavar="FOLDER", help="run to examine: its out folder")
+    p.add_argument("--images", type=positive(int), default=16, help="samples of the data set to look at")
+    p.add_argument("--html", type=Path, metavar="FILE", help="write the findings with pictures as a page as well")
 
 
 def run(args) -> None:
-    """Check what the package needs: Python, packages, disk, processors. Then let the model that comes with
-    the package segment one scene. Exits with status 2 if something is missing."""
-    from ..doctor import examine
+    """Without arguments: check what the package needs (Python, packages, disk, processors), then let the model that
+    comes with the package segment one scene. With a model, a data set, both, or a run: look for what makes
+    training fail, such as shifted or empty targets, class ids that are off, losses at zero and why, parameters
+    without gradient. Exits with status 2 if something is wrong."""
+    if args.model or args.data or args.folder:
+        _examine(args)
+        return
+    from ..installation import examine
 
     if not examine():
         raise OneFormerLiteError("something is missing: see the lines marked with a cross")
+
+
+def _examine(args) -> None:
+    from ..diagnosis import doctor
+    from ..files import replacing
+    from ..training.loader import open_split
+    from ..weights import from_pretrained
+
+    model = from_pretrained(args.model) if args.model else None
+    dataset = open_split(args.data, args.split) if args.data else None
+    diagnosis = doctor(model, dataset, run=args.folder, images=args.images)
+    print(diagnosis)
+    if args.html:
+        with replacing(args.html) as draft:
+            draft.write_text(diagnosis.to_html(), encoding="utf-8")
+        print(f"\nwith pictures: {args.html}")
+    if not diagnosis.healthy:
+        raise OneFormerLiteError(f"{diagnosis.summary()}: see the lines marked with a cross")

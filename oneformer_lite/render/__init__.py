@@ -2,6 +2,7 @@
 
 from .colors import label_colors, segment_colors
 from .curves import loss_curves, metric_curves
+from .findings import findings_html
 from .grid import contact_sheet, data_uri, png_bytes, webp_bytes
 from .labels import draw_labels, label_items
 from .model_map import model_map
@@ -31,6 +32,7 @@ __all__ = [
     "enlarge",
     "enlarge_map",
     "label_colors",
+    "findings_html",
     "label_items",
     "loss_curves",
     "metric_curves",

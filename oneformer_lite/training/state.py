@@ -50,6 +50,15 @@ def read_recipe(folder: str | Path) -> tuple[ModelConfig, TrainConfig, int | str
         raise CheckpointError(f"{path} is not the recipe of a run of this version ({error})") from error
 
 
+def keep_recipe(config: ModelConfig, train_config: TrainConfig) -> Path:
+    """:func:`write_recipe` of a run that starts or goes on here, on the devices it was launched on, if it was."""
+    try:
+        devices = read_recipe(train_config.out)[2]
+    except CheckpointError:
+        devices = "auto"
+    return write_recipe(config, train_config, devices)
+
+
 def write_state(folder: str | Path, state: str, reason: str = "") -> None:
     """``state``: "running", "finished", "stopped" or "failed", this with a ``reason``."""
     write_json(Path(folder) / STATE, {"state": state, "reason": reason})

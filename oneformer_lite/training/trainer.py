@@ -24,7 +24,7 @@ from .distributed import join_processes
 from .loader import open_split, training_batches
 from .log import Log
 from .progress import Progress, signals
-from .state import STOP, TRAINER_LOCK, locked, reported
+from .state import STOP, TRAINER_LOCK, keep_recipe, locked, reported
 from .step import Optimization
 
 
@@ -52,6 +52,7 @@ def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_d
         return _train(config, train_config, train_data, val_data)
     with locked(folder / TRAINER_LOCK), reported(folder) as report:
         result = _train(config, train_config, train_data, val_data)
+        keep_recipe(config, train_config)
         report("finished" if result.finished else "stopped")
         return result
 

@@ -124,6 +124,13 @@ def test_an_error_of_the_data_is_the_reason(data: Path, tmp_path: Path) -> None:
     assert run.reason.startswith("process 0: DataError: ") and "nowhere" in run.reason.splitlines()[0]
 
 
+def test_a_run_that_was_not_launched_is_found_as_well(data: Path, tmp_path: Path) -> None:
+    ofl.train(small_config(), recipe(data, tmp_path, steps=1))
+    run = ofl.Run.attach(tmp_path)
+    assert run.status == "finished" and [record["step"] for record in run.history] == [1]
+    assert read_recipe(tmp_path) == (small_config(), recipe(data, tmp_path, steps=1), "auto")
+
+
 def test_recipes_are_read_back_equal_and_strangers_refused(tmp_path: Path) -> None:
     config, settings = ofl.config.coco_swin_t(), ofl.training.coco_training(out=str(tmp_path), precision="bf16")
     write_recipe(config, settings, "cpu:2")

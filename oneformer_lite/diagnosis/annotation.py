@@ -1,0 +1,111 @@
+"""Is the annotation what the model takes it for? Samples alone are looked at, no model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..data.sample import Category, Sample
+from .findings import Finding
+
+MAX_VOID = 0.5  # share of pixels without a segment from which a sample counts as hardly annotated
+
+
+def check_shapes(samples: Sequence[Sample]) -> Finding:
+    """Pictures uint8 [H, W, 3], maps of the same size."""
+    name = "pictures and maps"
+    for sample in samples:
+        image, shape = sample.image, _mask_shape(sample)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            return Finding(
+                name, "fault", f"image {sample.image_id} is {image.dtype} {list(image.shape)}",
+                "Sample.image must be uint8 [H, W, 3] RGB: the model's normalisation expects 0 to 255",
+            )  # fmt: skip
+        if shape != sample.size:
+            return Finding(
+                name, "fault",
+                f"image {sample.image_id} has {_size(sample.size)} pixels, its segments {_size(shape)}: masks at the "
+                "wrong resolution",
+                "bring both to one size before the Sample is made (maps with nearest-neighbour resizing)",
+            )  # fmt: skip
+    return Finding(name, "fine", f"{len(samples)} pictures of {_sizes(samples)} pixels, maps of the same size")
+
+
+def check_range(samples: Sequence[Sample]) -> Finding:
+    """Brightness from 0 to 255, not 0 to 1."""
+    name, brightest = "brightness", max(int(sample.image.max()) for sample in samples)
+    if brightest <= 1:
+        return Finding(
+            name, "fault", f"the brightest value of {len(samples)} pictures is {brightest}: wrong normalisation",
+            "the pictures were scaled to 0..1 before they became uint8: multiply by 255 first",
+        )  # fmt: skip
+    return Finding(name, "fine", f"up to {brightest}, on average {np.mean([s.image.mean() for s in samples]):.0f}")
+
+
+def check_segments(samples: Sequence[Sample]) -> Finding:
+    """Every listed segment has pixels, every pixel a listed segment (or is void)."""
+    name = "segments"
+    without = [s.image_id for s in samples if not any(not g.is_crowd for g in s.segments)]
+    if len(without) == len(samples):
+        return Finding(
+            name, "fault", f"none of {len(samples)} samples has a segment: there is no ground truth to learn from",
+            "look at how segments are read: the class loss then only says \"no object\" and falls to 0",
+        )  # fmt: skip
+    for sample in samples:
+        pixels = sample.segment_masks().reshape(len(sample.segments), -1).sum(1) if sample.segments else np.zeros(0)
+        if empty := [s.id for s, n in zip(sample.segments, pixels) if n == 0]:
+            return Finding(
+                name, "fault", f"image {sample.image_id}: segments {empty[:5]} have no pixel (empty targets)",
+                "ids in Sample.segments must be those of the map; panoptic PNGs hold R + 256 G + 256^2 B",
+            )  # fmt: skip
+    void = float(np.mean([1.0 - _covered(sample) for sample in samples]))
+    counts = [len(s.segments) for s in samples]
+    evidence = f"{min(counts)} to {max(counts)} a picture, {void:.0%} of the pixels are void"
+    if void > MAX_VOID:
+        return Finding(name, "warning", evidence, "check that all segments of the file are listed in Sample.segments")
+    if without:
+        return Finding(name, "warning", f"{evidence}; {len(without)} of {len(samples)} pictures have none at all")
+    return Finding(name, "fine", evidence)
+
+
+def check_class_ids(samples: Sequence[Sample], categories: Sequence[Category]) -> Finding:
+    """Class ids are indices into the categories: 0 to K - 1."""
+    name, count = "class ids", len(categories)
+    seen = Counter(segment.class_id for sample in samples for segment in sample.segments)
+    if not seen:
+        return Finding(name, "warning", "no segment, so no class was seen")
+    low, high = min(seen), max(seen)
+    if low < 0 or high >= count:
+        off = low >= 1 and high == count
+        evidence = f"they run from {low} to {high}, but there are {count} classes (0 to {count - 1})"
+        return Finding(
+            name, "fault", evidence + (": off by one" if off else ""),
+            "SegmentInfo.class_id is the index in categories, not the category id of the file"
+            + ("; subtract 1" if off else ""),
+        )  # fmt: skip
+    if len(seen) == 1 and count > 1 and sum(seen.values()) > 5 * len(samples):
+        only = categories[low].name
+        return Finding(name, "warning", f"all {sum(seen.values())} segments are of one class ({only})")
+    return Finding(name, "fine", f"{len(seen)} of {count} classes seen, ids {low} to {high}")
+
+
+def _mask_shape(sample: Sample) -> tuple[int, int]:
+    shape = sample.masks.shape[1:] if sample.masks is not None else sample.segment_map.shape
+    return int(shape[0]), int(shape[1])
+
+
+def _covered(sample: Sample) -> float:
+    if sample.masks is not None:
+        return float(sample.masks.any(0).mean()) if len(sample.masks) else 0.0
+    return float((sample.segment_map != 0).mean())
+
+
+def _sizes(samples: Sequence[Sample]) -> str:
+    sizes = sorted({sample.size for sample in samples})
+    return _size(sizes[0]) if len(sizes) == 1 else f"{_size(sizes[0])} to {_size(sizes[-1])}"
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"

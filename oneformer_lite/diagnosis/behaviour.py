@@ -1,0 +1,140 @@
+"""Does the model do what its parts are for? Queries that differ, a token that is heeded, sane input statistics."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data.sample import TASKS
+from ..losses.contrastive import MAX_SCALE
+from ..model.oneformer import OneFormer
+from .examination import Examination
+from .findings import Finding
+
+SAME = 0.999  # mean cosine between queries from which they count as one
+HEEDED = 1e-4  # relative change of the class logits under another token, below which it counts as ignored
+STRANGE = 3.0  # standard deviations between the statistics a network remembers and those it gets
+ENOUGH = 10  # matched segments before classes are compared
+
+
+def check_classes(model: OneFormer, dataset) -> Finding:
+    """The model's classes are those of the data set, in the same order."""
+    name, config = "classes", model.config
+    names = tuple(category.name for category in dataset.categories)
+    if config.num_classes != len(names):
+        return Finding(
+            name, "fault", f"the model has {config.num_classes}, the data set {len(names)}",
+            "ofl.config.for_classes(config, dataset.categories) gives the model those of the data set",
+        )  # fmt: skip
+    if config.class_names and tuple(config.class_names) != names:
+        i = next(i for i, (a, b) in enumerate(zip(config.class_names, names)) if a != b)
+        return Finding(
+            name, "fault", f"class {i} is {config.class_names[i]!r} for the model, {names[i]!r} in the data set",
+            "bring them into one order, or ofl.config.for_classes(config, dataset.categories) and train",
+        )  # fmt: skip
+    return Finding(name, "fine", f"{len(names)}, the same in model and data set")
+
+
+def check_input(e: Examination) -> Finding:
+    """The first BatchNorm gets what it remembers; without one, pictures with mean near 0 and deviation near 1."""
+    name, seen = "normalisation", []
+    norms = [m for m in e.model.backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    mean, std = float(e.batch.images.mean()), float(e.batch.images.std())
+    evidence = f"pictures have mean {mean:.2f} and deviation {std:.2f}"
+    if norms and norms[0].running_mean.any():  # it has learned some
+        handle = norms[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+        with handle, torch.no_grad():
+            e.model.backbone.eval()(e.batch.images)
+        e.model.backbone.train(e.model.training)
+        away = (seen[0].mean((0, 2, 3)) - norms[0].running_mean) / norms[0].running_var.clamp(min=1e-6).sqrt()
+        distance = float(away.square().mean().sqrt())
+        evidence += f"; the first BatchNorm is {distance:.1f} deviations from what it remembers"
+        if distance < STRANGE:
+            return Finding(name, "fine", evidence)
+    elif abs(mean) < STRANGE and 1 / STRANGE < std < STRANGE:
+        return Finding(name, "fine", evidence)
+    return Finding(
+        name, "fault", f"{evidence}: wrong normalisation",
+        "images are uint8 0 to 255, RGB, normalised once, by ofl.data.normalise; the backbone converts to its own",
+    )  # fmt: skip
+
+
+def check_queries(e: Examination) -> Finding:
+    """The queries that leave the decoder differ from each other."""
+    layers = [key for key in e.output.trace if key.startswith("decoder.layer") and key.endswith(".queries")]
+    if e.output.class_logits.shape[1] < 2:
+        return Finding("queries", "fine", "a single query")
+    queries = torch.nn.functional.normalize(e.output.trace[layers[-1]].float(), dim=-1)  # [B, Q, C]
+    cosine = queries @ queries.transpose(1, 2)
+    count = cosine.shape[1]
+    mean = float((cosine.sum((1, 2)) - count).mean() / (count * (count - 1)))
+    evidence = f"mean cosine between the {count} queries of a picture {mean:.3f}"
+    if mean < SAME:
+        return Finding("queries", "fine", evidence)
+    shades = ((cosine[0].clamp(-1, 1) + 1) * 127.5).byte().cpu().numpy()
+    picture = np.repeat(np.kron(shades, np.ones((8, 8), np.uint8))[..., None], 3, axis=2)
+    return Finding(
+        "queries", "fault", f"{evidence}: collapsed, all say the same",
+        "look at query_positions (all rows alike?) and at the learning rate of the decoder", picture,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def check_task_token(e: Examination) -> Finding:
+    """Another task gives other classes."""
+    was_training = e.model.training
+    images = e.batch.images[:1]
+    first, *others = [e.model.eval()(images, task).class_logits for task in TASKS]
+    e.model.train(was_training)
+    change = max(float((other - first).norm() / first.norm().clamp(min=1e-12)) for other in others)
+    evidence = f"class logits change by {change:.2g} of their size with the task"
+    if change > HEEDED:
+        return Finding("task token", "fine", evidence)
+    return Finding(
+        "task token", "fault", f"{evidence}: it has no influence",
+        "look at task_encoder: its input (77 raw ids), its weights, and whether its output reaches the queries",
+    )  # fmt: skip
+
+
+def check_temperature(model: OneFormer) -> Finding:
+    """The learned scale of the contrastive loss is within its bounds."""
+    name = "temperature"
+    if model.text_mapper is None:
+        return Finding(name, "warning", "the model has no text mapper", "model.add_text_mapper() before training")
+    scale = float(model.text_mapper.logit_scale.detach().exp())
+    evidence = f"similarities are scaled by {scale:.3g} (1 / 0.07 at the start, clamped at {MAX_SCALE:g})"
+    if scale >= MAX_SCALE:
+        return Finding(name, "fault", f"{evidence}: exploding", "beyond the clamp it cannot learn: lower lr, reset it")
+    if scale < 1:
+        return Finding(name, "warning", f"{evidence}: nearly flat", "the contrastive loss hardly compares any more")
+    return Finding(name, "fine", evidence)
+
+
+def check_predicted_classes(e: Examination) -> Finding:
+    """Where a predicted mask fits a true one, its class is not off by a constant."""
+    pairs: Counter = Counter()
+    size = e.batch.images.shape[2:]
+    for b, target in enumerate(e.batch.targets):
+        logits = torch.nn.functional.interpolate(e.output.mask_logits[b, None].detach(), size, mode="bilinear")[0]
+        predicted, true = (logits > 0).flatten(1).float(), target.masks.flatten(1).float()
+        shared = true @ predicted.T  # [G, Q]
+        iou = shared / (true.sum(1)[:, None] + predicted.sum(1)[None] - shared).clamp(min=1)
+        best, query = iou.max(1)
+        classes = e.output.class_logits[b, :, :-1].argmax(-1)[query]
+        pairs.update((classes - target.labels)[best > 0.5].tolist())
+    fitting = sum(pairs.values())
+    if fitting < ENOUGH:
+        return Finding("predicted classes", "fine", f"only {fitting} masks fit yet: nothing to compare")
+    offset, times = pairs.most_common(1)[0]
+    evidence = f"{pairs[0]} of {fitting} fitting masks have their class"
+    if offset and times > fitting / 2:
+        return Finding(
+            "predicted classes", "fault", f"{evidence}, {times} are off by {offset:+d}",
+            "the weights were trained with other class ids: compare the order of classes, and where it starts",
+        )  # fmt: skip
+    if pairs[0] < fitting / 4:
+        return Finding("predicted classes", "warning", evidence, "compare the class names of model and data set")
+    return Finding("predicted classes", "fine", evidence)

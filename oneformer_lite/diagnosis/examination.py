@@ -1,0 +1,74 @@
+"""One batch through model, criterion and back, kept for all checks that look at it."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data.batch import Batch
+from ..model.oneformer import OneFormer
+from ..model.output import OneFormerOutput
+
+STEP = 0.1  # length of the step, over all parameters
+
+
+@dataclass(frozen=True)
+class Examination:
+    """``gradients``: of the weighted sum of losses, by parameter; None where none arrived."""
+
+    model: OneFormer
+    batch: Batch
+    output: OneFormerOutput
+    losses: dict[str, Tensor]
+    gradients: dict[str, Tensor | None]
+
+    @property
+    def masks(self) -> int:
+        """Ground-truth masks in the batch."""
+        return sum(len(target) for target in self.batch.targets)
+
+
+def examine_batch(model: OneFormer, batch: Batch, criterion: Callable, seed: int = 0) -> Examination:
+    """Run the batch in evaluation mode (no dropout, no statistics collected), with gradients.
+
+    Nothing of the model changes, nor do the random numbers drawn later.
+    """
+    was_training = model.training
+    try:
+        model.eval()
+        with warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
+            warnings.simplefilter("ignore")  # what it would warn about is a finding
+            torch.manual_seed(seed)
+            output = model(batch.images, batch.tasks, texts=batch.texts, trace=True)
+            losses = criterion(output, batch.targets)
+            gradients = _gradients(model, losses["total"])
+    finally:
+        model.train(was_training)
+    return Examination(model, batch, output, losses, gradients)
+
+
+def examine_a_step_later(e: Examination, criterion: Callable) -> Examination:
+    """The same batch after a small step down the gradient, taken by a copy of the model.
+
+    Some layers start from zero (the deformable attention's offsets and weights), and what lies before them gets
+    no gradient until they have left it.
+    """
+    model = copy.deepcopy(e.model)
+    norm = sum(float(g.double().square().sum()) for g in e.gradients.values() if g is not None) ** 0.5
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if (gradient := e.gradients.get(name)) is not None:
+                parameter -= STEP * gradient / max(norm, 1e-12)
+    return examine_batch(model, e.batch, criterion)
+
+
+def _gradients(model: OneFormer, loss: Tensor) -> dict[str, Tensor | None]:
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not learning or not loss.requires_grad:
+        return dict.fromkeys(learning)
+    return dict(zip(learning, torch.autograd.grad(loss, list(learning.values()), allow_unused=True)))

@@ -1,0 +1,121 @@
+"""Can the model learn from this batch? Its losses one by one, its gradients, its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+
+from ..data.batch import Batch
+from ..losses import LOSSES
+from ..training.guard import blame, first_bad_parameter
+from .examination import Examination, examine_a_step_later
+from .findings import Finding
+
+NOTHING = 1e-6  # a loss below counts as zero
+QUIET_CLASSES = 0.01  # a class loss over ten predictions that is smaller knows, or sees, nothing but "no object"
+
+
+def check_numbers(e: Examination) -> Finding:
+    """No parameter, loss or gradient is infinite or not a number."""
+    name = "numbers"
+    if bad := first_bad_parameter(e.model):
+        return Finding(name, "fault", f"{bad} is not finite", "load the last good checkpoint")
+    if not torch.isfinite(e.losses["total"]):
+        return Finding(name, "fault", "; ".join(blame(e.model, e.batch, e.losses)), "lower lr or set clip_norm=1.0")
+    bad = [key for key, gradient in e.gradients.items() if gradient is not None and not gradient.isfinite().all()]
+    if bad:
+        return Finding(
+            name, "fault", f"the gradient of {bad[0]} is not finite ({len(bad)} in all)",
+            "look for a division or a root at 0 in the loss, and set clip_norm=1.0",
+        )  # fmt: skip
+    return Finding(name, "fine", "parameters, losses and gradients are finite")
+
+
+def check_losses(e: Examination) -> list[Finding]:
+    """Each of the four losses is above zero, or the reason why not."""
+    return [_check_loss(e, name) for name in LOSSES]
+
+
+def check_labels(batch: Batch, classes: int) -> Finding:
+    """There are masks, of the pictures' size, and their labels name one of the model's ``classes``."""
+    name = "labels of the batch"
+    labels = torch.cat([target.labels for target in batch.targets])
+    if not len(labels):
+        return Finding(
+            name, "fault", f"no ground truth is left in {len(batch.targets)} pictures ({_tasks(batch)})",
+            "look at the crop and at which segments become targets; with nothing to find, cross-entropy falls to 0",
+        )  # fmt: skip
+    if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        return Finding(
+            name, "fault", f"they run from {int(labels.min())} to {int(labels.max())}, the model knows 0 to "
+            f"{classes - 1}; {classes} means \"no object\"",
+            "labels equal to the number of classes teach every query to say \"no object\": subtract the offset",
+        )  # fmt: skip
+    sizes = {tuple(target.masks.shape[1:]) for target in batch.targets}
+    if sizes != {tuple(batch.images.shape[2:])}:
+        found = ", ".join(f"{h} x {w}" for h, w in sorted(sizes))
+        return Finding(
+            name, "fault", f"masks are {found}, the pictures {batch.images.shape[2]} x {batch.images.shape[3]}: "
+            "masks at the wrong resolution", "pad targets like images, as ofl.data.collate does",
+        )  # fmt: skip
+    return Finding(name, "fine", f"{len(labels)} masks of {len(labels.unique())} classes in {_tasks(batch)}")
+
+
+def check_gradients(e: Examination, criterion: Callable) -> Finding:
+    """Every parameter that may learn gets a gradient, now or one step later."""
+    name = "gradients"
+    frozen = sum(not p.requires_grad for p in e.model.parameters())
+    if not e.gradients:
+        return Finding(name, "fault", "no parameter may learn (requires_grad is False for all)", "unfreeze some")
+    dead = _without_gradient(e)
+    if dead and len(dead) < len(e.gradients):
+        later = _without_gradient(examine_a_step_later(e, criterion))
+        dead = [key for key in dead if key in later]
+    if dead:
+        parts = Counter(key.split(".")[0] for key in dead)
+        where = ", ".join(f"{part} ({n})" for part, n in parts.most_common())
+        return Finding(
+            name, "fault", f"{len(dead)} of {len(e.gradients)} parameters get none: {where}; the first is {dead[0]}",
+            "a dead part is cut off by .detach(), by a loss that is zero, or not used in forward",
+        )  # fmt: skip
+    norm = math.sqrt(sum(float(gradient.double().square().sum()) for gradient in e.gradients.values()))
+    return Finding(name, "fine", f"all {len(e.gradients)} parameters get one ({frozen} are frozen), norm {norm:.3g}")
+
+
+def _without_gradient(e: Examination) -> list[str]:
+    return [key for key, gradient in e.gradients.items() if gradient is None or not gradient.any()]
+
+
+def _check_loss(e: Examination, loss: str) -> Finding:
+    name, value, weight = f"{loss} loss", float(e.losses[loss].detach()), getattr(e.model.config, f"{loss}_weight")
+    evidence = f"{value:.3g}, weight {weight:g}"
+    if not math.isfinite(value):
+        return Finding(name, "fault", evidence, "see the finding on numbers")
+    if value < NOTHING or (loss == "class" and value < QUIET_CLASSES and not e.masks):
+        reason, cure = _why_zero(e, loss)
+        return Finding(name, "fault", f"{evidence}: {reason}", cure)
+    if weight == 0:
+        return Finding(name, "warning", f"{evidence}: it has no effect", f"set {loss}_weight in the configuration")
+    return Finding(name, "fine", evidence)
+
+
+def _why_zero(e: Examination, loss: str) -> tuple[str, str]:
+    if loss == "contrastive":
+        if len(e.batch.images) == 1:
+            return "a batch of one has no other picture to compare with", "train with a batch of two or more"
+        return "the texts or the queries of all pictures are the same", "look at the text lists and at the query checks"
+    if not e.masks:
+        return "no ground truth is left in the batch", "look at the crop, and at the findings on segments and labels"
+    if loss == "class":
+        return (
+            f"with {e.masks} masks to name, no honest cross-entropy is zero",
+            "compare the labels that reach F.cross_entropy with Targets.labels, and its weights with no_object_weight",
+        )
+    return f"no query was matched to any of {e.masks} masks", "look at what the matcher returns"
+
+
+def _tasks(batch: Batch) -> str:
+    return ", ".join(f"{n} {task}" for task, n in Counter(batch.tasks).items())
