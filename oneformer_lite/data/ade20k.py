@@ -16,9 +16,10 @@ from tqdm.auto import tqdm
 from ..config.classes import class_list
 from ..errors import DataError
 from ..files import write_json
-from .archive import expect, flat, is_complete, open_archive, staged, unpack
+from .archive import flat, is_complete, staged, unpack_folder
 from .download import CONNECTIONS
 from .image import open_image, write_image
+from .instance import encode_mask
 from .panoptic import save_panoptic_json, segment_entry
 from .parallel import spread
 from .published import Archive, Job, Store
@@ -77,13 +78,8 @@ def _is_ready(root: Path, split: str, count: int) -> bool:
 
 
 def _unpack(store: Store, archive: Archive, folder: Path, under: str, suffix: str, count: int) -> None:
-    def rename(name: str) -> str | None:
-        return flat(suffix)(name) if under in name else None
-
     if not is_complete(folder, count):
-        path = store.get(archive)
-        with open_archive(path) as members, staged(folder) as draft:
-            expect(unpack(members, draft, rename, folder.name), count, path)
+        unpack_folder(store.get(archive), folder, flat(suffix, under), count)
 
 
 def _convert(root: Path, split: str, workers: int) -> None:
@@ -143,8 +139,6 @@ def panoptic(
     and box of stuff are those before it was painted over, and stuff that is wholly covered stays listed. Things
     that only the label map knows are void.
     """
-    from pycocotools import mask as coco_mask
-
     categories = class_list("ade20k")
     things = [category.id for category in categories if category.is_thing]
     segment_map, segments, objects = np.zeros(semantic.shape, np.int32), [], []
@@ -163,7 +157,6 @@ def panoptic(
         entry = segment_entry(mask, len(segments) + 1, things[kinds[0] - 1])
         segments.append(entry)
         segment_map[mask] = len(segments)
-        code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-        code["counts"] = code["counts"].decode()
-        objects.append({key: entry[key] for key in ("category_id", "area", "bbox", "iscrowd")} | {"segmentation": code})
+        shared = {key: entry[key] for key in ("category_id", "area", "bbox", "iscrowd")}
+        objects.append(shared | {"segmentation": encode_mask(mask)})
     return segment_map, segments, objects

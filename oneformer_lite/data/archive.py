@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from ..errors import DataError
 from ..files import make_folder
 
+# NotImplementedError: zipfile's for a compression method that it does not know, as a damaged header names one
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
 
 
@@ -100,6 +101,14 @@ def unpack(members: list[Member], folder: Path, rename: Callable[[str], str | No
     return len(targets)
 
 
+def unpack_folder(
+    source: Path | BinaryIO, folder: Path, rename: Callable[[str], str | None], count: int, name: str = ""
+) -> None:
+    """An archive's members that ``rename`` names (see :func:`unpack`) as the new ``folder``: all ``count``, or none."""
+    with open_archive(source, name) as members, staged(folder) as draft:
+        expect(unpack(members, draft, rename, folder.name), count, name or source)
+
+
 def is_complete(folder: Path, count: int) -> bool:
     """Whether the folder is there. Ours appear only when complete; one of the user's must hold ``count`` files."""
     if not folder.exists():
@@ -108,7 +117,7 @@ def is_complete(folder: Path, count: int) -> bool:
     return True
 
 
-def expect(found: int, count: int, where: Path) -> None:
+def expect(found: int, count: int, where: str | Path) -> None:
     """Raise :class:`DataError` unless ``found`` files are as many as there should be."""
     if found != count:
         raise DataError(
@@ -117,12 +126,13 @@ def expect(found: int, count: int, where: Path) -> None:
         )
 
 
-def flat(suffix: str) -> Callable[[str], str | None]:
-    """For :func:`unpack`: files with this suffix, without their folders; Mac's hidden extras are left out."""
+def flat(suffix: str, under: str = "") -> Callable[[str], str | None]:
+    """For :func:`unpack`: the files with this suffix below the folder ``under`` (any by default), without their
+    folders; Mac's hidden extras are left out."""
 
     def rename(name: str) -> str | None:
         base = name.rpartition("/")[2]
-        return base if base.endswith(suffix) and not base.startswith(".") else None
+        return base if under in name and base.endswith(suffix) and not base.startswith(".") else None
 
     return rename
 

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..config.classes import class_list
 from ..errors import DataError
-from .archive import expect, flat, is_complete, open_archive, require_space, staged, unpack
+from .archive import flat, is_complete, require_space, staged, unpack_folder
 from .image import open_image, write_image
 from .panoptic import save_panoptic_json, segment_entry
 from .parallel import spread
@@ -40,13 +40,16 @@ def prepare_cityscapes(
     archives = Path(archives or root)
     for split, count in counts.items():
         if not is_complete(root / split, count):
-            _unpack(_find(archives, PICTURES), root / split, f"leftImg8bit/{split}/", "_leftImg8bit.png", count)
+            # the pictures of all cities in one folder: their names begin with the city
+            pictures = flat("_leftImg8bit.png", f"leftImg8bit/{split}/")
+            unpack_folder(_find(archives, PICTURES), root / split, pictures, count)
         pngs = root / "annotations" / f"panoptic_{split}"
         if is_complete(pngs, count) and pngs.with_suffix(".json").exists():
             continue
         labels = root / "annotations" / f"instanceIds_{split}"
         if not is_complete(labels, count):
-            _unpack(_find(archives, LABELS), labels, f"gtFine/{split}/", "_gtFine_instanceIds.png", count)
+            maps = flat("_gtFine_instanceIds.png", f"gtFine/{split}/")
+            unpack_folder(_find(archives, LABELS), labels, maps, count)
         _convert(labels, pngs, split, workers or os.cpu_count() or 1)
         shutil.rmtree(labels)
 
@@ -61,16 +64,6 @@ def _find(archives: Path, name: str) -> Path:
             f"{archives}, and run the same command again"
         )
     return path
-
-
-def _unpack(path: Path, folder: Path, under: str, suffix: str, count: int) -> None:
-    """The pictures of all cities in one folder; their names begin with the city."""
-
-    def rename(name: str) -> str | None:
-        return flat(suffix)(name) if name.startswith(under) else None
-
-    with open_archive(path) as members, staged(folder) as draft:
-        expect(unpack(members, draft, rename, folder.name), count, path)
 
 
 def _convert(labels: Path, pngs: Path, split: str, workers: int) -> None:

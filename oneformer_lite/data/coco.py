@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import make_folder, replacing, write_json
-from .archive import expect, flat, is_complete, open_archive, staged, unpack
+from .archive import flat, is_complete, open_archive, staged, unpack, unpack_folder
 from .coco_json import read_annotations
 from .download import CONNECTIONS
 from .published import Archive, Job, Store
@@ -76,8 +76,7 @@ def download_coco(
             _unpack_annotations(path, root, {split: counts[split] for split in job.splits})
         else:
             (split,) = job.splits
-            with open_archive(path) as members, staged(root / split) as draft:
-                expect(unpack(members, draft, flat(".jpg"), split), counts[split], path)
+            unpack_folder(path, root / split, flat(".jpg"), counts[split])
         store.finish(job.archive)
     if only == "val":
         split_val(root, *counts)
@@ -107,8 +106,8 @@ def _unpack_annotations(path: Path, root: Path, counts: dict[str, int]) -> None:
             if not {zip_name, json_name} <= by_name.keys():
                 raise DataError(f"{path} lacks {zip_name} or {json_name}: is it COCO's panoptic archive of 2017?")
             if not pngs.exists():
-                with by_name[zip_name].open() as inner, open_archive(inner, zip_name) as maps, staged(pngs) as draft:
-                    expect(unpack(maps, draft, flat(".png"), pngs.name), count, path)
+                with by_name[zip_name].open() as inner:
+                    unpack_folder(inner, pngs, flat(".png"), count, zip_name)
             with replacing(pngs.with_suffix(".json")) as draft:
                 unpack([by_name[json_name]], draft.parent, lambda _, name=draft.name: name, json_name)
 

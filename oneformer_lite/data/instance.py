@@ -116,6 +116,14 @@ class InstanceDataset:
             ) from error
 
 
+def encode_mask(mask: np.ndarray) -> dict:
+    """COCO's compressed run-length code of a mask bool [H, W], with ``counts`` as str for JSON."""
+    from pycocotools import mask as coco_mask
+
+    code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": list(code["size"]), "counts": code["counts"].decode("ascii")}
+
+
 def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:
     """bool [H, W] from COCO polygons or a run-length code (compressed or not), by pycocotools.
 

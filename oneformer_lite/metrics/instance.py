@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.instance import encode_mask
 from ..data.sample import Category, SegmentInfo
 from ..errors import DataError
 
@@ -144,14 +145,6 @@ class InstanceMetric:
         }
         coco.createIndex()
         return coco
-
-
-def encode_mask(mask: np.ndarray) -> dict:
-    """COCO's compressed run-length code of a mask bool [H, W], with ``counts`` as str for JSON."""
-    from pycocotools import mask as mask_utils
-
-    code = mask_utils.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": list(code["size"]), "counts": code["counts"].decode("ascii")}
 
 
 def _entry(image_id: int | str, class_id: int, mask: np.ndarray) -> dict:

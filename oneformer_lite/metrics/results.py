@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.image import write_image
+from ..data.instance import encode_mask
 from ..data.sample import Category
 from ..data.segment_ids import encode_ids
 from ..errors import DataError
 from ..files import make_folder, write_json
-from .instance import encode_mask
 from .matching import PredictedSegment
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from web import Web
 
 from oneformer_lite.cli import main
-from oneformer_lite.data import coco, published, remote
+from oneformer_lite.data import archive, coco, published, remote
 from oneformer_lite.data.coco import Release, download_coco, split_val
 from oneformer_lite.data.panoptic import write_panoptic
 from oneformer_lite.data.published import Archive, Job, disk_needs
@@ -73,8 +73,8 @@ def test_the_official_addresses_sizes_and_counts():
     ]
     assert coco.PANOPTIC_ZIP.url.endswith("/annotations/panoptic_annotations_trainval2017.zip")
     assert [count for _, count in coco.COCO_2017.pictures.values()] == [5000, 118287]
-    for archive in (coco.VAL_ZIP, coco.TRAIN_ZIP, coco.PANOPTIC_ZIP):
-        assert len(archive.sha256) == 64 and archive.size > 8e8
+    for published_file in (coco.VAL_ZIP, coco.TRAIN_ZIP, coco.PANOPTIC_ZIP):
+        assert len(published_file.sha256) == 64 and published_file.size > 8e8
 
 
 def test_everything_is_fetched_verified_laid_out_and_not_done_twice(official, web, tmp_path, capsys):
@@ -140,7 +140,7 @@ def test_the_split_of_the_real_size_is_4500_and_500(tmp_path):
 
 def test_interrupted_anywhere_the_same_call_finishes(official, web, tmp_path, monkeypatch):
     """Stopped within each unpacking in turn, as if by Ctrl-C: what looks complete always is."""
-    unpack, stopped = coco.unpack, set()
+    unpack, stopped = archive.unpack, set()
 
     def unpack_some(members, draft, rename, text):
         if text in stopped:
@@ -149,7 +149,8 @@ def test_interrupted_anywhere_the_same_call_finishes(official, web, tmp_path, mo
         unpack(members[:2], draft, rename, text)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(coco, "unpack", unpack_some)
+    for module in (archive, coco):
+        monkeypatch.setattr(module, "unpack", unpack_some)
     for _ in range(6):  # PNGs, JSON and pictures of two splits
         with pytest.raises(KeyboardInterrupt):
             download_coco(tmp_path, release=release(official, web))

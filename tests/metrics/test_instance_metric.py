@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from references import coco_ap, perturb, read_panoptic, write_instance_json
 
+from oneformer_lite.data.instance import encode_mask
 from oneformer_lite.data.sample import Category, SegmentInfo
 from oneformer_lite.errors import DataError
 from oneformer_lite.metrics import InstanceMetric
-from oneformer_lite.metrics.instance import encode_mask
 from oneformer_lite.metrics.results import instance_results
 
 CATEGORIES = (Category(3, "car", True), Category(5, "sky", False), Category(11, "dog", True))
