@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import OneFormerLiteError
-from .arguments import command, positive
+from .arguments import MODEL, command, positive
 
 
 def add(commands) -> None:
@@ -20,12 +20,22 @@ def add(commands) -> None:
     budget.add_argument("--minutes", type=positive(float), help="minutes of training")
     p.add_argument("--batch-size", type=positive(int), default=8, help="images a step")
     p.add_argument("--lr", type=positive(float), help="peak learning rate (default: the recipe's)")
+    start = p.add_mutually_exclusive_group()
+    start.add_argument(
+        "--start-from", metavar="MODEL", help=f"go on from a trained model of the preset's sizes: {MODEL}"
+    )
+    start.add_argument(
+        "--from-scratch", action="store_true", help="random weights, also in the backbone"
+    )
     p.add_argument("--seed", type=int, default=0, help="of weights and batches")
 
 
 def run(args) -> None:
     """Train a preset on a folder in COCO's panoptic layout, with the recipe of the preset's data set (augmentation,
-    schedule, learning rate as published). The same command resumes a stopped run."""
+    schedule, learning rate as published), from a backbone that has learned ImageNet unless told otherwise. The same
+    command resumes a stopped run."""
+    from dataclasses import replace
+
     from .. import config, training
     from ..training.loader import open_split
 
@@ -36,11 +46,14 @@ def run(args) -> None:
     settings = {
         "data": str(args.data), "train_split": args.train_split, "val_split": args.val_split,
         "out": str(args.out), "steps": args.steps, "minutes": args.minutes,
-        "batch_size": args.batch_size, "seed": args.seed,
+        "batch_size": args.batch_size, "seed": args.seed, "start_from": args.start_from,
     }  # fmt: skip
     settings |= {"lr": args.lr} if args.lr else {}
     recipe = getattr(training, f"{args.preset.partition('_')[0]}_training")  # coco_r50 -> coco_training
     categories = open_split(args.data, args.train_split).categories
-    result = training.train(config.for_classes(getattr(config, args.preset)(), categories), recipe(**settings))
+    model_config = config.for_classes(getattr(config, args.preset)(), categories)
+    if args.from_scratch:
+        model_config = replace(model_config, pretrained=False)
+    result = training.train(model_config, recipe(**settings))
     state = "finished" if result.finished else "stopped; the same command goes on"
     print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")

@@ -24,7 +24,8 @@ def imagenet_state(name: str) -> dict[str, Tensor]:
     if is_dinat(name):
         raise ConfigError(
             f"the ImageNet weights of {name} are in no collection that this package can fetch from: load a whole "
-            "published model (oneformer_lite.from_pretrained), or set pretrained=False to start from random weights"
+            "published model (oneformer_lite.from_pretrained), or set pretrained=False (oneformer-lite train: "
+            "--from-scratch) to start from random weights"
         )
     try:
         if is_swin(name):
@@ -34,7 +35,7 @@ def imagenet_state(name: str) -> dict[str, Tensor]:
         raise ConfigError(
             f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}). Connect to "
             f"the internet once, choose backbone={BUNDLED!r} (its weights are installed), or "
-            "set pretrained=False to start from random weights on purpose."
+            "set pretrained=False (oneformer-lite train: --from-scratch) to start from random weights on purpose."
         ) from error
 
 

@@ -29,6 +29,9 @@ class TrainConfig:
     train_split: str = "train"
     val_split: str = "val"
     augmentation: str = "flip"
+    # a trained model to go on from (fine-tuning): whatever ofl.from_pretrained reads; None: ImageNet's backbone, or
+    # random weights, as ModelConfig.pretrained says
+    start_from: str | None = None
     # how often an image is given each of TASKS (panoptic, instance, semantic), as far as its annotation
     # supplies them; only the proportions count
     task_probabilities: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)

@@ -32,6 +32,8 @@ def launch(
     processes, environment = place(devices)
     out, data = Path(train_config.out).resolve(), Path(train_config.data).resolve()
     train_config = replace(train_config, out=str(out), data=str(data))
+    if train_config.start_from and (start_from := Path(train_config.start_from)).exists():
+        train_config = replace(train_config, start_from=str(start_from.resolve()))
     run = Run(out)
     if (out / RECIPE).exists() and run.status == "running":
         raise ConfigError(f"a run goes on in {out}: ofl.Run.attach({str(out)!r}).stop() ends it")

@@ -24,6 +24,7 @@ from .distributed import join_processes
 from .loader import open_split, training_batches
 from .log import Log
 from .progress import Progress, signals
+from .start import start_from
 from .state import STOP, TRAINER_LOCK, keep_recipe, locked, reported
 from .step import Optimization
 
@@ -83,7 +84,9 @@ class Trainer:
         torch.manual_seed(train_config.seed)
         model = OneFormer(config).to(self.device)
         saved = load_checkpoint(self.folder, config)
-        if saved is None and config.pretrained:
+        if saved is None and train_config.start_from:
+            self._start_from(model, train_config.start_from)
+        elif saved is None and config.pretrained:
             model.backbone.load_imagenet_weights()
         model.backbone.to(memory_format=torch.channels_last)
         if config.backbone_norm == "batch":
@@ -185,6 +188,11 @@ class Trainer:
                 f"{', '.join(changed)}",
                 stacklevel=5,
             )
+
+    def _start_from(self, model: OneFormer, source: str) -> None:
+        new = start_from(model, source)
+        if new and self.processes.is_first:
+            warnings.warn(f"the run starts from {source}; new, with random weights: {'; '.join(new)}", stacklevel=6)
 
     def _save_or_warn(self) -> None:
         try:
