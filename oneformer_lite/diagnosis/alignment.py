@@ -44,14 +44,14 @@ def check_alignment(samples: Sequence[Sample]) -> Finding:
     if best <= GAIN * rest:
         return Finding(name, "fine", evidence)
     how = [flip] if flip != "as they are" else []
-    how += [f"moved {_way(row, 'down', 'up')}, {_way(column, 'right', 'left')}"] if abs(row) + abs(column) > 2 else []
-    picture = _picture(samples, FLIPS[flip], (row, column))
+    if abs(row) + abs(column) > 2:
+        how.append(f"moved {_way(row * step, 'down', 'up')}, {_way(column * step, 'right', 'left')}")
     return Finding(
         name, "fault",
-        f"{evidence}, but {best:.1f} times with the segments {' and '.join(how)} (pictures {SIDE} pixels long; "
-        f"about x {step} in the file's)",
+        f"{evidence}, but {best:.1f} times with the segments {' and '.join(how)} (in the picture, left: as given, "
+        "right: there)",
         "picture and map do not belong together as they are read: look for a flip, crop or resize of only one of them",
-        picture,
+        _picture(samples, FLIPS[flip], (row, column)),
     )  # fmt: skip
 
 
@@ -89,18 +89,18 @@ def _correlation(edges: np.ndarray, outline: np.ndarray) -> np.ndarray:
 
 def _picture(samples: Sequence[Sample], flip: tuple[slice, slice], shift: tuple[int, int]) -> np.ndarray:
     """The first sample with its outlines as given (orange) and where they fit (blue), side by side."""
-    from ..render import boundaries
+    from ..render import boundaries, enlarge
 
     sample = next(s for s in samples if s.masks is None and s.segments)
     step = -(-max(sample.size) // SIDE)
     image, outline = sample.image[::step, ::step], boundaries(sample.segment_map[::step, ::step])
-    moved = np.roll(outline[flip], shift, (0, 1))
     panels = []
-    for lines, color in ((outline, (230, 120, 0)), (moved, (0, 110, 200))):
+    for lines, color in ((outline, (230, 120, 0)), (np.roll(outline[flip], shift, (0, 1)), (0, 110, 200))):
         panel = image.copy()
         panel[lines] = color
-        panels.append(panel)
-    return np.concatenate([panels[0], np.full((len(image), 8, 3), 255, np.uint8), panels[1]], axis=1)
+        panels.append(enlarge(panel, max(1, SIDE // max(image.shape[:2]))))
+    gap = np.full((len(panels[0]), 8, 3), 255, np.uint8)
+    return np.concatenate([panels[0], gap, panels[1]], axis=1)
 
 
 def _way(amount: int, forward: str, backward: str) -> str:

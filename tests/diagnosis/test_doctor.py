@@ -123,7 +123,7 @@ def test_faults_of_the_data(change, check: str, words: list[str]) -> None:
     assert_fault(diagnosis, check, *words)
     if check == "place of the segments":
         picture = found(diagnosis, check).picture
-        assert picture.dtype == np.uint8 and picture.shape == (96, 200, 3)
+        assert picture.dtype == np.uint8 and picture.shape == (192, 392, 3)
 
 
 def test_hardly_annotated_pictures_are_a_warning() -> None:
