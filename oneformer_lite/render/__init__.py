@@ -22,6 +22,7 @@ from .prediction import (
     render_truth,
 )
 from .report import GalleryRow, write_report
+from .sheet import prediction_sheet, sheet_html
 
 __all__ = [
     "GalleryRow",
@@ -41,12 +42,14 @@ __all__ = [
     "overlay_labels",
     "overlay_masks",
     "png_bytes",
+    "prediction_sheet",
     "render_instances",
     "render_panoptic",
     "render_prediction",
     "render_semantic",
     "render_truth",
     "segment_colors",
+    "sheet_html",
     "webp_bytes",
     "write_report",
 ]

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .colors import oklab_to_rgb, rgb_to_oklab
+
 Record = Mapping[str, object]  # one line of metrics.jsonl
 
 LOSS_TERMS = ("class", "mask", "dice", "contrastive")
+LAYER_TERMS = ("class", "mask", "dice")  # what every decoder layer is trained with
 METRICS = ("PQ", "AP", "mIoU")
 
 
@@ -45,12 +48,41 @@ DARK = Theme(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Plot:
+    """PNG bytes, and where in the picture a step stands: at ``start + slope * step`` of its width."""
+
+    png: bytes
+    start: float
+    slope: float
+
+
 def loss_curves(
     history: Sequence[Record],
     theme: Theme = LIGHT,
     size: tuple[float, float] = (6.4, 3.8),
     dpi: int = 160,
 ) -> bytes:
+    """The picture of :func:`loss_plot`."""
+    return loss_plot(history, theme, size, dpi).png
+
+
+def metric_curves(
+    history: Sequence[Record],
+    theme: Theme = LIGHT,
+    size: tuple[float, float] = (6.4, 3.8),
+    dpi: int = 160,
+) -> bytes:
+    """The picture of :func:`metric_plot`."""
+    return metric_plot(history, theme, size, dpi).png
+
+
+def loss_plot(
+    history: Sequence[Record],
+    theme: Theme = LIGHT,
+    size: tuple[float, float] = (6.4, 3.8),
+    dpi: int = 160,
+) -> Plot:
     """The losses over the steps, on a log scale: smoothed lines over their faint raw values.
 
     ``history`` holds the lines of metrics.jsonl; those of kind "train" are drawn. ``size`` in
@@ -73,12 +105,36 @@ def loss_curves(
     return _finish(figure, axes, theme, "training loss", dpi)
 
 
-def metric_curves(
+def layer_plot(
+    history: Sequence[Record],
+    name: str,
+    theme: Theme = LIGHT,
+    size: tuple[float, float] = (6.4, 3.8),
+    dpi: int = 160,
+) -> Plot:
+    """One of LAYER_TERMS by decoder layer, smoothed, on a log scale: the deeper the layer, the stronger the colour.
+
+    Line 0 is the prediction before the first layer. Records without ``by_layer`` are left out.
+    """
+    train = [r for r in history if r.get("kind") == "train" and (r.get("by_layer") or {}).get(name)]
+    figure, axes = _axes(theme, size)
+    count = len(train[-1]["by_layer"][name]) if train else 0
+    for layer, color in enumerate(_shades(theme.lines[name], count)):
+        steps, values = series([{"step": r["step"], name: r["by_layer"][name][layer]} for r in train], name)
+        steps, values = steps[values > 0], values[values > 0]
+        told = {0: "before the decoder", count - 1: f"after its last layer ({count - 1})"}
+        axes.plot(steps, smooth(values), color=color, linewidth=1.6, label=told.get(layer, "_"))
+    axes.set_yscale("log")
+    _plain_log_ticks(axes)
+    return _finish(figure, axes, theme, f"{name} loss of each prediction", dpi)
+
+
+def metric_plot(
     history: Sequence[Record],
     theme: Theme = LIGHT,
     size: tuple[float, float] = (6.4, 3.8),
     dpi: int = 160,
-) -> bytes:
+) -> Plot:
     """PQ, AP and mIoU (percent) at each evaluation: the lines of kind "eval" and "final"."""
     evaluations = [r for r in history if r.get("kind") in ("eval", "final")]
     figure, axes = _axes(theme, size)
@@ -116,6 +172,14 @@ def smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
     return np.exp((sums[at + reach + 1] - sums[at - reach]) / (2 * reach + 1))
 
 
+def _shades(color: str, count: int) -> list[tuple[float, float, float]]:
+    """From a pale to the full colour (and a little beyond), as matplotlib counts: 0 to 1."""
+    lab = rgb_to_oklab(np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]))
+    pale = np.array([0.3 * lab[0] + 0.64, 0.4 * lab[1], 0.4 * lab[2]])
+    shares = np.linspace(0, 1, max(count, 2))[:count, None]
+    return [tuple(rgb / 255) for rgb in oklab_to_rgb(pale + shares * (lab - pale)).astype(float)]
+
+
 def _axes(theme: Theme, size: tuple[float, float]):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -139,7 +203,7 @@ def _plain_log_ticks(axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _finish(figure, axes, theme: Theme, title: str, dpi: int) -> bytes:
+def _finish(figure, axes, theme: Theme, title: str, dpi: int) -> Plot:
     axes.tick_params(colors=theme.ink, labelsize=9, length=0)
     axes.tick_params(which="minor", length=0)
     axes.set_xlabel("step", color=theme.ink, fontsize=9)
@@ -156,4 +220,6 @@ def _finish(figure, axes, theme: Theme, title: str, dpi: int) -> bytes:
     buffer = io.BytesIO()
     # Without matplotlib's version in the file, equal curves are equal bytes.
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
+    box, (first, last) = axes.get_position(), axes.get_xlim()
+    slope = (box.x1 - box.x0) / (last - first)
+    return Plot(buffer.getvalue(), box.x0 - slope * first, slope)

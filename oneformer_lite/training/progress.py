@@ -54,7 +54,8 @@ class Progress:
         bar.update(min(bar.total, step if c.steps else int(seconds)) - bar.n)
         if step % c.log_steps == 0 or step == 1:
             values = {name: float(losses[name]) for name in (*LOSSES, "total")}
-            by_layer = {name: loss.tolist() for name, loss in layer_losses().items()}
+            layers = layer_losses()
+            by_layer = {name: layers[name].tolist() for name in LOSSES if name in layers}
             self.log.write("train", step, seconds, lr=lr, **values, by_layer=by_layer, **self.meter.read(step, seconds))
             shown = "  ".join(f"{name} {values[name]:.2f}" for name in LOSSES)
             bar.set_postfix_str(f"step {step}  {shown}{self.last_score}")

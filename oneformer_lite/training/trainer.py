@@ -23,6 +23,7 @@ from .config import TrainConfig
 from .distributed import join_processes
 from .loader import open_split, training_batches
 from .log import Log
+from .pictures import cut_pictures, write_pictures
 from .progress import Progress, signals
 from .start import start_from
 from .state import STOP, TRAINER_LOCK, keep_recipe, locked, reported
@@ -101,6 +102,7 @@ class Trainer:
             raise ConfigError(f"the processes start from different steps {sorted(steps)}: {self.folder} must be shared")
         if self.processes.is_first:
             remove_drafts(self.folder)
+            cut_pictures(self.folder, self.step)
         self.log = Log(self.folder, self.step, self.processes.is_first, train_config.log_tensorboard)
         self.evaluated = int(self.progress * (train_config.evaluations + 1))
 
@@ -126,6 +128,8 @@ class Trainer:
         model = self.averaged_model()
         if finished and first:
             model.save_pretrained(self.folder / "model")
+            if self.train_config.evaluations:
+                self._write_pictures(model)
         return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished)
 
     def _loop(self, progress: Progress) -> None:
@@ -215,8 +219,16 @@ class Trainer:
         if self.train_config.keep_best and score > self.best:
             self.best = score
             model.save_pretrained(self.folder / "best")
+        self._write_pictures(model)
         self.model.train()  # without averaged weights it was judged itself
         progress.evaluation(self.step, self.seconds, count, metrics)
+
+
+    def _write_pictures(self, model: OneFormer) -> None:
+        try:
+            write_pictures(model, self.val_data, self.folder, self.step)
+        except OneFormerLiteError as error:
+            warnings.warn(f"training goes on without new pictures: {error}", stacklevel=2)
 
 
 class Part(Subset):

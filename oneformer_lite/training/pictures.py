@@ -1,0 +1,67 @@
+"""Pictures of a run's progress: the same few held-out images at every evaluation, as each task sees them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..data.sample import TASKS
+from ..files import replacing
+from ..inference import predict
+from ..model import OneFormer
+
+PICTURES = "pictures"
+IMAGES, SIDE = 3, 320  # how many images, and the longer side in pixels
+MOST = 40  # files of a run; then every second one goes, as a long run's first days need not be dense
+
+
+def write_pictures(model: OneFormer, dataset, folder: Path, step: int) -> Path:
+    """Write ``{folder}/pictures/step_0001600.webp``, whole or not at all: annotation and predictions of the first
+    images of ``dataset``. Raises :class:`DataError` where it cannot be written."""
+    from ..render import prediction_sheet, render_prediction, render_truth
+
+    tasks = [task for task in TASKS if task in dataset.tasks]
+    rows = []
+    for index in range(min(IMAGES, len(dataset))):
+        sample = dataset[index]
+        step_over, scale = math.ceil(max(sample.size) / SIDE), max(1, SIDE // max(sample.size))
+        row = [render_truth(_reduced(sample, step_over), tasks[0], scale)]
+        for task in tasks:
+            prediction = _reduced(predict(model, sample.image, task), step_over)
+            row.append(render_prediction(prediction.image, prediction, prediction.categories, scale))
+        rows.append(row)
+    path = folder / PICTURES / f"step_{step:07d}.webp"
+    with replacing(path) as draft:
+        draft.write_bytes(prediction_sheet(rows, ["annotation", *tasks]))
+    _thin(folder)
+    return path
+
+
+def find_pictures(folder: str | Path) -> dict[int, Path]:
+    """Step -> file, in the order of the steps."""
+    return {int(path.stem[5:]): path for path in sorted((Path(folder) / PICTURES).glob("step_*.webp"))}
+
+
+def cut_pictures(folder: Path, step: int) -> None:
+    """Remove those of steps after ``step``, which a resumed run will do again."""
+    for shown, path in find_pictures(folder).items():
+        if shown > step:
+            path.unlink(missing_ok=True)
+
+
+def _thin(folder: Path) -> None:
+    paths = list(find_pictures(folder).values())
+    if len(paths) > MOST:
+        for path in paths[1:-1:2]:
+            path.unlink(missing_ok=True)
+
+
+def _reduced(item, step_over: int):
+    """A sample or prediction at every ``step_over``-th pixel, so that names are written at the size shown."""
+    maps = {name: getattr(item, name, None) for name in ("segment_map", "label_map", "masks")}
+    maps = {name: map_[..., ::step_over, ::step_over] for name, map_ in maps.items() if map_ is not None}
+    return replace(item, image=np.asarray(Image.fromarray(item.image).reduce(step_over)), **maps)
