@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 import oneformer_lite as ofl
-from oneformer_lite.cli import main
+from oneformer_lite.cli import arguments, main
+from oneformer_lite.data.sample import TASKS
 
 COMMANDS = ("demo", "train", "eval", "predict", "download", "convert", "doctor")
 
@@ -29,6 +30,10 @@ def test_every_command_explains_itself(command, capsys):
         main([command, "--help"])
     text = capsys.readouterr().out
     assert exit_.value.code == 0 and len(text) > 200 and "usage: oneformer-lite" in text
+
+
+def test_the_tasks_are_those_of_the_data():
+    assert arguments.TASKS == TASKS
 
 
 def test_the_help_lists_every_command(capsys):

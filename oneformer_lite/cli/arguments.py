@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-TASKS = ("panoptic", "instance", "semantic")
+TASKS = ("panoptic", "instance", "semantic")  # data.sample's, which imports numpy: too long for --help
 MODEL = "a name that comes with the package, a folder, a weights file, or a hub id"
 
 

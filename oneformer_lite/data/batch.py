@@ -6,7 +6,7 @@ official code; a backbone trained with other statistics converts on its own (``m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,9 +37,17 @@ class Batch:
     image_ids: list[int]
 
     def to(self, device: torch.device | str) -> Batch:
-        """The batch with all its tensors on ``device``."""
-        targets = [replace(t, masks=t.masks.to(device), labels=t.labels.to(device)) for t in self.targets]
-        return replace(self, images=self.images.to(device), targets=targets)
+        """The batch with all its tensors on ``device``; the way to a GPU is not waited for."""
+        to_gpu = torch.device(device).type == "cuda"  # the way back must be: what arrives is read at once
+        return self._with_tensors(lambda tensor: tensor.to(device, non_blocking=to_gpu))
+
+    def pin_memory(self) -> Batch:
+        """The batch in memory that a GPU reads by itself: a ``DataLoader`` with ``pin_memory=True`` calls this."""
+        return self._with_tensors(Tensor.pin_memory)
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        targets = [replace(t, masks=change(t.masks), labels=change(t.labels)) for t in self.targets]
+        return replace(self, images=change(self.images), targets=targets)
 
 
 def normalise(image: np.ndarray) -> Tensor:

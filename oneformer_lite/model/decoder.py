@@ -72,7 +72,7 @@ class MaskedDecoder(nn.Module):
         self,
         queries: Float[Tensor, "B Q C"],
         query_positions: Float[Tensor, "Q C"],
-        maps: list[Tensor],
+        maps: list[Float[Tensor, "B C _h _w"]],
         mask_features: Float[Tensor, "B C h w"],
         all_predictions: bool,
         trace: Trace | None = None,
@@ -110,13 +110,13 @@ class MaskedDecoder(nn.Module):
         mask_logits = torch.einsum("bqc,bchw->bqhw", mask_embed, mask_features)
         return Predictions(self.class_head(normed), mask_logits)
 
-    def _level(self, level: int, features: Tensor, mask_features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys and values [B, S, C] of a level, and the mask features [B, C, S] at its size."""
+    def _level(
+        self, level: int, features: Float[Tensor, "B C h w"], mask_features: Float[Tensor, "B C h4 w4"]
+    ) -> tuple[Float[Tensor, "B S C"], Float[Tensor, "B S C"], Float[Tensor, "B C S"]]:
+        """Keys and values of a level, and the mask features at its size."""
         height, width = features.shape[-2:]
         positions = sine_positions(height, width, features.shape[1], features.device)
         values = features.flatten(2).transpose(1, 2) + self.level_embed.weight[level]
         keys = values + positions.flatten(1).T.to(values.dtype)
-        small = F.interpolate(
-            mask_features.detach(), size=(height, width), mode="bilinear", align_corners=False
-        )
+        small = F.interpolate(mask_features.detach(), size=(height, width), mode="bilinear", align_corners=False)
         return keys, values, small.flatten(2)

@@ -132,7 +132,7 @@ class DiNAT(nn.Module):
             self.levels.append(Level(blocks, None if last else Downsampler(dim)))
         self.apply(_init)
 
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _c _h _w"]]:
         x, maps = self.patch_embed(images), []
         for level in self.levels:
             x = level.blocks(x)

@@ -43,8 +43,8 @@ class FPNPixelDecoder(nn.Module):
         self.mask_projection = nn.Conv2d(dim, dim, kernel_size=3, padding=1)
 
     def forward(
-        self, features: list[Tensor], trace: Trace | None = None
-    ) -> tuple[Float[Tensor, "B C h w"], list[Tensor]]:
+        self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None
+    ) -> tuple[Float[Tensor, "B C h w"], list[Float[Tensor, "B C _h _w"]]]:
         maps = [self.top(features[-1])]  # stride 32, then 16, 8, 4
         for step, fine in zip(self.steps, reversed(features[:-1])):
             maps.append(step(fine, maps[-1]))

@@ -76,8 +76,8 @@ class DeformablePixelDecoder(nn.Module):
         self.mask_projection = nn.Conv2d(dim, dim, kernel_size=1)
 
     def forward(
-        self, features: list[Tensor], trace: Trace | None = None
-    ) -> tuple[Float[Tensor, "B C h w"], list[Tensor]]:
+        self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None
+    ) -> tuple[Float[Tensor, "B C h w"], list[Float[Tensor, "B C _h _w"]]]:
         finest, *coarser = features
         maps = [project(f) for project, f in zip(self.input_projections, reversed(coarser))]
         shapes = [tuple(m.shape[-2:]) for m in maps]

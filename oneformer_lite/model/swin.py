@@ -13,6 +13,7 @@ were trained with: pad, then shift, always the full window.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -183,7 +184,7 @@ def to_windows(x: Shaped[Tensor, "B h w C"], window: int) -> Shaped[Tensor, "b N
 
 def from_windows(windows: Float[Tensor, "b N C"], shape: Sequence[int]) -> Float[Tensor, "B h w C"]:
     """Put the windows of :func:`to_windows` back into maps of ``shape``."""
-    window = int(windows.shape[1] ** 0.5)
+    window = math.isqrt(windows.shape[1])
     batch, height, width, dim = shape
     x = windows.view(batch, height // window, width // window, window, window, dim)
     return x.transpose(2, 3).reshape(shape)

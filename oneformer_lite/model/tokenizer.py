@@ -34,7 +34,8 @@ def byte_letters() -> dict[int, str]:
 def vocabulary() -> tuple[dict[str, int], dict[tuple[str, str], int]]:
     """(token -> id, merge -> rank): 256 letters, the same at a word's end, the merges, start, end."""
     folder = importlib.util.find_spec("open_clip").submodule_search_locations[0]  # found, not imported
-    lines = gzip.open(Path(folder) / "bpe_simple_vocab_16e6.txt.gz").read().decode().split("\n")
+    table = gzip.decompress((Path(folder) / "bpe_simple_vocab_16e6.txt.gz").read_bytes())
+    lines = table.decode().split("\n")
     merges = [tuple(line.split()) for line in lines[1 : 1 + MERGES]]
     letters = list(byte_letters().values())
     tokens = [*letters, *(c + "</w>" for c in letters), *map("".join, merges), START, END]

@@ -89,7 +89,8 @@ class Processes:
             return seconds, stopping
         both = torch.tensor([seconds if self.is_first else 0.0, stopping], dtype=torch.float64, device=self.device)
         dist.all_reduce(both)
-        return both[0].item(), bool(both[1] > 0)
+        seconds, asked = both.tolist()
+        return seconds, asked > 0
 
     def gather(self, value) -> list:
         """``value`` of every process, in their order."""

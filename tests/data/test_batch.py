@@ -91,6 +91,13 @@ def test_to_moves_every_tensor() -> None:
     assert moved.texts == batch.texts and moved.targets[0].task == "semantic"
 
 
+def test_every_tensor_is_pinned_for_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor.to("meta"))  # without a GPU there is none
+    pinned = collate([(sample(16, 16), "semantic"), (sample(16, 16), "panoptic")]).pin_memory()
+    tensors = [pinned.images, *(tensor for target in pinned.targets for tensor in (target.masks, target.labels))]
+    assert [tensor.device.type for tensor in tensors] == ["meta"] * 5
+
+
 def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         collate([])
