@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
+from types import NoneType
 
 from ..data.sample import Category
 from ..errors import ConfigError
@@ -19,6 +21,10 @@ _CHOICES = {
     "mask_loss": ("bce", "focal"),
     "backbone_norm": ("frozen", "affine", "batch"),
 }
+
+# what a value of an annotated type may be; the others are sequences
+_KINDS = {"int": Integral, "int | None": (Integral, NoneType), "float": Real, "str": str, "bool": bool}
+_MAY_BE_0 = ("encoder_layers", "query_layers", "text_context")
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,10 @@ class ModelConfig:
     overlap_threshold: float = 0.8
 
     def __post_init__(self) -> None:
+        self._check_types()
         for field, choices in _CHOICES.items():
             if getattr(self, field) not in choices:
                 raise ConfigError(f"{field} is {getattr(self, field)!r}; expected one of {choices}")
-        counts = ("num_classes", "num_queries", "hidden_dim", "image_size", "num_points")
-        for field in (*counts, "decoder_layers", "text_layers"):
-            if getattr(self, field) < 1:
-                raise ConfigError(f"{field} must be at least 1, got {getattr(self, field)}")
         if self.hidden_dim % self.num_heads or self.hidden_dim % 4:
             raise ConfigError(
                 f"hidden_dim {self.hidden_dim} must be divisible by num_heads ({self.num_heads}) and by 4"
@@ -116,10 +119,22 @@ class ModelConfig:
                 f"num_queries {self.num_queries} must exceed text_context {self.text_context}: "
                 "the text list fills the queries that the learned context leaves"
             )
-        pairs = self.backbone_options
-        pairs = pairs.items() if isinstance(pairs, dict) else pairs
-        object.__setattr__(self, "backbone_options", tuple(sorted(_tuples(list(pairs)))))
+        try:
+            pairs = sorted(dict(self.backbone_options).items())
+        except (TypeError, ValueError):
+            raise ConfigError(f"backbone_options must be names with values, got {self.backbone_options!r}") from None
+        object.__setattr__(self, "backbone_options", _tuples(pairs))
         self._check_classes()
+
+    def _check_types(self) -> None:
+        """Values may come from a file of strangers: numbers must be numbers, and none below what makes sense."""
+        for field in fields(self):
+            kind, value = _KINDS.get(field.type, (list, tuple, dict)), getattr(self, field.name)
+            if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
+                raise ConfigError(f"{field.name} must be {field.type}, got {value!r}")
+            least = 0 if field.name in _MAY_BE_0 else 1
+            if field.type.startswith("int") and value is not None and value < least:
+                raise ConfigError(f"{field.name} must be at least {least}, got {value}")
 
     def _check_classes(self) -> None:
         """Names, thing flags and colours follow ``num_classes``; stale ones (after replace) go aloud."""

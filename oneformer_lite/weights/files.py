@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -81,7 +82,9 @@ def _safetensors(path: Path) -> State:
 def _pickled(path: Path) -> State:
     """A PyTorch file's weights, which the official code keeps under the key "model"."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")  # read or refused all the same
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError) as error:
         # torch's own words are not repeated: they advise to read such a file all the same
         raise CheckpointError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..config import ModelConfig
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from ..files import replacing
 from .files import CONFIG, WEIGHTS, read_json, read_tensors
 from .load import build
@@ -67,4 +67,7 @@ def read_config(folder: str | Path) -> ModelConfig:
     known = {field.name for field in dataclasses.fields(ModelConfig)}
     if unknown := sorted(content.keys() - known):
         raise CheckpointError(f"{path} has the unknown fields {unknown}: it is from another version")
-    return ModelConfig(**content)  # turns JSON's lists into tuples itself
+    try:
+        return ModelConfig(**content)  # turns JSON's lists into tuples itself
+    except ConfigError as error:
+        raise CheckpointError(f"{path} describes no model: {error}") from error

@@ -37,8 +37,8 @@ def from_pretrained(source: str | Path, config: ModelConfig | None = None) -> On
     model = _load(source, config)
     if model.text_mapper is None:
         warnings.warn(
-            f"{source} holds no text mapper: the model predicts, but to train it further call "
-            "model.add_text_mapper() first, which starts with random weights.",
+            f"{source} holds no text mapper: the model predicts, but training it further begins with a new one of "
+            "random weights, which TrainConfig(start_from=...) adds, or model.add_text_mapper().",
             stacklevel=2,
         )
     return model

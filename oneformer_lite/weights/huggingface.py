@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from ..errors import CheckpointError
 from .backbones import HUGGINGFACE as BACKBONES
 from .files import CONFIG, read_folder_tensors, read_json
 from .folder import write_folder, write_json
@@ -120,7 +121,10 @@ def from_huggingface_folder(folder: Path) -> OneFormer:
 
 def from_huggingface_state(state: State, content: dict, processor: dict, source: str) -> OneFormer:
     """The model of transformers' weights and the two JSON files; ``state`` may also be that of a model in memory."""
-    config = from_huggingface(content, processor, source)
+    try:
+        config = from_huggingface(content, processor, source)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # any value, of any type
+        raise CheckpointError(f"{CONFIG} and {PREPROCESSOR} of {source} describe no model: {error}") from error
     backbones = [row for table in BACKBONES.values() for row in table]
     state = whole_text_mapper(rename(drop(state, IGNORED), backbones + HEAD))
     model = build(config, state, source)

@@ -22,7 +22,11 @@ def build(config: ModelConfig, state: State, source: str) -> OneFormer:
     from ..model import OneFormer
 
     # the file holds the backbone's weights: no ImageNet weights needed first
-    model = OneFormer(dataclasses.replace(config, pretrained=False))
+    try:
+        model = OneFormer(dataclasses.replace(config, pretrained=False))
+    except (MemoryError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).split("\n")[0]
+        raise CheckpointError(f"no model of the sizes that {source} states can be built: {reason}") from error
     model.config = config
     load_state(model, state, source)
     model.backbone.has_imagenet_weights = config.pretrained

@@ -1,8 +1,10 @@
 """Files from strangers: nothing in them is executed, and what is no model is refused in one sentence."""
 
+import dataclasses
 import json
 import os
 import pickle
+import re
 import zipfile
 
 import pytest
@@ -13,6 +15,10 @@ from safetensors.torch import load_file
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError
 from oneformer_lite.weights.files import read_tensors
+from oneformer_lite.weights.huggingface import from_huggingface_state
+from oneformer_lite.weights.huggingface_config import check_normalisation
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things)")
 
 
 class Malicious:
@@ -103,6 +109,50 @@ def test_an_index_names_files_of_its_own_folder_only(folder, tmp_path):
     index.write_text("[]")
     assert "holds a list" in refusal(folder)
     index.unlink()
+
+
+@pytest.mark.parametrize(
+    "content, processor",
+    [
+        ({"num_queries": "many"}, {}),
+        ({"num_queries": None}, {}),
+        ({"num_attention_heads": 0}, {}),
+        ({"decoder_layers": "ten"}, {}),
+        ({"backbone_config": "swin"}, {}),
+        ({"backbone_config": {"model_type": "swin", "depths": 3}}, {}),
+        ({"backbone_config": {"model_type": "resnet", "hidden_sizes": "wide"}}, {}),
+        ({"backbone_config": {"model_type": "timm_backbone"}}, {}),
+        ({"id2label": ["a", "b"]}, {}),
+        ({"id2label": {"a": "b"}}, {}),
+        ({}, {"size": "big"}),
+        ({}, {"size": {"shortest_edge": "big"}}),
+        ({}, {"metadata": 3}),
+        ({}, {"metadata": {"thing_ids": 7}}),
+        ({"oneformer_lite": {"image_size": -1}}, {}),
+    ],
+)
+def test_a_configuration_of_odd_values_is_refused_in_words(content, processor):
+    with pytest.raises(CheckpointError, match="of here describe no model: |sizes that here states can be built: "):
+        from_huggingface_state({}, {"model_type": "oneformer"} | content, processor, "here")
+
+
+def test_a_configuration_that_builds_nothing_is_refused_in_words(tmp_path):
+    model = ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), decoder_layers=1, pretrained=False))
+    model.save_pretrained(tmp_path)
+    good = json.loads((tmp_path / "config.json").read_text())
+    for change, words in (
+        ({"num_queries": "many"}, "config.json describes no model: num_queries must be int, got 'many'"),
+        ({"backbone": "nonsense"}, "no model of the sizes that .* states can be built: timm cannot build"),
+        ({"hidden_dim": 10**9 * 8}, "can be built"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(good | change))
+        assert re.search(words, refusal(tmp_path))
+
+
+@pytest.mark.parametrize("mean", [0.4, [0.4, 0.4], "grey", None, ["a", "b", "c"], {}])
+def test_odd_normalisations_are_refused(mean):
+    with pytest.raises(CheckpointError, match="here normalises with image_mean"):
+        check_normalisation({"image_mean": mean}, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "here")
 
 
 def test_every_number_becomes_a_float32(tmp_path):
