@@ -49,6 +49,7 @@ def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, ste
 
 
 def say(text: str) -> None:
+    """A line beside the progress bars: standard output stays free."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -108,6 +109,7 @@ def write_demo_report(
     tokens: dict[str, dict[str, float]],
     history: list[dict],
 ) -> Path:
+    """The report of :mod:`oneformer_lite.render`, with what the demo knows of the run; its path."""
     import torch
 
     from . import __version__

@@ -21,6 +21,7 @@ class Archive:
 
     @property
     def name(self) -> str:
+        """The file's name, the last part of its address."""
         return self.url.rpartition("/")[2]
 
     def at(self, mirror: str | None) -> Archive:

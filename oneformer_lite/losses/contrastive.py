@@ -33,6 +33,11 @@ def contrastive_loss(
 ) -> Float[Tensor, ""]:
     """Cross-entropy over rows plus cross-entropy over columns (a sum, not their mean).
 
+    With s the :func:`similarity` and D the images of all processes:
+
+        - mean over i of log (exp s[i, i] / sum over j of exp s[i, j])   image i among all D texts
+        - mean over i of log (exp s[i, i] / sum over j of exp s[j, i])   text i among all D images
+
     The negatives are the other images of the batch, over all processes. With a single image there is
     none: the loss is exactly 0 and teaches the text mapper nothing.
     """

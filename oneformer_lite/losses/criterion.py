@@ -133,6 +133,7 @@ class Criterion(nn.Module):
         return mask.sum() / count, dice.sum() / count
 
     def contrastive(self, output: OneFormerOutput) -> Float[Tensor, ""]:
+        """:func:`contrastive_loss`, with a warning where a batch of one image makes it 0."""
         world = dist.get_world_size() if dist.is_initialized() else 1
         if len(output.object_queries) * world == 1:
             warnings.warn(

@@ -28,7 +28,10 @@ def focal_loss(
 
 
 def dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
-    """One minus the dice overlap of probabilities and labels; the 1s keep empty masks defined."""
+    """One minus the dice overlap of probabilities p and labels y; the 1s keep empty masks defined.
+
+    1 - (2 sum p y + 1) / (sum p + sum y + 1)
+    """
     probability = logits.sigmoid()
     overlap = 2 * (probability * labels).sum(1)
     return 1 - (overlap + 1) / (probability.sum(1) + labels.sum(1) + 1)

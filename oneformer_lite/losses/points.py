@@ -36,6 +36,7 @@ class PointSource:
             self.generators = [torch.Generator(device).manual_seed(word) for word in words]
 
     def for_images(self, images: int, num_points: int) -> Float[Tensor, "B P 2"]:
+        """One set of points for each image, (x, y) in [0, 1]."""
         return self.for_masks([1] * images, 1, num_points)
 
     def for_masks(self, counts: Sequence[int], layers: int, num_points: int) -> Float[Tensor, "LG P 2"]:

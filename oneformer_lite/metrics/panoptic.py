@@ -40,14 +40,17 @@ class ClassQuality:
 
     @property
     def sq(self) -> float:
+        """Segmentation quality: the mean IoU of the matched pairs."""
         return 100 * self.iou_sum / self.tp if self.tp else 0.0
 
     @property
     def rq(self) -> float:
+        """Recognition quality, the F1 score of finding segments: TP / (TP + FP / 2 + FN / 2)."""
         return 100 * self.tp / (self.tp + 0.5 * self.fp + 0.5 * self.fn) if self.seen else 0.0
 
     @property
     def pq(self) -> float:
+        """Panoptic quality, SQ times RQ."""
         return self.sq * self.rq / 100
 
 

@@ -82,6 +82,7 @@ class Backbone(nn.Module):
         self.has_imagenet_weights = True
 
     def train(self, mode: bool = True) -> Backbone:
+        """As ``nn.Module.train``; BatchNorms that keep their statistics stay in evaluation mode."""
         super().train(mode)
         if self.keeps_statistics:
             for module in self._batch_norms():
@@ -93,6 +94,7 @@ class Backbone(nn.Module):
         return images * self.scale + self.shift if self.own_statistics else images
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _c _h _w"]]:
+        """Four maps at strides 4, 8, 16 and 32, with ``channels`` channels."""
         features = self.network(self.rescale(images))
         if self.norms:
             if not self.outputs_nhwc:

@@ -77,6 +77,10 @@ class MaskedDecoder(nn.Module):
         all_predictions: bool,
         trace: Trace | None = None,
     ) -> list[Predictions]:
+        """Predictions before the first layer and after each: all of them (training, ``trace``) or the last alone.
+
+        ``maps`` are those of the pixel decoder, coarsest first.
+        """
         levels = [self._level(i, m, mask_features) for i, m in enumerate(maps)]
         x, predictions = queries, []
         for i, layer in enumerate(self.layers):

@@ -118,6 +118,11 @@ def sample(
 class DeformableAttention(nn.Module):
     """Each query looks at P learned points per head and level, around its own position.
 
+    With x_l the map of level l, p the query's position, and W, V the output and value projections:
+
+        out = W concat over heads m ( sum over l, i of A[m, l, i] V_m x_l(p + offset[m, l, i]) )
+
+    Offsets and weights A (a softmax over the L * P points of a head) follow from the query by a linear layer each.
     Offsets start on a ring, one direction per head, P steps outwards; weights start uniform.
     """
 
@@ -165,6 +170,7 @@ class DeformableAttention(nn.Module):
         memory: Float[Tensor, "B S C"],
         shapes: Shapes,
     ) -> Float[Tensor, "B N C"]:
+        """``reference`` are the queries' own positions, (x, y) in [0, 1]; ``memory`` the levels one after the other."""
         value = self.value_proj(memory).unflatten(-1, (self.heads, -1))
         locations, weights = self.sampling(query, reference, shapes)
         sampled = sample(value.to(locations.dtype), shapes, locations, weights)

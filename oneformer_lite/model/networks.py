@@ -78,6 +78,7 @@ def is_swin(name: str) -> bool:
 
 
 def is_dinat(name: str) -> bool:
+    """Whether ``name`` is of the DiNAT family, which timm does not have."""
     return name.startswith("dinat_")
 
 

@@ -14,6 +14,7 @@ class Trace(dict):
     """
 
     def record(self, name: str, value: Tensor) -> None:
+        """Keep ``value`` under ``name``, detached."""
         self[name] = value.detach()
 
     def shapes(self) -> str:

@@ -62,6 +62,7 @@ class QueryTransformer(nn.Module):
         mask_features: Float[Tensor, "B C h w"],
         trace: Trace | None = None,
     ) -> Float[Tensor, "B Q C"]:
+        """``task_token`` comes normalised; ``query_positions`` are learned, the last one the token's own."""
         features = self.feature_projection(mask_features).flatten(2).transpose(1, 2)  # [B, S, C]
         height, width = mask_features.shape[-2:]
         positions = sine_positions(height, width, features.shape[-1], features.device)

@@ -66,6 +66,7 @@ class TextEncoder(nn.Module):
                 nn.init.zeros_(linear.bias)
 
     def forward(self, ids: Int[Tensor, "U L"]) -> Float[Tensor, "U C"]:
+        """``ids``: U texts as :func:`~oneformer_lite.model.tokenizer.tokenize` gives them."""
         end = ids.argmax(dim=1)  # the end token has the largest id
         if self.causal:
             ids = ids[:, : int(end.max()) + 1]
@@ -99,6 +100,7 @@ class TextMapper(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
 
     def forward(self, texts: Sequence[Sequence[str]], tasks: Sequence[str]) -> Float[Tensor, "B Q C"]:
+        """``texts``: a list of sentences per image, padded here to ``num_texts`` with those of its task."""
         padded = [pad_texts(list_, task, self.num_texts) for list_, task in zip(texts, tasks, strict=True)]
         # most of the texts are the same padding sentence: encode each distinct one once and gather
         distinct = sorted({text for list_ in padded for text in list_})

@@ -38,6 +38,7 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict]:
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW; each group remembers its peak learning rate for :func:`set_lr`."""
     optimizer = torch.optim.AdamW(parameter_groups(model, config), fused=True)
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
@@ -78,6 +79,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
+        """Take in the weights of ``model`` after a step; counters are copied."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         state = model.state_dict()

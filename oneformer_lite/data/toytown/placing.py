@@ -20,9 +20,11 @@ class Zone(Protocol):
     """A piece of ground of one class that knows where things may stand on it."""
 
     @property
-    def class_id(self) -> int: ...
+    def class_id(self) -> int:
+        """Its kind of ground."""
 
-    def spot(self, rng: random.Random, class_id: int) -> Point: ...
+    def spot(self, rng: random.Random, class_id: int) -> Point:
+        """A place (x, y) for a thing of this class."""
 
 
 class Kind(NamedTuple):
