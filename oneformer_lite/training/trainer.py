@@ -71,11 +71,7 @@ class Trainer:
     """State of a run and its loop."""
 
     def __init__(self, config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> None:
-        if len(train_data.categories) != config.num_classes:
-            raise ConfigError(
-                f"the configuration has {config.num_classes} classes, the data {len(train_data.categories)}: "
-                "use config.for_classes(config, dataset.categories)"
-            )
+        check_classes(config, train_data)
         self.config, self.train_config = config, train_config
         self.train_data, self.val_data = train_data, val_data
         self.folder = make_folder(train_config.out)
@@ -237,3 +233,12 @@ class Part(Subset):
     def __init__(self, dataset, count: int) -> None:
         super().__init__(dataset, range(count))
         self.categories, self.tasks = dataset.categories, dataset.tasks
+
+
+def check_classes(config: ModelConfig, dataset) -> None:
+    """Raise :class:`ConfigError` unless the model has as many classes as the data."""
+    if len(dataset.categories) != config.num_classes:
+        raise ConfigError(
+            f"the configuration has {config.num_classes} classes, the data {len(dataset.categories)}: "
+            "use config.for_classes(config, dataset.categories)"
+        )
