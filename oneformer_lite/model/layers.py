@@ -45,13 +45,15 @@ class Attention(nn.Module):
         self,
         query: Float[Tensor, "B Q C"],
         key: Float[Tensor, "B S C"],
-        value: Float[Tensor, "B S C"],
+        value: Float[Tensor, "#B S C"],
         allowed: Bool[Tensor, "#B #Q S"] | None = None,
         need_weights: bool = False,
     ) -> tuple[Float[Tensor, "B Q C"], Float[Tensor, "B M Q S"] | None]:
+        # values that all images share are projected once; written out, because not every kernel takes a stride of 0
+        values = self.v_proj(value).expand(len(query), -1, -1).contiguous()
         q, k, v = (
-            proj(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [B, M, len, d]
-            for proj, x in ((self.q_proj, query), (self.k_proj, key), (self.v_proj, value))
+            x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [B, M, len, d]
+            for x in (self.q_proj(query), self.k_proj(key), values)
         )
         mask = None if allowed is None else allowed[:, None]  # the same for every head
         dropout = self.dropout if self.training else 0.0

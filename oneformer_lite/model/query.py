@@ -29,7 +29,7 @@ class QueryLayer(nn.Module):
         x: Float[Tensor, "B N C"],
         query_positions: Float[Tensor, "N C"],
         keys: Float[Tensor, "B S C"],
-        values: Float[Tensor, "B S C"],
+        values: Float[Tensor, "#B S C"],
         need_weights: bool,
     ) -> tuple[Float[Tensor, "B N C"], Tensor | None]:
         y = x + query_positions
@@ -66,7 +66,7 @@ class QueryTransformer(nn.Module):
         features = self.feature_projection(mask_features).flatten(2).transpose(1, 2)  # [B, S, C]
         height, width = mask_features.shape[-2:]
         positions = sine_positions(height, width, features.shape[-1], features.device)
-        positions = positions.flatten(1).T.to(features.dtype).expand_as(features)
+        positions = positions.flatten(1).T.to(features.dtype)[None]  # [1, S, C], the same for every picture
         keys = positions + features
         values = keys if self.values_with_features else positions
         others = query_positions[:-1]  # the last position belongs to the token itself
