@@ -110,6 +110,25 @@ def test_a_preset_trains_with_the_recipe_of_its_data_set(preset, augmentation, s
     assert config.num_classes == 14 and config.backbone == getattr(ofl.config, preset)().backbone
 
 
+def test_a_plan_is_printed_instead_of_training(monkeypatch, tmp_path, capsys):
+    from oneformer_lite.training.measure import Measurement
+
+    asked = []
+
+    def ask(config, train_config, *rest):
+        asked.append((config.image_size, train_config.batch_size, train_config.accumulate))
+        return Measurement("CPU", 2.0, 10**9, 2 * 10**9, None, None, 10**7, 10**8)
+
+    monkeypatch.setattr("oneformer_lite.training.plan._ask", ask)
+    sample, out = Path(__file__).parents[1] / "data" / "sample", tmp_path / "run"
+    arguments = ["--data", str(sample), "--train-split", "val", "--steps", "1800", "--out", str(out)]
+    assert main(["train", "--preset", "coco_r50", *arguments, "--machine", "cpu", "--plan"]) == 0
+    printed = capsys.readouterr()
+    assert asked == [(320, 4, 2)] and not out.exists()
+    assert f"Plan of {out}" in printed.out and "2 hours: 3,600 steps of 2 s" in printed.out
+    assert "for cpu: batch_size 8 -> 4" in printed.err
+
+
 def test_a_wrong_number_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["demo", "--minutes", "-1"])

@@ -28,6 +28,13 @@ def add(commands) -> None:
         "--from-scratch", action="store_true", help="random weights, also in the backbone"
     )
     p.add_argument("--seed", type=int, default=0, help="of weights and batches")
+    p.add_argument(
+        "--machine", metavar="NAME",
+        help="settings for a small machine, gpu_24gb, colab_16gb or cpu; says what they change",
+    )
+    p.add_argument(
+        "--plan", action="store_true", help="only say what it would cost in time, memory and disk, from a few steps"
+    )
 
 
 def run(args) -> None:
@@ -54,6 +61,15 @@ def run(args) -> None:
     model_config = config.for_classes(getattr(config, args.preset)(), categories)
     if args.from_scratch:
         model_config = replace(model_config, pretrained=False)
-    result = training.train(model_config, recipe(**settings))
+    train_config = recipe(**settings)
+    if args.machine:
+        model_config, train_config = training.for_machine(model_config, train_config, args.machine)
+    if args.plan:
+        import torch
+
+        from .. import plan
+
+        return print(plan(model_config, train_config, devices=1 if torch.cuda.is_available() else "cpu:1"))
+    result = training.train(model_config, train_config)
     state = "finished" if result.finished else "stopped; the same command goes on"
     print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")

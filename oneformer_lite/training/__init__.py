@@ -9,6 +9,7 @@ from .config import (
     toytown_training,
 )
 from .log import read_log
+from .machines import for_machine, rescaled
 from .trainer import Trainer, TrainingResult, train
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "ade20k_training",
     "cityscapes_training",
     "coco_training",
+    "for_machine",
     "mapillary_training",
     "read_log",
+    "rescaled",
     "toytown_training",
     "train",
 ]
