@@ -148,6 +148,10 @@ def metric_plot(
                 color=color, fontsize=9, va="center", annotation_clip=False,
             )  # fmt: skip
     axes.set_ylim(bottom=0)
+    steps = [r["step"] for r in history if "step" in r]
+    if evaluations and max(steps) > min(steps):  # as far as the losses' axis
+        margin = 0.05 * (max(steps) - min(steps))
+        axes.set_xlim(min(steps) - margin, max(steps) + margin)
     return _finish(figure, axes, theme, "percent", dpi)
 
 

@@ -43,7 +43,7 @@ def head(name: str, status: str, timeline: Timeline, step: int, reason: str = ""
     width = 100 * (timeline.share(step) or 0)
     parts = [
         f'<div class="ofl-head"><b class="ofl-status {status}">{STATUS[status]}</b>'
-        f'<strong>{escape(name)}</strong><span>{" · ".join(filter(None, told))}</span></div>',
+        f"<strong>{escape(name)}</strong><span>{' · '.join(filter(None, told))}</span></div>",
         f'<div class="ofl-bar" role="img" aria-label="{texts["share"] or "share unknown"}">'
         f'<i style="width:{width:.1f}%"></i></div>',
         f'<p class="ofl-look">{LOOK_FOR}</p>',
@@ -61,9 +61,14 @@ def cards(timeline: Timeline, step: int) -> str:
     machine = [_card(name, texts, title=title, more=_spark(timeline, name)) for name, title in MACHINE.items()]
     scored = f'scores in percent, <span data-name="scored">{texts["scored"]}</span>'
     groups = (("losses, summed over the decoder's predictions", losses), (scored, scores), ("machine", machine))
-    return '<div class="ofl-cards">' + "".join(
-        f'<div class="ofl-group"><small>{title}</small><div>{"".join(inside)}</div></div>' for title, inside in groups
-    ) + "</div>"
+    return (
+        '<div class="ofl-cards">'
+        + "".join(
+            f'<div class="ofl-group"><small>{title}</small><div>{"".join(inside)}</div></div>'
+            for title, inside in groups
+        )
+        + "</div>"
+    )
 
 
 def plots(timeline: Timeline, layer_terms: Sequence[str] = ("class",), drawn: Callable = lambda _, draw: draw()) -> str:

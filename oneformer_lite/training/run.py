@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, OneFormerLiteError
 from .log import read_log
 from .state import LAUNCHER_LOCK, STOP, TRAINER_LOCK, is_locked, read_recipe, read_state
+
+if TYPE_CHECKING:
+    from ..widgets import Replay, Watch
 
 OUTPUT = "output.log"
 
@@ -71,15 +75,19 @@ class Run:
         """
         if self.status != "running":
             return self.status
-        request = self.folder / STOP
-        request.touch()
+        self.ask_to_stop()
         if (status := self.wait(timeout)) == "running":
             raise OneFormerLiteError(
                 f"the run in {self.folder} has not stopped within {timeout:g} seconds; it will after its current "
                 "step or evaluation: run.wait() waits for it"
             )
-        request.unlink(missing_ok=True)  # it may have ended without seeing it
+        (self.folder / STOP).unlink(missing_ok=True)  # it may have ended without seeing it
         return status
+
+    def ask_to_stop(self) -> None:
+        """The same without waiting."""
+        if self.status == "running":
+            (self.folder / STOP).touch()
 
     def resume(self, devices: int | str | None = None) -> Run:
         """Go on from the last checkpoint in the background, on the same ``devices`` unless others are given."""
@@ -89,6 +97,19 @@ class Run:
             raise ConfigError(f"the run in {self.folder} is finished: nothing is left to do")
         config, train_config, before = read_recipe(self.folder)
         return launch(config, train_config, before if devices is None else devices)
+
+    def watch(self, interval: float = 3.0) -> Watch:
+        """The run as a live widget: losses by decoder layer, pace, memory, newest pictures and metrics, with
+        buttons to stop and to resume. It looks every ``interval`` seconds and needs nothing but the folder."""
+        from ..widgets import Watch
+
+        return Watch(self, interval)
+
+    def replay(self) -> Replay:
+        """The log so far as a widget with a slider over the run's time; ``to_html()`` makes a page of it."""
+        from ..widgets import Replay
+
+        return Replay(self)
 
     def __repr__(self) -> str:
         history, status = self.history, self.status

@@ -1,0 +1,52 @@
+"""A run on one picture: what a notebook shows where no kernel runs and no script may."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .curves import layer_plot, loss_plot, metric_plot
+from .dashboard import STATUS
+from .grid import contact_sheet
+from .timeline import Timeline
+
+_GAP, _FONT, _INK = 12, 17, (31, 36, 48)
+
+
+def run_still(name: str, status: str, timeline: Timeline, step: int, sheet: bytes | None = None) -> np.ndarray:
+    """uint8 [H, W, 3]: one line of numbers at ``step``, the plots of the whole run, the pictures of ``sheet``."""
+    size = {"size": (3.9, 2.5), "dpi": 110}
+    plots = [
+        draw(timeline.history, *term, **size).png
+        for draw, term in ((loss_plot, ()), (layer_plot, ("class",)), (metric_plot, ()))
+    ]
+    parts = [contact_sheet([[_on_white(png) for png in plots]], gap=_GAP)]
+    if sheet:
+        parts.append(_on_white(sheet))
+    width = max(part.shape[1] for part in parts)
+    parts = [_line(_told(name, status, timeline, step), width), *parts]
+    return np.concatenate([_padded(part, width) for part in parts])
+
+
+def _told(name: str, status: str, timeline: Timeline, step: int) -> str:
+    texts = timeline.texts(step)
+    scores = [f"{name} {texts[name]}" for name in ("PQ", "AP", "mIoU")] if timeline.score(step) else []
+    word = STATUS[status].split()[-1]  # the sign before it is not in every font
+    return " · ".join([name, word, f"step {texts['step']}", f"loss {texts['total']}", *scores])
+
+
+def _line(text: str, width: int) -> np.ndarray:
+    band = Image.new("RGB", (width, _FONT + 2 * _GAP), "white")
+    ImageDraw.Draw(band).text((_GAP, _GAP), text, font=ImageFont.load_default(_FONT), fill=_INK)
+    return np.asarray(band)
+
+
+def _on_white(content: bytes) -> np.ndarray:
+    picture = Image.open(io.BytesIO(content)).convert("RGBA")
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
+
+
+def _padded(picture: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(picture, ((0, 0), (0, width - picture.shape[1]), (0, 0)), constant_values=255)
