@@ -65,7 +65,7 @@ class Progress:
         shown = {name: record[name] for name in SHOWN if record.get(name) is not None}
         text = "  ".join(f"{name} {value:.1f}" for name, value in shown.items())
         self.last_score = f"  PQ {shown['PQ']:.1f}" if "PQ" in shown else ""
-        self.bar.write(f"  step {step}, {seconds / 60:.1f} min: {text}  ({images} scenes)", file=sys.stderr)
+        self.bar.write(f"  step {step}, {seconds / 60:.1f} min: {text}  ({images} images)", file=sys.stderr)
 
 
 @contextmanager
