@@ -114,16 +114,64 @@ The files hold the text mapper, which further training needs; the models on the 
 not. Those on the hub are under the MIT licence. Scores are the authors', in percent on the validation sets; *ms* is
 over several scales, mirrored as well. There are no published weights with ResNet-50, and none with Swin-T but ADE20K's.
 
-That our models compute what these compute is tested against transformers' with random weights. The tests download
-nothing, so no score below has been measured with this package yet.
+That our models compute what these compute is tested against transformers' with random weights (figures at the end).
+The tests download nothing, so no score below has been measured with this package yet.
+
+To train one of them further, say where to start: `TrainConfig(start_from="shi-labs/oneformer_coco_swin_large")`, or
+`oneformer-lite train --start-from`. Classes are found again by their names, and what is new is said: classes that the
+file does not know, and the text mapper where it holds none.
 
 This page is made by `python -m oneformer_lite.weights.published`.
+"""
+
+# Measured by tests/benchmarks/parity_full_size.py: per preset and picture the largest over the three tasks
+_EQUALITY = """\
+## Switches
+
+Where the paper, the official code and transformers differ, a named setting says which one you get. The presets and
+the recipes (`ofl.training.coco_training()` and so on) have what the released weights were trained with.
+
+* `ModelConfig.query_values`: `"positions"`, since the released code swaps two arguments, so that the values of the
+  query transformer are the position map alone; `"positions+features"` is what the paper describes.
+* `ModelConfig.text_causal`: `True`; `False` is what transformers does, which builds the mask and never applies it.
+* `ModelConfig.backbone_norm`: ResNet-50's BatchNorm is `"frozen"`, on Cityscapes and Mapillary Vistas `"batch"`.
+* `TrainConfig.clip_norm`: `None`, since the released script uses up its list of parameters before it clips; `0.01` is
+  what its configuration says.
+
+The contrastive loss has no setting: as released, an image is one vector of all its queries, the negatives are the
+other images of the batch over all processes, and gradients flow through the gathering.
+
+## Equal to transformers
+
+Random weights, float32, one core, transformers 5.23 and torch 2.15; a batch of two under each of the three tasks; all
+ten predictions (before the first decoder layer, and after each of the nine). The largest difference of a logit from
+transformers', relative to the largest logit of that prediction:
+
+| preset | picture | class logits | mask logits | pixels of attention regions that differ |
+|---|---|---|---|---|
+| `coco_r50` | 512 x 512 | 1.0e-06 | 3.3e-06 | 3 of 4.8 million |
+| `coco_r50` | 427 x 640 | 9.8e-07 | 4.2e-06 | 1 of 5.3 million |
+| `ade20k_swin_t` | 512 x 512 | 9.8e-07 | 2.4e-06 | 3 of 4.8 million |
+| `ade20k_swin_t` | 427 x 640 | 1.1e-06 | 2.7e-06 | 3 of 5.3 million |
+| `coco_swin_l` | 512 x 512 | 1.2e-06 | 2.6e-06 | 1 of 4.8 million |
+| `coco_swin_l` | 427 x 640 | 1.2e-06 | 2.7e-06 | 2 of 5.3 million |
+| `ade20k_convnext_l` | 512 x 512 | 1.0e-06 | 5.8e-06 | 13 of 8.1 million |
+| `ade20k_convnext_l` | 427 x 640 | 1.2e-06 | 4.5e-06 | 4 of 8.8 million |
+
+Attention regions part where a mask logit is zero but for rounding (a few millionths of the largest); both models
+go on with the same regions there. `python tests/benchmarks/parity_full_size.py` measures this again, task by task.
+
+What transformers does otherwise than the official code takes no part in the comparison, and is not copied: its
+pixel decoder drops at random in evaluation as well if `config.is_training` is set; its text encoder lacks the causal
+mask; its texts of one image are mixed with those of the next; its post-processing merges segments by other rules and
+does not cut off the padding. DiNAT runs there only with an operator to be compiled, so it is compared module by
+module, and with figures of that operator (`tests/model/test_neighborhood_attention.py`).
 """
 
 
 def page() -> str:
     """The page in Markdown that lists every checkpoint."""
-    return "\n".join([_INTRODUCTION, *(_section(data_set) for data_set in FOLDERS)])
+    return "\n".join([_INTRODUCTION, *(_section(data_set) for data_set in FOLDERS), _EQUALITY])
 
 
 def _section(data_set: str) -> str:
