@@ -62,9 +62,10 @@ class TrainConfig:
     # "bf16" and "fp16": autocast; pixel decoder, losses and weights stay in float32
     precision: str = "float32"
     # less memory for a third more computation: the layers' inner values are computed again when gradients need
-    # them (training/switches.py); the gradients stay the same
+    # them (training/switches.py); the gradients stay the same. Not together with compile
     checkpoint_activations: bool = False
-    compile: bool = False  # torch.compile: minutes at the start for faster steps; numbers change by roundings
+    # torch.compile: minutes at the start for faster steps; roundings differ, and what dropout draws
+    compile: bool = False
 
     # -- looking at it
     evaluations: int = 4  # quick ones during training, on eval_images scenes
@@ -94,6 +95,11 @@ class TrainConfig:
             raise ConfigError(f"precision is {self.precision!r}; expected one of {PRECISIONS}")
         if bool(self.lr_drops) != (self.schedule == "multistep"):
             raise ConfigError('lr_drops are what schedule="multistep" needs, and no other takes')
+        if self.checkpoint_activations and self.compile:
+            raise ConfigError(
+                "checkpoint_activations and compile do not go together: PyTorch's compiled recomputation may draw "
+                "other random numbers for dropout than the first pass did; choose one"
+            )
         shares = self.task_probabilities
         if len(shares) != len(TASKS) or min(shares) < 0 or not sum(shares):
             raise ConfigError(f"task_probabilities are {shares}; expected a share of 0 or more for each of {TASKS}")

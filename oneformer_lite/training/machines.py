@@ -53,7 +53,7 @@ def for_machine(config: ModelConfig, train_config: TrainConfig, machine: str) ->
         changes.append(words)
     settings = {
         "accumulate": max(recipe.accumulate, micro_batches(recipe.batch_size, m.images_at_once)),
-        "checkpoint_activations": m.checkpoint_activations or recipe.checkpoint_activations,
+        "checkpoint_activations": recipe.checkpoint_activations or (m.checkpoint_activations and not recipe.compile),
         "precision": m.precision,
         "workers": m.workers,
     }

@@ -170,7 +170,7 @@ def smaller(train_config: TrainConfig, processes: int = 1) -> tuple[TrainConfig,
 
     At least two images stay together in a process that is alone: a single one has no contrastive loss.
     """
-    if not train_config.checkpoint_activations:
+    if not (train_config.checkpoint_activations or train_config.compile):
         words = "checkpoint_activations=True, or it does not fit into the memory: the same results, a third slower"
         return replace(train_config, checkpoint_activations=True), words
     share = train_config.batch_size // processes
@@ -182,8 +182,8 @@ def smaller(train_config: TrainConfig, processes: int = 1) -> tuple[TrainConfig,
             )
             return replace(train_config, accumulate=parts), words
     raise OneFormerLiteError(
-        f"not even {share // train_config.accumulate} images at once fit into the memory, with activations "
-        "checkpointed: choose a smaller image_size, a smaller backbone or another machine"
+        f"not even {share // train_config.accumulate} images at once fit into the memory: choose a smaller "
+        "image_size, a smaller backbone or another machine"
     )
 
 

@@ -53,6 +53,12 @@ def test_colab_gets_a_smaller_crop() -> None:
     assert (recipe.precision, recipe.accumulate, recipe.lr, recipe.steps) == ("fp16", 8, 1e-4, 368_750)
 
 
+def test_a_compiled_recipe_stays_compiled() -> None:
+    with pytest.warns(UserWarning, match="accumulate 1 -> 8; precision"):
+        _, recipe = for_machine(ofl.config.coco_r50(), coco_training(compile=True), "gpu_24gb")
+    assert recipe.compile and not recipe.checkpoint_activations
+
+
 def test_a_cpu_gets_a_smaller_batch() -> None:
     with pytest.warns(UserWarning, match=r"for cpu: batch_size 16 -> 4, steps 368,750 -> 1,475,000 .*crop 1024 -> 320"):
         config, recipe = for_machine(ofl.config.coco_r50(), coco_training(), "cpu")

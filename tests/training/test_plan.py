@@ -88,6 +88,7 @@ def test_smaller_recipes_in_order() -> None:
             c, _ = smaller(c)
             found.append((c.checkpoint_activations, c.accumulate))
     assert found == [(True, 1), (True, 2), (True, 3), (True, 4), (True, 6)]
+    assert smaller(toytown_training(steps=1, compile=True))[0].accumulate == 2  # not with checkpointing
     last, words = smaller(dataclasses.replace(c, accumulate=1), processes=4)
     assert last.accumulate == 3 and "compares 4 images at a time" in words  # one image in each process
     with pytest.raises(OneFormerLiteError, match="not even 1 images"):

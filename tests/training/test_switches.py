@@ -11,6 +11,7 @@ import torch
 
 import oneformer_lite as ofl
 from oneformer_lite.data.toytown import Toytown
+from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
 from oneformer_lite.training import toytown_training
 from oneformer_lite.training.distributed import ALONE
@@ -109,6 +110,11 @@ def test_kept_and_judged_models_are_plain(tmp_path) -> None:
     model = ofl.train(small_config(), recipe, scenes).model
     assert all("forward" not in vars(module) for module in model.modules())
     assert list(model.state_dict()) == list(ofl.from_pretrained(tmp_path / "model").state_dict())
+
+
+def test_the_switches_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match="checkpoint_activations and compile do not go together"):
+        toytown_training(steps=1, checkpoint_activations=True, compile=True)
 
 
 # in a process of its own: shape checks, which the tests switch on, cannot be compiled. Without a backend the parts are
