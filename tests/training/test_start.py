@@ -16,6 +16,7 @@ from oneformer_lite.errors import ConfigError
 from oneformer_lite.training import Trainer, toytown_training
 from oneformer_lite.training.loader import open_split
 from oneformer_lite.training.start import start_from
+from oneformer_lite.training.state import read_recipe
 
 HEAD = ("decoder.class_head.weight", "decoder.class_head.bias")
 
@@ -105,6 +106,17 @@ def test_another_model_is_refused_in_words(trained, change):
     started = fresh(dataclasses.replace(model.config, **change))
     with pytest.raises(ConfigError, match=r"is no start for this configuration: .*config.for_classes\(from_pretrained"):
         start_from(started, str(folder))
+
+
+@pytest.mark.parametrize("source, kept", [("trained", False), ("toytown", True), (None, True)])
+def test_a_launched_run_finds_a_local_model_from_anywhere(source, kept, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trained").mkdir()
+    monkeypatch.setattr("oneformer_lite.training.launch.start", lambda *given: None)
+    settings = toytown_training(out="run", data=str(data), steps=1, start_from=source)
+    ofl.launch(ofl.config.toytown(), settings, devices="cpu:1")
+    _, written, _ = read_recipe(tmp_path / "run")
+    assert written.start_from == (source if kept else str(tmp_path / "trained"))
 
 
 def test_the_command_starts_from_a_model_or_from_scratch(data, tmp_path, monkeypatch, capsys):
