@@ -2,6 +2,10 @@
 
 First what changes no result (activation checkpointing), then what hardly does (micro-batches, half precision), then
 the training crop, at last the batch, with which learning rate and steps have to change.
+
+What checkpointing saves, measured with ``ofl.plan`` on a CPU in float32 (coco_r50, two images at once, peak of the
+whole process): 6.7 -> 3.3 GB at a crop of 512, 2.9 -> 1.7 GB at 256. The settings below have not been measured on the
+cards whose names they bear: ``ofl.plan`` does that where the card is.
 """
 
 from __future__ import annotations
