@@ -195,7 +195,7 @@ def main() -> None:
     for step in STEP_SECONDS:
         need = FULL_BATCH / step
         print(f"one H200 at an assumed {step:g} s a step of 16: {need:.0f} images/s, {need * worker:.1f} cores; "
-              f"16 cores prepare {16 / worker:.0f}")  # fmt: skip
+              f"16 cores as fast as this one prepare {16 / worker:.0f}")  # fmt: skip
 
 
 def processor_name() -> str:

@@ -8,8 +8,8 @@
 it is done. ``launched``: ``ofl.train`` in this process, and ``ofl.launch`` in the background. Both train a small
 Toytown model (64 pixels, batch 2, dropout, averaged weights, evaluations in between); with ``--shipped`` it is the
 configuration and the recipe of the shipped checkpoint at their real sizes (128 pixels, batch 8). Compared bit by bit:
-parameters, averaged weights, the optimiser's state, and all records of the log but their times
-and memory.
+parameters, averaged weights, the optimiser's state, and all records of the log
+but their times and memory.
 """
 
 from __future__ import annotations
