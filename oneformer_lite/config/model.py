@@ -83,6 +83,7 @@ class ModelConfig:
     text_layers: int = 6
     text_heads: int = 4
     text_length: int = 77
+    # no token sees a later one, as in the official code; transformers forgets the mask, which is False
     text_causal: bool = True
     temperature: float = 0.07
 

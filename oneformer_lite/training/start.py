@@ -57,7 +57,7 @@ def _check(own: State, state: State, source: str) -> None:
             differing.append(name)
     if differing:
         raise ConfigError(
-            f"{source} is no start for this configuration: {len(differing)} weights are missing or of other shapes, such "
-            f"as {min(differing)}. config.for_classes(from_pretrained({source!r}).config, dataset.categories) is "
-            "a configuration that fits"
+            f"{source} is no start for this configuration: {len(differing)} weights are missing or of other shapes, "
+            f"such as {min(differing)}. config.for_classes(from_pretrained({source!r}).config, dataset.categories) is a "
+            "configuration that fits"
         )
