@@ -23,9 +23,10 @@ test: $(VENV)/installed-test  ## everything: unit tests, then each notebook agai
 notebooks: $(VENV)/installed-test  ## execute the notebooks from their sources
 	$(BIN)/python notebooks/build.py
 
-checkpoint: $(VENV)/installed  ## train and install the checkpoint that ships with the package (two or three hours)
+checkpoint: $(VENV)/installed  ## train and install the checkpoint that ships with the package (some four hours)
 	$(BIN)/oneformer-lite demo --steps 5000 --scenes 12000 --out runs/toytown
 	$(BIN)/oneformer-lite demo --steps 16000 --scenes 24000 --out runs/toytown  # the same run goes on
+	$(BIN)/oneformer-lite demo --steps 24000 --scenes 24000 --out runs/toytown
 	$(BIN)/oneformer-lite convert runs/toytown/model oneformer_lite/checkpoints/toytown --half
 	$(BIN)/oneformer-lite eval --model oneformer_lite/checkpoints/toytown \
 	    --json oneformer_lite/checkpoints/toytown/metrics.json
