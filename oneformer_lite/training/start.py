@@ -58,6 +58,6 @@ def _check(own: State, state: State, source: str) -> None:
     if differing:
         raise ConfigError(
             f"{source} is no start for this configuration: {len(differing)} weights are missing or of other shapes, "
-            f"such as {min(differing)}. config.for_classes(from_pretrained({source!r}).config, dataset.categories) is a "
-            "configuration that fits"
+            f"such as {min(differing)}. config.for_classes(from_pretrained({source!r}).config, dataset.categories) is "
+            "a configuration that fits"
         )
