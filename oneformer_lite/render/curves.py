@@ -99,7 +99,7 @@ def loss_plot(
         color = theme.lines[name]
         axes.plot(steps, values, color=color, alpha=0.18, linewidth=0.8)
         width = 2.2 if name == "total" else 1.5
-        axes.plot(steps, smooth(values), color=color, linewidth=width, label=name)
+        axes.plot(steps, smooth(values), _mark(steps), color=color, linewidth=width, label=name)
     axes.set_yscale("log")
     _plain_log_ticks(axes)
     return _finish(figure, axes, theme, "training loss", dpi)
@@ -123,7 +123,7 @@ def layer_plot(
         steps, values = series([{"step": r["step"], name: r["by_layer"][name][layer]} for r in train], name)
         steps, values = steps[values > 0], values[values > 0]
         told = {0: "before the decoder", count - 1: f"after its last layer ({count - 1})"}
-        axes.plot(steps, smooth(values), color=color, linewidth=1.6, label=told.get(layer, "_"))
+        axes.plot(steps, smooth(values), _mark(steps), color=color, linewidth=1.6, label=told.get(layer, "_"))
     axes.set_yscale("log")
     _plain_log_ticks(axes)
     return _finish(figure, axes, theme, f"{name} loss of each prediction", dpi)
@@ -184,6 +184,11 @@ def _shades(color: str, count: int) -> list[tuple[float, float, float]]:
     return [tuple(rgb / 255) for rgb in oklab_to_rgb(pale + shares * (lab - pale)).astype(float)]
 
 
+def _mark(steps: np.ndarray) -> str:
+    """A first point alone is no line yet."""
+    return "-" if len(steps) > 1 else "o"
+
+
 def _axes(theme: Theme, size: tuple[float, float]):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -208,8 +213,11 @@ def _plain_log_ticks(axes) -> None:
 
 
 def _finish(figure, axes, theme: Theme, title: str, dpi: int) -> Plot:
+    from matplotlib.ticker import MaxNLocator
+
     axes.tick_params(colors=theme.ink, labelsize=9, length=0)
     axes.tick_params(which="minor", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.set_xlabel("step", color=theme.ink, fontsize=9)
     axes.set_ylabel(title, color=theme.ink, fontsize=9)
     handles, names = axes.get_legend_handles_labels()

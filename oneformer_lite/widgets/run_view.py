@@ -33,8 +33,9 @@ class RunView(VBox):
         self.run, self.step = run, 0
         self._reader, self._drawn = LogReader(run.folder), {}
         self.timeline = Timeline([])
-        self._style = HTML(f"<style>{dashboard.style()}</style>")
-        self._head, self._cards, self._plots, self._sheet, self._cursor = (HTML() for _ in range(5))
+        self._style = HTML(f"<style>{dashboard.style()}</style>", layout={"display": "none"})
+        self._cursor = HTML(layout={"display": "none"})  # a style as well: where the cursors stand
+        self._head, self._cards, self._plots, self._sheet = (HTML() for _ in range(4))
         self._loss = ToggleButtons(
             options=LAYER_TERMS, tooltips=[f"{term} loss by decoder layer" for term in LAYER_TERMS],
             style={"button_width": "5.5em"}, layout={"width": "auto"},

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from oneformer_lite.render import loss_curves, metric_curves
-from oneformer_lite.render.curves import DARK, series, smooth
+from oneformer_lite.render.curves import DARK, LIGHT, _shades, layer_plot, loss_plot, metric_plot, series, smooth
 
 HISTORY = [
     {"kind": "train", "step": s, "total": 20 / s, "class": 4 / s, "mask": 1.0, "dice": 0.0}
@@ -47,6 +47,39 @@ def test_only_what_was_recorded_is_drawn():
     assert not has_color(losses, "#009e73")  # dice is 0: a log scale cannot show it
     assert not has_color(losses, "#b0609a")  # contrastive is absent
     assert has_color(metric_curves(HISTORY), "#009e73")  # mIoU
+
+
+def test_a_step_stands_where_the_plot_says():
+    history = [{"kind": "train", "step": step, "class": 2.0} for step in (10, 90)]
+    for plot in (loss_plot(history), loss_plot(history, size=(3.0, 4.0), dpi=90)):
+        image = pixels(plot.png)
+        blue = (np.abs(image[..., :3] - [0x00, 0x72, 0xB2]).max(-1) < 12) & (image[..., 3] > 200)
+        row = blue.sum(1)[len(blue) // 4 :].argmax() + len(blue) // 4  # below the legend: the line from 10 to 90
+        columns = np.flatnonzero(blue[row]) / image.shape[1]
+        ends = columns.min(), columns.max()
+        assert ends == pytest.approx([plot.start + plot.slope * step for step in (10, 90)], abs=0.01)
+
+
+def test_scores_stand_below_the_losses_of_their_step():
+    """Evaluations begin later than the log, but their axis does not."""
+    spans = []
+    for plot in (loss_plot(HISTORY), metric_plot(HISTORY)):
+        left, right = plot.start + plot.slope * 1, plot.start + plot.slope * 100
+        assert 0 < left < right < 1
+        spans.append(right - left)
+    assert spans[0] == pytest.approx(spans[1], rel=0.05)
+    assert metric_plot(HISTORY[-1:]).slope > 0  # a single evaluation is shown as well
+
+
+def test_layers_are_drawn_from_pale_to_full_colour():
+    history = [{"kind": "train", "step": s, "by_layer": {"mask": [3 / s, 2 / s, None]}} for s in (1, 2, 3)]
+    plot = layer_plot(history, "mask")
+    shades = [f"#{''.join(f'{round(255 * v):02x}' for v in shade)}" for shade in _shades(LIGHT.lines["mask"], 3)]
+    assert shades[2] == LIGHT.lines["mask"]
+    assert has_color(plot.png, shades[0]) and has_color(plot.png, shades[1])
+    assert plot == layer_plot(history, "mask") and plot != layer_plot(history, "dice")
+    assert len(_shades("#0072b2", 1)) == 1 and _shades("#0072b2", 0) == []
+    assert len(layer_plot(HISTORY, "class").png) > 1000  # a log without layers: it says so
 
 
 def test_an_empty_history_still_gives_a_picture():
