@@ -35,9 +35,11 @@ def test_a_reader_follows_a_log_that_grows_and_one_that_is_written_anew(tmp_path
         file.write('ep": 4}\n')
     assert [r["step"] for r in reader.read()] == [1, 2, 3, 4]
     assert [r["step"] for r in first] == [1, 2, 3]  # what was handed out stays
-    again = Log(tmp_path, step=2)  # a resumed run cuts off what it will do again
-    assert [r["step"] for r in reader.read()] == [1, 2]
-    again.write("train", 3, 3, total=5.0)
+    Log(tmp_path, step=3)  # a resumed run cuts off what it will do again
+    assert [r["step"] for r in reader.read()] == [1, 2, 3]
+    again = Log(tmp_path, step=2)
+    for step in (3, 4, 5):  # longer than before when it is looked at
+        again.write("train", step, step, total=5.0)
     assert reader.read() == read_log(tmp_path) == again.records
 
 
