@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
 from .curves import LAYER_TERMS, LIGHT, LOSS_TERMS, METRICS, Plot, layer_plot, loss_plot, metric_plot, series
 from .grid import data_uri
+from .pages import read
 from .timeline import Timeline
 
 LOOK_FOR = (
@@ -23,7 +23,6 @@ LOOK_FOR = (
 )
 STATUS = {"running": "▶ running", "finished": "✓ finished", "stopped": "■ stopped", "failed": "✕ failed"}
 MACHINE = {"lr": "learning rate", "images_per_second": "images/s", "memory_mb": "peak memory"}
-TEMPLATES = Path(__file__).with_name("templates")
 _SPARK_POINTS = 120
 _PLOT = {"size": (5.2, 3.0), "dpi": 130}
 
@@ -31,7 +30,7 @@ _PLOT = {"size": (5.2, 3.0), "dpi": 130}
 @cache
 def style() -> str:
     """The style sheet of everything here."""
-    return (TEMPLATES / "run.css").read_text(encoding="utf-8")
+    return read("run.css")
 
 
 def head(name: str, status: str, timeline: Timeline, step: int, reason: str = "", note: str = "") -> str:

@@ -56,8 +56,8 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
-def png_bytes(picture: np.ndarray, colors: int | None = None) -> bytes:
-    """The picture (uint8 [H, W, 3]) as an optimised PNG.
+def png_bytes(picture: np.ndarray, colors: int | None = None, fast: bool = False) -> bytes:
+    """The picture (uint8 [H, W, 3]) as an optimised PNG, or one of twice the bytes in a fiftieth of the time.
 
     ``colors`` (2 to 256) reduces it to a palette: a third of the bytes, for a faint grain.
     """
@@ -65,7 +65,7 @@ def png_bytes(picture: np.ndarray, colors: int | None = None) -> bytes:
     if colors is not None:
         image = image.quantize(colors, dither=Image.Dither.FLOYDSTEINBERG)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", **({"compress_level": 1} if fast else {"optimize": True}))
     return buffer.getvalue()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..files import replacing
 from .curves import DARK, LIGHT, Record, loss_curves, metric_curves
 from .grid import data_uri, webp_bytes
+from .pages import fill
 
 REPORT_NAME = "report.html"
 
@@ -70,17 +71,9 @@ def report_html(
     next_steps: Sequence[str],
 ) -> str:
     """The page as text; arguments as in :func:`write_report`."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
-    return environment.get_template("report.html").render(
+    return fill(
+        "report.html",
+        percent=percent,
         title=title,
         headline=[(*entry, metrics.get(entry[0])) for entry in _HEADLINE],
         panoptic=_panoptic_table(metrics),

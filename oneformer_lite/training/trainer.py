@@ -53,8 +53,8 @@ def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_d
     if not processes.is_first:
         return _train(config, train_config, train_data, val_data)
     with locked(folder / TRAINER_LOCK), reported(folder) as report:
-        result = _train(config, train_config, train_data, val_data)
         keep_recipe(config, train_config)
+        result = _train(config, train_config, train_data, val_data)
         report("finished" if result.finished else "stopped")
         return result
 
@@ -218,7 +218,6 @@ class Trainer:
         self._write_pictures(model)
         self.model.train()  # without averaged weights it was judged itself
         progress.evaluation(self.step, self.seconds, count, metrics)
-
 
     def _write_pictures(self, model: OneFormer) -> None:
         try:

@@ -1,0 +1,72 @@
+"""The frame of every inspector: its style and head in a notebook, and its page, where vanilla JavaScript does the work.
+
+A page is a body of HTML, data as JSON, and a script that reads the controls and paints. ``templates/inspector.js`` has
+what all scripts share: pictures as pixels, maps of ids, points under the mouse, the state of the controls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+
+import numpy as np
+
+from .grid import data_uri, png_bytes
+from .pages import embedded_json, fill, read
+
+
+@cache
+def style() -> str:
+    """The style sheet, for notebooks and pages."""
+    return read("inspector.css")
+
+
+def head(title: str, look_for: str) -> str:
+    """Name and the sentence that says what to look for."""
+    return f'<div class="ofl-title">{escape(title)}</div><p class="ofl-look">{escape(look_for)}</p>'
+
+
+def inspector_page(title: str, look_for: str, body: str, script: str, data: Mapping) -> str:
+    """The page as text. ``body``: HTML; ``script``: file of ``templates/``; ``data``: what it finds as ``ofl.data``."""
+    from markupsafe import Markup
+
+    return fill(
+        "inspector.html",
+        title=title,
+        style=Markup(style()),
+        head=Markup(head(title, look_for)),
+        body=Markup(body),
+        data=Markup(embedded_json(data)),
+        scripts=Markup(read("inspector.js") + read(script)),
+    )
+
+
+def id_picture(ids: np.ndarray) -> str:
+    """A map of ids (int [H, W], 0 to 2^24 - 1) as a PNG data URI, which ``ofl.ids`` reads back."""
+    rgb = np.stack([ids & 255, (ids >> 8) & 255, (ids >> 16) & 255], axis=-1).astype(np.uint8)
+    return data_uri(png_bytes(rgb))
+
+
+def toggle(name: str, options: Mapping[str, str], chosen: str) -> str:
+    """Radio buttons side by side; ``options``: value -> text."""
+    buttons = "".join(
+        f'<label><input type="radio" name="{name}" value="{escape(value)}"{" checked" if value == chosen else ""}>'
+        f"<span>{escape(text)}</span></label>"
+        for value, text in options.items()
+    )
+    return f'<fieldset class="ofl-toggle"><legend>{escape(name)}</legend>{buttons}</fieldset>'
+
+
+def slider(name: str, low: float, high: float, step: float, value: float) -> str:
+    """A slider with its value beside it."""
+    return (
+        f'<label class="ofl-slider"><span>{escape(name)}</span><input type="range" name="{escape(name)}" min="{low}" '
+        f'max="{high}" step="{step}" value="{value}"><output>{value}</output></label>'
+    )
+
+
+def checkbox(name: str, text: str, checked: bool) -> str:
+    """One choice that is on or off."""
+    state = " checked" if checked else ""
+    return f'<label class="ofl-check"><input type="checkbox" name="{escape(name)}"{state}>{escape(text)}</label>'

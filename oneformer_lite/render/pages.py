@@ -1,0 +1,34 @@
+"""Whole pages from templates: what is put in is escaped, unless it says that it is HTML already."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def fill(template: str, **values) -> str:
+    """The file of ``templates/`` with ``values`` in it. Raises if one that it names is missing."""
+    return _environment().get_template(template).render(**values)
+
+
+def read(name: str) -> str:
+    """A style sheet or a script of ``templates/``."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def embedded_json(data) -> str:
+    """JSON that may stand inside a script element."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+@cache
+def _environment():
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip

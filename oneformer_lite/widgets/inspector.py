@@ -1,0 +1,132 @@
+"""What all inspectors share: head, controls, what code can set and read, and how they leave the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ipywidgets import HTML, Box, VBox, Widget
+from PIL import Image
+from traitlets import TraitError
+
+from ..errors import ConfigError
+from ..files import replacing
+from ..render import png_bytes
+from ..render.inspector_page import head, style
+from .picture import Picture
+
+
+class Inspector(VBox):
+    """A question, its controls, and pictures that answer.
+
+    Subclasses set ``LOOK_FOR`` (one sentence: what to look for), pass their controls and pictures to this constructor,
+    and have four methods: ``_draw()`` shows what the controls say, ``_picture()`` gives that as one picture (uint8
+    [H, W, 3]), ``_page()`` the page of :meth:`to_html`, ``_subject()`` a few words on what is inspected.
+    """
+
+    LOOK_FOR = ""
+
+    def __init__(self, controls: Mapping[str, Widget], body: Sequence[Widget]) -> None:
+        """``controls``: name -> widget with a ``value``, or a :class:`Picture` with its ``point``; those that have no
+        place in ``body`` stand in a row above it."""
+        self._controls, self._held = dict(controls), False
+        inside = set(_all_below(body))
+        row = [control for control in self._controls.values() if control not in inside]
+        bar = Box(row, layout={"flex_flow": "row wrap", "align_items": "center"}).add_class("ofl-controls")
+        top = HTML(f"<style>{style()}</style>{head(self._title(), self.LOOK_FOR)}")
+        super().__init__([top, bar, *body], layout={"width": "100%", "padding": "8px", "overflow": "hidden"})
+        self.add_class("ofl-inspector")
+        for control in self._controls.values():
+            control.observe(self._changed, "point" if isinstance(control, Picture) else "value")
+        self._draw()
+
+    @property
+    def state(self) -> dict:
+        """What is chosen, by name: ``inspector.set(**inspector.state)`` shows the same again."""
+        return {
+            name: control.point if isinstance(control, Picture) else control.value
+            for name, control in self._controls.items()
+        }
+
+    def set(self, **choices) -> Inspector:
+        """Choose as a user would, all at once. Raises :class:`ConfigError`, and changes nothing, if a name or a value
+        is not one that the inspector has."""
+        before = self.state
+        if unknown := [name for name in choices if name not in before]:
+            raise ConfigError(f"{type(self).__name__} has no {unknown[0]!r}; it has {', '.join(before)}")
+        with self._one_drawing():
+            try:
+                for name, value in choices.items():
+                    self._choose(name, value)
+            except ConfigError:
+                for name, value in before.items():
+                    self._choose(name, value)
+                raise
+        return self
+
+    def still(self) -> Image.Image:
+        """What is shown now, as one picture."""
+        return Image.fromarray(self._picture())
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write one page that does the same without kernel or network, as far as its data goes; its path."""
+        page = self._page()
+        with replacing(Path(path)) as draft:
+            draft.write_text(page, encoding="utf-8")
+        return Path(path)
+
+    def _title(self) -> str:
+        return type(self).__name__
+
+    def _choose(self, name: str, value) -> None:
+        control = self._controls[name]
+        if isinstance(control, Picture):
+            return control.move(value)
+        try:
+            control.value = value
+        except (TraitError, ValueError, TypeError) as error:
+            options = getattr(control, "options", None)
+            expected = f"one of {', '.join(map(str, _values(options)))}" if options else str(error)
+            raise ConfigError(f"{name} is {value!r}; expected {expected}") from None
+        if control.value != value and not isinstance(value, tuple):  # sliders move silently to the nearest end
+            raise ConfigError(f"{name} is {value!r}; expected {control.min} to {control.max}")
+
+    def _changed(self, change) -> None:
+        if not self._held:
+            self._draw()
+
+    @contextmanager
+    def _one_drawing(self):
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self._draw()
+
+    def _repr_mimebundle_(self, **options):
+        """Besides the widget its still picture, for where no kernel runs."""
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            data["image/png"] = png_bytes(self._picture(), colors=256)  # kept in the notebook: small
+        return bundle
+
+    def __repr__(self) -> str:
+        chosen = ", ".join(f"{name} {_short(value)}" for name, value in self.state.items() if value is not None)
+        return f"{type(self).__name__}({self._subject()}: {chosen})"
+
+
+def _all_below(widgets: Sequence[Widget]):
+    for widget in widgets:
+        yield widget
+        yield from _all_below(getattr(widget, "children", ()))
+
+
+def _values(options) -> list:
+    return [option[1] if isinstance(option, tuple) else option for option in options]
+
+
+def _short(value) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)

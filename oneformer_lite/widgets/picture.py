@@ -1,0 +1,100 @@
+"""A picture to point at: core ipywidgets have none, so a transparent layer over an Image tells where it was clicked.
+
+The layer's handlers are attributes of its HTML (a script would not run there): they write the place into a hidden Text
+widget, whose value travels to Python like any other. So it works wherever ipywidgets does, without an extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+from ipywidgets import HTML, Image, Text, VBox
+from traitlets import Any
+
+from ..errors import ConfigError
+from ..render import png_bytes
+
+_SEND = (
+    "const t=this.closest('.ofl-picture').querySelector('.ofl-told input');t.value=v+' '+Date.now();"
+    "for(const n of ['input','change'])t.dispatchEvent(new Event(n,{bubbles:true}));"
+)
+_PLACE = (
+    "const b=this.getBoundingClientRect(),v='%s '+(event.clientY-b.top)/b.height+' '+(event.clientX-b.left)/b.width;"
+)
+_CLICK = _PLACE % "at" + _SEND + "this.focus({preventScroll:true});"
+_HOVER = f"const n=performance.now();if(n-(this.told||0)>50){{this.told=n;{_PLACE % 'over'}{_SEND}}}"
+_LEAVE = f"this.told=0;const v='off';{_SEND}"
+_KEY = (
+    "const d={ArrowUp:[-1,0],ArrowDown:[1,0],ArrowLeft:[0,-1],ArrowRight:[0,1]}[event.key];"
+    "if(d){event.preventDefault();event.stopPropagation();const k=event.shiftKey?10:1,v='by '+d[0]*k+' '+d[1]*k;"
+    + _SEND
+    + "}"
+)
+_STYLE = """<style>
+.ofl-picture { position: relative; overflow: visible; }
+.ofl-picture > .widget-image { width: 100%; height: auto; display: block; }
+.ofl-picture > .ofl-layer { position: absolute; inset: 0; margin: 0; height: auto; width: auto; overflow: visible; }
+.ofl-layer .widget-html-content, .ofl-layer [role] { height: 100%; }
+.ofl-layer [role] { cursor: crosshair; } .ofl-layer [role]:focus-visible { outline: 3px solid #0072b2; }
+.ofl-told { display: none !important; }
+</style>"""
+
+Point = tuple[int, int]
+
+
+class Picture(VBox):
+    """Shows uint8 [H, W, 3]; ``point`` is the (row, column) that was last clicked, or reached with the arrow keys
+    (Shift: ten pixels at once), None before. ``on_hover`` is called with the place under the mouse, or None."""
+
+    point = Any(None, allow_none=True)
+
+    def __init__(
+        self, picture: np.ndarray, label: str, size: Point | None = None, on_hover: Callable | None = None
+    ) -> None:
+        """``label`` says what it is to who cannot see it. ``size``: height and width in which points count, where they
+        are not the picture's."""
+        self._points, self._on_hover = size, on_hover
+        self._image, self._told = Image(format="png"), Text()
+        events = {"onclick": _CLICK, "onkeydown": _KEY}
+        if on_hover:
+            events |= {"onmousemove": _HOVER, "onmouseleave": _LEAVE}
+        handlers = " ".join(f'{name}="{escape(code)}"' for name, code in events.items())
+        role = f'role="application" tabindex="0" aria-label="{escape(label)}"'
+        layer = HTML(f"{_STYLE}<div {role} {handlers}></div>")
+        self._told.observe(self._hear, "value")
+        super().__init__([self._image, layer.add_class("ofl-layer"), self._told.add_class("ofl-told")])
+        self.add_class("ofl-picture")
+        self.show(picture)
+
+    def show(self, picture: np.ndarray) -> None:
+        """Another picture, of any size."""
+        self._points = self._points or picture.shape[:2]
+        self._image.value = png_bytes(picture, fast=True)
+
+    def move(self, point: Point | None) -> None:
+        """Point at (row, column). Raises :class:`ConfigError` if it is outside."""
+        if point is not None:
+            height, width = self._points
+            row, column = point
+            if not (0 <= row < height and 0 <= column < width):
+                raise ConfigError(f"the point {row, column} is outside the picture of {height} x {width}")
+            point = int(row), int(column)
+        self.point = point
+
+    def _hear(self, change) -> None:
+        kind, *numbers = change["new"].split(" ")
+        row, column = (float(number) for number in numbers[:2]) if kind != "off" else (0, 0)
+        height, width = self._points
+        if kind == "by":
+            before = self.point or (height // 2, width // 2)
+            self.point = self._inside(before[0] + row, before[1] + column)
+        elif kind == "at":
+            self.point = self._inside(row * height, column * width)
+        else:
+            self._on_hover(self._inside(row * height, column * width) if kind == "over" else None)
+
+    def _inside(self, row: float, column: float) -> Point:
+        height, width = self._points
+        return min(max(int(row), 0), height - 1), min(max(int(column), 0), width - 1)

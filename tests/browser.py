@@ -1,0 +1,51 @@
+"""A real browser (Debian's Chromium, driven by playwright), without network, for pages and widgets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """A browser; the test is skipped, with a reason, where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(browser, path, width: int = 1200, height: int = 900) -> Iterator:
+    """A page from disk, offline; an error in its script fails the test."""
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-drawn]")
+    yield page
+    assert not errors, errors
+    context.close()
+
+
+def change(page, action) -> float:
+    """Do ``action`` and wait for the next drawing; milliseconds from the event to the new picture."""
+    before = page.evaluate("document.documentElement.dataset.drawn")
+    page.evaluate(
+        "window.began = 0; for (const kind of ['input', 'click', 'keydown'])"
+        "addEventListener(kind, () => { window.began ||= performance.now(); }, true);"
+    )
+    action()
+    page.wait_for_function(
+        "before => document.documentElement.dataset.drawn !== before && (window.ended = performance.now())", arg=before
+    )
+    return page.evaluate("window.ended - window.began")

@@ -1,0 +1,137 @@
+"""MaskInspector: what code can set and read, what is painted, and its page in a browser."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import change, chromium, opened
+
+import oneformer_lite as ofl
+from oneformer_lite.errors import ConfigError
+from oneformer_lite.widgets import MaskInspector
+
+
+@pytest.fixture(scope="module")
+def model() -> ofl.OneFormer:
+    return ofl.from_pretrained("toytown")
+
+
+@pytest.fixture(scope="module")
+def sample() -> ofl.data.Sample:
+    return ofl.data.Toytown("val", 128, 8)[3]
+
+
+@pytest.fixture
+def inspector(model, sample) -> MaskInspector:
+    return MaskInspector(model, sample)
+
+
+def test_state_is_set_read_and_told(inspector) -> None:
+    assert inspector.state["task"] == "panoptic" and inspector.state["point"] is None
+    assert inspector.set(task="all", colors="verdict", opacity=30, point=(70, 60), classes=["person"]) is inspector
+    state = inspector.state
+    assert (state["task"], state["opacity"], state["point"], state["classes"]) == ("all", 30, (70, 60), ["person"])
+    assert "right" in repr(inspector) and "point 70x60" in repr(inspector) and len(repr(inspector)) < 250
+    inspector.set(**state)
+    assert inspector.state == state
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"colour": 1}, "has no 'colour'; it has task, colors"),
+        ({"task": "depth"}, "task is 'depth'; expected one of panoptic, instance, semantic, all"),
+        ({"opacity": 300}, "opacity is 300; expected 0 to 100"),
+        ({"point": (500, 3)}, "outside the picture of 128 x 128"),
+        ({"classes": ["unicorn"]}, "classes"),
+    ],
+)
+def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: dict, words: str) -> None:
+    before = inspector.state
+    with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
+        inspector.set(outline=False, **wrong)
+    assert inspector.state == before
+
+
+def test_pictures_follow_the_controls(inspector) -> None:
+    choices = {
+        "class": {},
+        "verdict": {"colors": "verdict"},
+        "faint": {"opacity": 0, "outline": False},
+        "ring": {"point": (5, 5)},
+    }
+    shown = {name: np.asarray(inspector.set(**choice).still()) for name, choice in choices.items()}
+    assert not np.array_equal(shown["class"], shown["verdict"])
+    photo = inspector._photo
+    height, width = photo.shape[:2]
+    rows = slice(-height - 8, -8)
+    assert np.array_equal(shown["faint"][rows, 8 : 8 + width], photo)  # nothing painted: the photograph
+    assert not np.array_equal(shown["ring"], shown["faint"])
+    assert np.asarray(inspector.set(task="all").still()).shape[1] > 3 * width
+
+
+def test_all_panels_say_what_lies_at_the_point(inspector) -> None:
+    inspector.set(point=(120, 64))
+    assert inspector._told.value.count("<tr>") == 3 and "sidewalk" in inspector._told.value
+    inspector._tell((2, 64))
+    assert "sky" in inspector._told.value
+    inspector._tell(None)
+    assert "sidewalk" in inspector._told.value
+
+
+def test_a_click_travels_like_the_browser_sends_it(inspector) -> None:
+    picture = inspector._pictures["panoptic", "ground truth"]
+    picture._told.value = "at 0.5 0.25 1"
+    assert inspector.state["point"] == (64, 32)
+    picture._told.value = "by -10 1 2"
+    assert inspector.state["point"] == (54, 33)
+    picture._told.value = "by -1000 0 3"
+    assert inspector.state["point"] == (0, 33)
+    picture._told.value = "over 0.99 0.5 4"
+    assert "row 126" in inspector._told.value
+    picture._told.value = "off 5"
+    assert "row 0," in inspector._told.value
+
+
+@pytest.mark.parametrize("size", [(32, 32), (3000, 4000)])
+def test_any_size_and_no_ground_truth(model, size) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    inspector = MaskInspector(model, image).set(point=(size[0] - 1, size[1] - 1))
+    assert inspector._controls["colors"].disabled and 400 <= max(inspector._photo.shape) <= 1024
+    assert "row" in inspector._told.value and inspector.still()
+
+
+def test_a_sample_of_other_classes(model, sample) -> None:
+    with pytest.raises(ConfigError, match="pass sample.image"):
+        MaskInspector(model, dataclasses.replace(sample, categories=sample.categories[:3]))
+
+
+def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
+    path = inspector.to_html(tmp_path / "masks.html")
+    assert path.stat().st_size < 5e6 and "http" not in path.read_text().replace("http://www.w3.org", "")
+    with chromium() as browser:
+        with opened(browser, path) as page:
+            first = page.locator("canvas").first
+            before = page.evaluate("document.querySelectorAll('canvas')[1].toDataURL()")
+            painted = np.asarray(inspector.set(opacity=60)._painted(("panoptic", "prediction")))
+            pixels = page.evaluate(
+                "() => { const c = document.querySelectorAll('canvas')[1];"
+                "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
+            )
+            pixels = np.array(pixels, dtype=np.uint8).reshape(*painted.shape[:2], 4)[..., :3]
+            assert np.array_equal(pixels, painted)  # Python and JavaScript paint the same
+            box = first.bounding_box()
+            change(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.94))
+            assert "sidewalk" in page.inner_text("#told")
+            change(page, lambda: page.keyboard.press("Shift+ArrowUp"))
+            slow = change(page, lambda: page.get_by_text("right or wrong", exact=True).click())
+            assert page.evaluate("document.querySelectorAll('canvas')[1].toDataURL()") != before
+            assert "right" in page.inner_text("#legend") and slow < 1000
+            change(page, lambda: page.get_by_text("all", exact=True).first.click())
+            assert page.locator("canvas").count() == 6
+            change(page, lambda: page.select_option("select", "person"))
+        with opened(browser, path, width=400) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400
