@@ -64,7 +64,7 @@ def full_size(monkeypatch):
 
 
 def test_a_perfect_model_scores_100_under_its_own_tokens(dataset, full_size):
-    model = Oracle(dataset, ofl.config.toytown())
+    model = Oracle(dataset, dataclasses.replace(ofl.config.toytown(), test_size=128))
     metrics = ofl.evaluate(model, Listed(dataset), batch_size=4)
     for name in ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy"):
         assert metrics[name] == pytest.approx(100, abs=1e-6), name
@@ -96,7 +96,7 @@ def overlapping(tmp_path):
 
 
 def test_instance_files_are_judged_with_their_own_overlapping_masks(overlapping, full_size, tmp_path):
-    model = Oracle(overlapping, ofl.config.toytown())
+    model = Oracle(overlapping, dataclasses.replace(ofl.config.toytown(), test_size=128))
     metrics = ofl.evaluate(model, overlapping, ("instance",), results=tmp_path / "results")
     assert metrics["AP"] == pytest.approx(100)
     results = json.loads((tmp_path / "results/instances.json").read_text())
