@@ -1,0 +1,121 @@
+"""What stood behind a step of a run: its pictures, tasks, targets and random points, built again from the recipe.
+
+Everything random follows from the seed and the step (:mod:`oneformer_lite.training.loader`, ``step``), so that nothing
+of this need be kept while a run trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ..config import ModelConfig
+from ..data.augment import augmentation
+from ..data.batch import Batch, collate
+from ..data.sample import Sample
+from ..errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
+from ..model import OneFormer
+from ..training.checkpoint import load_checkpoint
+from ..training.config import TrainConfig
+from ..training.loader import open_split, training_batches
+from ..training.run import Run
+from ..training.state import read_recipe
+
+MOST_SAMPLES = 8
+Batches = tuple[list[Batch], list[list[tuple[int, int]]]]  # micro-batches, and for each its images' seeds
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where losses come from: a ``run`` with its ``recipe``, or without them a model and samples.
+
+    ``checkpoint`` is the step of the run's own weights; ``note`` says what is missing.
+    """
+
+    config: ModelConfig
+    model: OneFormer | None
+    dataset: object = None
+    run: Run | None = None
+    recipe: TrainConfig | None = None
+    checkpoint: int | None = None
+    note: str = ""
+
+    def batches(self, step: int | None) -> Batches | None:
+        """What stood behind a step of the run, or the samples' batch; None where no data are at hand."""
+        if self.dataset is None:
+            return None
+        if self.run is None:
+            return batch_of_samples(self.dataset, self.config)
+        return batches_of_step(self.dataset, self.config, self.recipe, step)
+
+
+def open_source(source: OneFormer | Run | str | Path, data=None, model: OneFormer | None = None) -> Source:
+    """``source``: a run or its folder (``data``: its training split, unless it lies where the recipe says; ``model``:
+    other weights than its newest), or a model with ``data``. Raises :class:`DataError` if the run has logged nothing.
+    """
+    if isinstance(source, OneFormer):
+        if data is None:
+            raise ConfigError("a model alone has no losses: LossInspector(model, dataset) takes its first samples")
+        return Source(source.config, source.eval(), data)
+    run, note = source if isinstance(source, Run) else Run(source), ""
+    config, recipe, _ = read_recipe(run.folder)
+    if not any(record["kind"] == "train" for record in run.history):
+        raise DataError(f"nothing was logged in {run.folder}: run.watch() shows a run from its start")
+    if data is None:
+        try:
+            data = open_split(recipe.data, recipe.train_split)
+        except OneFormerLiteError as error:
+            note = f"The batches cannot be shown: {error}. Pass the training split as data."
+    own, step = (model.eval(), None) if model else newest_model(run.folder, config) or (None, None)
+    if own is None:
+        note = note or "No checkpoint yet: the batch is shown without what it costs."
+    return Source(config, own, data, run, recipe, step, note)
+
+
+def batches_of_step(dataset, config: ModelConfig, train_config: TrainConfig, step: int) -> Batches:
+    """The micro-batches that led to what was logged as ``step`` (1 is the first), and their images' seeds.
+
+    ``dataset`` is the run's training split as it was. A run on several processes had the same images; each process
+    its part of them.
+    """
+    c = replace(train_config, workers=0)  # what workers load does not depend on how many there are
+    stream = training_batches(dataset, c, config.image_size, step - 1, equalize=config.equalize)
+    batches = list(islice(stream, c.accumulate))
+    start, seeds = (step - 1) * c.batch_size, []
+    for batch in batches:
+        seeds.append([(c.seed, start + i) for i in range(len(batch.images))])
+        start += len(batch.images)
+    return batches, seeds
+
+
+def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: ModelConfig) -> Batches:
+    """One batch of the first MOST_SAMPLES samples, scaled to the training size; the task of a sample alone is the
+    first that its annotation supplies."""
+    fit, pairs = augmentation("fit", config.image_size, config.equalize), []
+    for item in islice(iter(samples), MOST_SAMPLES):
+        sample, task = item if isinstance(item, tuple) else (item, item.tasks[0])
+        if len(sample.categories) != config.num_classes:
+            raise ConfigError(
+                f"the samples have {len(sample.categories)} classes, the model {config.num_classes}: their losses "
+                "cannot be computed; take samples of the data set that the model was made for"
+            )
+        pairs.append((fit(sample, np.random.default_rng(0)), task))
+    return [collate(pairs)], [[(0, i) for i in range(len(pairs))]]
+
+
+def newest_model(folder: Path, config: ModelConfig) -> tuple[OneFormer, int] | None:
+    """The run's model as it was saved last (its averaged weights, where they are collected), and the step; None before
+    the first checkpoint."""
+    try:
+        saved = load_checkpoint(folder, config)
+    except CheckpointError:  # the log can be looked at all the same
+        return None
+    if saved is None:
+        return None
+    model = OneFormer(config)
+    model.load_state_dict(saved.get("average") or saved["model"])
+    return model.eval(), saved["step"]
