@@ -24,6 +24,7 @@ from .data.equalize import equalized
 from .data.image import read_image, write_image
 from .data.sample import Category, check_task
 from .errors import ConfigError
+from .merging import compete, settle, surest_classes
 
 if TYPE_CHECKING:
     from .model import OneFormer
@@ -132,38 +133,19 @@ def panoptic_inference(
 ) -> tuple[Tensor, list[tuple[int, int, float]]]:
     """Segment map int32 [H, W] and (id, class id, score) of each segment.
 
-    Confident queries compete for each pixel with score times mask probability. A query that keeps less
-    than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment.
+    Queries surer than ``object_threshold`` compete for each pixel with score times mask probability. A query that
+    keeps less than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment
+    (``merging.py`` has the rule).
     """
-    scores, labels = raw.class_logits.float().softmax(-1).max(-1)
+    scores, labels = surest_classes(raw.class_logits)
     keep = (labels != raw.class_logits.shape[-1] - 1) & (scores > object_threshold)
     if not keep.any():
         return torch.zeros(raw.output, dtype=torch.int32, device=scores.device), []
     scores, labels, masks = scores[keep], labels[keep], raw.masks(keep).sigmoid()
-    winner = (scores[:, None, None] * masks).argmax(0)  # [H, W], an index into the queries kept
-    own = masks >= 0.5
-    visible = own.gather(0, winner[None])[0]  # bool [H, W]: the winner's own mask covers the pixel
-    won_areas = winner.flatten().bincount(minlength=len(own)).tolist()
-    own_areas = own.flatten(1).sum(1).tolist()
-    visible_areas = winner[visible].bincount(minlength=len(own)).tolist()
-
-    ids = [0] * len(own)  # the segment of each query kept, 0 = dropped
-    segments: list[tuple[int, int, float]] = []
-    stuff: dict[int, int] = {}  # class id -> segment id
-    for q, (class_id, score) in enumerate(zip(labels.tolist(), scores.tolist())):
-        if not visible_areas[q] or won_areas[q] / own_areas[q] < overlap_threshold:
-            continue
-        if class_id in stuff:
-            ids[q] = stuff[class_id]
-            _, _, best = segments[ids[q] - 1]
-            segments[ids[q] - 1] = (ids[q], class_id, max(best, score))
-            continue
-        ids[q] = len(segments) + 1
-        segments.append((ids[q], class_id, score))
-        if not is_thing[class_id]:
-            stuff[class_id] = ids[q]
-    segment_map = torch.tensor(ids, dtype=torch.int32, device=winner.device)[winner]
-    return segment_map * visible, segments
+    winner, visible, areas = compete(scores, masks)
+    fates, segments = settle(labels.tolist(), scores.tolist(), areas, is_thing, overlap_threshold)
+    ids = torch.tensor([fate.segment for fate in fates], dtype=torch.int32, device=winner.device)
+    return ids[winner] * visible, segments
 
 
 def instance_inference(
@@ -258,6 +240,15 @@ def predict(
     ``image``: a path, a PIL image, or uint8 [H, W, 3]. ``min_score`` only concerns the instance task:
     instances below it are left out.
     """
+    pixels, raw = predict_raw(model, image, task)
+    return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
+
+
+@torch.inference_mode()
+def predict_raw(
+    model: OneFormer, image: Image.Image | str | Path | np.ndarray, task: str
+) -> tuple[np.ndarray, RawPrediction]:
+    """The picture, uint8 [H, W, 3], and its logits, which :func:`predict` post-processes."""
     check_task(task)
     check_model(model)
     pixels = _pixels(image)
@@ -268,8 +259,7 @@ def predict(
         output = model(tensor[None], task)
     finally:
         model.train(was_training)
-    raw = raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
-    return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
+    return pixels, raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
 
 
 def check_model(model: OneFormer) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ..data.sample import SegmentInfo
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 
 VOID = 0  # the segment id of unlabelled pixels, on both maps
 _ID_BITS = 32  # a pixel's two ids travel as one integer: predicted id * 2^32 + ground-truth id
@@ -75,7 +75,22 @@ def match_segments(
     Where an image has several crowds of one class, the last one listed counts, as in panopticapi.
     Raises :class:`DataError` where maps and segment lists contradict each other.
     """
-    overlaps = count_overlaps(pred_map, gt_map)
+    return match_overlaps(count_overlaps(pred_map, gt_map), pred_segments, gt_segments)
+
+
+def match_overlaps(
+    overlaps: Mapping[tuple[int, int], int],
+    pred_segments: Sequence[PredictedSegment],
+    gt_segments: Sequence[SegmentInfo],
+    min_iou: float = 0.5,
+) -> SegmentMatching:
+    """:func:`match_segments` where the maps are counted already: ``overlaps`` as from :func:`count_overlaps`.
+
+    ``min_iou``: the IoU above which segments match; PQ's is 0.5. Raises :class:`ConfigError` below that, where a
+    segment could match twice.
+    """
+    if not 0.5 <= min_iou <= 1:
+        raise ConfigError(f"min_iou is {min_iou}, expected 0.5 to 1: below 0.5 a segment could match twice")
     pred_areas, gt_areas = _areas(overlaps, side=0), _areas(overlaps, side=1)
     predicted = _classes_by_id(pred_segments, pred_areas, "predicted")
     annotated = _classes_by_id(gt_segments, gt_areas, "ground-truth")
@@ -94,16 +109,16 @@ def match_segments(
             union = pred_areas[pred_id] + gt_areas[gt_id] - shared - overlap(pred_id, VOID)
             pairs.append(Pair(pred_id, gt_id, class_id, shared / union))
 
-    unmatched = _unmatched(predicted, ((p.pred_id, p.iou) for p in pairs))
+    unmatched = _unmatched(predicted, ((p.pred_id, p.iou) for p in pairs), min_iou)
     excused = {
         s.id
         for s in unmatched
         if overlap(s.id, VOID) + overlap(s.id, crowds.get(s.class_id)) > pred_areas[s.id] / 2
     }
     return SegmentMatching(
-        matches=tuple(p for p in pairs if p.iou > 0.5),
+        matches=tuple(p for p in pairs if p.iou > min_iou),
         false_positives=tuple(s for s in unmatched if s.id not in excused),
-        false_negatives=tuple(_unmatched(wanted, ((p.gt_id, p.iou) for p in pairs))),
+        false_negatives=tuple(_unmatched(wanted, ((p.gt_id, p.iou) for p in pairs), min_iou)),
         ignored=tuple(s for s in unmatched if s.id in excused),
     )
 
@@ -149,9 +164,11 @@ def _classes_by_id(
     return classes
 
 
-def _unmatched(classes: Mapping[int, int], ious: Iterable[tuple[int, float]]) -> list[Unmatched]:
-    """The segments whose best IoU does not exceed 0.5, in the order of ``classes``."""
+def _unmatched(
+    classes: Mapping[int, int], ious: Iterable[tuple[int, float]], min_iou: float
+) -> list[Unmatched]:
+    """The segments whose best IoU does not exceed ``min_iou``, in the order of ``classes``."""
     best = dict.fromkeys(classes, 0.0)
     for segment_id, iou in ious:
         best[segment_id] = max(best[segment_id], iou)
-    return [Unmatched(i, classes[i], iou) for i, iou in best.items() if iou <= 0.5]
+    return [Unmatched(i, classes[i], iou) for i, iou in best.items() if iou <= min_iou]

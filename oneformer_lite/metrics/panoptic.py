@@ -108,13 +108,17 @@ class PanopticMetric:
                     f"into the {len(self.categories)} categories"
                 )
         matching = match_segments(pred_map, pred_segments, gt_map, gt_segments)
+        self.add(matching)
+        return matching
+
+    def add(self, matching: SegmentMatching) -> None:
+        """Add one image whose segments are matched already."""
         groups = (matching.matches, matching.false_positives, matching.false_negatives)
         for column, group in enumerate(groups):
             for item in group:
                 self._counts[item.class_id, column] += 1
         for match in matching.matches:
             self._iou_sum[match.class_id] += match.iou
-        return matching
 
     def merge(self, other: PanopticMetric) -> None:
         """Add what another metric saw of other images of the same data set."""
