@@ -1,0 +1,64 @@
+"""One picture through a model with its trace, and where a place in the picture lies in a feature map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image as PILImage
+
+from ..data.batch import padded_size
+from ..data.sample import Sample
+from ..inference import _pixels, check_model, prepare
+from ..model.output import Trace
+
+if TYPE_CHECKING:
+    from ..model import OneFormer
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class TracedPicture:
+    """``image`` uint8 [H, W, 3] as given; ``input_size`` the height and width at which the model saw it, before
+    padding; ``trace`` what it recorded, for a batch of this one picture."""
+
+    image: np.ndarray
+    input_size: Size
+    trace: Trace
+
+    @property
+    def padded(self) -> Size:
+        """Height and width of what the feature maps cover."""
+        return padded_size([self.input_size])
+
+    def cell(self, point: Size, stride: int) -> Size:
+        """Row and column, in a map of this stride, of the position over a pixel (row, column) of the picture."""
+        return tuple(
+            int((place + 0.5) * seen / size / stride)
+            for place, seen, size in zip(point, self.input_size, self.image.shape[:2])
+        )
+
+    def array(self, name: str) -> np.ndarray:
+        """What was recorded under ``name``, for this picture, as float32 without the batch's axis."""
+        return self.trace[name][0].float().cpu().numpy()
+
+
+@torch.inference_mode()
+def trace_picture(
+    model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray, task: str = "panoptic"
+) -> TracedPicture:
+    """Run ``model`` once, in evaluation mode, on a :class:`Sample` or anything that :func:`ofl.predict` takes."""
+    check_model(model)
+    pixels = _pixels(image.image if isinstance(image, Sample) else image)
+    was_training = model.training
+    model.eval()
+    try:
+        tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
+        output = model(tensor[None], task, trace=True)
+    finally:
+        model.train(was_training)
+    return TracedPicture(pixels, tuple(tensor.shape[-2:]), output.trace)
