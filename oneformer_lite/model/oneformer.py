@@ -21,7 +21,7 @@ from .backbone import Backbone
 from .decoder import MaskedDecoder
 from .fpn import FPNPixelDecoder
 from .networks import STRIDES
-from .output import OneFormerOutput, Trace
+from .output import OneFormerOutput, Predictions, Trace
 from .pixel_decoder import DeformablePixelDecoder
 from .query import QueryTransformer
 from .task import TaskEncoder
@@ -75,24 +75,11 @@ class OneFormer(nn.Module):
         """
         tasks = [task] * len(images) if isinstance(task, str) else list(task)
         self._check(images, tasks, texts)
-        images = pad_to(images, padded_size([tuple(images.shape[-2:])]))
         record = Trace() if trace else None
-
-        features = self.backbone(images)
-        _record(record, "backbone.stride{}", STRIDES, features)
-        with torch.autocast(images.device.type, enabled=False):  # in the weights' precision, as published
-            features = [feature.to(self.query_positions.weight.dtype) for feature in features]
-            mask_features, maps = self.pixel_decoder(features, record)
-        _record(record, "pixel_decoder.stride{}", (32, 16, 8), maps)
-        _record(record, "pixel_decoder.{}", ("mask_features",), [mask_features])
-        token = self.decoder.norm(self.task_encoder(tasks))
+        mask_features, maps = self.encode(images, record)
+        token = self.task_token(tasks)
         _record(record, "task.{}", ("token",), [token])
-        positions = self.query_positions.weight
-        queries = self.query_transformer(token, positions, mask_features, record)
-        _record(record, "query.{}", ("object_queries",), [queries])
-        predictions = self.decoder(
-            queries, positions, maps, mask_features, all_predictions=texts is not None, trace=record
-        )
+        queries, predictions = self.read(token, mask_features, maps, texts is not None, record)
         final = predictions.pop()
         output = OneFormerOutput(final.class_logits, final.mask_logits, predictions, trace=record)
         if texts is not None:
@@ -101,6 +88,42 @@ class OneFormer(nn.Module):
             output.logit_scale = self.text_mapper.logit_scale
             _record(record, "text.{}", ("text_queries",), [output.text_queries])
         return output
+
+    def encode(
+        self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None
+    ) -> tuple[Float[Tensor, "B C h w"], list[Float[Tensor, "B C _h _w"]]]:
+        """The half that knows no task: features for masks (stride 4) and maps for the decoder (32, 16, 8)."""
+        images = pad_to(images, padded_size([tuple(images.shape[-2:])]))
+        features = self.backbone(images)
+        _record(trace, "backbone.stride{}", STRIDES, features)
+        with torch.autocast(images.device.type, enabled=False):  # in the weights' precision, as published
+            features = [feature.to(self.query_positions.weight.dtype) for feature in features]
+            mask_features, maps = self.pixel_decoder(features, trace)
+        _record(trace, "pixel_decoder.stride{}", (32, 16, 8), maps)
+        _record(trace, "pixel_decoder.{}", ("mask_features",), [mask_features])
+        return mask_features, maps
+
+    def task_token(self, tasks: Sequence[str]) -> Float[Tensor, "B C"]:
+        """The normalised token of each task."""
+        return self.decoder.norm(self.task_encoder(tasks))
+
+    def read(
+        self,
+        token: Float[Tensor, "B C"],
+        mask_features: Float[Tensor, "B C h w"],
+        maps: list[Float[Tensor, "B C _h _w"]],
+        all_predictions: bool = False,
+        trace: Trace | None = None,
+    ) -> tuple[Float[Tensor, "B Q C"], list[Predictions]]:
+        """The half that the task steers: object queries and predictions (the last one is the result) of what
+        :meth:`encode` found, for any ``token``: those of :meth:`task_token`, or what lies between them."""
+        positions = self.query_positions.weight
+        queries = self.query_transformer(token, positions, mask_features, trace)
+        _record(trace, "query.{}", ("object_queries",), [queries])
+        predictions = self.decoder(
+            queries, positions, maps, mask_features, all_predictions=all_predictions, trace=trace
+        )
+        return queries, predictions
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
         """Write ``config.json`` and ``model.safetensors``; ``ofl.from_pretrained(folder)`` reads them."""

@@ -15,7 +15,7 @@ from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
-from oneformer_lite.model import OneFormer
+from oneformer_lite.model import OneFormer, Trace
 
 TEXTS = [["a photo with a car", "a photo with a tree"], ["a photo with a sky"]]
 
@@ -233,3 +233,18 @@ except ValueError as error:
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert "must be one tensor" in run.stdout and "got a list: ofl.data.collate" in run.stdout, run.stderr
+
+
+@pytest.mark.parametrize("trace", [False, True])
+def test_the_two_halves_are_the_whole(model: OneFormer, trace: bool) -> None:
+    whole = model(images(), ["panoptic", "semantic"], trace=trace)
+    record = Trace() if trace else None
+    encoded = model.encode(images(), record)
+    queries, predictions = model.read(model.task_token(["panoptic", "semantic"]), *encoded, trace=record)
+    assert predictions[-1].mask_logits.equal(whole.mask_logits)
+    assert predictions[-1].class_logits.equal(whole.class_logits)
+    if trace:
+        assert queries.equal(whole.trace["query.object_queries"])
+        assert {*whole.trace} - {*record} == {"task.token"}
+    else:
+        assert len(predictions) == 1
