@@ -1,8 +1,9 @@
 """Widgets for notebooks: thin shells of core ipywidgets around :mod:`oneformer_lite.render`."""
 
+from .contrast import ContrastInspector
 from .features import FeatureInspector
 from .masks import MaskInspector
 from .replay import Replay
 from .watch import Watch
 
-__all__ = ["FeatureInspector", "MaskInspector", "Replay", "Watch"]
+__all__ = ["ContrastInspector", "FeatureInspector", "MaskInspector", "Replay", "Watch"]

@@ -1,0 +1,268 @@
+"""ContrastInspector: the contrastive loss of a small batch, image by image and slot by slot."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from ipywidgets import HTML, Box, FloatLogSlider, IntSlider, ToggleButtons, VBox
+
+from ..data.sample import TASKS, Sample, check_task
+from ..errors import ConfigError
+from ..inspection.contrast import (
+    KINDS,
+    Encoded,
+    contrast,
+    distinct_cosines,
+    encode,
+    false_negatives,
+    lowest_loss,
+    shared_sentences,
+    slot_cosines,
+    slot_shares,
+)  # fmt: skip
+from ..model import OneFormer
+from ..render import contact_sheet, data_uri, webp_bytes
+from ..render.contrast import (
+    KIND_COLORS,
+    bars_picture,
+    contrast_matrices,
+    cosines_picture,
+    curve_picture,
+    matrix_picture,
+    thumbnail,
+)  # fmt: skip
+from ..render.contrast_text import ALONE, SHORT, legend, pair_text, slot_table, slot_text
+from ..render.inspector_page import inspector_page, slider, toggle
+from .inspector import Inspector
+from .picture import Picture
+
+_MOST, _POINTS = 8, 256  # images; temperatures of the curve
+_MATRICES = {
+    "similarity": "similarity: cosine / temperature",
+    "by_row": "softmax of rows: image among texts",
+    "by_column": "softmax of columns: texts among images",
+}
+_TITLES = _MATRICES | {
+    "curve": "loss at every temperature",
+    "shares": "what each slot adds to the cosine of the pair",
+    "cosines": "cosine of query (row), text slot (column)",
+}
+
+
+class ContrastInspector(Inspector):
+    """What the contrastive loss sees: do an image's object queries resemble its own texts more than another's?
+
+    >>> ContrastInspector(model, [dataset[i] for i in range(4)]).set(tasks="panoptic", temperature=0.07)
+
+    Click a cell to choose an image and a text list, a bar or a row to choose a slot, the curve to choose a
+    temperature. State: ``temperature``, ``row`` (image whose queries are compared), ``column`` (image whose texts are),
+    ``slot``, and ``tasks`` (a task for all images, "mixed": one after the other, or "given").
+    """
+
+    LOOK_FOR = (
+        "What to look for: the diagonal should win its row and its column. Give all images the same task: padding no "
+        "longer tells them apart, and where two lists say the same, the loss pushes apart what belongs together."
+    )
+
+    def __init__(self, model: OneFormer, samples: Sequence[Sample | tuple[Sample, str]]) -> None:
+        """``samples``: 2 to 8 of them, or (sample, task) pairs; with a single one the loss is 0, and the text says why.
+
+        Raises :class:`ConfigError` for a model without text mapper, for other numbers of samples, and for tasks that an
+        annotation cannot supply.
+        """
+        pairs = _pairs(samples)
+        self.samples = [sample for sample, _ in pairs]
+        self.encoded = encode(model, self.samples)
+        self.batches = {
+            name: [self.encoded[place, task] for place, task in enumerate(tasks)]
+            for name, tasks in _task_choices(pairs).items()
+        }
+        self._shares = {name: slot_shares(batch) for name, batch in self.batches.items()}
+        self._twins = {name: false_negatives(batch) for name, batch in self.batches.items()}
+        self.learned = float(f"{math.exp(-model.text_mapper.logit_scale.item()):.4g}")
+        start = model.config.temperature
+        marks = [("clamp 0.01", 0.01), ("learned", self.learned), (f"{start:g} (start)", start)]
+        self._marks = sorted(marks, key=lambda mark: mark[1])  # a label then crosses no other's line
+        ends = min(0.005, self.learned / 2), max(1.0, 2 * self.learned)
+        self._temperatures = np.geomspace(*ends, _POINTS)
+        self._photos = [np.asarray(thumbnail(sample.image, 160)) for sample in self.samples]
+        super().__init__(*self._build())
+
+    def _build(self) -> tuple[dict, list]:
+        batch = next(iter(self.batches.values()))
+        count, slots = len(batch), len(batch[0].texts)
+        row, column, slot = self._dearest(batch)
+        sizes = dict.fromkeys(_MATRICES, (count + 2, count + 2))
+        sizes |= {"curve": (1, _POINTS), "shares": (1, slots), "cosines": (slots, slots)}
+        blank = np.zeros((2, 2, 3), np.uint8)
+        self._pictures, panels = {}, {}
+        for name, title in _TITLES.items():
+            hover = {"shares": lambda at: self._tell(at and (at[1], at[1])), "cosines": self._tell}.get(name)
+            picture = self._pictures[name] = Picture(blank, f"{title}: arrow keys move", sizes[name], hover)
+            picture.observe(lambda change, name=name: self._pointed(name, change["new"]), "point")
+            panels[name] = VBox([HTML(f"<b>{title}</b>"), picture], layout={"flex": "1 1 19rem", "min_width": "0"})
+        self._pair, self._slot, self._table = HTML(), HTML(), HTML()
+        wide, number = (
+            {"style": {"description_width": "auto"}, "layout": {"width": "15rem"}},
+            {"continuous_update": True},
+        )
+        low, high = np.log10(self._temperatures[[0, -1]])
+        controls = {
+            "tasks": ToggleButtons(
+                options=list(self.batches), style={"button_width": "auto"}, layout={"width": "auto"}
+            ),
+            "temperature": FloatLogSlider(
+                self.learned, min=low, max=high, step=0.01, description="temperature", readout_format=".3f", **wide
+            ),
+            "row": IntSlider(row, 0, count - 1, description="image (row)", **wide, **number),
+            "column": IntSlider(column, 0, count - 1, description="texts (column)", **wide, **number),
+            "slot": IntSlider(slot, 0, slots - 1, description="slot", **wide, **number),
+        }
+        views = Box(list(panels.values()), layout={"flex_flow": "row wrap", "grid_gap": "10px"})
+        return controls, [self._pair, views, HTML(legend()), self._slot, self._table]
+
+    def _dearest(self, batch: list[Encoded]) -> tuple[int, int, int]:
+        """Where to look first: the image that costs most, the texts it takes for its own, the slot that weighs most."""
+        shares = slot_shares(batch)
+        now = contrast(shares.sum(-1), self.learned)
+        row = int(now.row_losses.argmax())
+        others = np.where(np.arange(len(batch)) == row, -np.inf, now.similarity[row])
+        column = int(others.argmax()) if len(batch) > 1 else row
+        return row, column, int(np.abs(shares[row, column]).argmax())
+
+    def _choose(self, name: str, value) -> None:
+        low, high = self._temperatures[[0, -1]]
+        if name == "temperature" and isinstance(value, (int, float)) and not low <= value <= high:
+            raise ConfigError(f"temperature is {value!r}; expected {low:.4g} to {high:.4g}")
+        super()._choose(name, value)
+
+    def _pointed(self, name: str, point: tuple[int, int] | None) -> None:
+        """A click in a picture becomes a choice; in the head of a matrix it chooses an image and its own texts."""
+        if point is None or point == self._places()[name]:
+            return
+        if name in _MATRICES:
+            inside = [place - 1 for place in point if 1 <= place <= len(self.samples)]
+            if inside:
+                self.set(row=inside[0], column=inside[-1])
+        elif name == "curve":
+            self.set(temperature=float(self._temperatures[point[1]]))
+        else:
+            self.set(slot=point[1] if name == "shares" else point[0])
+
+    def _places(self) -> dict[str, tuple[int, int]]:
+        """Where in each picture stands what is chosen."""
+        state, slots = self.state, len(self.batches[self.state["tasks"]][0].texts)
+        at = self._pictures["cosines"].point
+        nearest = int(np.abs(np.log(self._temperatures / state["temperature"])).argmin())
+        places = dict.fromkeys(_MATRICES, (state["row"] + 1, state["column"] + 1))
+        column = at[1] if at and at[0] == state["slot"] else min(state["slot"], slots - 1)
+        return places | {"curve": (0, nearest), "shares": (0, state["slot"]), "cosines": (state["slot"], column)}
+
+    def _draw(self) -> None:
+        for name, picture in self._painted().items():
+            self._pictures[name].show(picture)
+            self._pictures[name].move(self._places()[name])
+        state, batch, shares = self.state, self.batches[self.state["tasks"]], self._shares[self.state["tasks"]]
+        row, column = state["row"], state["column"]
+        now = contrast(shares.sum(-1), state["temperature"])
+        self._pair.value = pair_text(batch, shares, now, row, column, state["temperature"])
+        self._table.value = slot_table(batch[row], batch[column], shares[row, column], shares[row, row], state["slot"])
+        self._tell(None)
+
+    def _tell(self, hovered: tuple[int, int] | None) -> None:
+        """One query and one text slot: those under the mouse, or else the chosen slot of both."""
+        state, batch = self.state, self.batches[self.state["tasks"]]
+        query, text = hovered or (state["slot"], state["slot"])
+        shares = self._shares[state["tasks"]][state["row"], state["column"]]
+        self._slot.value = slot_text(batch[state["row"]], batch[state["column"]], shares, query, text)
+
+    def _painted(self) -> dict[str, np.ndarray]:
+        state, name = self.state, self.state["tasks"]
+        batch, shares, pair = self.batches[name], self._shares[name], (state["row"], state["column"])
+        cosines = shares.sum(-1)
+        cards = [(f"texts {e.image}", SHORT[e.task]) for e in batch]
+        matrices = contrast_matrices(contrast(cosines, state["temperature"]))
+        painted = {
+            key: matrix_picture(matrix, self._photos, cards, pair, self._twins[name])
+            for key, matrix in zip(_MATRICES, matrices)
+        }
+        losses = np.array([contrast(cosines, t).loss for t in self._temperatures])
+        painted["curve"] = curve_picture(
+            self._temperatures, losses, self._marks, state["temperature"], lowest_loss(batch)
+        )
+        image, texts = (batch[i] for i in pair)
+        kinds = [KINDS[kind] for kind in texts.kinds]
+        painted["shares"] = bars_picture(shares[pair], shares[pair[0], pair[0]], kinds, state["slot"])
+        borders = [[len(e.sentences), e.num_texts] for e in (image, texts)]
+        painted["cosines"] = cosines_picture(slot_cosines(image, texts), state["slot"], borders)
+        return painted
+
+    def _picture(self) -> np.ndarray:
+        painted = list(self._painted().values())
+        rows = [contact_sheet([painted[i : i + 3]], list(_TITLES.values())[i : i + 3], font_size=19) for i in (0, 3)]
+        width = max(row.shape[1] for row in rows)
+        padded = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
+        return np.concatenate(padded)
+
+    def _subject(self) -> str:
+        name = self.state["tasks"]
+        loss = contrast(self._shares[name].sum(-1), self.state["temperature"]).loss
+        pairs = int(self._twins[name].sum()) // 2
+        return f"{len(self.samples)} images, contrastive loss {loss:.3f}, {pairs} false-negative pairs"
+
+    def _page(self) -> str:
+        state, entries = self.state, list(self.encoded.values())
+        place = {(e.image, e.task): i for i, e in enumerate(entries)}
+        texts, index, cosines = distinct_cosines(entries)
+        data = {
+            "photos": [data_uri(webp_bytes(photo)) for photo in self._photos],
+            "entries": [
+                {"image": e.image, "task": e.task, "short": SHORT[e.task], "index": index[i],
+                 "sentences": len(e.sentences), "texts": e.num_texts,
+                 "text": [e.text(slot) for slot in range(e.num_texts)]}
+                for i, e in enumerate(entries)
+            ],
+            "batches": {name: [place[e.image, e.task] for e in batch] for name, batch in self.batches.items()},
+            "lowest": {name: lowest_loss(batch) for name, batch in self.batches.items()},
+            "shared": [[shared_sentences(a, b) for b in entries] for a in entries], "alone": ALONE,
+            "twins": {name: twins.tolist() for name, twins in self._twins.items()},
+            "shares": _base64(slot_shares(entries).astype("<f4")),
+            "cosines": _base64(np.rint(127 * cosines).astype(np.int8)), "distinct": texts,
+            "marks": self._marks, "ends": list(self._temperatures[[0, -1]]), "kinds": KIND_COLORS,
+        }  # fmt: skip
+        count, slots = len(self.samples), len(entries[0].texts)
+        low, high = np.log10(data["ends"])
+        body = (
+            f'<div class="ofl-controls">{toggle("tasks", {n: n for n in self.batches}, state["tasks"])}'
+            f"{slider('temperature', low, high, 'any', math.log10(state['temperature']))}"
+            f"{slider('row', 0, count - 1, 1, state['row'])}{slider('column', 0, count - 1, 1, state['column'])}"
+            f'{slider("slot", 0, slots - 1, 1, state["slot"])}</div><div id="pair"></div><div class="ofl-views"></div>'
+            f'{legend()}<div class="ofl-told-text" id="told"></div><div id="table"></div>'
+        )
+        return inspector_page(self._title(), self.LOOK_FOR, body, "contrast.js", data | {"titles": _TITLES})
+
+
+def _pairs(samples: Sequence) -> list[tuple[Sample, str | None]]:
+    if isinstance(samples, Sample) or not 1 <= len(samples) <= _MOST:
+        got = "one Sample" if isinstance(samples, Sample) else f"{len(samples)}"
+        raise ConfigError(f"expected a list of 2 to {_MOST} samples, got {got}: write [dataset[0], dataset[1], ...]")
+    pairs = [(item, None) if isinstance(item, Sample) else tuple(item) for item in samples]
+    for sample, task in pairs:
+        if task is not None and check_task(task) not in sample.tasks:
+            raise ConfigError(f"{sample.file_name or 'a sample'} cannot supply the {task} task")
+    return pairs
+
+
+def _task_choices(pairs: Sequence[tuple[Sample, str | None]]) -> dict[str, list[str]]:
+    """Name -> one task for each image, the first being where to begin. Without given tasks: one after the other, much
+    as training draws them."""
+    mixed = [task or sample.tasks[place % len(sample.tasks)] for place, (sample, task) in enumerate(pairs)]
+    choices = {"given" if any(task for _, task in pairs) else "mixed": mixed}
+    return choices | {t: [t] * len(pairs) for t in TASKS if all(t in sample.tasks for sample, _ in pairs)}
+
+
+def _base64(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode("ascii")
