@@ -1,0 +1,195 @@
+// LossInspector: curves with a cursor, the batch, and segments or points in the colours of what they cost.
+(async () => {
+  const data = ofl.data, views = document.getElementById("views"), heat = data.heat;
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const decoded = (data.points || []).map(bytes);
+  const xy = decoded.length ? new Uint16Array(decoded[0].buffer) : null;
+  const images = await Promise.all((data.images || []).map(async (image) => {
+    const [photo, map] = await Promise.all([ofl.pixels(image.photo), ofl.ids(image.ids)]);
+    return { ...image, photo, map };
+  }));
+  const pictures = {};
+  for (const [name, plot] of Object.entries(data.plots || {})) pictures[name] = await ofl.pixels(plot.picture);
+  const sheets = {};
+  for (const [step, uri] of Object.entries(data.sheets || {})) sheets[step] = await ofl.pixels(uri);
+  if (data.sheet) sheets[data.at ?? "only"] = await ofl.pixels(data.sheet);
+  const control = (name) => document.querySelector(`[name="${name}"]`);
+
+  function view(title) {
+    const figure = document.createElement("figure");
+    figure.innerHTML = "<figcaption></figcaption><canvas></canvas>";
+    views.append(figure);
+    const made = { caption: figure.firstChild, canvas: figure.lastChild };
+    made.caption.textContent = title;
+    made.canvas.setAttribute("aria-label", title);
+    return made;
+  }
+  function choose(name, value) {
+    control(name).value = value;
+    control(name).dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  const curves = data.plots ? [view("losses over the steps: click to choose a step"), view("loss by decoder layer")] : [];
+  for (const { canvas } of curves) {
+    ofl.point(canvas, (row, column, clicked) => {
+      if (!clicked) return;
+      const { start, slope } = data.plots.losses, wanted = (column / canvas.width - start) / slope;
+      let best = 0;
+      data.steps.forEach((s, i) => { if (Math.abs(s - wanted) < Math.abs(data.steps[best] - wanted)) best = i; });
+      choose("step", best);
+    });
+  }
+  const sheet = images.length ? view("the batch") : null, focus = images.length ? view("the chosen image") : null;
+  const columns = Math.min(4, images.length);
+  if (sheet) {
+    ofl.point(sheet.canvas, (row, column, clicked) => {
+      const number = Math.floor((row - 4) / 184) * columns + Math.min(Math.floor((column - 4) / 184), columns - 1);
+      if (clicked && number >= 0 && number < images.length) choose("image", number);
+    });
+    ofl.point(focus.canvas, (row, column, clicked) => {
+      if (!clicked || !data.costs) return;
+      const { map } = images[ofl.state().image], found = map.ids[row * map.width + column];
+      choose("segment", found ? found - 1 : "");
+    });
+  }
+  document.getElementById("table").addEventListener("click", (event) => {
+    const row = event.target.closest("[onclick^='pair:']");
+    if (!row) return;
+    const pair = Number(row.getAttribute("onclick").slice(5));
+    choose("image", data.pairImage[pair]);
+    list(data.pairImage[pair]);
+    choose("segment", data.pairSegment[pair]);
+  });
+
+  let listed = null;
+  function list(image) {
+    if (!data.costs || listed === image) return;
+    const options = data.segments[image].map((name, i) => `<option value="${i}">${ofl.text(name)} (${i})</option>`);
+    control("segment").innerHTML = `<option value="">all</option>${options.join("")}`;
+    if (listed === null && data.segment !== null) control("segment").value = data.segment;
+    listed = image;
+  }
+  function put(canvas, picture) {
+    if (canvas.width !== picture.width || canvas.height !== picture.height) {
+      [canvas.width, canvas.height] = [picture.width, picture.height];
+    }
+    const context = canvas.getContext("2d");
+    context.putImageData(picture, 0, 0);
+    return context;
+  }
+
+  function paintSegments({ photo, map }, colors) {
+    const picture = new ImageData(photo.width, photo.height), out = picture.data, share = Math.round(256 * 0.72);
+    const { width, height } = photo, { ids } = map, thick = Math.min(width, height) > 480;
+    const part = (i) => (colors.has(ids[i]) ? ids[i] : 0);
+    for (let row = 0, i = 0; row < height; row++) {
+      for (let column = 0; column < width; column++, i++) {
+        const color = colors.get(ids[i]), own = part(i);
+        let edge = (column + 1 < width && part(i + 1) !== own) || (row + 1 < height && part(i + width) !== own);
+        if (thick && !edge) edge = (column && part(i - 1) !== own) || (row && part(i - width) !== own);
+        for (let c = 0; c < 3; c++) {
+          const value = photo.data[4 * i + c];
+          let painted = color ? (value * (256 - share) + color[c] * share + 128) >> 8 : value;
+          if (edge) painted = ((color ? color[c] : 255) + 255) >> 1;
+          out[4 * i + c] = painted;
+        }
+        out[4 * i + 3] = 255;
+      }
+    }
+    return picture;
+  }
+
+  function paintPoints({ photo, map }, segment, layer, pair, values) {
+    const picture = new ImageData(photo.width, photo.height), out = picture.data, { width, height } = photo;
+    const inside = (i) => map.ids[i] === segment + 1;
+    for (let i = 0; i < width * height; i++) {
+      const edge = ((i + 1) % width && inside(i) !== inside(i + 1)) || (i + width < width * height && inside(i) !== inside(i + width));
+      for (let c = 0; c < 3; c++) out[4 * i + c] = edge ? [0, 114, 178][c] : photo.data[4 * i + c] * 0.45 + 82.5;
+      out[4 * i + 3] = 255;
+    }
+    const context = put(focus.canvas, picture), start = (layer * data.pairs + pair) * data.pointsKept;
+    const radius = Math.max(1, Math.round(Math.min(width, height) / 190)) + 0.6;
+    for (let p = start; p < start + data.pointsKept; p++) {
+      context.fillStyle = `rgb(${heat[values[p]]})`;
+      context.beginPath();
+      context.arc((xy[2 * p] / 65535) * width, (xy[2 * p + 1] / 65535) * height, radius, 0, 7);
+      context.fill();
+    }
+  }
+
+  function paintFocus(state) {
+    const image = images[state.image], segment = state.segment === "" ? null : Number(state.segment);
+    if (!data.costs || state.loss === "contrastive") { put(focus.canvas, image.photo); return null; }
+    const costs = data.costs[state.loss][state.layer];
+    const own = data.pairImage.map((_, g) => g).filter((g) => data.pairImage[g] === state.image);
+    const pair = own.find((g) => data.pairSegment[g] === segment);
+    if (segment !== null && state.loss !== "class") {
+      paintPoints(image, segment, state.layer, pair, decoded[state.loss === "dice" ? 2 : 1]);
+      return pair;
+    }
+    const highest = Math.max(...costs) || 1, colors = new Map();
+    for (const g of own) {
+      if (segment === null || data.pairSegment[g] === segment) {
+        const place = Math.round(255 * Math.min(1, Math.max(0, costs[g] / highest)));
+        colors.set(data.pairSegment[g] + 1, heat[place]);
+      }
+    }
+    put(focus.canvas, paintSegments(image, colors));
+    return pair ?? null;
+  }
+
+  function cursor(canvas, name, step) {
+    const context = put(canvas, pictures[name]), plot = data.plots[name];
+    context.globalCompositeOperation = "destination-over";
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.globalCompositeOperation = "source-over";
+    context.fillStyle = "rgba(31, 36, 48, .7)";
+    context.fillRect((plot.start + plot.slope * step) * canvas.width - 1, 0.09 * canvas.height, 2, 0.79 * canvas.height);
+  }
+
+  function paintSheet(state, step) {
+    const shown = Object.keys(sheets), key = !data.steps ? "only" : shown.reduce((best, each) =>
+      (Math.abs(each - step) < Math.abs(best - step) ? each : best));
+    const context = put(sheet.canvas, sheets[key]), own = !data.steps || Number(key) === data.at;
+    if (own) {
+      context.strokeStyle = "#0072b2";
+      context.lineWidth = 5;
+      context.strokeRect(6 + 184 * (state.image % columns), 6 + 184 * Math.floor(state.image / columns), 180, 180);
+    }
+    sheet.caption.textContent = own ? `the batch${data.steps ? ` of step ${key}` : ""}: click an image`
+      : `the batch of step ${key}, the nearest in this page`;
+  }
+
+  ofl.start((state) => {
+    const told = [], step = data.steps ? data.steps[state.step] : null;
+    if (data.steps) {
+      control("step").parentElement.querySelector("output").textContent = step;
+      const by = data.plots[state.loss] ? state.loss : "total";
+      cursor(curves[0].canvas, "losses", step);
+      cursor(curves[1].canvas, by, step);
+      curves[1].caption.textContent = `${by} loss by decoder layer`;
+      told.push(data.texts[state.step], data.layers[state.loss][state.step]);
+    }
+    if (images.length) {
+      list(state.image);
+      if (data.costs) state.segment = control("segment").value;
+      paintSheet(state, step);
+      const pair = paintFocus(state);
+      const where = data.steps ? ` of step ${data.at}` : "";
+      focus.caption.textContent = `image ${state.image}${where}, ${images[state.image].task}: click a segment`;
+      if (data.costs) {
+        const points = pair !== null && state.segment !== "" && state.loss !== "class";
+        told.push(data.now, pair === null ? data.words[state.loss][state.layer] : data.pairWords[state.layer][pair]);
+        if (state.loss !== "contrastive") {
+          told.push(data.scales[points ? (state.loss === "dice" ? "dice" : "point") : "segment"]);
+        }
+        const table = document.getElementById("table"), html = data.tables[state.loss][state.layer];
+        if (table.shown !== html) { table.innerHTML = html; table.shown = html; }
+        for (const row of table.querySelectorAll("[onclick]")) {
+          row.classList.toggle("ofl-chosen", pair !== null && row.getAttribute("onclick") === `pair:${pair}`);
+        }
+      }
+    }
+    document.getElementById("told").innerHTML = told.filter(Boolean).join("<br>");
+  });
+})();

@@ -1,0 +1,97 @@
+"""One step's batch as the LossInspector shows it: pictures, targets and, with a model, the parts of its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from ..data.batch import PIXEL_MEAN, PIXEL_STD, Batch
+from ..data.sample import Category, SegmentInfo
+from ..data.targets import Targets
+from ..inspection.losses import GradientNorms, LossParts, Seeds, gradient_norms, read_losses
+from ..model import OneFormer
+from ..render import segment_colors
+from ..render.masks import blend_masks, display_ids, display_image
+from ..render.overlay import stack_masks
+
+
+class LossStep:
+    """Batches and seeds of one step; what is asked for is computed once."""
+
+    def __init__(
+        self, batches: Sequence[Batch], seeds: Sequence[Seeds], model: OneFormer | None, categories: Sequence[Category]
+    ) -> None:
+        device = next(model.parameters()).device if model else "cpu"
+        self.batches, self.seeds = [batch.to(device) for batch in batches], seeds
+        self.model, self.categories = model, categories
+        self.tasks = [task for batch in batches for task in batch.tasks]
+        self.captions = [f"{number} {task}" for number, task in enumerate(self.tasks)]
+        self._ids: dict[int, np.ndarray] = {}
+        self._photos: dict[int, np.ndarray] = {}
+
+    @cached_property
+    def parts(self) -> LossParts | None:
+        """None without a model."""
+        return read_losses(self.model, self.batches, self.seeds) if self.model else None
+
+    @cached_property
+    def gradients(self) -> GradientNorms:
+        """Four backward passes the first time."""
+        return gradient_norms(self.model, self.batches, self.seeds)
+
+    @property
+    def targets(self) -> list[Targets]:
+        """Of all images; those that the losses kept, where they are known."""
+        return self.parts.targets if self.parts else [t for batch in self.batches for t in batch.targets]
+
+    @cached_property
+    def images(self) -> list[np.ndarray]:
+        """uint8 [H, W, 3] each, as large as the model met them."""
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (PIXEL_MEAN, PIXEL_STD))
+        pictures = [image.cpu() * std + mean for batch in self.batches for image in batch.images]
+        return [p.round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy() for p in pictures]
+
+    def names(self, image: int) -> list[str]:
+        """The classes of an image's targets."""
+        return [self.categories[label].name for label in self.targets[image].labels.tolist()]
+
+    @cached_property
+    def all_painted(self) -> list[np.ndarray]:
+        """:meth:`painted` of each image."""
+        return [self.painted(image) for image in range(len(self.tasks))]
+
+    def losses_text(self) -> str:
+        """What the batch costs, in words."""
+        losses = self.parts.losses()
+        parts = ", ".join(f"{name} {losses[name]:.3g}" for name in ("class", "mask", "dice", "contrastive"))
+        return f"this batch costs {losses['total']:.3g} ({parts}, over all predictions)."
+
+    def painted(self, image: int) -> np.ndarray:
+        """An image with its targets in the colours of their classes, as large as the model met it."""
+        labels = self.targets[image].labels.tolist()
+        segments = [SegmentInfo(place + 1, label) for place, label in enumerate(labels)]
+        colors = segment_colors(segments, self.categories)
+        return blend_masks(self.images[image], self._stacked(image), colors) if colors else self.images[image]
+
+    def photo(self, image: int) -> np.ndarray:
+        """At the size at which it is looked at closely."""
+        if image not in self._photos:
+            self._photos[image] = display_image(self.images[image])
+        return self._photos[image]
+
+    def ids(self, image: int) -> np.ndarray:
+        """The targets' places + 1 on :meth:`photo`, 0 where there is none."""
+        if image not in self._ids:
+            self._ids[image] = display_ids(self._stacked(image))
+        return self._ids[image]
+
+    def pair(self, image: int, segment: int) -> int:
+        """The place among all masks of the batch of one of an image's targets."""
+        return sum(len(t) for t in self.targets[:image]) + segment
+
+    def _stacked(self, image: int) -> np.ndarray:
+        masks = self.targets[image].masks.cpu().numpy()
+        return stack_masks(masks) if len(masks) else np.zeros(self.images[image].shape[:2], dtype=np.int32)
