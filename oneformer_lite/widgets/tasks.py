@@ -1,0 +1,272 @@
+"""TaskInspector: what the task token changes, and what lies between two tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from ipywidgets import HTML, Box, Image, IntSlider, SelectionSlider, ToggleButtons, VBox
+from PIL import Image as PILImage
+
+from ..data.sample import TASKS, Sample
+from ..data.targets import targets_for
+from ..errors import ConfigError
+from ..inference import _pixels, check_model
+from ..inspection.segments import Reading, read_prediction, read_truth
+from ..inspection.tasks import (
+    SHARES,
+    Step,
+    TaskReader,
+    cosine,
+    fates,
+    fit_ids,
+    most_changed,
+    speaks,
+    text_list,
+    token_ids,
+)  # fmt: skip
+from ..model import OneFormer
+from ..render import contact_sheet, label_colors, png_bytes, segment_colors
+from ..render.masks import display_ids, display_image
+from ..render.task_words import channels, cosine_table, headline, query_words, text_lines, token_table
+from ..render.tasks import ABOVE, LEFT, BlendChart, blend_chart, mark_cell, named_segments, veiled
+from .inspector import Inspector
+from .picture import Picture
+from .task_page import task_page
+
+ROWS = 14  # queries in the chart
+CHART_WORDS = (
+    "Above: segments of the panoptic merge at each step. Below: what the most changed queries say: the class's colour, "
+    "paler where unsure, a low bar where too unsure for a segment; right: cosine of a query's embedding after the "
+    "decoder under the two tasks. Click a cell, or move with the arrow keys."
+)
+TITLES = ("What the three tasks say, each by its own merge", "The task token")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two tasks, and what lies between them."""
+
+    steps: tuple[Step, ...]
+    chart: BlendChart
+    told: list[str]
+    before: np.ndarray
+    after: np.ndarray
+    headline: str
+    channels: str
+
+
+class TaskInspector(Inspector):
+    """Panoptic, instance, semantic: what the task token changes in one picture, from its ids to the merge.
+
+    >>> TaskInspector(model, sample).set(task="panoptic", other="instance", blend=0.5, query=7)
+
+    The blend gives the model a token between those of two tasks and reads what comes with the panoptic merge. State:
+    ``task`` and ``other`` (the two tasks compared), ``blend`` (share of the other's token: 0, 0.1 ... 1) and ``query``.
+    """
+
+    LOOK_FOR = (
+        "What to look for: move the blend from panoptic to instance. Only a few ids of the token differ, yet the "
+        "queries of stuff fall silent one after the other while those of things keep their masks."
+    )
+
+    def __init__(self, model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
+        """``image``: a :class:`Sample`, which brings texts and targets, or anything that :func:`ofl.predict` takes."""
+        check_model(model)
+        self._sample = image if isinstance(image, Sample) else None
+        self.reader = TaskReader(model, _pixels(self._sample.image if self._sample else image))
+        self.categories, self._config = self.reader.categories, model.config
+        if self._sample and len(self._sample.categories) != len(self.categories):
+            raise ConfigError(
+                f"the sample has {len(self._sample.categories)} classes, the model {len(self.categories)}: its targets "
+                "cannot be compared; pass sample.image to look at the predictions alone"
+            )
+        self.photo = display_image(self.reader.image)
+        self.results = {task: read_prediction(self.reader.result(task)) for task in TASKS}
+        self._pairs: dict[tuple[str, str], Pair] = {}
+        self._blended: dict[tuple[str, str, int], np.ndarray] = {}
+        super().__init__(*self._build())
+
+    def pair(self, task: str, other: str) -> Pair:
+        """What lies between two tasks: nine more runs of the model's second half when they are first asked for."""
+        if (task, other) not in self._pairs:
+            back = self._pairs.get((other, task))
+            steps = back.steps[::-1] if back else self.reader.blends(task, other)
+            self._pairs[task, other] = self._compare(task, other, steps)
+        return self._pairs[task, other]
+
+    def _compare(self, task: str, other: str, steps: tuple[Step, ...]) -> Pair:
+        a, b = (self.reader.readings[name] for name in (task, other))
+        before, after = cosine(a.object_queries, b.object_queries), cosine(a.embeddings, b.embeddings)
+        classes, scores = (np.stack([getattr(step, name) for step in steps]) for name in ("classes", "scores"))
+        heard = speaks(classes, scores, len(self.categories), self._config.object_mask_threshold)
+        told = fates((classes[0], heard[0]), (classes[-1], heard[-1]))
+        shown = most_changed(after, heard.any(axis=0), scores.max(axis=0), ROWS)
+        counts = {name: [getattr(step, name) for step in steps] for name in ("things", "stuff")}
+        words = [f"{after[q]:.2f}  {self._change(classes[:, q], heard[:, q])}" for q in shown]
+        chart = BlendChart((task, other), counts, shown, classes[:, shown], scores[:, shown], heard[:, shown], words)
+        return Pair(
+            steps, chart, told, before, after,
+            headline(task, other, float(cosine(a.token, b.token)), told, counts),
+            channels(task, other, b.token - a.token),
+        )  # fmt: skip
+
+    def _change(self, classes: np.ndarray, heard: np.ndarray) -> str:
+        ends = [self._name(int(classes[i])) if heard[i] else "silent" for i in (0, -1)]
+        return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+    def _name(self, class_id: int) -> str:
+        return self.categories[class_id].name if class_id < len(self.categories) else "no object"
+
+    def _build(self) -> tuple[dict, list]:
+        buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
+        last = self._config.num_queries - 1
+        controls = {
+            "task": ToggleButtons(options=TASKS, **buttons),
+            "other": ToggleButtons(options=TASKS, value="instance", description="other", **buttons),
+            "blend": SelectionSlider(options=SHARES, value=0.0, description="blend", layout={"width": "18rem"}),
+            "query": IntSlider(0, 0, last, description="query", layout={"width": "15rem"}),
+        }
+        controls["query"].value = int(self.pair("panoptic", "instance").chart.queries[0])
+        self._headline, self._blend_words, self._query_words, self._token = HTML(), HTML(), HTML(), HTML()
+        self._blend_image = Image(format="png", layout={"width": "100%"})
+        self._mask_images = [Image(format="png", layout={"width": "100%"}) for _ in range(2)]
+        self._mask_words = [HTML() for _ in range(2)]
+        chart = self.pair("panoptic", "instance").chart
+        label = "queries at each step of the blend: arrow keys choose"
+        self._chart = Picture(blend_chart(chart, self.class_colors), label, chart.size)
+        self._chart.observe(self._pick, "point")
+        masks = [VBox([w, i], layout={"width": "50%"}) for w, i in zip(self._mask_words, self._mask_images)]
+        columns = [
+            ([self._blend_words, self._blend_image], "1 1 17rem"),
+            ([HTML("<b>from task to other</b>"), self._chart, HTML(f"<p>{CHART_WORDS}</p>")], "1.4 1 21rem"),
+            ([self._query_words, Box(masks, layout={"grid_gap": "8px"})], "1 1 17rem"),
+        ]
+        wrap = {"flex_flow": "row wrap", "grid_gap": "14px"}
+        row = Box([VBox(part, layout={"flex": flex, "min_width": "0"}) for part, flex in columns], layout=wrap)
+        panels = []
+        for task in TASKS:
+            parts = [HTML(f"<b>{self.caption(task)}</b>"), _still(self.result_picture(task))]
+            if (truth := self.truth_picture(task)) is not None:
+                parts += [HTML(f"<b>targets, {task}</b>"), _still(truth), HTML(self.texts(task))]
+            panels.append(VBox(parts, layout={"flex": "1 1 19rem", "min_width": "0"}))
+        titles = [HTML(f'<div class="ofl-title">{text}</div>') for text in TITLES]
+        return controls, [self._headline, row, titles[0], Box(panels, layout=wrap), titles[1], self._token]
+
+    @cached_property
+    def class_colors(self) -> dict[int, tuple[int, int, int]]:
+        return label_colors(self.categories)
+
+    @cached_property
+    def token_words(self) -> str:
+        """The ids of the three sentences and the cosines of the tokens, as HTML."""
+        tokens = np.stack([self.reader.readings[task].token for task in TASKS])
+        length = self._config.text_length
+        return token_table(*token_ids(length), length) + cosine_table(cosine(tokens[:, None], tokens[None]))
+
+    def caption(self, task: str) -> str:
+        """A task and how many segments it found."""
+        things = [self.categories[s.class_id].is_thing for s in self.results[task].segments]
+        return f"{task}: {sum(things)} things, {len(things) - sum(things)} stuff"
+
+    def truth_picture(self, task: str) -> np.ndarray | None:
+        """The targets of a task, if the picture came with an annotation that supplies them."""
+        if not self._sample or task not in self._sample.tasks:
+            return None
+        truth = read_truth(self._sample, task)
+        return self._painted(replace(truth, segment_map=fit_ids(truth.segment_map)))
+
+    def texts(self, task: str) -> str:
+        """The text list of a task as HTML."""
+        return text_lines(text_list(self._sample, task, self._config.num_texts), len(targets_for(self._sample, task)))
+
+    def result_picture(self, task: str) -> np.ndarray:
+        """What a task found, by its own merge: uint8 [H, W, 3]."""
+        return self._painted(self.results[task])
+
+    def _painted(self, reading: Reading) -> np.ndarray:
+        ids = display_ids(reading.segment_map)
+        names = {s.id: s.name for s in reading.segments}
+        return named_segments(self.photo, ids, segment_colors(reading.segments, self.categories), names)
+
+    def blended_picture(self, task: str, other: str, step: int) -> np.ndarray:
+        """What the panoptic merge finds at a step of the blend; a query's segment has one colour at all steps."""
+        key = (task, other, step)
+        if key not in self._blended:
+            pair = self.pair(task, other)
+            every = {s.id: s for chosen in pair.steps for s in chosen.segments}
+            colors, names = segment_colors(every.values(), self.categories), {i: s.name for i, s in every.items()}
+            ids = display_ids(pair.steps[step].segment_map)
+            self._blended[key] = named_segments(self.photo, ids, colors, names)
+        return self._blended[key]
+
+    def query_html(self, task: str, other: str, query: int) -> str:
+        """What becomes of a query between two tasks, as HTML."""
+        pair = self.pair(task, other)
+        said = {
+            name: (self._name(int(step.classes[query])), float(step.scores[query]))
+            for name, step in zip((task, other), (pair.steps[0], pair.steps[-1]))
+        }
+        cosines = float(pair.before[query]), float(pair.after[query])
+        return query_words(query, pair.told[query], said, cosines)
+
+    def _draw(self) -> None:
+        task, other, query, step = self._chosen()
+        pair = self.pair(task, other)
+        self._headline.value, self._token.value = pair.headline, self.token_words + pair.channels
+        now = pair.steps[step]
+        self._blend_words.value = f"<b>blend {SHARES[step]:.1f}: {now.things} things, {now.stuff} stuff</b>"
+        self._blend_image.value = png_bytes(self.blended_picture(task, other, step), fast=True)
+        self._chart.show(self._marked())
+        self._query_words.value = f"<p>{self.query_html(task, other, query)}</p>"
+        for name, words, image in zip((task, other), self._mask_words, self._mask_images):
+            words.value, image.value = f"<b>{name}</b>", png_bytes(self._mask(name, query), fast=True)
+        row = self._row(pair)
+        if row is not None:
+            self._chart.move((ABOVE + row, LEFT + step))
+
+    def _chosen(self) -> tuple[str, str, int, int]:
+        state = self.state
+        return state["task"], state["other"], state["query"], SHARES.index(state["blend"])
+
+    def _row(self, pair: Pair) -> int | None:
+        place = np.flatnonzero(pair.chart.queries == self.state["query"])
+        return int(place[0]) if len(place) else None
+
+    def _marked(self) -> np.ndarray:
+        task, other, _, step = self._chosen()
+        pair = self.pair(task, other)
+        return mark_cell(blend_chart(pair.chart, self.class_colors), self._row(pair), step)
+
+    def _mask(self, task: str, query: int) -> np.ndarray:
+        return veiled(self.photo, self.reader.readings[task].masks[query])
+
+    def _pick(self, change) -> None:
+        """A place in the chart was clicked or reached: its step, and below the curve its query."""
+        (row, column), (task, other, query, step) = change["new"], self._chosen()
+        picked = min(max(column - LEFT, 0), len(SHARES) - 1)
+        if row >= ABOVE:
+            query = int(self.pair(task, other).chart.queries[row - ABOVE])
+        if (query, SHARES[picked]) != (self.state["query"], SHARES[step]):
+            self.set(query=query, blend=SHARES[picked])
+
+    def _picture(self) -> np.ndarray:
+        task, other, query, step = self._chosen()
+        chart = PILImage.fromarray(self._marked())
+        height = self.photo.shape[0]
+        chart = chart.resize((round(chart.width * height / chart.height), height), PILImage.Resampling.LANCZOS)
+        blended = self.blended_picture(task, other, step)
+        rows = [[self.result_picture(name) for name in TASKS], [blended, np.asarray(chart), self._mask(task, query)]]
+        return contact_sheet(rows, [self.caption(name) for name in TASKS])
+
+    def _subject(self) -> str:
+        return ", ".join(self.caption(task) for task in TASKS)
+
+    def _page(self) -> str:
+        return task_page(self, TITLES, CHART_WORDS)
+
+
+def _still(picture: np.ndarray) -> Image:
+    return Image(value=png_bytes(picture), format="png", layout={"width": "100%"})
