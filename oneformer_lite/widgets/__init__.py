@@ -3,7 +3,8 @@
 from .contrast import ContrastInspector
 from .features import FeatureInspector
 from .masks import MaskInspector
+from .matches import MatchInspector
 from .replay import Replay
 from .watch import Watch
 
-__all__ = ["ContrastInspector", "FeatureInspector", "MaskInspector", "Replay", "Watch"]
+__all__ = ["ContrastInspector", "FeatureInspector", "MaskInspector", "MatchInspector", "Replay", "Watch"]
