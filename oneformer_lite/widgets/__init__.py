@@ -2,9 +2,22 @@
 
 from .contrast import ContrastInspector
 from .features import FeatureInspector
+from .losses import LossInspector
 from .masks import MaskInspector
 from .matches import MatchInspector
+from .merge import MergeInspector
 from .replay import Replay
+from .tasks import TaskInspector
 from .watch import Watch
 
-__all__ = ["ContrastInspector", "FeatureInspector", "MaskInspector", "MatchInspector", "Replay", "Watch"]
+__all__ = [
+    "ContrastInspector",
+    "FeatureInspector",
+    "LossInspector",
+    "MaskInspector",
+    "MatchInspector",
+    "MergeInspector",
+    "Replay",
+    "TaskInspector",
+    "Watch",
+]
