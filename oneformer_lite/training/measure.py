@@ -29,6 +29,7 @@ from ..model import OneFormer
 from .config import TrainConfig
 from .distributed import Processes, join_processes
 from .loader import open_split, training_batches
+from .meter import peak_memory
 from .step import Optimization
 from .trainer import check_classes
 
@@ -61,7 +62,7 @@ def measure(config: ModelConfig, train_config: TrainConfig, count: int, steps: i
     # of many micro-batches two tell all: the second one has the first one's gradients beside it
     parts = min(2, c.accumulate)
     batches, rate = load(Synthetic(config) if data is None else data, c, config.image_size, 2 * parts, alone)
-    before = peak_memory(device)
+    before = peak_memory() or 0
     torch.manual_seed(c.seed)
     model = OneFormer(replace(config, pretrained=False)).to(device).train()
     model.backbone.to(memory_format=torch.channels_last)
@@ -80,7 +81,7 @@ def measure(config: ModelConfig, train_config: TrainConfig, count: int, steps: i
     return Measurement(
         device=device_name(device),
         step_seconds=median(times[-steps:]),
-        peak_memory=peak_memory(device) - before + held,
+        peak_memory=(peak_memory() or 0) - before + held,
         free_memory=free,
         loaded_per_second=None if data is None else rate,
         images=None if data is None else len(data),
@@ -138,18 +139,6 @@ def now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.monotonic()
-
-
-def peak_memory(device: torch.device) -> int:
-    """The most bytes that this process has held on the device so far."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    with suppress(OSError):  # getrusage would count what the notebook held when it started this process
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def free_memory(device: torch.device) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -20,22 +22,25 @@ class Meter:
         """Images a second of training since the last reading, over all processes, and :func:`peak_memory`."""
         images, elapsed = (step - self.step) * self.batch_size, seconds - self.seconds
         self.step, self.seconds = step, seconds
+        peak = peak_memory()
         return {
             "images_per_second": images / elapsed if elapsed > 0 else None,
-            "memory_mb": peak_memory(),
+            "memory_mb": None if peak is None else round(peak / 1e6),
         }
 
 
 def peak_memory() -> int | None:
-    """The most that this process has ever held, in MB: of its GPU where it uses one, else of main memory.
+    """The most bytes that this process has held: of its GPU where it uses one, else of main memory.
 
     None where the system does not tell. Workers that load data are processes of their own and not counted.
     """
     if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return round(torch.cuda.max_memory_allocated() / 1e6)
+        return torch.cuda.max_memory_allocated()
+    with suppress(OSError):  # Linux; getrusage would count what a notebook held when it started this process
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
     try:
         import resource
     except ImportError:  # Windows
         return None
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
