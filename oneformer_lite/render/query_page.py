@@ -1,0 +1,108 @@
+"""The data of QueryInspector's page: all masks of all predictions, small enough to be sent by mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch.nn.functional as F
+
+from ..inspection.queries import SORTS, STRIDE, QueryReading
+from ..inspection.query_claims import Standing
+from .grid import data_uri, png_bytes, webp_bytes
+from .inspector_page import id_picture, inspector_page, slider, toggle
+from .masks import display_ids
+from .overlay import stack_masks
+from .queries import mosaic, quantised
+from .query_pictures import QueryPainter
+from .query_words import looked_words, page_body
+
+# (checkpoint, task) -> the reading, and how its queries fare after each layer
+Readings = Mapping[tuple[str, str], tuple[QueryReading, Sequence[Sequence[Standing]]]]
+
+MOST_BYTES = 3_000_000  # of mask logits before compression: a page then stays below 5 MB whatever they are
+
+
+def query_page(
+    title: str, look_for: str, state: Mapping, readings: Readings, painter: QueryPainter, factor: float
+) -> str:
+    """The page as text. ``state``: what the inspector shows; ``factor``: how many times as large the picture is shown.
+
+    Where the masks of all tasks have no room, the page has one task: that of ``state``.
+    """
+    if reduction([reading for reading, _ in readings.values()]) > 1:
+        readings = {key: value for key, value in readings.items() if key[1] == state["task"]}
+    step = reduction([reading for reading, _ in readings.values()])
+    names, tasks = (list(dict.fromkeys(key[i] for key in readings)) for i in (0, 1))
+    first, found = next(iter(readings.values()))
+    queries, layers = first.num_queries, len(found) - 1
+    data = {
+        "photo": data_uri(webp_bytes(painter.photo)), "factor": factor, "size": first.size, "names": painter.names,
+        "colors": painter.colors, "queries": queries, "layers": layers, "checkpoints": names, "point": state["point"],
+        "readings": {f"{name}|{task}": reading_data(*value, step) for (name, task), value in readings.items()},
+    }  # fmt: skip
+    controls = [
+        toggle("task", {task: task for task in tasks}, state["task"]),
+        toggle("sort", {sort: sort for sort in SORTS}, state["sort"]),
+        slider("query", 0, queries - 1, 1, state["query"]),
+        slider("layer", 0, layers, 1, state["layer"]),
+    ]
+    if len(names) > 1:
+        controls.append(toggle("checkpoint", {name: name for name in names}, state["checkpoint"]))
+    return inspector_page(title, look_for, page_body(controls), "queries.js", data)
+
+
+def reduction(readings: list[QueryReading]) -> int:
+    """By how much the sides of the masks must shrink that all of them have room: 1 where they fit."""
+    step = 1
+    while sum(reading.mask_logits.numel() for reading in readings) / step**2 > MOST_BYTES:
+        step += 1
+    return step
+
+
+def reading_data(reading: QueryReading, standings: Sequence[Sequence[Standing]], step: int) -> dict:
+    """One reading as ``templates/queries.js`` finds it; ``standings`` of every prediction and query."""
+    cells = [side / (STRIDE * step) for side in reading.unpadded]
+    kept = [int(np.ceil(side)) for side in cells]
+    masks = F.avg_pool2d(reading.mask_logits, step, ceil_mode=True) if step > 1 else reading.mask_logits
+    maps = quantised(masks.numpy())[:, :, : kept[0], : kept[1]]
+    layers, queries = range(len(masks)), range(reading.num_queries)
+    return {
+        "shape": maps.shape[2:],
+        "cells": cells,
+        "masks": [_gray(maps[layer]) for layer in layers],
+        "attention": [_attention(reading, layer) for layer in layers[1:]],
+        "top": [[_flat(reading.top_classes(layer, q)) for q in queries] for layer in layers],
+        "standings": [[[s.class_id, round(s.score, 4), s.barred, s.dropped] for s in row] for row in standings],
+        "truth": _truth(reading),
+    }
+
+
+def _attention(reading: QueryReading, layer: int) -> dict:
+    """0 where a query may not look, else 1 to 255: its share of the strongest weight of the query."""
+    weights, regions = reading.attention[layer - 1].numpy(), reading.regions[layer - 1].numpy()
+    strongest = weights.max((1, 2), keepdims=True).clip(1e-9)
+    levels = np.where(regions, 1 + (254 * weights / strongest).round(), 0).astype(np.uint8)
+    words = [looked_words(reading, layer, q) for q in range(reading.num_queries)]
+    return {"map": _gray(levels), "shape": levels.shape[1:], "cells": reading.cells_looked_at(layer), "words": words}
+
+
+def _truth(reading: QueryReading) -> dict | None:
+    truth = reading.truth
+    if truth is None:
+        return None
+    layers, queries = range(reading.num_layers + 1), range(reading.num_queries)
+    partners = [[truth.partner(layer, q) for q in queries] for layer in layers]
+    return {
+        "ids": id_picture(display_ids(stack_masks(truth.masks))),
+        "classes": truth.class_ids,
+        "partners": [[p and [p[0], round(p[1], 3), int(p[2])] for p in row] for row in partners],
+    }
+
+
+def _gray(maps: np.ndarray) -> str:
+    return data_uri(png_bytes(mosaic(maps)))
+
+
+def _flat(pairs: list[tuple[int, float]]) -> list[float]:
+    return [number for class_id, value in pairs for number in (class_id, round(value, 3))]

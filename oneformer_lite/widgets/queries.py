@@ -1,0 +1,278 @@
+"""QueryInspector: what every query says of one picture, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from ipywidgets import HTML, Box, IntSlider, ToggleButtons, VBox
+from PIL import Image as PILImage
+
+from ..data.sample import TASKS, Sample
+from ..errors import ConfigError
+from ..inference import _pixels, check_model
+from ..inspection.queries import SORTS, QueryReading, read_queries
+from ..inspection.query_claims import Claim, Standing, claims_at, standings
+from ..model import OneFormer
+from ..render import contact_sheet, label_colors
+from ..render.masks import display_factor, display_image, mark_point
+from ..render.query_page import query_page
+from ..render.query_pictures import QueryPainter, sheet_columns
+from ..render.query_words import after, captions, claims_html, looked_words, moment, partner_words, query_html
+from ..weights import from_pretrained
+from .inspector import Inspector
+from .picture import Picture
+
+OWN = "this model"
+_NO_OBJECT = (140, 140, 140)
+
+Source = OneFormer | str | Path
+
+
+class QueryInspector(Inspector):
+    """Which query found what, when in the decoder it did, and which of them a pixel belongs to.
+
+    >>> QueryInspector(model, sample).set(query=7, layer=3, point=(60, 80))
+
+    Click a thumbnail to choose its query, a moment of its life to choose the layer, a pixel to see who claims it.
+    State: ``task``, ``sort`` ("confidence" or "number"), ``query``, ``layer`` (0: before the first decoder layer),
+    ``point`` (row, column in the picture), and ``checkpoint`` (a name) where several models were given.
+    """
+
+    LOOK_FOR = (
+        "What to look for: a healthy query settles on one object within a few layers, in mask and class together. "
+        "Click a pixel that went wrong: either no query claims it, or the wrong one is surer."
+    )
+
+    def __init__(
+        self,
+        model: OneFormer,
+        image: Sample | PILImage.Image | str | Path | np.ndarray,
+        checkpoints: Mapping[str, Source] | Sequence[Source] = (),
+    ) -> None:
+        """``image``: a :class:`Sample`, which brings its ground truth, or anything that :func:`ofl.predict` takes.
+
+        ``checkpoints``: earlier states of the model, first to last, as models or as what ``ofl.from_pretrained``
+        reads; a mapping names them. Raises :class:`ConfigError` if they have other queries or classes.
+        """
+        check_model(model)
+        self._sample = image if isinstance(image, Sample) else None
+        self.image = self._sample.image if self._sample else _pixels(image)
+        self.categories, self._models = model.config.categories, _named(checkpoints) | {OWN: model}
+        self._check()
+        names, colors = [c.name for c in self.categories], list(label_colors(self.categories).values())
+        photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
+        self._painter = QueryPainter(photo, [*names, "no object"], [*colors, _NO_OBJECT])
+        self._layers = min(m.config.decoder_layers for m in self._models.values())
+        self._readings: dict[tuple[str, str], QueryReading] = {}
+        self._standings: dict[tuple[str, str, int], list[Standing]] = {}
+        self._shown: dict[Picture, tuple] = {}
+        super().__init__(*self._build(model))
+
+    def _check(self) -> None:
+        if self._sample and len(self._sample.categories) != len(self.categories):
+            raise ConfigError(
+                f"the sample has {len(self._sample.categories)} classes, the model {len(self.categories)}: its ground "
+                "truth cannot be compared; pass sample.image to look at the queries alone"
+            )
+        own = self._models[OWN].config
+        for name, model in self._models.items():
+            if (model.config.num_queries, model.config.num_classes) != (own.num_queries, own.num_classes):
+                raise ConfigError(
+                    f"{name} has {model.config.num_queries} queries and {model.config.num_classes} classes, the model "
+                    f"{own.num_queries} and {own.num_classes}: give states of one training"
+                )
+
+    def _build(self, model: OneFormer) -> tuple[dict, list]:
+        c, size = model.config, self.image.shape[:2]
+        self._columns, layers = sheet_columns(c.num_queries), self._layers
+        label = "the picture with the mask of the query: arrow keys move the point"
+        self._mask, self._attention = (
+            Picture(self._painter.photo, text, size) for text in (label, "where the query looked")
+        )
+        self._attention.observe(lambda change: self._mask.move(change["new"]), "point")
+        rows = -(-c.num_queries // self._columns)
+        self._sheet = self._choice("all queries", (rows, self._columns), self._choose_cell)
+        self._life = self._choice("life of the query", (1, layers + 1), lambda p: self._pick("layer", p[1]))
+        self._told, self._claims, self._captions = HTML(), HTML(), [HTML() for _ in range(5)]
+        auto = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
+        controls = {
+            "task": ToggleButtons(options=TASKS, **auto),
+            "sort": ToggleButtons(options=SORTS, **auto),
+            "query": IntSlider(0, 0, c.num_queries - 1, description="query", layout={"width": "18rem"}),
+            "layer": IntSlider(layers, 0, layers, description="layer", layout={"width": "18rem"}),
+            "point": self._mask,
+        }
+        columns = [self._captions[1], self._mask], [self._captions[2], self._attention], [self._told]
+        panels = [VBox(column, layout={"flex": "1 1 19rem", "min_width": "0"}) for column in columns]
+        views = Box(panels, layout={"flex_flow": "row wrap", "grid_gap": "10px"})
+        body = [self._captions[0], _scrolling(self._sheet), views, self._claims, self._captions[3]]
+        body.append(_scrolling(self._life))
+        if len(self._models) > 1:
+            names = list(self._models)
+            controls["checkpoint"] = ToggleButtons(options=names, value=OWN, **auto)
+            self._training = self._choice(
+                "the query over the training", (1, len(names)), lambda p: self._pick("checkpoint", names[p[1]])
+            )
+            body += [self._captions[4], _scrolling(self._training)]
+        controls["query"].value = self._first_query()
+        return controls, body
+
+    def _choice(self, label: str, cells: tuple[int, int], chosen) -> Picture:
+        picture = Picture(np.full((1, 1, 3), 255, np.uint8), f"{label}: arrow keys choose", cells)
+        picture.observe(lambda change: chosen(change["new"]), "point")
+        return picture
+
+    def _first_query(self) -> int:
+        reading = self.reading("panoptic")
+        return reading.order(reading.num_layers, "confidence")[0]
+
+    def _pick(self, name: str, value) -> None:
+        self._controls[name].value = value
+
+    def _choose_cell(self, cell: tuple[int, int]) -> None:
+        order, place = self._order(), cell[0] * self._columns + cell[1]
+        if place < len(order):
+            self._pick("query", order[place])
+
+    def reading(self, task: str, checkpoint: str = OWN) -> QueryReading:
+        """What the queries said: the model runs when this is first asked for."""
+        key = checkpoint, task
+        if key not in self._readings:
+            self._readings[key] = read_queries(self._models[checkpoint], self.image, task, self._sample)
+        return self._readings[key]
+
+    def standings(self, task: str, layer: int, checkpoint: str = OWN) -> list[Standing]:
+        """How the queries fare in the task's post-processing, if the decoder ended after ``layer``."""
+        key = checkpoint, task, layer
+        if key not in self._standings:
+            config = self._models[checkpoint].config
+            self._standings[key] = standings(self.reading(task, checkpoint), layer, config)
+        return self._standings[key]
+
+    def _now(self) -> tuple[QueryReading, int, int]:
+        state = self.state
+        return self.reading(state["task"], self._checkpoint()), state["layer"], state["query"]
+
+    def _checkpoint(self) -> str:
+        return self.state.get("checkpoint", OWN)
+
+    def _order(self) -> list[int]:
+        reading, layer, _ = self._now()
+        return reading.order(layer, self.state["sort"])
+
+    def _draw(self) -> None:
+        reading, layer, query = self._now()
+        task, checkpoint, point = self.state["task"], self._checkpoint(), self.state["point"]
+        place = self._order().index(query)
+        self._show(self._sheet, (task, layer, query, self.state["sort"], checkpoint), self._sheet_picture)
+        self._show(self._life, (task, layer, query, checkpoint), self._life_picture)
+        self._show(self._mask, (task, layer, query, checkpoint, point), self._mask_picture)
+        self._show(self._attention, (task, layer, query, checkpoint, point), self._attention_picture)
+        self._sheet.move(divmod(place, self._columns))
+        self._life.move((0, layer))
+        if len(self._models) > 1:
+            self._show(self._training, (task, layer, query, checkpoint), self._training_picture)
+            self._training.move((0, list(self._models).index(checkpoint)))
+        for caption, text in zip(self._captions, captions(layer, query)):
+            caption.value = text
+        self._told.value = self._query_html()
+        self._claims.value = self._claims_html()
+
+    def _show(self, picture: Picture, key: tuple, make) -> None:
+        if self._shown.get(picture) != key:
+            self._shown[picture] = key
+            shown = make()
+            picture.show(shown)
+            if picture is not self._mask and picture is not self._attention:
+                picture.layout.width = f"{shown.shape[1]}px"
+
+    def _sheet_picture(self) -> np.ndarray:
+        reading, layer, query = self._now()
+        return self._painter.sheet(reading, layer, self._order(), query)
+
+    def _life_picture(self) -> np.ndarray:
+        reading, layer, query = self._now()
+        return self._painter.strip([(reading, i, moment(i)) for i in range(self._layers + 1)], query, layer)
+
+    def _training_picture(self) -> np.ndarray:
+        _, layer, query = self._now()
+        names = list(self._models)
+        moments = [(self.reading(self.state["task"], name), layer, name) for name in names]
+        return self._painter.strip(moments, query, names.index(self._checkpoint()))
+
+    def _mask_picture(self) -> np.ndarray:
+        return self._marked(self._painter.mask(*self._now()))
+
+    def _attention_picture(self) -> np.ndarray:
+        return self._marked(self._painter.attention(*self._now()))
+
+    def _marked(self, picture: np.ndarray) -> np.ndarray:
+        point = self.state["point"]
+        return picture if point is None else mark_point(picture, *((value + 0.5) * self._factor for value in point))
+
+    def _query_html(self) -> str:
+        reading, layer, query = self._now()
+        names, colors = self._painter.names, self._painter.colors
+        classes = [(names[k], p, colors[k]) for k, p in reading.top_classes(layer, query)]
+        lines = [looked_words(reading, layer, query)]
+        if reading.truth is not None:
+            partner = reading.truth.partner(layer, query)
+            lines.insert(0, partner_words(partner, names, reading.truth.class_ids))
+        return query_html(f"Query {query} {after(layer)}", classes, lines)
+
+    def _claims_html(self) -> str:
+        point = self.state["point"]
+        return claims_html(point, *(self.claims() if point else ("", [])), self._painter.names)
+
+    def claims(self) -> tuple[str, list[Claim]]:
+        """Who wins the chosen point and who else claims it, after the chosen layer. A point must be chosen."""
+        reading, layer, _ = self._now()
+        if self.state["point"] is None:
+            raise ConfigError("no point is chosen: set(point=(row, column)) first")
+        logits = reading.logits_at(layer, *self.state["point"]).numpy()
+        found = self.standings(reading.task, layer, self._checkpoint())
+        return claims_at(reading.task, found, reading.probabilities[layer].numpy(), logits, self._painter.names)
+
+    def _picture(self) -> np.ndarray:
+        rows = [[self._sheet_picture()], [contact_sheet([[self._mask_picture(), self._attention_picture()]])]]
+        strips = [self._life_picture()] + ([self._training_picture()] if len(self._models) > 1 else [])
+        return contact_sheet([*rows, *([strip] for strip in strips)])
+
+    def _subject(self) -> str:
+        reading, layer, query = self._now()
+        class_id, score = reading.best_class(layer, query)
+        words = f"{reading.num_queries} queries, {self._painter.names[class_id]} {score:.2f}"
+        partner = reading.truth and reading.truth.partner(layer, query)
+        if partner and partner[2]:
+            words += f", IoU {partner[1]:.2f} with its match"
+        return words + (f", {self.claims()[0]}" if self.state["point"] else "")
+
+    def _page(self) -> str:
+        layers = range(self._layers + 1)
+        readings = {
+            (name, task): (self.reading(task, name), [self.standings(task, layer, name) for layer in layers])
+            for name in self._models
+            for task in TASKS
+        }
+        return query_page(self._title(), self.LOOK_FOR, self.state, readings, self._painter, self._factor)
+
+
+def _named(checkpoints: Mapping[str, Source] | Sequence[Source]) -> dict[str, OneFormer]:
+    """Models by name; those of folders are called like them."""
+    if not isinstance(checkpoints, Mapping):
+        checkpoints = {
+            f"{i}: {Path(source).name}" if isinstance(source, (str, Path)) else f"state {i}": source
+            for i, source in enumerate(checkpoints, start=1)
+        }
+    return {
+        name: from_pretrained(source) if isinstance(source, (str, Path)) else source
+        for name, source in checkpoints.items()
+    }
+
+
+def _scrolling(picture: Picture) -> Box:
+    """Sheets keep the size at which they can be read, and scroll where there is less room."""
+    picture.layout.flex = "none"
+    return Box([picture], layout={"overflow": "auto", "max_height": "27rem", "width": "100%"})
