@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 COLORS = {"class": "class", "outcome": "TP, FP, FN"}
 PER_PICTURE = 12  # candidates in one picture of 24 bits: two for each
 _TABLES = (
-    '<div style="display:flex;flex-wrap:wrap;gap:.6rem 2rem;align-items:flex-start">'
-    '<div id="fates" class="ofl-scroll"></div><div id="quality" style="min-width:0;max-width:100%"></div></div>'
+    '<div style="display:flex;flex-wrap:wrap;gap:.6rem 1.5rem;align-items:flex-start">'
+    '<div id="fates" class="ofl-scroll"></div><div id="quality" style="flex:1 1 24rem;min-width:0"></div></div>'
 )
 _EXACT = (
     "Counts, fates and PQ are exact: pixels were counted at the picture's full size, {height} x {width}, for every "
@@ -125,7 +125,7 @@ def _planes(contest: Contest) -> list[str]:
 
 def _changes(contest: Contest) -> list[list[int]]:
     """What each entry changes in the counts of pixels: place in them and difference, in turn."""
-    steps = np.diff(contest.counts, axis=0).reshape(len(contest.candidates), -1)
+    steps = np.diff(contest.counts, axis=0).reshape(len(contest.candidates), contest.counts[0].size)
     return [np.stack([np.flatnonzero(step), step[step != 0]], axis=1).ravel().tolist() for step in steps]
 
 

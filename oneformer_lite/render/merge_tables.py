@@ -17,7 +17,7 @@ FATE_WORDS = {
     "joined": "joins segment",
     "kept": "segment",
 }
-QUALITY_COLUMNS = ("class", "TP", "FP", "FN", "SQ", "RQ", "PQ", "IoU of the pairs; best IoU of the others")
+QUALITY_COLUMNS = ("class", "TP", "FP", "FN", "SQ", "RQ", "PQ", "IoUs of TP; best of FP, FN")
 QUALITY_RULE = "PQ = SQ × RQ for each class; SQ: mean IoU of the TP; RQ = TP / (TP + FP/2 + FN/2)"
 
 
@@ -36,8 +36,7 @@ class FateRow:
 
 def fates_table(rows: Sequence[FateRow], current: int | None, rejected: int) -> str:
     """HTML: the candidates in the order of the merge, ``current`` marked; ``rejected``: how many are no object."""
-    numbers = "query class score mask won share".split()
-    head = "".join(f"<th>{name}</th>" for name in (*numbers, "fate"))
+    head = "".join(f"<th>{name}</th>" for name in ("query", "class", "fate", "score", "mask", "won", "share"))
     lines = "".join(_fate_line(row, row.query == current) for row in rows)
     rest = f"{rejected} more queries: no object is their surest class"
     return (
@@ -83,7 +82,7 @@ def _fate_line(row: FateRow, current: bool) -> str:
     dot = f'<i class="ofl-dot" style="background:rgb{row.color}"></i>' if row.color else ""
     own, won = row.areas or (None, None)
     share = f"{won / own:.3f}" if own else ""
-    cells = (str(row.query), row.name, f"{row.score:.3f}", "" if own is None else f"{own:,}",
-             "" if won is None else f"{won:,}", share)  # fmt: skip
+    told = f"{escape(row.name)}</td><td>{dot}{escape(row.words)}"
+    cells = (told, f"{row.score:.3f}", "" if own is None else f"{own:,}", "" if won is None else f"{won:,}", share)
     style = ' style="background:#fdf0d5"' if current else "" if row.words else ' style="color:#9aa1ae"'
-    return f"<tr{style}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}<td>{dot}{escape(row.words)}</td></tr>"
+    return f"<tr{style}><td>{row.query}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

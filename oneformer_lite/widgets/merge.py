@@ -79,7 +79,8 @@ class MergeInspector(Inspector):
         return [colors[place] for place in range(len(fates))]
 
     def _build(self) -> tuple[dict, list]:
-        self._told, self._legend, self._fates, self._quality = HTML(), HTML(), HTML(), HTML()
+        self._told, self._legend, self._fates = HTML(), HTML(), HTML()
+        self._quality = HTML(layout={"flex": "1 1 24rem", "min_width": "0"})
         names = {"result": "result", "query": "mask of the query"}
         if self._sample:
             names["truth"] = "ground truth"
@@ -112,7 +113,7 @@ class MergeInspector(Inspector):
             )  # fmt: skip
         controls["step"].observe(self._follow_step, "value")
         views = Box(panels, layout={"flex_flow": "row wrap", "grid_gap": "10px"})
-        tables = Box([self._fates, self._quality], layout={"flex_flow": "row wrap", "grid_gap": "10px 32px"})
+        tables = Box([self._fates, self._quality], layout={"flex_flow": "row wrap", "grid_gap": "10px 24px"})
         return controls, [views, self._legend, self._told, tables]
 
     def _thresholds(self) -> list[tuple[str, str, float]]:

@@ -182,13 +182,13 @@
     const rows = candidates.map((c, place) => {
       const competes = rank[place] < merged.entered, areas = areasOf(place, merged.entered), fate = merged.fates[place];
       const share = competes && areas.own ? (areas.won / areas.own).toFixed(3) : "";
-      const cells = [c.query, ofl.text(c.name), c.score.toFixed(3), competes ? number(areas.own) : "",
-        competes ? number(areas.won) : "", share];
       const told = fate ? (fate[1] ? dot(merged.segments[fate[1] - 1].color) : "") + `${words[fate[0]]} ${fate[1] || ""}` : "";
+      const cells = [c.query, ofl.text(c.name), told, c.score.toFixed(3), competes ? number(areas.own) : "",
+        competes ? number(areas.won) : "", share];
       const style = c.query === current ? "background:#fdf0d5" : fate ? "" : "color:#9aa1ae";
-      return `<tr style="${style}">${[...cells, told].map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+      return `<tr style="${style}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
     });
-    const names = ["query", "class", "score", "mask", "won", "share", "fate"].map((name) => `<th>${name}</th>`).join("");
+    const names = ["query", "class", "fate", "score", "mask", "won", "share"].map((name) => `<th>${name}</th>`).join("");
     const rest = `${Object.keys(noObject).length} more queries: no object is their surest class`;
     document.getElementById("fates").innerHTML =
       `<table class="ofl-table"><tr>${names}</tr>${rows.join("")}<tr><td colspan="7">${rest}</td></tr></table>`;
