@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_MODULES = ("config", "data", "errors", "losses", "metrics", "model", "render", "training", "weights")
+_MODULES = ("config", "data", "errors", "losses", "metrics", "model", "render", "training", "weights", "widgets")
 _NAMES = {
     "ModelConfig": "config",
     "Diagnosis": "diagnosis",
@@ -33,7 +33,7 @@ _NAMES = {
 __all__ = [*_MODULES, *_NAMES]
 
 if TYPE_CHECKING:
-    from . import config, data, errors, losses, metrics, model, render, training, weights  # noqa: F401
+    from . import config, data, errors, losses, metrics, model, render, training, weights, widgets  # noqa: F401
 
 
 def __getattr__(name: str):
