@@ -6,7 +6,9 @@ from .losses import LossInspector
 from .masks import MaskInspector
 from .matches import MatchInspector
 from .merge import MergeInspector
+from .queries import QueryInspector
 from .replay import Replay
+from .sampling import SamplingInspector
 from .tasks import TaskInspector
 from .watch import Watch
 
@@ -17,7 +19,9 @@ __all__ = [
     "MaskInspector",
     "MatchInspector",
     "MergeInspector",
+    "QueryInspector",
     "Replay",
+    "SamplingInspector",
     "TaskInspector",
     "Watch",
 ]
