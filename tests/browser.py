@@ -25,13 +25,13 @@ def chromium() -> Iterator:
 
 
 @contextmanager
-def opened(browser, path, width: int = 1200, height: int = 900) -> Iterator:
-    """A page from disk, offline; an error in its script fails the test."""
+def opened(browser, path, width: int = 1200, height: int = 900, ready: str = "html[data-drawn]") -> Iterator:
+    """A page from disk, offline, once an element fits the selector ``ready``; an error in its script fails the test."""
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(path.as_uri())
-    page.wait_for_selector("html[data-drawn]")
+    page.wait_for_selector(ready)
     yield page
     assert not errors, errors
     context.close()

@@ -2,54 +2,43 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
+from browser import chromium, opened
 from run_folder import write_run
 
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 def test_slider_and_pointer_move_everything_offline(browser, tmp_path):
     path = write_run(tmp_path / "town").replay().to_html()
-    page = browser.new_context(viewport={"width": 400, "height": 800}, offline=True).new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(path.as_uri())
-    assert page.text_content("[data-name=total]") == "0.125" and page.text_content("#now") == "step 40 of 40 · 20 s"
-    assert page.evaluate("document.activeElement.id") == "place"  # ready for the keyboard
-    for _ in range(17):
-        page.keyboard.press("ArrowLeft")
-    assert page.text_content("#now") == "step 23 of 40 · 12 s" and page.text_content("[data-name=PQ]") == "20.0"
-    assert page.locator("#sheets > div:visible").get_attribute("data-step") == "20"
-    assert page.text_content(".ofl-of-class figcaption") == "step 23: class: 0.0435 → 0.087 → 0.13"
+    with opened(browser, path, width=400, height=800, ready="#now") as page:
+        assert page.text_content("[data-name=total]") == "0.125" and page.text_content("#now") == "step 40 of 40 · 20 s"
+        assert page.evaluate("document.activeElement.id") == "place"  # ready for the keyboard
+        for _ in range(17):
+            page.keyboard.press("ArrowLeft")
+        assert page.text_content("#now") == "step 23 of 40 · 12 s" and page.text_content("[data-name=PQ]") == "20.0"
+        assert page.locator("#sheets > div:visible").get_attribute("data-step") == "20"
+        assert page.text_content(".ofl-of-class figcaption") == "step 23: class: 0.0435 → 0.087 → 0.13"
 
-    plot = page.locator(".ofl-of-loss .ofl-plot")
-    start, slope = (float(plot.get_attribute(f"data-{name}")) for name in ("start", "slope"))
-    box = plot.bounding_box()
-    plot.hover(position={"x": (start + slope * 11) * box["width"], "y": box["height"] / 2})
-    assert page.text_content(".ofl-of-loss figcaption").startswith("step 11: total 0.455 · class 0.0909")
-    cursor = plot.locator(".ofl-cursor").bounding_box()
-    assert cursor["x"] + 1 == pytest.approx(box["x"] + (start + slope * 11) * box["width"], abs=1.5)
-    page.mouse.move(1, 1)  # away: back to where the slider stands
-    assert page.text_content("[data-name=PQ]") == "20.0"
+        plot = page.locator(".ofl-of-loss .ofl-plot")
+        start, slope = (float(plot.get_attribute(f"data-{name}")) for name in ("start", "slope"))
+        box = plot.bounding_box()
+        plot.hover(position={"x": (start + slope * 11) * box["width"], "y": box["height"] / 2})
+        assert page.text_content(".ofl-of-loss figcaption").startswith("step 11: total 0.455 · class 0.0909")
+        cursor = plot.locator(".ofl-cursor").bounding_box()
+        assert cursor["x"] + 1 == pytest.approx(box["x"] + (start + slope * 11) * box["width"], abs=1.5)
+        page.mouse.move(1, 1)  # away: back to where the slider stands
+        assert page.text_content("[data-name=PQ]") == "20.0"
 
-    assert page.locator(".ofl-of-dice").is_hidden()
-    page.get_by_label("dice").check()
-    assert page.locator(".ofl-of-dice").is_visible() and page.locator(".ofl-of-class").is_hidden()
-    for width in (360, 1300):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out
-    cells = page.locator("#sheets > div:visible figure")
-    assert len({round(cells.nth(i).bounding_box()["y"]) for i in range(4)}) == 1  # one row where there is room
-    assert not errors
+        assert page.locator(".ofl-of-dice").is_hidden()
+        page.get_by_label("dice").check()
+        assert page.locator(".ofl-of-dice").is_visible() and page.locator(".ofl-of-class").is_hidden()
+        for width in (360, 1300):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out
+        cells = page.locator("#sheets > div:visible figure")
+        assert len({round(cells.nth(i).bounding_box()["y"]) for i in range(4)}) == 1  # one row where there is room
