@@ -67,7 +67,7 @@ def rows_table(rows: Sequence[LossRow], loss: str, layer: int, chosen: int | Non
     return (
         f'<b>what adds to the losses {where}, dearest first</b><div class="ofl-scroll"><table class="ofl-table">'
         f"<tr><th>image</th><th>segment</th><th>answered by</th>{heads}</tr>{''.join(lines)}"
-        f"<tr><th></th><th>sum{left}</th><th></th>{foot}</tr></table></div>"
+        f'<tr><th colspan="3">sum{left}</th>{foot}</tr></table></div>'
     )
 
 
@@ -91,7 +91,7 @@ def _line(row: LossRow, columns: Sequence[str], loss: str, highest: float, chose
     for name in columns:
         value = row.values.get(name)
         style = _style(value, highest) if name == loss and value is not None else ""
-        cells.append(f'<td class="number"{style}>{"" if value is None else f"{value:.3g}"}</td>')
+        cells.append(f'<td class="number"{style}>{_number(value)}</td>')
     attributes = ""
     if row.pair is not None and press:
         attributes = f' style="cursor:pointer" onclick="{escape(press % row.pair)}"'
@@ -99,6 +99,12 @@ def _line(row: LossRow, columns: Sequence[str], loss: str, highest: float, chose
         attributes += ' class="ofl-chosen"'
     words = "".join(f"<td>{escape(str(word))}</td>" for word in (row.image, row.what, row.who))
     return f"<tr{attributes}>{words}{''.join(cells)}</tr>"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{abs(value):.3g}" if value >= 1e-4 else "&lt; 0.0001"  # abs: no minus before a zero
 
 
 def _style(value: float, highest: float) -> str:

@@ -20,6 +20,7 @@ HIGHEST = 4.0  # of the pointwise loss: the end of the colours; an undecided poi
 PLOT = {"size": (5.2, 3.0), "dpi": 130}
 _ANCHORS = ((255, 250, 225), (240, 228, 66), (230, 159, 0), (213, 94, 0), (92, 14, 58))  # light to dark, Okabe and Ito
 _CELL, _GAP, _COLUMNS = 176, 8, 4
+_PAD = "padding:.15rem .6rem"
 
 
 @cache
@@ -114,7 +115,7 @@ def points_by_cost(photo: np.ndarray, mask: np.ndarray, points: np.ndarray, cost
 def norms_table(components: Sequence[str], terms: Sequence[str], norms: np.ndarray) -> str:
     """Gradient norms as an HTML table, coloured on a logarithmic scale over four decades."""
     largest, table = norms.max(initial=0.0), heat_colors()
-    head = "".join(f"<th>{escape(term)}</th>" for term in terms)
+    head = "".join(f'<th class="number" style="{_PAD}">{escape(term)}</th>' for term in terms)
     rows = []
     for component, values in zip(components, norms):
         cells = "".join(_cell_of(value, largest, table) for value in values)
@@ -131,11 +132,11 @@ def scale_bar(low: str, high: str) -> str:
 
 def _cell_of(value: float, largest: float, table: np.ndarray) -> str:
     if not value > 0:
-        return '<td class="number" style="color:#8a92a0">0</td>'
+        return f'<td class="number" style="{_PAD};color:#8a92a0">0</td>'
     share = np.clip(1 + np.log10(value / largest) / 4, 0, 1)
     color = table[int(255 * share)]
     ink = "#fff" if color @ (0.299, 0.587, 0.114) < 140 else "#1f2430"
-    return f'<td class="number" style="background:rgb({",".join(map(str, color))});color:{ink}">{value:.3g}</td>'
+    return f'<td class="number" style="{_PAD};background:rgb({",".join(map(str, color))});color:{ink}">{value:.3g}</td>'
 
 
 def _cell(picture: np.ndarray, caption: str) -> np.ndarray:
@@ -146,4 +147,4 @@ def _cell(picture: np.ndarray, caption: str) -> np.ndarray:
         image = image.resize((round(image.width * factor), round(image.height * factor)), Image.BICUBIC)
     cell = Image.new("RGB", (_CELL, _CELL), (240, 242, 245))
     cell.paste(image, ((_CELL - image.width) // 2, (_CELL - image.height) // 2))
-    return draw_labels(np.asarray(cell), [(caption, (_CELL // 2, _CELL - 12))], size=11)
+    return draw_labels(np.asarray(cell), [(caption, (_CELL // 2, _CELL - 17))], size=17)

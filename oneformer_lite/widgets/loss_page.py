@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .losses import LossInspector
 
 _STEPS, _SHEETS, _POINT_BYTES = 200, 12, 1_500_000
+_WIDE = "grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr))"  # two beside each other, or one
 LOSSES = ("total", "class", "mask", "dice", "contrastive")
 
 
@@ -43,6 +44,8 @@ def loss_page(inspector: LossInspector) -> str:
         data |= {"at": state.get("step"), "image": state["image"], "segment": state.get("segment")}
         if step.parts:
             data |= _numbers(step)
+            if inspector.run:
+                data["now"] = data["now"].replace("this batch", f"the batch of step {state['step']:,}")
             controls.append(slider("layer", 0, len(step.parts.queries) - 1, 1, state["layer"]))
         controls.append(slider("image", 0, len(step.tasks) - 1, 1, state["image"]))
         if step.parts:
@@ -51,7 +54,8 @@ def loss_page(inspector: LossInspector) -> str:
     norms = inspector.norms_html() if step and step.parts else ""
     body = (
         f'{note}<div class="ofl-controls">{"".join(controls)}</div><div class="ofl-told-text" id="told"></div>'
-        f'<div class="ofl-views" id="views"></div><div id="table"></div><div id="norms">{norms}</div>'
+        f'<div class="ofl-views" id="views" style="{_WIDE}"></div>'
+        f'<div id="table" style="margin:1rem 0"></div><div id="norms">{norms}</div>'
     )
     return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, "losses.js", data)
 

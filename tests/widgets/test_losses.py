@@ -176,6 +176,7 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             change(page, lambda: page.locator("[name=step]").evaluate(
                 "e => { e.value = 9; e.dispatchEvent(new Event('input', {bubbles: true})); }"))  # fmt: skip
             assert "step 10, as logged" in page.inner_text("#told") and "text mapper" in page.inner_text("#norms")
+            page.locator("canvas").nth(2).scroll_into_view_if_needed()
             box = page.locator("canvas").nth(2).bounding_box()
             change(page, lambda: page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.75 * box["height"]))
             assert page.input_value("[name=image]") == "5"

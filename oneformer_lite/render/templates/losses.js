@@ -137,7 +137,15 @@
     return pair ?? null;
   }
 
+  const painted = new Map();
+  function unchanged(canvas, key) {
+    const same = painted.get(canvas) === key;
+    painted.set(canvas, key);
+    return same;
+  }
+
   function cursor(canvas, name, step) {
+    if (unchanged(canvas, `${name} ${step}`)) return;
     const context = put(canvas, pictures[name]), plot = data.plots[name];
     context.globalCompositeOperation = "destination-over";
     context.fillStyle = "#fff";
@@ -150,7 +158,9 @@
   function paintSheet(state, step) {
     const shown = Object.keys(sheets), key = !data.steps ? "only" : shown.reduce((best, each) =>
       (Math.abs(each - step) < Math.abs(best - step) ? each : best));
-    const context = put(sheet.canvas, sheets[key]), own = !data.steps || Number(key) === data.at;
+    const own = !data.steps || Number(key) === data.at;
+    if (unchanged(sheet.canvas, `${key} ${own ? state.image : ""}`)) return;
+    const context = put(sheet.canvas, sheets[key]);
     if (own) {
       context.strokeStyle = "#0072b2";
       context.lineWidth = 5;
