@@ -58,6 +58,7 @@ ofl.assign = (costs, rows, columns) => {
     task.probability = unpack(task.sure, [0, 1]);
     task.queryMasks = await Promise.all(task.masks.map((uri) => thumbs(uri, task.mask_size, task.Q)));
     task.segmentMasks = await thumbs(task.truth, task.truth_size, task.G);
+    task.tiles = task.segmentMasks.map((mask, g) => tinted(mask, task.colors[g], true));
   }
   const photo = new Image();
   photo.src = ofl.data.photo;
@@ -117,25 +118,30 @@ ofl.assign = (costs, rows, columns) => {
   const segmentName = (v, g) => classes[v.task.class_ids[g]];
 
   // One heat map: its canvas is made anew only when its size changes, so that it keeps the focus.
-  function heat(id, v, values, limits, large) {
-    const box = at(id), font = large ? 12 : 10;
-    const room = Math.min(box.clientWidth, large ? 760 : 370), label = large ? Math.min(170, 0.42 * room) : 34;
+  function heat(id, v, values, limits, space) {
+    const box = at(id), large = id === "total", font = large ? 12 : 10;
+    const room = Math.min(space[id], large ? 760 : 370), label = large ? Math.min(170, 0.42 * room) : 34;
     const width = Math.min(Math.max((room - label) / v.G, font + 2), large ? 58 : 34), height = large ? 24 : 17;
     const letters = Math.min(Math.max(...v.task.class_ids.map((c) => classes[c].length)), 14);
     const head = width + 0.62 * font * letters + 8, full = [label + v.G * width + 4, head + v.rows.length * height + 4];
     const canvas = box.querySelector("canvas") || box.appendChild(listening());
     const scale = Math.max(window.devicePixelRatio || 1, 1);
-    [canvas.width, canvas.height] = full.map((side) => Math.round(side * scale));
-    [canvas.style.width, canvas.style.height] = full.map((side) => `${side}px`);
+    const [pixelWidth, pixelHeight] = full.map((side) => Math.round(side * scale));
+    if (canvas.width !== pixelWidth || canvas.height !== pixelHeight) {  // a new size costs a new canvas
+      [canvas.width, canvas.height] = [pixelWidth, pixelHeight];
+      [canvas.style.width, canvas.style.height] = full.map((side) => `${side}px`);
+    }
     canvas.layout = { label, width, height, head, v };
     canvas.setAttribute("aria-label", `${id} cost: queries by segments; arrow keys choose a pair`);
-    const context = canvas.getContext("2d");
-    context.scale(scale, scale);
+    const context = canvas.getContext("2d", { willReadFrequently: true });  // painted by the processor: less to wait for
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, ...full);
+    context.textAlign = "start";
     context.font = `${font}px system-ui, "Liberation Sans", sans-serif`;
     context.textBaseline = "middle";
     context.fillStyle = "#1f2430";
     for (let g = 0; g < v.G; g++) {
-      const tile = tinted(v.task.segmentMasks[g], v.task.colors[g], true), x = label + g * width;
+      const tile = v.task.tiles[g], x = label + g * width;
       const shrink = (width - 4) / Math.max(tile.width, tile.height), w = tile.width * shrink, h = tile.height * shrink;
       context.drawImage(tile, x + (width - 1 - w) / 2, head - width + (width - h) / 2, w, h);
       const name = segmentName(v, g);
@@ -323,22 +329,23 @@ ofl.assign = (costs, rows, columns) => {
   addEventListener("resize", () => ofl.redraw());
   ofl.start((chosen) => {
     offer(chosen.task);
-    const v = view(ofl.state());
+    const v = view(ofl.state()), ids = ["total", ...PARTS];
     ofl.shown = v;
+    for (const id of ids) at(id).parentElement.style.display = v.G ? "" : "none";
+    const space = Object.fromEntries(ids.map((id) => [id, at(id).clientWidth]));  // before anything changes: one layout
     at("summary").innerHTML = summary(v);
     at("unmatched").innerHTML = unmatched(v);
-    for (const id of ["total", ...PARTS]) at(id).parentElement.style.display = v.G ? "" : "none";
     at("why").innerHTML = "";
     masks(v, v.G ? explain(v) : null);
     if (!v.G) return;
     const shown = v.rows.flatMap((q) => [...v.costs.subarray(q * v.G, (q + 1) * v.G)]).sort((a, b) => a - b);
     const place = 0.9 * (shown.length - 1), low = Math.floor(place);
     const ninth = shown[low] + (place - low) * ((shown[low + 1] ?? shown[low]) - shown[low]);
-    heat("total", v, v.costs, [shown[0], ninth], true);
+    heat("total", v, v.costs, [shown[0], ninth], space);
     at("total").parentElement.firstElementChild.textContent =
       `total cost = ${names.map((name, i) => `${v.weights[i]} x ${name}`).join(" + ")}`;
     PARTS.forEach((id, i) => {
-      heat(id, v, part(v.task, v.state.layer, i), v.task.limits[i], false);
+      heat(id, v, part(v.task, v.state.layer, i), v.task.limits[i], space);
       at(id).parentElement.firstElementChild.textContent = `${names[i]} cost: ${MEANS[i]}`;
     });
   });
