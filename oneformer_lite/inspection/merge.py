@@ -140,9 +140,7 @@ def hold_contest(
     return Contest(candidates, no_object, tuple(is_thing), takes, own, counts, ids, tuple(totals))
 
 
-def merge(
-    contest: Contest, object_threshold: float, overlap_threshold: float, step: int | None = None
-) -> Merged:
+def merge(contest: Contest, object_threshold: float, overlap_threshold: float, step: int | None = None) -> Merged:
     """Merge as ``panoptic_inference`` does, with its rule; with ``step`` only the first so many candidates."""
     entered = contest.entered(object_threshold)
     seen = contest.candidates[:step]

@@ -70,12 +70,12 @@ def test_any_size_and_no_ground_truth(model, size) -> None:
     inspector._pictures["result"].move((size[0] - 1, size[1] - 1))
 
 
-@pytest.mark.parametrize("change_config", [{"num_queries": 1}, {"num_queries": 250}], ids=["1 query", "250 queries"])
+@pytest.mark.parametrize(
+    "change_config", [{"num_queries": 1, "text_context": 0}, {"num_queries": 250}], ids=["1 query", "250 queries"]
+)
 def test_untrained_models(sample, tmp_path: Path, change_config) -> None:
     torch.manual_seed(0)
-    config = dataclasses.replace(
-        ofl.config.toytown(), image_size=96, hidden_dim=32, decoder_layers=2, **change_config
-    )
+    config = dataclasses.replace(ofl.config.toytown(), image_size=96, hidden_dim=32, decoder_layers=2, **change_config)
     inspector = MergeInspector(ofl.OneFormer(config), sample)
     inspector.set(object_threshold=0.0, overlap_threshold=0.0)
     assert inspector.to_html(tmp_path / "page.html").stat().st_size < 5e6
