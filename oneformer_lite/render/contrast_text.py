@@ -52,7 +52,8 @@ def pair_text(
     lines += [pair, f"{cosine:.3f} = {', '.join(parts)}"]
     shared = shared_sentences(batch[row], batch[column])
     if row != column and shared > 0:
-        lines.append(f"The two lists share {_percent(shared)} of their sentences")
+        twin = ": a false negative" if shared >= NEARLY else ""
+        lines.append(f"The two lists share {_percent(shared)} of their sentences{twin}")
     return f'<div class="ofl-told-text">{"<br>".join(line + "." * (line[-1] != ".") for line in lines)}</div>'
 
 

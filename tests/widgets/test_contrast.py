@@ -108,6 +108,7 @@ def test_the_clamp_and_false_negatives(model, samples) -> None:
     inspector = ContrastInspector(model, [(samples[0], "panoptic"), (samples[0], "panoptic"), samples[1]])
     assert list(inspector.batches) == ["given", "panoptic", "instance", "semantic"]
     assert "1 false-negative pairs" in repr(inspector) and "cannot fall below 0.924" in inspector._pair.value
+    assert "share 100 % of their sentences: a false negative" in inspector.set(row=0, column=1)._pair.value
     tinted = inspector.set(row=2, column=2)._painted()["similarity"]
     purple = (tinted == np.array([204, 121, 167])).all(-1)
     side = len(tinted) // 5

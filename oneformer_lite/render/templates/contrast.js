@@ -30,6 +30,7 @@
     .cells i { position: absolute; inset: 0; background: center / cover; }
     .cells b { position: absolute; left: 2px; top: 2px; padding: 0 .35em; background: #1f2430; color: #fff; }
     #table tr.held { background: #fff0cc; }`;
+  style.textContent += photos.map((photo, i) => `.photo${i} { background-image: url(${photo}); }`).join("\n");
   document.head.append(style);
 
   const views = document.querySelector(".ofl-views"), canvases = {}, tables = {};
@@ -96,9 +97,10 @@
           return `<td data-at="${i},${j}" class="${marks}" style="background:${css(tint(value))};color:${ink}">` +
             `${words(now[name][i][j])}</td>`;
         });
-        return `<tr><th data-at="${i},${i}"><i style="background-image:url(${photos[i]})"></i><b>${i}</b></th>` +
+        return `<tr><th data-at="${i},${i}"><i class="photo${i}"></i><b>${i}</b></th>` +
           `${cells.join("")}<th>${right[1][i]}</th></tr>`;
       });
+      tables[name].style.fontSize = batch.length > 5 ? ".8em" : "";
       tables[name].innerHTML = `<tr><th></th>${head.join("")}<th>${right[0]}</th></tr>${body.join("")}<tr><th>` +
         `${bottom[0]}</th>${bottom[1].map((word) => `<th>${word}</th>`).join("")}<th>${corner}</th></tr>`;
     }
@@ -125,10 +127,16 @@
     context.fillText(`highest ${signed(high, 3)}, lowest ${signed(low, 3)}`, width - 4, 20);
   }
 
+  const colors = Uint32Array.from({ length: 255 }, (_, k) => {  // of cosines in 127ths, from -1 on
+    const [red, green, blue] = tint((k - 127) / 127);
+    return (255 << 24) | (blue << 16) | (green << 8) | red;
+  });
   function squares({ i, j, slot }) {
     const context = canvases.cosines.getContext("2d"), size = unit * slots, picture = new ImageData(slots, slots);
-    for (let query = 0, at = 0; query < slots; query++) {
-      for (let place = 0; place < slots; place++, at += 4) picture.data.set([...tint(cosineOf(i, j, query, place)), 255], at);
+    const pixels = new Uint32Array(picture.data.buffer);
+    for (let query = 0; query < slots; query++) {
+      const start = (i * slots + query) * distinct, { index } = entries[j];
+      for (let place = 0; place < slots; place++) pixels[query * slots + place] = colors[cosines[start + index[place]] + 127];
     }
     const small = new OffscreenCanvas(slots, slots);
     small.getContext("2d").putImageData(picture, 0, 0);
@@ -142,10 +150,11 @@
     context.strokeRect(1, slot * unit + 1, size - 2, Math.max(unit - 2, 1));
   }
 
+  const curves = {};  // tasks -> losses at the points
   function curve({ matrix, temperature, tasks, now }) {
     const context = canvases.curve.getContext("2d"), { width, height } = canvases.curve, [start, end] = ends.map(Math.log);
     const points = [...Array(129)].map((_, k) => Math.exp(start + ((end - start) * k) / 128));
-    const losses = points.map((point) => contrast(matrix, point).loss), top = Math.max(...losses, 1e-9);
+    const losses = (curves[tasks] ||= points.map((point) => contrast(matrix, point).loss)), top = Math.max(...losses, 1e-9);
     const x = (value) => ((Math.log(value) - start) / (end - start)) * width;
     const y = (value) => height - 30 - (value / top) * (height - 115);
     context.clearRect(0, 0, width, height);
@@ -198,7 +207,8 @@
     lines.push(`${cosine.toFixed(3)} = ` + parts.filter(([, some]) => some.length).map(([name, some]) =>
       `${signed(sum(some), 3)} from ${some.length} ${names[name]}`).join(", ") + ".");
     const shared = ofl.data.shared[i][j];
-    if (row !== column && shared > 0) lines.push(`The two lists share ${percent(shared)} of their sentences.`);
+    if (row !== column && shared > 0) lines.push(`The two lists share ${percent(shared)} of their ` +
+      `sentences${twins[tasks][row][column] ? ": a false negative" : ""}.`);
     document.getElementById("pair").innerHTML = `<div class="ofl-told-text">${lines.join("<br>")}</div>`;
   }
 
