@@ -30,7 +30,7 @@
     .cells i { position: absolute; inset: 0; background: center / cover; }
     .cells b { position: absolute; left: 2px; top: 2px; padding: 0 .35em; background: #1f2430; color: #fff; }
     #table tr.held { background: #fff0cc; }`;
-  style.textContent += photos.map((photo, i) => `.photo${i} { background-image: url(${photo}); }`).join("\n");
+  style.textContent += photos.map((photo, i) => `.cells .photo${i} { background-image: url(${photo}); }`).join("\n");
   document.head.append(style);
 
   const views = document.querySelector(".ofl-views"), canvases = {}, tables = {};
