@@ -119,4 +119,4 @@ def test_the_inference_size_keeps_the_shape_and_the_limits():
     c = dataclasses.replace(ofl.config.coco_r50(), test_size=800, test_max_size=1333)
     assert c.inference_size(480, 640) == (800, 1067)
     assert c.inference_size(400, 1000) == (533, 1333)
-    assert ofl.config.toytown().inference_size(64, 64) == (128, 128)
+    assert ofl.config.toytown().inference_size(64, 64) == (160, 160)
