@@ -82,6 +82,7 @@ def ramp_legend(low: float, high: float) -> str:
     """The ramp with its ends as HTML; ``templates/features.js`` writes the same."""
     stops = ",".join(f"rgb({','.join(map(str, color))})" for color in ramp()[::51].tolist())
     return (
-        f'<span class="ofl-ramp" style="white-space:nowrap">{low:.2f}<i style="display:inline-block;width:7em;height:.8em;margin:0 .5em;'
-        f'border-radius:2px;background:linear-gradient(90deg,{stops})"></i>{high:.2f}</span>'
+        f'<span class="ofl-ramp" style="white-space:nowrap">{low:.2f}'
+        '<i style="display:inline-block;width:7em;height:.8em;margin:0 .5em;border-radius:2px;'
+        f'background:linear-gradient(90deg,{stops})"></i>{high:.2f}</span>'
     )
