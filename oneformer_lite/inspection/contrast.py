@@ -88,9 +88,11 @@ def encode(model: OneFormer, samples: Sequence[Sample]) -> dict[tuple[int, str],
 
 @dataclass(frozen=True)
 class Contrast:
-    """The loss of a batch, taken apart. ``similarity`` float [B, B] is cosine / temperature; ``by_row`` its softmax
-    over the texts, ``by_column`` over the images; ``row_losses`` and ``column_losses`` [B] belong to the diagonal."""
+    """The loss of a batch, taken apart. ``similarity`` float [B, B] is the cosine times ``scale``; ``by_row`` its
+    softmax over the texts, ``by_column`` over the images; ``row_losses`` and ``column_losses`` [B] belong to the
+    diagonal."""
 
+    scale: float  # 1 / temperature, or where that is clamped
     similarity: np.ndarray
     by_row: np.ndarray
     by_column: np.ndarray
@@ -106,9 +108,10 @@ class Contrast:
 def contrast(cosines: np.ndarray, temperature: float) -> Contrast:
     """The loss of a cosine matrix float [B, B], rows images, columns texts. Under 0.01 the temperature has no effect:
     the scale, its inverse, is clamped at 100."""
-    similarity = cosines * min(1 / temperature, MAX_SCALE)
+    scale = min(1 / temperature, MAX_SCALE)
+    similarity = cosines * scale
     by_row, by_column = (similarity - _log_sum_exp(similarity, axis) for axis in (1, 0))
-    return Contrast(similarity, np.exp(by_row), np.exp(by_column), -by_row.diagonal(), -by_column.diagonal())
+    return Contrast(scale, similarity, np.exp(by_row), np.exp(by_column), -by_row.diagonal(), -by_column.diagonal())
 
 
 def slot_shares(batch: Sequence[Encoded]) -> np.ndarray:

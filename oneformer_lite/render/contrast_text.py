@@ -18,7 +18,6 @@ from ..inspection.contrast import (
     slot_cosines,
     slot_runs,
 )  # fmt: skip
-from ..losses.contrastive import MAX_SCALE
 from .contrast import KIND_COLORS, TWIN
 
 ALONE = (
@@ -37,8 +36,8 @@ def pair_text(
         lines = [f"<b>loss 0.</b> {ALONE}"]
     elif lowest := lowest_loss(batch):
         lines[0] += f"; cannot fall below {lowest:.3f}, because some text lists are equal"
-    cosine, clamped = shares[row, column].sum(), 1 / temperature > MAX_SCALE
-    scale = f" × {MAX_SCALE:.0f} (clamped)" if clamped else f" / {temperature:.3f}"
+    cosine, clamped = shares[row, column].sum(), now.scale < 1 / temperature
+    scale = f" × {now.scale:.0f} (clamped)" if clamped else f" / {temperature:.3f}"
     pair = (
         f"Image {row} ({batch[row].task}) and texts {column} ({batch[column].task}): cosine {cosine:.3f}{scale} = "
         f"{now.similarity[row, column]:.2f}; {_percent(now.by_row[row, column])} of the row, "

@@ -10,7 +10,7 @@ import numpy as np
 from ..inspection.loss_table import LossRow
 from ..inspection.losses import GradientNorms, LossParts
 from .dashboard import layer_text
-from .losses import heat, heat_colors, norms_table
+from .loss_pictures import heat, heat_colors, norms_table
 from .timeline import Timeline
 
 COLUMNS = ("class", "mask", "dice", "total")

@@ -12,8 +12,8 @@ from ..inspection.loss_table import loss_rows
 from ..inspection.losses import LossParts
 from ..render import data_uri, webp_bytes
 from ..render.inspector_page import id_picture, inspector_page, slider, toggle
+from ..render.loss_pictures import HIGHEST, batch_sheet, heat, heat_colors, scale_bar
 from ..render.loss_text import focus_text, layers_text, place_text, rows_table, step_text
-from ..render.losses import HIGHEST, batch_sheet, heat, heat_colors, scale_bar
 
 if TYPE_CHECKING:
     from .loss_step import LossStep

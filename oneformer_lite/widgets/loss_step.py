@@ -14,6 +14,7 @@ from ..data.targets import Targets
 from ..inspection.losses import GradientNorms, LossParts, Seeds, gradient_norms, read_losses
 from ..model import OneFormer
 from ..render import segment_colors
+from ..render.loss_pictures import HIGHEST, heat, points_by_cost, segments_by_cost
 from ..render.masks import blend_masks, display_ids, display_image
 from ..render.overlay import stack_masks
 
@@ -91,6 +92,28 @@ class LossStep:
     def pair(self, image: int, segment: int) -> int:
         """The place among all masks of the batch of one of an image's targets."""
         return sum(len(t) for t in self.targets[:image]) + segment
+
+    def focus(self, loss: str, layer: int, image: int, segment: int | None) -> np.ndarray:
+        """:meth:`photo` with what adds to a loss in one layer: the segments by what they cost, or the points of one."""
+        photo, ids = self.photo(image), self.ids(image)
+        if not self.parts or loss == "contrastive":
+            return photo
+        if segment is not None and loss != "class":
+            pair = self.pair(image, segment)
+            points, costs = self.parts.points[layer, pair], self._point_costs(loss, layer, pair)
+            return points_by_cost(photo, ids == segment + 1, points, costs)
+        costs = self.parts.pairs(loss, layer)
+        mine = {
+            int(self.parts.segments[g]) + 1: costs[g] for g in np.flatnonzero(self.parts.images == image)
+            if segment in (None, self.parts.segments[g])
+        }  # fmt: skip
+        return segments_by_cost(photo, ids, mine, costs.max(initial=0.0))
+
+    def _point_costs(self, loss: str, layer: int, pair: int) -> np.ndarray:
+        """Places in the colours: of the pointwise loss, or for dice of the error, as dice is no sum over points."""
+        if loss == "dice":
+            return heat(self.parts.point_errors[layer, pair], 1.0)
+        return heat(self.parts.point_losses[layer, pair], HIGHEST)
 
     def _stacked(self, image: int) -> np.ndarray:
         masks = self.targets[image].masks.cpu().numpy()

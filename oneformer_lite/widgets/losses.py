@@ -16,19 +16,16 @@ from ..inspection.steps import open_source
 from ..losses import Criterion
 from ..model import OneFormer
 from ..render import contact_sheet
-from ..render.loss_text import focus_text, layers_text, norms_text, rows_table, step_text
-from ..render.losses import (
+from ..render.loss_pictures import (
     HIGHEST,
     batch_sheet,
-    heat,
     image_in_sheet,
     loss_plots,
     plot_picture,
-    points_by_cost,
     scale_bar,
-    segments_by_cost,
     with_cursor,
 )  # fmt: skip
+from ..render.loss_text import focus_text, layers_text, norms_text, rows_table, step_text
 from ..render.timeline import Timeline
 from ..training.run import Run
 from .inspector import Inspector
@@ -254,27 +251,8 @@ class LossInspector(Inspector):
         return batch_sheet(step.all_painted, step.captions, self.state["image"])
 
     def _focus(self) -> np.ndarray:
-        state, step = self.state, self.step_shown()
-        photo, ids = step.photo(state["image"]), step.ids(state["image"])
-        if not step.parts or state["loss"] == "contrastive":
-            return photo
-        if state["segment"] is not None and state["loss"] != "class":
-            pair = self._chosen()
-            points, costs = step.parts.points[state["layer"], pair], self._point_costs(pair)
-            return points_by_cost(photo, ids == state["segment"] + 1, points, costs)
-        costs = step.parts.pairs(state["loss"], state["layer"])
-        mine = {
-            int(step.parts.segments[g]) + 1: costs[g] for g in np.flatnonzero(step.parts.images == state["image"])
-            if state["segment"] in (None, step.parts.segments[g])
-        }  # fmt: skip
-        return segments_by_cost(photo, ids, mine, costs.max(initial=0.0))
-
-    def _point_costs(self, pair: int) -> np.ndarray:
-        """Places in the colours: of the pointwise loss, or for dice of the error, as dice is no sum over points."""
-        parts, layer = self.step_shown().parts, self.state["layer"]
-        if self.state["loss"] == "dice":
-            return heat(parts.point_errors[layer, pair], 1.0)
-        return heat(parts.point_losses[layer, pair], HIGHEST)
+        state = self.state
+        return self.step_shown().focus(state["loss"], state.get("layer", 0), state["image"], state.get("segment"))
 
     def _chosen(self) -> int | None:
         state = self.state

@@ -20,7 +20,8 @@ from oneformer_lite.errors import DataError
 CONTENT = random.Random(0).randbytes(105_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in a shell's background it would be ignored
 from oneformer_lite.data import download, remote
 download.PIECE, remote.BLOCK, remote.PAUSE = 10_000, 1_000, 0.01
 try:

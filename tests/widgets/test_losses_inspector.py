@@ -13,7 +13,7 @@ from run_folder import write_run
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError, DataError
-from oneformer_lite.render.losses import batch_sheet, heat, heat_colors, image_in_sheet
+from oneformer_lite.render.loss_pictures import batch_sheet, heat, heat_colors, image_in_sheet
 from oneformer_lite.training.checkpoint import save_checkpoint
 from oneformer_lite.widgets import LossInspector
 
