@@ -251,7 +251,7 @@ def predict_raw(
     """The picture, uint8 [H, W, 3], and its logits, which :func:`predict` post-processes."""
     check_task(task)
     check_model(model)
-    pixels = _pixels(image)
+    pixels = as_pixels(image)
     was_training = model.training
     model.eval()
     try:
@@ -272,7 +272,8 @@ def check_model(model: OneFormer) -> None:
         raise ConfigError(f"expected a model first, got a {type(model).__name__}")
 
 
-def _pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:
+def as_pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] of whatever :func:`predict` takes. Raises :class:`ValueError` for anything else."""
     if isinstance(image, (str, Path)):
         return read_image(image)
     pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)

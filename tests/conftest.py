@@ -29,3 +29,19 @@ def coco_sample(shared_data: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no COCO sample at {folder}: set OFL_SHARED_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The trained model that comes with the package. (Files that need another have a fixture of this name.)"""
+    import oneformer_lite as ofl
+
+    return ofl.from_pretrained("toytown")
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """A Toytown scene that the model is right and wrong about."""
+    import oneformer_lite as ofl
+
+    return ofl.data.Toytown("val", 128, 8)[3]

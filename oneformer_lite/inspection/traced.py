@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 
 from ..data.batch import padded_size
 from ..data.sample import Sample
-from ..inference import _pixels, check_model, prepare
+from ..inference import as_pixels, check_model, prepare
 from ..model.output import Trace
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def trace_picture(
 ) -> TracedPicture:
     """Run ``model`` once, in evaluation mode, on a :class:`Sample` or anything that :func:`ofl.predict` takes."""
     check_model(model)
-    pixels = _pixels(image.image if isinstance(image, Sample) else image)
+    pixels = as_pixels(image.image if isinstance(image, Sample) else image)
     was_training = model.training
     model.eval()
     try:

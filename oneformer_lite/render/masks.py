@@ -52,7 +52,7 @@ def blend_masks(
     """``(1 - opacity) * image + opacity * color`` where ``colors`` has the pixel's id; the rest stays a photograph.
 
     ``image`` uint8 [H, W, 3], ``ids`` int [H, W], small numbers from 0 on. The outlines are drawn in full.
-    ``templates/masks.js`` paints the same.
+    ``ofl.blend`` in ``templates/inspector.js`` paints the same.
     """
     painted = np.zeros(max(int(ids.max()), *colors, 0) + 1, dtype=bool)
     table = np.full((len(painted), 3), 255, dtype=np.uint16)

@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 
 from ..data.sample import TASKS, Sample
 from ..errors import ConfigError
-from ..inference import _pixels, check_model
+from ..inference import as_pixels, check_model
 from ..inspection.queries import SORTS, QueryReading, read_queries
 from ..inspection.query_claims import Claim, Standing, claims_at, standings
 from ..model import OneFormer
@@ -58,7 +58,7 @@ class QueryInspector(Inspector):
         """
         check_model(model)
         self._sample = image if isinstance(image, Sample) else None
-        self.image = self._sample.image if self._sample else _pixels(image)
+        self.image = self._sample.image if self._sample else as_pixels(image)
         self.categories, self._models = model.config.categories, _named(checkpoints) | {OWN: model}
         self._check()
         names, colors = [c.name for c in self.categories], list(label_colors(self.categories).values())

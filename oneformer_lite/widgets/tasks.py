@@ -13,7 +13,7 @@ from PIL import Image as PILImage
 from ..data.sample import TASKS, Sample
 from ..data.targets import targets_for
 from ..errors import ConfigError
-from ..inference import _pixels, check_model
+from ..inference import as_pixels, check_model
 from ..inspection.segments import Reading, read_prediction, read_truth
 from ..inspection.tasks import (
     SHARES,
@@ -76,7 +76,7 @@ class TaskInspector(Inspector):
         """``image``: a :class:`Sample`, which brings texts and targets, or anything that :func:`ofl.predict` takes."""
         check_model(model)
         self._sample = image if isinstance(image, Sample) else None
-        self.reader = TaskReader(model, _pixels(self._sample.image if self._sample else image))
+        self.reader = TaskReader(model, as_pixels(self._sample.image if self._sample else image))
         self.categories, self._config = self.reader.categories, model.config
         if self._sample and len(self._sample.categories) != len(self.categories):
             raise ConfigError(

@@ -29,11 +29,6 @@ TASKS = ("panoptic", "semantic", "panoptic")
 
 
 @pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
 def encoded(model) -> dict:
     return encode(model, [ofl.data.Toytown("val", 160, 8)[i] for i in range(3)])
 

@@ -18,16 +18,6 @@ from oneformer_lite.render.query_page import reduction
 
 
 @pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
-def sample() -> ofl.data.Sample:
-    return ofl.data.Toytown("val", 128, 8)[3]
-
-
-@pytest.fixture(scope="module")
 def reading(model, sample) -> QueryReading:
     return read_queries(model, sample.image, "panoptic", sample)
 

@@ -29,16 +29,6 @@ from oneformer_lite.inspection.tasks import (
 
 
 @pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
-def sample() -> ofl.data.Sample:
-    return ofl.data.Toytown("val", 128, 8)[3]
-
-
-@pytest.fixture(scope="module")
 def reader(model, sample) -> TaskReader:
     return TaskReader(model, sample.image)
 

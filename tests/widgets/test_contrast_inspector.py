@@ -18,11 +18,6 @@ from oneformer_lite.widgets import ContrastInspector
 
 
 @pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
 def samples() -> list[ofl.data.Sample]:
     return [ofl.data.Toytown("val", 128, 16)[i] for i in range(3)]
 

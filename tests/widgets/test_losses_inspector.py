@@ -24,11 +24,6 @@ def scenes() -> ofl.data.Toytown:
 
 
 @pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
 def run(tmp_path_factory, model) -> ofl.Run:
     """A log of 40 steps and a checkpoint of the last."""
     run = write_run(tmp_path_factory.mktemp("run"))

@@ -9,19 +9,8 @@ import numpy as np
 import pytest
 from browser import change, chromium, opened
 
-import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.widgets import MaskInspector
-
-
-@pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
-def sample() -> ofl.data.Sample:
-    return ofl.data.Toytown("val", 128, 8)[3]
 
 
 @pytest.fixture

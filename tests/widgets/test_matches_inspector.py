@@ -18,11 +18,6 @@ from oneformer_lite.widgets import MatchInspector
 
 
 @pytest.fixture(scope="module")
-def sample() -> ofl.data.Sample:
-    return ofl.data.Toytown("val", 128, 8)[3]
-
-
-@pytest.fixture(scope="module")
 def shared(sample) -> MatchInspector:
     return MatchInspector(ofl.from_pretrained("toytown"), sample)
 

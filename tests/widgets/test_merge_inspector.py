@@ -18,16 +18,6 @@ from oneformer_lite.errors import ConfigError
 from oneformer_lite.widgets.merge import MergeInspector
 
 
-@pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
-def sample() -> ofl.data.Sample:
-    return ofl.data.Toytown("val", 128, 8)[3]
-
-
 @pytest.fixture
 def inspector(model, sample) -> MergeInspector:
     return MergeInspector(model, sample)

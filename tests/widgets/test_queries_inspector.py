@@ -15,16 +15,6 @@ from oneformer_lite.errors import ConfigError
 from oneformer_lite.widgets import QueryInspector
 
 
-@pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
-def sample() -> ofl.data.Sample:
-    return ofl.data.Toytown("val", 128, 8)[3]
-
-
 @pytest.fixture
 def inspector(model, sample) -> QueryInspector:
     return QueryInspector(model, sample)

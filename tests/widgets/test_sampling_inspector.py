@@ -20,11 +20,6 @@ from oneformer_lite.widgets import SamplingInspector
 
 
 @pytest.fixture(scope="module")
-def model() -> ofl.OneFormer:
-    return ofl.from_pretrained("toytown")
-
-
-@pytest.fixture(scope="module")
 def inspector(model) -> SamplingInspector:
     return SamplingInspector(model, ofl.data.Toytown("val", 128, 8)[3])
 

@@ -17,11 +17,6 @@ from oneformer_lite.widgets import TaskInspector
 
 
 @pytest.fixture(scope="module")
-def sample() -> ofl.data.Sample:
-    return ofl.data.Toytown("val", 128, 8)[3]
-
-
-@pytest.fixture(scope="module")
 def shared(sample) -> TaskInspector:
     return TaskInspector(ofl.from_pretrained("toytown"), sample)
 

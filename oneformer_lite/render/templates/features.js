@@ -130,15 +130,6 @@
     context.drawImage(small, left, top, (small.width * block * wide) / seen[1], (small.height * block * high) / seen[0]);
     context.restore();
   }
-  function ring(context, place) {
-    for (const [color, line] of [["#fff", 4], ["#000", 1.5]]) {
-      context.strokeStyle = color;
-      context.lineWidth = line;
-      context.beginPath();
-      context.arc(place[1], place[0], Math.max(6, Math.min(width, height) / 50), 0, 7);
-      context.stroke();
-    }
-  }
 
   function drawGrid(map, channel) {
     const { context } = grid, rows = Math.ceil(map.channels.length / columns), gap = 2;
@@ -182,7 +173,7 @@
     const shown = cells(map, state.view, channel, place), listing = state.view === "channels";
     picture.context.putImageData(photo, 0, 0);
     spread(map, shown, large.context, 0, 0, width, height);
-    for (const { context } of [picture, large]) ring(context, place);
+    for (const { context } of [picture, large]) ofl.ring(context, place[0], place[1]);
     picture.caption.textContent = "picture";
     large.caption.textContent = map.name;
     grid.figure.hidden = !listing;

@@ -34,6 +34,40 @@ const ofl = {
     return state;
   },
 
+  // The segments of a map of ids over a photograph, as blend_masks does in Python: ImageData. Ids without a color
+  // (Map: id -> [r, g, b]) stay a photograph.
+  blend(photo, ids, colors, opacity, outline) {
+    const { width, height } = photo, share = Math.round(256 * opacity), thick = Math.min(width, height) > 480;
+    const picture = new ImageData(width, height), out = picture.data;
+    const part = (i) => (colors.has(ids[i]) ? ids[i] : 0);
+    for (let row = 0, i = 0; row < height; row++) {
+      for (let column = 0; column < width; column++, i++) {
+        const color = colors.get(ids[i]), own = part(i);
+        let edge = outline &&
+          ((column + 1 < width && part(i + 1) !== own) || (row + 1 < height && part(i + width) !== own));
+        if (outline && thick && !edge) edge = (column && part(i - 1) !== own) || (row && part(i - width) !== own);
+        for (let c = 0, j = 4 * i; c < 3; c++, j++) {
+          const value = photo.data[j];
+          if (edge) out[j] = ((color ? color[c] : 255) + 255) >> 1;
+          else out[j] = color ? (value * (256 - share) + color[c] * share + 128) >> 8 : value;
+        }
+        out[4 * i + 3] = 255;
+      }
+    }
+    return picture;
+  },
+
+  // A white and black ring around a place on a canvas, in its own pixels.
+  ring(context, row, column) {
+    const { width, height } = context.canvas, radius = Math.max(6, Math.min(width, height) / 50);
+    for (const [color, line] of [["#fff", 4], ["#000", 1.5]]) {
+      [context.strokeStyle, context.lineWidth] = [color, line];
+      context.beginPath();
+      context.arc(column, row, radius, 0, 7);
+      context.stroke();
+    }
+  },
+
   // Call told(row, column, clicked) with the place on a canvas, in its own pixels, under the mouse or reached with
   // the arrow keys; told(null) when the mouse leaves.
   point(canvas, told) {

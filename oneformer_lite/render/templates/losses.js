@@ -77,27 +77,6 @@
     return context;
   }
 
-  function paintSegments({ photo, map }, colors) {
-    const picture = new ImageData(photo.width, photo.height), out = picture.data, share = Math.round(256 * 0.72);
-    const { width, height } = photo, { ids } = map, thick = Math.min(width, height) > 480;
-    const part = (i) => (colors.has(ids[i]) ? ids[i] : 0);
-    for (let row = 0, i = 0; row < height; row++) {
-      for (let column = 0; column < width; column++, i++) {
-        const color = colors.get(ids[i]), own = part(i);
-        let edge = (column + 1 < width && part(i + 1) !== own) || (row + 1 < height && part(i + width) !== own);
-        if (thick && !edge) edge = (column && part(i - 1) !== own) || (row && part(i - width) !== own);
-        for (let c = 0; c < 3; c++) {
-          const value = photo.data[4 * i + c];
-          let painted = color ? (value * (256 - share) + color[c] * share + 128) >> 8 : value;
-          if (edge) painted = ((color ? color[c] : 255) + 255) >> 1;
-          out[4 * i + c] = painted;
-        }
-        out[4 * i + 3] = 255;
-      }
-    }
-    return picture;
-  }
-
   function paintPoints({ photo, map }, segment, layer, pair, values) {
     const picture = new ImageData(photo.width, photo.height), out = picture.data, { width, height } = photo;
     const inside = (i) => map.ids[i] === segment + 1;
@@ -133,7 +112,7 @@
         colors.set(data.pairSegment[g] + 1, heat[place]);
       }
     }
-    put(focus.canvas, paintSegments(image, colors));
+    put(focus.canvas, ofl.blend(image.photo, image.map.ids, colors, 0.72, true));
     return pair ?? null;
   }
 

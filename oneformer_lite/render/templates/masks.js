@@ -1,4 +1,4 @@
-// MaskInspector: paints maps of ids over the photograph, as blend_masks does, and tells what lies under the mouse.
+// MaskInspector: paints maps of ids over the photograph and tells what lies under the mouse.
 (async () => {
   const { panels, tasks, verdicts, factor } = ofl.data;
   const photo = await ofl.pixels(ofl.data.photo);
@@ -25,33 +25,9 @@
       const color = state.colors === "verdict" ? verdicts[segment.verdict] : segment.color;
       if (color && (!state.class || segment.name === state.class)) colors.set(segment.id, color);
     }
-    const { width, height, ids } = panel, share = Math.round(2.56 * state.opacity);
-    const picture = new ImageData(width, height), out = picture.data, thick = Math.min(width, height) > 480;
-    const part = (i) => (colors.has(ids[i]) ? ids[i] : 0);
-    for (let row = 0, i = 0; row < height; row++) {
-      for (let column = 0; column < width; column++, i++) {
-        const color = colors.get(ids[i]), own = part(i);
-        let edge = (column + 1 < width && part(i + 1) !== own) || (row + 1 < height && part(i + width) !== own);
-        if (thick && !edge) edge = (column && part(i - 1) !== own) || (row && part(i - width) !== own);
-        for (let c = 0; c < 3; c++) {
-          const value = photo.data[4 * i + c];
-          let painted = color ? (value * (256 - share) + color[c] * share + 128) >> 8 : value;
-          if (edge && state.outline) painted = ((color ? color[c] : 255) + 255) >> 1;
-          out[4 * i + c] = painted;
-        }
-        out[4 * i + 3] = 255;
-      }
-    }
     const context = panel.canvas.getContext("2d");
-    context.putImageData(picture, 0, 0);
-    if (!held) return;
-    for (const [color, line] of [["#fff", 4], ["#000", 1.5]]) {
-      context.strokeStyle = color;
-      context.lineWidth = line;
-      context.beginPath();
-      context.arc(held[1], held[0], Math.max(6, Math.min(width, height) / 50), 0, 7);
-      context.stroke();
-    }
+    context.putImageData(ofl.blend(photo, panel.ids, colors, state.opacity / 100, state.outline), 0, 0);
+    if (held) ofl.ring(context, ...held);
   }
 
   function tell(place) {

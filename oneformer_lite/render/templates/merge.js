@@ -133,32 +133,18 @@
       if (place >= 0) { choose(candidates[place].query); ofl.redraw(); }
     });
     views.append(figure);
-    figures[key] = { canvas, caption: figure.querySelector("figcaption"), picture: new ImageData(photo.width, photo.height) };
+    figures[key] = { canvas, caption: figure.querySelector("figcaption") };
   }
   const choose = (query) => { document.querySelector("select[name=query]").value = String(query); };
 
-  function paint({ canvas, picture }, ids, colors) {  // as blend_masks does
-    const W = photo.width, H = photo.height, out = picture.data, thick = Math.min(W, H) > 480, wide = new Int32Array(W * H);
+  function paint({ canvas }, ids, colors) {  // colors: by id, with gaps
+    const W = photo.width, H = photo.height, wide = new Int32Array(W * H);
     for (let row = 0, i = 0; row < H; row++) {
       const from = Math.floor(row / zoom) * width;
-      for (let column = 0; column < W; column++, i++) {
-        const id = ids[from + Math.floor(column / zoom)];
-        wide[i] = colors[id] ? id : 0;
-      }
+      for (let column = 0; column < W; column++, i++) wide[i] = ids[from + Math.floor(column / zoom)];
     }
-    for (let row = 0, i = 0; row < H; row++) {
-      for (let column = 0; column < W; column++, i++) {
-        const own = wide[i], color = colors[own];
-        let edge = (column + 1 < W && wide[i + 1] !== own) || (row + 1 < H && wide[i + W] !== own);
-        if (thick && !edge) edge = (column && wide[i - 1] !== own) || (row && wide[i - W] !== own);
-        for (let c = 0, j = 4 * i; c < 3; c++, j++) {
-          if (edge) out[j] = ((color ? color[c] : 255) + 255) >> 1;
-          else out[j] = color ? (photo.data[j] * 102 + color[c] * 154 + 128) >> 8 : photo.data[j];
-        }
-        out[4 * i + 3] = 255;
-      }
-    }
-    canvas.getContext("2d").putImageData(picture, 0, 0);
+    const given = new Map(Object.entries(colors).filter(([, color]) => color).map(([id, color]) => [Number(id), color]));
+    canvas.getContext("2d").putImageData(ofl.blend(photo, wide, given, 0.6, true), 0, 0);
   }
 
   function sentence(query, merged, state) {

@@ -194,14 +194,7 @@
   }
 
   function ring(canvas) {
-    if (!point) return;
-    const context = canvas.getContext("2d"), radius = Math.max(6, Math.min(canvas.width, canvas.height) / 50);
-    for (const [color, line] of [["#fff", 4], ["#000", 1.5]]) {
-      [context.strokeStyle, context.lineWidth] = [color, line];
-      context.beginPath();
-      context.arc((point[1] + 0.5) * factor, (point[0] + 0.5) * factor, radius, 0, 7);
-      context.stroke();
-    }
+    if (point) ofl.ring(canvas.getContext("2d"), (point[0] + 0.5) * factor, (point[1] + 0.5) * factor);
   }
 
   function told(reading, layer, query) {
