@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_MODULES = ("config", "data", "errors", "losses", "metrics", "model", "render", "training", "weights", "widgets")
+_MODULES = (
+    "config", "data", "errors", "labs", "losses", "metrics", "model", "render", "training", "weights", "widgets",
+)  # fmt: skip
 _NAMES = {
     "ModelConfig": "config",
     "Diagnosis": "diagnosis",
@@ -33,7 +35,7 @@ _NAMES = {
 __all__ = [*_MODULES, *_NAMES]
 
 if TYPE_CHECKING:
-    from . import config, data, errors, losses, metrics, model, render, training, weights, widgets  # noqa: F401
+    from . import config, data, errors, labs, losses, metrics, model, render, training, weights, widgets  # noqa: F401
 
 
 def __getattr__(name: str):

@@ -1,0 +1,66 @@
+"""What an exercise is, and where it is found: ``lab_NN.py`` holds the exercises of lab NN as ``EXERCISES``."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True, init=False)
+class Case:
+    """One input of an exercise: what is special about it in a few words, and the arguments of the call."""
+
+    name: str
+    args: tuple
+
+    def __init__(self, name: str, *args: Any) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "args", args)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A classic wrong answer: whose outputs equal those of ``answer`` on every case gets the ``hint``."""
+
+    hint: str
+    answer: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """``id`` is "NN.k", exercise k of lab NN. ``cases()`` gives the same inputs each time. ``tolerance`` is relative
+    to values above 1, absolute below."""
+
+    id: str
+    reference: Callable
+    cases: Callable[[], list[Case]]
+    mistakes: tuple[Mistake, ...] = ()
+    tolerance: float = 1e-4
+
+
+def find(id: str) -> Exercise:
+    """The exercise of that id. Raises :class:`ConfigError` that says which exist."""
+    lab = str(id).partition(".")[0]
+    if lab not in all_labs():
+        raise ConfigError(f"no exercise {id!r}: there are labs {', '.join(all_labs()) or '(none)'}")
+    exercises = {exercise.id: exercise for exercise in of_lab(lab)}
+    if id not in exercises:
+        raise ConfigError(f"no exercise {id!r}: lab {lab} has {', '.join(exercises) or 'none'}")
+    return exercises[id]
+
+
+def of_lab(lab: str) -> tuple[Exercise, ...]:
+    """The exercises of lab "NN", in order."""
+    return importlib.import_module(f"{__package__}.lab_{lab}").EXERCISES
+
+
+def all_labs() -> list[str]:
+    """The numbers of the labs that there are, as "01"."""
+    package = importlib.import_module(__package__)
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name.removeprefix("lab_") for name in names if name.startswith("lab_"))
