@@ -33,6 +33,8 @@ def sample_by_grid(
     """The clear form: one ``grid_sample`` per level, then the weighted sum.
 
     ``locations`` are (x, y) in [0, 1] over a level; outside of it the value is 0.
+
+    Lesson 03.
     """
     batch, _, heads, dim = value.shape
     levels = value.split([h * w for h, w in shapes], dim=1)
@@ -54,6 +56,8 @@ def bilinear_corners(
     On one level of 2 x 4 pixels, x = 0.4375 is pixel 0.4375 * 4 - 0.5 = 1.25 and y = 0.25 is pixel 0:
     a quarter of the way from column 1 to column 2 of row 0. So the indices are 1 and 2 (and 5 and 6 in
     the row below), the weights 0.75 and 0.25 (and 0 and 0). Pixels outside a level weigh nothing.
+
+    Lesson 03.
     """
     device = locations.device
     size = level_sizes(tuple(shapes), device)[:, None]  # [L, 1, 2]
@@ -84,6 +88,8 @@ def sample_by_bag(
 
     Bilinear interpolation is a weighted sum of four pixels, attention a weighted sum of samples;
     together they are one ``embedding_bag`` whose per-sample weights are their product.
+
+    Lesson 03.
     """
     batch, length, heads, dim = value.shape
     index, bilinear = bilinear_corners(locations, shapes)
@@ -124,6 +130,8 @@ class DeformableAttention(nn.Module):
 
     Offsets and weights A (a softmax over the L * P points of a head) follow from the query by a linear layer each.
     Offsets start on a ring, one direction per head, P steps outwards; weights start uniform.
+
+    Lesson 03.
     """
 
     def __init__(self, dim: int, num_heads: int, num_levels: int, num_points: int) -> None:

@@ -19,7 +19,10 @@ from .output import Trace
 
 
 class DeformableEncoderLayer(nn.Module):
-    """Deformable self-attention over all levels, then a feed-forward block, both post-norm."""
+    """Deformable self-attention over all levels, then a feed-forward block, both post-norm.
+
+    Lesson 03.
+    """
 
     def __init__(self, dim: int, heads: int, levels: int, points: int, ffn: int, dropout: float) -> None:
         super().__init__()
@@ -45,7 +48,10 @@ class DeformableEncoderLayer(nn.Module):
 def reference_points(
     shapes: tuple[tuple[int, int], ...], device: torch.device | str = "cpu"
 ) -> Float[Tensor, "S 2"]:
-    """The centre (x, y) in [0, 1] of every position of every level, flattened level by level."""
+    """The centre (x, y) in [0, 1] of every position of every level, flattened level by level.
+
+    Lesson 03.
+    """
     centres = []
     for h, w in shapes:
         y, x = torch.meshgrid((torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w, indexing="ij")
@@ -54,7 +60,10 @@ def reference_points(
 
 
 class DeformablePixelDecoder(nn.Module):
-    """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8 (coarsest first)."""
+    """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8 (coarsest first).
+
+    Lesson 03.
+    """
 
     def __init__(
         self, in_channels: list[int], dim: int, heads: int, layers: int, points: int, ffn: int, dropout: float
