@@ -54,9 +54,8 @@ def definition(name: str) -> str | None:
 def listed() -> dict[str, list[str]]:
     """Lesson number -> the names under its heading "In the package"."""
     lists = {}
-    for target in LESSONS:
-        text = words(committed(target)) if target.exists() else ""
-        part = text.partition("## In the package")[2].partition("\n## ")[0]
+    for target in filter(Path.exists, LESSONS):
+        part = words(committed(target)).partition("## In the package")[2].partition("\n## ")[0]
         lists[target.stem[:2]] = _LISTED.findall(part)
     return lists
 
