@@ -23,7 +23,7 @@ test: $(VENV)/installed-test  ## everything: unit tests, then each notebook agai
 notebooks: $(VENV)/installed-test  ## execute the notebooks from their sources
 	$(BIN)/python notebooks/build.py
 
-checkpoint: $(VENV)/installed  ## train and install the checkpoint that ships with the package (some four hours)
+checkpoint: $(VENV)/installed  ## train and install a checkpoint like the one that ships with the package (some four hours)
 	$(BIN)/oneformer-lite demo --steps 5000 --scenes 12000 --out runs/toytown
 	$(BIN)/oneformer-lite demo --steps 16000 --scenes 24000 --out runs/toytown  # the same run goes on
 	$(BIN)/oneformer-lite demo --steps 24000 --scenes 24000 --out runs/toytown
