@@ -145,7 +145,10 @@ def false_negatives(batch: Sequence[Encoded], threshold: float = NEARLY) -> np.n
 
 def lowest_loss(batch: Sequence[Encoded]) -> float:
     """Below this the loss cannot fall at any temperature: of n images with the same text list no softmax can give the
-    right one more than 1/n on average, which costs log n in its row and its column."""
+    right one more than 1/n on average, which costs log n in its row and its column.
+
+    Lesson 07.
+    """
     groups = Counter((e.task, e.sentences) for e in batch)
     return 2 * sum(n * math.log(n) for n in groups.values()) / len(batch)
 

@@ -22,6 +22,8 @@ def similarity(
     """Scaled cosine between each image's queries and each text list, every one flattened to one vector.
 
     Slot i of the queries meets slot i of the texts by position alone: nothing is matched.
+
+    Lesson 07.
     """
     images = F.normalize(at_least_float32(object_queries).flatten(1), dim=-1)
     texts = F.normalize(at_least_float32(text_queries).flatten(1), dim=-1)
@@ -40,6 +42,8 @@ def contrastive_loss(
 
     The negatives are the other images of the batch, over all processes. With a single image there is
     none: the loss is exactly 0 and teaches the text mapper nothing.
+
+    Lesson 07.
     """
     rank = dist.get_rank() if dist.is_initialized() else 0
     labels = torch.arange(len(object_queries), device=object_queries.device) + rank * len(object_queries)
@@ -49,7 +53,10 @@ def contrastive_loss(
 
 
 def gather(x: Float[Tensor, "B Q C"]) -> Float[Tensor, "D Q C"]:
-    """``x`` of all processes, one after the other, with gradient; ``x`` itself in a single process."""
+    """``x`` of all processes, one after the other, with gradient; ``x`` itself in a single process.
+
+    Lesson 07.
+    """
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return x
     return _Gather.apply(x)
