@@ -101,7 +101,7 @@ class Prediction:
 @dataclass
 class RawPrediction:
     """The logits of one image at its final size: ``class_logits`` [Q, K+1], ``mask_logits`` [Q, h, w]
-    at a quarter of the padded input, and the sizes between which masks are resized."""
+    at a quarter of the padded input, and the sizes between which masks are resized. Lesson 11."""
 
     class_logits: Tensor
     mask_logits: Tensor
@@ -123,7 +123,7 @@ def _resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"
 
 
 def semantic_inference(raw: RawPrediction) -> Float[Tensor, "K H W"]:
-    """Class scores of every pixel: class probability times mask probability, summed over queries."""
+    """Class scores of every pixel: class probability times mask probability, summed over queries. Lesson 11."""
     classes = raw.class_logits.float().softmax(-1)[:, :-1]
     return torch.einsum("qk,qhw->khw", classes, raw.masks().sigmoid())
 
@@ -135,7 +135,7 @@ def panoptic_inference(
 
     Queries surer than ``object_threshold`` compete for each pixel with score times mask probability. A query that
     keeps less than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment
-    (``merging.py`` has the rule).
+    (``merging.py`` has the rule). Lesson 11.
     """
     scores, labels = surest_classes(raw.class_logits)
     keep = (labels != raw.class_logits.shape[-1] - 1) & (scores > object_threshold)
@@ -154,7 +154,7 @@ def instance_inference(
     """Masks bool [n, H, W], class ids [n], scores [n]: the best Q (query, class) pairs that are things.
 
     The score is the class probability times the mean probability inside the mask. ``min_score`` drops
-    the long tail that only the AP curve needs.
+    the long tail that only the AP curve needs. Lesson 11.
     """
     probability = raw.class_logits.float().softmax(-1)[:, :-1]
     queries, classes = probability.shape

@@ -38,7 +38,7 @@ class Fate(NamedTuple):
 
 
 def surest_classes(class_logits: Float[Tensor, "Q K1"]) -> tuple[Float[Tensor, "Q"], Int[Tensor, "Q"]]:
-    """Score and index of every query's surest class; the last index is no object."""
+    """Score and index of every query's surest class; the last index is no object. Lesson 11."""
     return class_logits.float().softmax(-1).max(-1)
 
 
@@ -48,7 +48,7 @@ def compete(
     """Each pixel goes to the query of the greatest score times mask probability, the first where they are equal.
 
     Returns the winner (an index into the queries given), whether the pixel is in the winner's own mask (all others stay
-    void), and the areas of each query.
+    void), and the areas of each query. Lesson 11.
     """
     winner = (scores[:, None, None] * masks).argmax(0)
     own = masks >= 0.5
@@ -69,7 +69,7 @@ def settle(
     """The fates of the queries that competed, one after the other, and the segments: (id, class id, score).
 
     A query that wins fewer pixels than ``overlap_threshold`` times its mask is dropped: what it won stays void. Stuff
-    of one class becomes one segment with the best score.
+    of one class becomes one segment with the best score. Lesson 11.
     """
     fates: list[Fate] = []
     segments: list[tuple[int, int, float]] = []
