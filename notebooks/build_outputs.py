@@ -35,6 +35,7 @@ def clean(notebook: NotebookNode) -> None:
                 strip_paths(output)
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = small_png(output.data["image/png"])
+                output.data.pop("image/jpeg", None)  # Pillow gives both, and a page shows one
                 output.data.pop(_WIDGET, None)  # without its state JupyterLab would say "model not found" instead
 
 
