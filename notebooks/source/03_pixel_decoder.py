@@ -173,6 +173,10 @@ def ring(heads, points):
     return direction[:, None] * torch.arange(1, points + 1)[:, None]
 
 
+# %% [markdown]
+# Head 0 looks to the right, head 1 right and down, and so on round the clock:
+
+# %%
 rings = ring(heads=8, points=4)
 print("head 0:", rings[0].round().int().tolist())
 print("head 1:", rings[1].round().int().tolist())
@@ -305,6 +309,10 @@ def attend_grid(value, shapes, locations, weights):
     return total.permute(2, 0, 1).flatten(1)  # [N, M d]
 
 
+# %% [markdown]
+# The same sum, in a few milliseconds:
+
+# %%
 fast = attend_grid(value, shapes, locations, weights)
 print("equal to the loops:", torch.allclose(fast, slow, atol=1e-5))
 
@@ -355,6 +363,10 @@ def attend_bag(value, shapes, locations, weights):
     return out.view(N, M * d)
 
 
+# %% [markdown]
+# And once more the same sum:
+
+# %%
 bag = attend_bag(value, shapes, locations, weights)
 print("equal to the loops:", torch.allclose(bag, slow, atol=1e-5))
 
