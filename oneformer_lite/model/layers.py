@@ -16,6 +16,8 @@ class MLP(nn.Module):
 
     The official task MLP and text projector have two, the mask head three (official ``MLP`` in
     ``oneformer_transformer_decoder.py``: no ReLU after the last).
+
+    Lesson 04.
     """
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int) -> None:
@@ -34,6 +36,10 @@ class Attention(nn.Module):
 
     ``allowed`` says which query may look at which key (True = may). Weights are computed only when
     asked for; otherwise PyTorch's fused kernel runs, with the same result.
+
+    Lesson 05.
+
+    Lesson 10.
     """
 
     def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
@@ -70,7 +76,12 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Linear, ReLU, linear, added to its input and normalised (post-norm, as in DETR)."""
+    """Linear, ReLU, linear, added to its input and normalised (post-norm, as in DETR).
+
+    Lesson 06.
+
+    Lesson 10.
+    """
 
     def __init__(self, dim: int, hidden_dim: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -92,6 +103,8 @@ def sine_positions(
 
     Positions run from 1 to the side, normalised to 2 pi; temperature 10000 (DETR appendix A.4;
     official ``position_encoding.py``). Depends on the size alone, so it is computed once.
+
+    Lesson 06.
     """
     frequency = 10000 ** (2 * (torch.arange(dim // 2) // 2) / (dim // 2))
 

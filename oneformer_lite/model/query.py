@@ -15,7 +15,10 @@ from .output import Trace
 
 
 class QueryLayer(nn.Module):
-    """DETR's decoder layer: self-attention, cross-attention, feed-forward, all post-norm."""
+    """DETR's decoder layer: self-attention, cross-attention, feed-forward, all post-norm.
+
+    Lesson 06.
+    """
 
     def __init__(self, dim: int, heads: int, ffn: int, dropout: float) -> None:
         super().__init__()
@@ -45,6 +48,8 @@ class QueryTransformer(nn.Module):
     ``values="positions"`` is what every released checkpoint was trained with: the official code calls
     its transformer with picture features and position map swapped, so the keys are their sum but the
     values carry positions alone. ``"positions+features"`` is what the paper describes.
+
+    Lesson 06.
     """
 
     def __init__(self, dim: int, heads: int, layers: int, ffn: int, dropout: float, values: str) -> None:

@@ -18,7 +18,10 @@ from .tokenizer import tokenize, vocabulary
 
 
 class TextLayer(nn.Module):
-    """A pre-norm transformer layer with QuickGELU, as in CLIP."""
+    """A pre-norm transformer layer with QuickGELU, as in CLIP.
+
+    Lesson 05.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -39,6 +42,8 @@ class TextEncoder(nn.Module):
     In a causal encoder that token sees what stands before it and nothing after: the padding behind
     it can be cut at the longest text without changing a digit. Ids come from the tokenizer, on the CPU: there the
     longest text is known without waiting for a GPU.
+
+    Lesson 05.
     """
 
     def __init__(self, width: int, heads: int, layers: int, length: int, causal: bool) -> None:
@@ -84,6 +89,8 @@ class TextMapper(nn.Module):
 
     Holds the contrastive temperature as well (the official code keeps it in the criterion): so a
     saved model is whole, and the losses have no state.
+
+    Lesson 05.
     """
 
     def __init__(
