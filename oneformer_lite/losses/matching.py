@@ -22,7 +22,10 @@ from .precision import at_least_float32
 
 
 def class_cost(class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"]) -> Float[Tensor, "Q G"]:
-    """Minus the probability of the mask's class (an approximation of its log-likelihood, as in DETR)."""
+    """Minus the probability of the mask's class (an approximation of its log-likelihood, as in DETR).
+
+    Lesson 08.
+    """
     return -class_logits.softmax(-1)[:, labels]
 
 
@@ -30,6 +33,8 @@ def bce_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Floa
     """Mean binary cross-entropy of every query with every mask, as two matrix products.
 
     bce(x, y) = y softplus(-x) + (1 - y) softplus(x)
+
+    Lesson 08.
     """
     cost = F.softplus(-logits) @ labels.T + F.softplus(logits) @ (1 - labels).T
     return cost / logits.shape[1]
@@ -46,7 +51,10 @@ def focal_cost(
 
 
 def dice_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
-    """Dice loss of every query with every mask."""
+    """Dice loss of every query with every mask.
+
+    Lesson 08.
+    """
     probability = logits.sigmoid()
     overlap = 2 * probability @ labels.T
     total = probability.sum(1)[:, None] + labels.sum(1)[None]
@@ -71,6 +79,8 @@ class Matcher:
 
     The masks are compared on ``num_points`` uniformly random points, the same for all masks of an
     image and for all predictions of a step.
+
+    Lesson 08.
     """
 
     def __init__(
@@ -131,7 +141,10 @@ class Matcher:
 
 
 def assign(table: Float[Tensor, "LQ G"], num_queries: int, counts: Sequence[int]) -> list[list[Int[Tensor, "_g"]]]:
-    """The Hungarian algorithm on each block of a :meth:`Matcher.cost_table`: Q rows, ``counts[b]`` columns."""
+    """The Hungarian algorithm on each block of a :meth:`Matcher.cost_table`: Q rows, ``counts[b]`` columns.
+
+    Lesson 08.
+    """
     return [
         # transposed, scipy returns the masks in order: 0, 1, ..., G - 1
         [torch.from_numpy(linear_sum_assignment(block.T.numpy())[1]) for block in rows.split(counts, dim=1)]

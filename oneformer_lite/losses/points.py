@@ -16,7 +16,10 @@ from torch import Tensor
 
 
 def sample_points(maps: Float[Tensor, "N C h w"], points: Float[Tensor, "N P 2"]) -> Float[Tensor, "N C P"]:
-    """Bilinear values of ``maps`` at ``points``, (x, y) in [0, 1] over the map; zero outside."""
+    """Bilinear values of ``maps`` at ``points``, (x, y) in [0, 1] over the map; zero outside.
+
+    Lesson 08. Lesson 09.
+    """
     grid = 2 * points[:, :, None] - 1  # grid_sample counts from -1 to 1
     return F.grid_sample(maps, grid, align_corners=False)[..., 0]
 
@@ -27,6 +30,8 @@ class PointSource:
     So a batch that is shared out over processes meets the points that it would have met in one process,
     and a run that is taken up again those of the run that never stopped. Without seeds they come from
     PyTorch's global generator.
+
+    Lesson 08.
     """
 
     def __init__(self, device: torch.device, seeds: Sequence[Sequence[int]] | None = None) -> None:
@@ -63,6 +68,8 @@ def uncertain_points(
     Of ``oversample * num_points`` random points the ``importance`` share of ``num_points`` whose logit
     is nearest to 0 is kept; the others are new random points. ``draw(n)`` gives n uniform points for each
     mask, [N, n, 2]; by default from PyTorch's global generator.
+
+    Lesson 09.
     """
     if draw is None:
 
