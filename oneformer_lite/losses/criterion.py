@@ -39,6 +39,8 @@ class Criterion(nn.Module):
     Several processes: each gets the losses of its own images, divided such that their mean over the
     processes, and of the gradients, is what one process with all images would have. (The official code
     does so with masks and texts, but lets each process divide its class loss by its own weights.)
+
+    Lesson 09.
     """
 
     def __init__(self, config: ModelConfig) -> None:

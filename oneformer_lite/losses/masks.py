@@ -12,14 +12,20 @@ from torch import Tensor
 
 
 def bce_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
-    """Binary cross-entropy of each mask: the mean over its points."""
+    """Binary cross-entropy of each mask: the mean over its points.
+
+    Lesson 09.
+    """
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(1)
 
 
 def focal_loss(
     logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"], alpha: float = 0.25, gamma: float = 2.0
 ) -> Float[Tensor, "N"]:
-    """BCE in which points that are right already count little, (1 - p)^gamma, and foreground alpha."""
+    """BCE in which points that are right already count little, (1 - p)^gamma, and foreground alpha.
+
+    Lesson 09.
+    """
     probability = logits.sigmoid()
     wrongness = probability * (1 - labels) + (1 - probability) * labels
     balance = alpha * labels + (1 - alpha) * (1 - labels)
@@ -31,6 +37,8 @@ def dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Flo
     """One minus the dice overlap of probabilities p and labels y; the 1s keep empty masks defined.
 
     1 - (2 sum p y + 1) / (sum p + sum y + 1)
+
+    Lesson 09.
     """
     probability = logits.sigmoid()
     overlap = 2 * (probability * labels).sum(1)

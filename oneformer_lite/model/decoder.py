@@ -16,7 +16,10 @@ from .output import Predictions, Trace
 
 
 class DecoderLayer(nn.Module):
-    """Masked cross-attention, self-attention, feed-forward, all post-norm, without dropout."""
+    """Masked cross-attention, self-attention, feed-forward, all post-norm, without dropout.
+
+    Lesson 10.
+    """
 
     def __init__(self, dim: int, heads: int, ffn: int) -> None:
         super().__init__()
@@ -45,6 +48,8 @@ def attention_region(mask_logits: Float[Tensor, "B Q S"]) -> Bool[Tensor, "B Q S
 
     The rescue matters: softmax over nothing is not a number, and a query that lost its mask once
     would stay blind for ever.
+
+    Lesson 10.
     """
     region = mask_logits.detach() >= 0  # sigmoid >= 0.5
     return region | ~region.any(dim=-1, keepdim=True)
@@ -56,6 +61,8 @@ class MaskedDecoder(nn.Module):
     The layers take the maps at strides 32, 16, 8 in turn. Between two layers only the attention
     region is needed, at the size of the next map: resizing is linear, so the mask *features* are
     resized once per level and contracted with the queries, instead of resizing every mask.
+
+    Lesson 10.
     """
 
     def __init__(self, dim: int, heads: int, layers: int, ffn: int, num_classes: int, num_levels: int = 3) -> None:
