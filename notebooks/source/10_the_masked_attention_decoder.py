@@ -222,6 +222,10 @@ def attend(q, k, v, allowed=None):
     return weights @ v, weights
 
 
+# %% [markdown]
+# On random numbers, with the region of above:
+
+# %%
 torch.manual_seed(0)
 q, k, v = torch.randn(32, 12), torch.randn(16, 12), torch.randn(16, 12)
 print("loop = matrix:", torch.allclose(attend_slowly(q, k, v, rescued[0]), attend(q, k, v, rescued[0])[0], atol=1e-5))
@@ -272,6 +276,11 @@ with torch.no_grad():
     a, weights = ours(queries + positions, keys, values, rescued)
     b, _ = theirs(queries + positions, keys, values, rescued)
 print("ours = package:", torch.allclose(a, b, atol=1e-4))
+
+# %% [markdown]
+# The trace recorded the weights of all heads:
+
+# %%
 recorded = trace["decoder.layer0.attention"].flatten(-2)
 print("weights = those in the trace:", torch.allclose(weights, recorded, atol=1e-5))
 
@@ -439,6 +448,11 @@ reading = inspector.reading("panoptic")
 holders = {}
 for g, class_id in enumerate(reading.truth.class_ids):
     holders.setdefault(c.class_names[class_id], reading.truth.matched == g)  # bool [L+1, Q]
+
+# %% [markdown]
+# From before the first layer to after the last:
+
+# %%
 for name in ("sign", "ball", "car", "sky"):
     g = [c.class_names[i] for i in reading.truth.class_ids].index(name)
     iou = reading.truth.iou[holders[name], g]
@@ -463,8 +477,7 @@ for name in ("sign", "ball", "car", "sky"):
 # %% [markdown]
 # ## Break it
 #
-# **Without the rescue.** We put a function without it in the package's place and count the queries that are no
-# longer numbers:
+# **Without the rescue.** We put a function without it in the package's place:
 
 # %%
 from unittest.mock import patch
@@ -472,6 +485,11 @@ from unittest.mock import patch
 with patch.object(package, "attention_region", lambda mask_logits: mask_logits >= 0), torch.no_grad():
     blind = model(image, "panoptic", trace=True).trace
     fused = model(image, "panoptic")
+
+# %% [markdown]
+# How many queries are no longer numbers?
+
+# %%
 for i in range(3):
     lost = blind[f"decoder.layer{i}.queries"][0].isnan().any(-1).sum()
     print(f"after layer {i + 1}: {int(lost)} of 32 queries are NaN")
