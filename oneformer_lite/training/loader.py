@@ -26,7 +26,7 @@ def open_split(data: str | Path, split: str) -> PanopticDataset:
 
 
 class TaskSamples(Dataset):
-    """Augmented (sample, task) pairs; the task is drawn from those that the annotation supplies.
+    """Augmented (sample, task) pairs; the task is drawn from those that the annotation supplies. Lesson 13.
 
     An item is addressed by (epoch, index): augmentation and task depend on it and the seed alone, so
     a resumed run sees what an uninterrupted one would have seen.
@@ -95,7 +95,7 @@ def training_batches(
 ) -> Iterator[Batch]:
     """This process's micro-batches without end, ``accumulate`` of them for each step from ``start_step`` on.
 
-    Raises the :class:`DataError` of the first file that cannot be read.
+    Lesson 13. Raises the :class:`DataError` of the first file that cannot be read.
     """
     augment, size = augmentation(config.augmentation, image_size, equalize), config.batch_size
     loader = DataLoader(

@@ -15,7 +15,7 @@ _NO_DECAY_NAMES = ("relative_position_bias_table", "absolute_pos_embed")
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict]:
-    """At most four groups: backbone or not, decayed or not.
+    """At most four groups: backbone or not, decayed or not. Lesson 13.
 
     Norm layers and embeddings do not decay. Plain parameters (level and text position embeddings, the
     temperature) do, as in the released code (official ``train_net.py``, ``build_optimizer``).
@@ -46,7 +46,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def lr_factor(step: int, progress: float, config: TrainConfig) -> float:
-    """Share of the peak learning rate: linear warm-up over steps, then the schedule over the budget.
+    """Share of the peak learning rate: linear warm-up over steps, then the schedule over the budget. Lesson 13.
 
     ``progress`` in [0, 1] is the used share of the steps or of the minutes.
     """
@@ -68,7 +68,7 @@ def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> float:
 
 
 class AveragedWeights:
-    """An exponential moving average of weights and running statistics, for evaluation and saving.
+    """An exponential moving average of weights and running statistics, for evaluation and saving. Lesson 13.
 
     The decay grows with the steps, (1 + t) / (10 + t), so that an early average is not its start.
     """

@@ -39,7 +39,7 @@ class Objective(nn.Module):
 
 
 class Optimization:
-    """What turns batches into better weights: optimiser, precision, averaged weights."""
+    """What turns batches into better weights: optimiser, precision, averaged weights. Lesson 13."""
 
     def __init__(self, model: nn.Module, criterion: nn.Module, config: TrainConfig, processes: Processes) -> None:
         self.model, self.config, self.processes = model, config, processes

@@ -43,7 +43,7 @@ class TrainingResult:
 
 
 def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_data=None) -> TrainingResult:
-    """Train a model in this process and leave it in ``{out}/model``.
+    """Train a model in this process and leave it in ``{out}/model``. Lesson 13.
 
     Data sets come from ``train_config.data`` unless given. A run that was stopped goes on where it
     stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a script that
@@ -68,7 +68,7 @@ def _train(config: ModelConfig, train_config: TrainConfig, train_data, val_data)
 
 
 class Trainer:
-    """State of a run and its loop."""
+    """State of a run and its loop. Lesson 13."""
 
     def __init__(self, config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> None:
         check_classes(config, train_data)
