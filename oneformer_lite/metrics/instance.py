@@ -37,7 +37,7 @@ class InstanceResult:
 
 
 class InstanceMetric:
-    """Collects predicted and annotated instances as run-length codes, image by image."""
+    """Collects predicted and annotated instances as run-length codes, image by image. Lesson 12."""
 
     def __init__(self, categories: Sequence[Category]) -> None:
         self.categories = tuple(categories)

@@ -73,7 +73,7 @@ def match_segments(
     * an unmatched ground-truth segment is a false negative, unless it is a crowd.
 
     Where an image has several crowds of one class, the last one listed counts, as in panopticapi.
-    Raises :class:`DataError` where maps and segment lists contradict each other.
+    Raises :class:`DataError` where maps and segment lists contradict each other. Lesson 12.
     """
     return match_overlaps(count_overlaps(pred_map, gt_map), pred_segments, gt_segments)
 
@@ -124,7 +124,7 @@ def match_overlaps(
 
 
 def count_overlaps(pred_map: np.ndarray, gt_map: np.ndarray) -> dict[tuple[int, int], int]:
-    """Pixels of every (predicted id, ground-truth id) that occurs on two int [H, W] maps."""
+    """Pixels of every (predicted id, ground-truth id) that occurs on two int [H, W] maps. Lesson 12."""
     pred_map, gt_map = np.asarray(pred_map), np.asarray(gt_map)
     if pred_map.shape != gt_map.shape or pred_map.ndim != 2 or pred_map.size == 0:
         raise DataError(

@@ -24,7 +24,7 @@ from .matching import PredictedSegment, SegmentMatching, match_segments
 
 @dataclass(frozen=True)
 class ClassQuality:
-    """The counts of one class and what follows from them; pq, sq and rq in percent."""
+    """The counts of one class and what follows from them; pq, sq and rq in percent. Lesson 12."""
 
     name: str
     is_thing: bool
@@ -74,7 +74,7 @@ class PanopticResult:
 
 
 class PanopticMetric:
-    """Collects the segments found and missed, image by image.
+    """Collects the segments found and missed, image by image. Lesson 12.
 
     >>> metric = PanopticMetric(dataset.categories)
     >>> for sample in dataset:

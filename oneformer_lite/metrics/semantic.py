@@ -35,7 +35,7 @@ class SemanticResult:
 
 
 class SemanticMetric:
-    """Counts pixels by annotated and predicted class."""
+    """Counts pixels by annotated and predicted class. Lesson 12."""
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
@@ -109,7 +109,7 @@ def semantic_labels(
     """Class ids int64 [H, W] of a panoptic annotation int [H, W], ``ignore`` on void.
 
     Crowds keep their class: the official semantic ground truth of COCO is made that way
-    (``prepare_coco_semantic_annos_from_panoptic_annos.py``), though training skips them.
+    (``prepare_coco_semantic_annos_from_panoptic_annos.py``), though training skips them. Lesson 12.
     """
     labels = np.full(np.shape(segment_map), ignore, dtype=np.int64)
     for segment in segments:
