@@ -14,7 +14,7 @@ import oneformer_lite as ofl
 from oneformer_lite.cli import arguments, main
 from oneformer_lite.data.sample import TASKS
 
-COMMANDS = ("demo", "train", "eval", "predict", "download", "convert", "doctor")
+COMMANDS = ("demo", "train", "eval", "predict", "download", "convert", "lessons", "doctor")
 
 
 def run(*arguments, **options):

@@ -14,6 +14,7 @@ from ..errors import ConfigError
 from ..files import replacing
 from ..render import png_bytes
 from ..render.inspector_page import head, style
+from .framed import framed
 from .picture import Picture
 
 
@@ -106,7 +107,9 @@ class Inspector(VBox):
             self._draw()
 
     def _repr_mimebundle_(self, **options):
-        """Besides the widget its still picture, for where no kernel runs."""
+        """Besides the widget its still picture, for where no kernel runs (or its page: :mod:`.framed`)."""
+        if frame := framed(self, self._page):
+            return frame
         bundle = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if data is not None:

@@ -20,6 +20,7 @@ from ..training.log import LogReader
 from ..training.pictures import find_pictures
 from ..training.run import Run
 from ..training.state import read_recipe
+from .framed import framed
 
 PAGE = "replay.html"
 ROW = {"flex_flow": "row wrap", "overflow": "visible", "align_items": "center", "grid_gap": "4px 10px"}
@@ -49,12 +50,14 @@ class RunView(VBox):
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the run so far as one page that needs no kernel and no network, {folder}/replay.html unless a
         ``path`` is given; its path."""
-        sheets = {step: file.read_bytes() for step, file in find_pictures(self.run.folder).items()}
-        page = run_page(self.run.folder.name, self.run.status, self.timeline, sheets, self.run.reason)
         path = Path(path or self.run.folder / PAGE)
         with replacing(path) as draft:
-            draft.write_text(page, encoding="utf-8")
+            draft.write_text(self._page(), encoding="utf-8")
         return path
+
+    def _page(self) -> str:
+        sheets = {step: file.read_bytes() for step, file in find_pictures(self.run.folder).items()}
+        return run_page(self.run.folder.name, self.run.status, self.timeline, sheets, self.run.reason)
 
     def still(self) -> Image.Image:
         """The view as one picture."""
@@ -99,7 +102,9 @@ class RunView(VBox):
             self._loss.value = loss
 
     def _repr_mimebundle_(self, **options):
-        """Besides the widget its still picture, for where no kernel runs."""
+        """Besides the widget its still picture, for where no kernel runs (or its page: :mod:`.framed`)."""
+        if frame := framed(self, self._page):
+            return frame
         bundle = super()._repr_mimebundle_(**options)
         still = png_bytes(np.asarray(self.still()), colors=128)
         data = bundle[0] if isinstance(bundle, tuple) else bundle

@@ -1,0 +1,77 @@
+"""The cells of an executed lesson as HTML: words, code in colours, and the best form of each output."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .markdown import markdown_html
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+_LONG = 22  # lines of code above which a cell is folded
+
+
+def cells_html(notebook: NotebookNode, folder: Path, lessons: Collection[str]) -> str:
+    """All cells but the setup cell. ``folder``: the notebook's; ``lessons``: the names that have a page."""
+    parts = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(f'<section class="words">{markdown_html(cell.source, folder, lessons)}</section>')
+        elif cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", ()) and cell.source.strip():
+            shown = "".join(output_html(output, folder, lessons) for output in cell.outputs)
+            outputs = f'<div class="outputs">{shown}</div>' if shown else ""
+            parts.append(f'<section class="code">{code_html(cell.source)}{outputs}</section>')
+    return "\n".join(parts)
+
+
+def code_html(source: str) -> str:
+    """Python in colours, folded where it is long."""
+    from pygments import highlight
+    from pygments.lexers import PythonLexer
+
+    code = highlight(source, PythonLexer(), _formatter())
+    lines = source.strip().split("\n")
+    if len(lines) <= _LONG:
+        return code
+    return (
+        f"<details><summary>{len(lines)} lines of code: <code>{escape(lines[0][:60])}</code></summary>{code}</details>"
+    )
+
+
+def code_style() -> str:
+    """The style sheet of :func:`code_html`."""
+    return _formatter().get_style_defs(".highlight")
+
+
+@cache
+def _formatter():
+    from pygments.formatters import HtmlFormatter
+
+    return HtmlFormatter(style="tango", nobackground=True)
+
+
+def output_html(output: NotebookNode, folder: Path, lessons: Collection[str]) -> str:
+    """One output in the richest form that a page can show; nothing for a widget that has no page of its own."""
+    from nbconvert.filters import ansi2html
+
+    if output.output_type == "stream":
+        return f"<pre>{ansi2html(output.text)}</pre>"
+    if output.output_type == "error":
+        return f"<pre>{ansi2html(chr(10).join(output.traceback))}</pre>"
+    data = output.get("data", {})
+    if "text/html" in data:
+        return data["text/html"]
+    for kind in ("image/png", "image/jpeg", "image/webp"):
+        if kind in data:
+            words = escape(data.get("text/plain", "")) if not data.get("text/plain", "<").startswith("<") else ""
+            return f'<img src="data:{kind};base64,{"".join(data[kind].split())}" alt="{words}">'
+    if "text/markdown" in data:
+        return markdown_html(data["text/markdown"], folder, lessons)
+    if "application/vnd.jupyter.widget-view+json" in data:
+        return ""
+    return f"<pre>{ansi2html(data['text/plain'])}</pre>" if "text/plain" in data else ""

@@ -1,0 +1,50 @@
+"""Markdown of lessons as HTML that needs nothing from outside: formulas become MathML, links to lessons their pages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from html import escape
+from pathlib import Path
+from urllib.parse import unquote
+
+from latex2mathml.converter import convert
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+
+def markdown_html(source: str, folder: Path, lessons: Collection[str]) -> str:
+    """One cell. Pictures are read from ``folder`` and embedded; ``lessons`` are the names that have a page."""
+    renderer = _Renderer(lessons, escape=False, embed_images=True, path=str(folder), exclude_anchor_links=True)
+    return MarkdownWithMath(renderer=renderer).render(source)
+
+
+class _Renderer(IPythonRenderer):
+    def __init__(self, lessons: Collection[str], **options) -> None:
+        super().__init__(**options)
+        self._lessons = lessons
+
+    def inline_math(self, body: str) -> str:
+        return _formula(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return f'<div class="formula">{_formula(body, "block")}</div>'
+
+    def multiline_math(self, text: str) -> str:
+        return self.block_math(text.strip().strip("$"))
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        path, _, anchor = unquote(url).partition("#")
+        if not path.endswith(".ipynb"):
+            return super().link(text, url, title)
+        if Path(path).stem in self._lessons and Path(path).parent == Path("."):
+            return super().link(text, f"{Path(path).stem}.html" + (f"#{anchor}" if anchor else ""), title)
+        return f"{text}: <code>{escape((Path('notebooks') / path).as_posix())}</code>"  # labs are done in JupyterLab
+
+
+def _formula(latex: str, display: str) -> str:
+    try:
+        return convert(latex.strip(), display=display)
+    except Exception:  # whatever the converter stumbles over is shown as it was written
+        return f"<code>{escape(latex.strip())}</code>"

@@ -1,0 +1,83 @@
+"""One page for each lesson and one that lists them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import OneFormerLiteError
+from ..files import replacing
+from ..render.pages import fill, read
+from .cells import cells_html, code_style
+from .execution import LessonFailed, executed
+from .notebooks import Lesson, find_lessons
+
+INDEX = "index.html"
+
+
+def write_pages(lessons: Sequence[Lesson], out: Path) -> Path:
+    """Run the lessons one after the other, write ``out/NAME.html`` for each and ``out/index.html``; its path.
+
+    A lesson that fails leaves no new page and does not keep the others from theirs; at the end
+    :class:`OneFormerLiteError` says how many did.
+    """
+    failed = []
+    for lesson in lessons:
+        try:
+            _write(out / f"{lesson.name}.html", lesson_page(lesson))
+        except LessonFailed as error:
+            failed.append(lesson)
+            print(f"oneformer-lite: {error}", file=sys.stderr)
+    listed = [lesson for lesson in _neighbours(lessons) if (out / f"{lesson.name}.html").exists()]
+    if listed:
+        _write(out / INDEX, index_page(listed))
+    if failed:
+        raise OneFormerLiteError(
+            f"{len(failed)} of {len(lessons)} lessons failed; the pages of the others are in {out}"
+        )
+    return out / INDEX
+
+
+def lesson_page(lesson: Lesson) -> str:
+    """Run one lesson, with a progress bar of its code cells, and give its page."""
+    from markupsafe import Markup
+
+    with _progress(lesson) as bar:
+        notebook = executed(lesson.path, bar.update)
+    every = _neighbours([lesson])
+    place = [other.name for other in every].index(lesson.name)
+    return fill(
+        "lesson.html",
+        lesson=lesson,
+        before=every[place - 1] if place else None,
+        after=every[place + 1] if place + 1 < len(every) else None,
+        style=Markup(read("lesson.css") + code_style()),
+        cells=Markup(cells_html(notebook, lesson.path.parent, [other.name for other in every])),
+    )
+
+
+def index_page(lessons: Sequence[Lesson]) -> str:
+    """The list of lessons, with what each begins with."""
+    from markupsafe import Markup
+
+    return fill("lessons.html", lessons=lessons, style=Markup(read("lesson.css")))
+
+
+def _neighbours(lessons: Sequence[Lesson]) -> list[Lesson]:
+    """All lessons of the folder that these lie in."""
+    return find_lessons(folder=lessons[0].path.parent)
+
+
+def _progress(lesson: Lesson):
+    import nbformat
+    from tqdm import tqdm
+
+    cells = nbformat.read(lesson.path, as_version=4).cells
+    total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
+    return tqdm(total=total, desc=lesson.title[:40], unit="cell", dynamic_ncols=True)
+
+
+def _write(path: Path, page: str) -> None:
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8")
