@@ -10,13 +10,9 @@ from .arguments import command
 def add(commands) -> None:
     p = command(commands, "lessons", run, "list the lessons, or write them as pages that work offline")
     p.add_argument("names", nargs="*", metavar="NAME", help="beginnings of lesson names, such as 07 (default: all)")
-    p.add_argument(
-        "--html", action="store_true", help="run each (a minute or less) and write its page"
-    )
+    p.add_argument("--html", action="store_true", help="run each (a minute or less) and write its page")
     p.add_argument("--out", type=Path, default=Path("runs/lessons"), metavar="FOLDER", help="for the pages")
-    p.add_argument(
-        "--notebooks", type=Path, metavar="FOLDER", help="where they lie (default: the clone's notebooks)"
-    )
+    p.add_argument("--notebooks", type=Path, metavar="FOLDER", help="where they lie (default: the clone's notebooks)")
 
 
 def run(args) -> None:
