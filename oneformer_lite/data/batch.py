@@ -51,7 +51,7 @@ class Batch:
 
 
 def normalise(image: np.ndarray) -> Tensor:
-    """uint8 [H, W, 3] RGB -> float32 [3, H, W] with zero mean and unit variance over ImageNet."""
+    """uint8 [H, W, 3] RGB -> float32 [3, H, W] with zero mean and unit variance over ImageNet. Lesson 01."""
     return normalised_batch([image], image.shape[:2])[0]
 
 
@@ -70,7 +70,7 @@ def normalised_batch(images: Sequence[np.ndarray], size: tuple[int, int]) -> Ten
 
 
 def padded_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The smallest height and width, divisible by 32, that hold every one of ``sizes``."""
+    """The smallest height and width, divisible by 32, that hold every one of ``sizes``. Lesson 01."""
     height, width = (max(side) for side in zip(*sizes))
     return -(-height // DIVISOR) * DIVISOR, -(-width // DIVISOR) * DIVISOR
 
@@ -83,7 +83,7 @@ def pad_to(tensor: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def collate(pairs: Sequence[tuple[Sample, str]]) -> Batch:
-    """A batch from (sample, task) pairs of any image sizes."""
+    """A batch from (sample, task) pairs of any image sizes. Lesson 01."""
     if not pairs:
         raise ValueError("collate needs at least one (sample, task) pair, got an empty list")
     for pair in pairs:

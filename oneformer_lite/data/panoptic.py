@@ -22,7 +22,7 @@ from .segment_ids import check_ids, compare_ids, decode_ids, encode_ids, few, pr
 
 
 class PanopticDataset(MapDataset):
-    """Images with panoptic annotations; ``dataset[i]`` is a :class:`Sample`.
+    """Images with panoptic annotations; ``dataset[i]`` is a :class:`Sample`. Lesson 01.
 
     Class ids follow the order of the JSON's ``categories``. The order of the samples is that of its
     ``annotations``; images without one are skipped. The files are checked when they are read, and

@@ -16,7 +16,7 @@ MAX_ID = 256**3 - 1
 
 
 def encode_ids(segment_map: np.ndarray) -> np.ndarray:
-    """Segment ids int [H, W] as the colours uint8 [H, W, 3] of a panoptic PNG."""
+    """Segment ids int [H, W] as the colours uint8 [H, W, 3] of a panoptic PNG. Lesson 01."""
     if segment_map.size and not 0 <= segment_map.min() <= segment_map.max() <= MAX_ID:
         raise DataError(
             f"segment ids must lie in 0..{MAX_ID} to fit into a PNG, got "
@@ -28,7 +28,7 @@ def encode_ids(segment_map: np.ndarray) -> np.ndarray:
 
 
 def decode_ids(rgb: np.ndarray) -> np.ndarray:
-    """Colours uint8 [H, W, 3] of a panoptic PNG as segment ids int32 [H, W]."""
+    """Colours uint8 [H, W, 3] of a panoptic PNG as segment ids int32 [H, W]. Lesson 01."""
     red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
     return red + (green << 8) + (blue << 16)
 

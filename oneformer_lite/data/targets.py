@@ -41,7 +41,7 @@ class Targets:
 
 
 def targets_for(sample: Sample, task: str) -> Targets:
-    """Targets of ``task`` from ``sample``: masks, labels and texts in class order.
+    """Targets of ``task`` from ``sample``: masks, labels and texts in class order. Lesson 01.
 
     semantic: one merged mask per class present, things and stuff. instance: things, one mask each.
     panoptic: every segment. Crowd segments and segments without pixels (cropped away) are skipped.
@@ -83,7 +83,7 @@ def _merged(masks: np.ndarray, class_ids: list[int]) -> tuple[np.ndarray, list[i
 
 
 def pad_texts(texts: Sequence[str], task: str, num_texts: int) -> list[str]:
-    """The text list of an image: exactly ``num_texts`` sentences, padded with the task's own.
+    """The text list of an image: exactly ``num_texts`` sentences, padded with the task's own. Lesson 01.
 
     Longer lists are cut (as in the official mapper): there is no query left to carry the text.
     """

@@ -21,7 +21,7 @@ from .networks import build_network
 
 
 class Backbone(nn.Module):
-    """Image to four feature maps, finest first.
+    """Image to four feature maps, finest first. Lesson 02.
 
     Input is normalised with the ImageNet statistics like everywhere in this package. A network that
     was trained with others (lite0: mean = std = 0.5) gets its own: ``rescale`` converts.

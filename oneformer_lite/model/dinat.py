@@ -1,6 +1,6 @@
 """DiNAT: a hierarchical transformer whose pixels attend to their neighbours, near and far in turn.
 
-Lesson 02. Hassani and Shi, "Dilated Neighborhood Attention Transformer" (arXiv 2209.15001), section 3;
+Hassani and Shi, "Dilated Neighborhood Attention Transformer" (arXiv 2209.15001), section 3;
 official ``oneformer/modeling/backbone/dinat.py``, whose parameter names are kept. Maps run through it
 as [B, h, w, C].
 """

@@ -14,7 +14,7 @@ from .output import Trace
 
 
 class FPNStep(nn.Module):
-    """One step of the top-down path: lateral 1x1, add the enlarged coarser map, smooth with 3x3."""
+    """One step of the top-down path: lateral 1x1, add the enlarged coarser map, smooth with 3x3. Lesson 02."""
 
     def __init__(self, in_dim: int, dim: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class FPNStep(nn.Module):
 
 
 class FPNPixelDecoder(nn.Module):
-    """A pixel decoder that is nothing but an FPN: MaskFormer's, and the simplest that works.
+    """A pixel decoder that is nothing but an FPN: MaskFormer's, and the simplest that works. Lesson 02.
 
     Returns the mask features [B, C, H/4, W/4] and the maps at strides 32, 16 and 8 that the masked
     decoder looks at, coarsest first: the same as the deformable pixel decoder.

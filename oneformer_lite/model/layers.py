@@ -119,7 +119,7 @@ def sine_positions(
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, GroupNorm(32) and optionally ReLU; the norm has the bias unless ``bias`` is set."""
+    """Convolution, GroupNorm(32) and optionally ReLU; the norm has the bias unless ``bias`` is set. Lesson 02."""
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, relu: bool = False, bias: bool = False) -> None:
         parts = [

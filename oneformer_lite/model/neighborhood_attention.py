@@ -1,6 +1,6 @@
 """Dilated neighbourhood attention without a CUDA extension, in two equal forms.
 
-Lesson 02. Hassani et al., "Neighborhood Attention Transformer" (CVPR 2023), section 3, and Hassani and
+Hassani et al., "Neighborhood Attention Transformer" (CVPR 2023), section 3, and Hassani and
 Shi, "Dilated Neighborhood Attention Transformer" (arXiv 2209.15001), section 3; computes what the
 package ``natten`` up to 0.17, with which the published weights were trained, computes.
 
