@@ -1,0 +1,55 @@
+"""Every inspector in a real JupyterLab: drag a slider, click a picture, press a button, and see the pictures change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from browser import chromium
+from lab_page import LabPage, click_picture, drag, jupyterlab, slider, write_notebook
+
+SETUP = """\
+import oneformer_lite as ofl
+from oneformer_lite.widgets import *
+model = ofl.from_pretrained("toytown")
+scenes = [ofl.data.Toytown("val", 128, 8)[i] for i in range(4)]
+"""
+# inspector -> how it is made, a slider of it, and the place of a picture to click (row and column as shares)
+INSPECTORS = {
+    "MaskInspector": ("MaskInspector(model, scenes[3])", "opacity", (0.8, 0.5)),
+    "QueryInspector": ("QueryInspector(model, scenes[3])", "layer", (0.1, 0.1)),
+    "LossInspector": ("LossInspector(model, scenes)", "layer", None),
+    "MatchInspector": ("MatchInspector(model, scenes[3])", "layer", (0.5, 0.6)),
+    "TaskInspector": ("TaskInspector(model, scenes[3])", "query", (0.9, 0.5)),
+    "SamplingInspector": ("SamplingInspector(model, scenes[3])", "layer", (0.3, 0.3)),
+    "ContrastInspector": ("ContrastInspector(model, scenes)", "temperature", (0.7, 0.6)),
+    "MergeInspector": ("MergeInspector(model, scenes[3])", "step", (0.7, 0.5)),
+    "FeatureInspector": ("FeatureInspector(model, scenes[3])", "channel", (0.2, 0.2)),
+}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[LabPage]:
+    """One notebook with all inspectors, run."""
+    folder = tmp_path_factory.mktemp("lab")
+    write_notebook(folder / "inspectors.ipynb", [SETUP, *(made for made, *_ in INSPECTORS.values())])
+    with chromium() as browser, jupyterlab(folder) as address:
+        yield LabPage(browser, address, "inspectors.ipynb")
+
+
+@pytest.mark.parametrize("name", INSPECTORS)
+def test_a_dragged_slider_and_a_click_change_the_pictures(lab: LabPage, name: str) -> None:
+    _, description, place = INSPECTORS[name]
+    inspector = lab.inspector(1 + list(INSPECTORS).index(name))
+    if name == "FeatureInspector":
+        inspector.get_by_role("button", name="channels").click()  # the slider chooses among them
+        lab.settle()
+    before = lab.pictures(inspector)
+    assert before and all(before)
+    lab.change(lambda: drag(lab.page, slider(inspector, description), 0.2))
+    dragged = lab.pictures(inspector)
+    assert dragged != before
+    if place:
+        lab.change(lambda: click_picture(inspector, place))
+        assert lab.pictures(inspector) != dragged
+    assert not lab.errors
