@@ -421,6 +421,8 @@ model = ofl.from_pretrained("toytown")
 MaskInspector(model, sample).set(task="panoptic", colors="verdict")
 
 # %% [markdown]
+# Green is right; blue is *merged*: one answer covers two trees, the annotation has them apart.
+#
 # `TaskInspector` shows targets *and* texts of each task, and what the model makes of the token between two tasks:
 # halfway from semantic to panoptic one more query begins to call out a tree of its own.
 
