@@ -21,7 +21,10 @@ from .tokenizer import tokenize
 @lru_cache
 @torch.inference_mode(False)  # cached: see sine_positions
 def task_ids(task: str, length: int = 77, device: torch.device | str = "cpu") -> Int[Tensor, "length"]:
-    """The token ids of "the task is {task}", padded with zeros."""
+    """The token ids of "the task is {task}", padded with zeros.
+
+    Lesson 04.
+    """
     return tokenize([f"the task is {check_task(task)}"], length)[0].to(device)
 
 
@@ -30,6 +33,8 @@ class TaskEncoder(nn.Module):
 
     With Xavier weights the raw ids (up to 49407) make tokens with a standard deviation of some
     thousands: only that LayerNorm makes them usable.
+
+    Lesson 04.
     """
 
     def __init__(self, length: int, dim: int) -> None:

@@ -24,7 +24,10 @@ _WORDS = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}
 
 @lru_cache
 def byte_letters() -> dict[int, str]:
-    """A printable letter for each of the 256 bytes, so that every merge is a pair of strings."""
+    """A printable letter for each of the 256 bytes, so that every merge is a pair of strings.
+
+    Lesson 04.
+    """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [b for b in range(256) if b not in printable]
     return {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
@@ -32,7 +35,10 @@ def byte_letters() -> dict[int, str]:
 
 @lru_cache
 def vocabulary() -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-    """(token -> id, merge -> rank): 256 letters, the same at a word's end, the merges, start, end."""
+    """(token -> id, merge -> rank): 256 letters, the same at a word's end, the merges, start, end.
+
+    Lesson 04.
+    """
     folder = importlib.util.find_spec("open_clip").submodule_search_locations[0]  # found, not imported
     table = gzip.decompress((Path(folder) / "bpe_simple_vocab_16e6.txt.gz").read_bytes())
     lines = table.decode().split("\n")
@@ -44,7 +50,10 @@ def vocabulary() -> tuple[dict[str, int], dict[tuple[str, str], int]]:
 
 @lru_cache(maxsize=4096)
 def split_word(word: str) -> tuple[str, ...]:
-    """Merge a word's letters, best-ranked pair first, until no known pair is left."""
+    """Merge a word's letters, best-ranked pair first, until no known pair is left.
+
+    Lesson 04.
+    """
     ranks = vocabulary()[1]
     parts = [*word[:-1], word[-1] + "</w>"]
     while len(parts) > 1:
@@ -61,7 +70,10 @@ def split_word(word: str) -> tuple[str, ...]:
 
 
 def encode(text: str) -> list[int]:
-    """Token ids of one text, without start and end; lower-cased, with its white space collapsed."""
+    """Token ids of one text, without start and end; lower-cased, with its white space collapsed.
+
+    Lesson 04.
+    """
     ids, _ = vocabulary()
     clean = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
     clean = regex.sub(r"\s+", " ", clean).strip().lower()
@@ -90,5 +102,8 @@ def _ids(text: str, length: int) -> tuple[int, ...]:
 
 
 def tokenize(texts: list[str], length: int = 77) -> Tensor:
-    """int64 [len(texts), length]: start, ids, end, then zeros."""
+    """int64 [len(texts), length]: start, ids, end, then zeros.
+
+    Lesson 04.
+    """
     return torch.tensor([_ids(text, length) for text in texts], dtype=torch.int64).view(-1, length)
