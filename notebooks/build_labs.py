@@ -1,4 +1,25 @@
-"""What makes a lab of a source: answers left out, or left in, and what the notebook must show, for :mod:`build`."""
+"""What makes a lab of a source: answers left out, or left in, and what the notebook must show, for :mod:`build`.
+
+An exercise in ``source/labs/NN_name.py`` is a heading with a card line, an answer between two marks, and a check in a
+cell of its own; what is asked is an ``Exercise`` of that id in ``oneformer_lite/labs/lab_NN.py``:
+
+    # %% [markdown]
+    # ## 07.1 · Similarity of queries and texts
+    # ●●○○○ · 10 minutes · you may use: torch, no loops
+
+    # %%
+    def similarity(queries, texts):
+        # SOLUTION
+        flat = F.normalize(queries.flatten(1), dim=-1)
+        return flat @ F.normalize(texts.flatten(1), dim=-1).T
+        # END SOLUTION
+
+    # %%
+    labs.check("07.1", similarity)
+
+    # %%
+    similarity = labs.use("07.1", similarity)  # so that what follows works either way
+"""
 
 from __future__ import annotations
 
