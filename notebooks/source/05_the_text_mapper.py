@@ -197,15 +197,14 @@ mine, packaged = block(x, encoder.layers[0], allowed), encoder.layers[0](x, allo
 print("equal:", torch.allclose(mine, packaged, atol=1e-4))
 
 # %% [markdown]
-# What do the trained heads look at? Rows ask, columns are looked at. The upper triangle is empty: nobody looks
-# ahead.
+# What do the four trained heads of this layer look at? Rows ask, columns are looked at. The upper triangle is
+# empty: nobody looks ahead. In heads 1 and 3 the end mark has found the word that matters.
 
 # %%
 words = ["start", *texts[0].split(), "end"]
-first, last = encoder.layers
-x = first(embed(ids[:1, : len(words)]), causal_mask(len(words))[None])
-y = last.norm1(x)
-_, weights = last.attention(y, y, y, causal_mask(len(words))[None], need_weights=True)  # [1, M, L, L]
+layer, allowed = encoder.layers[0], causal_mask(len(words))[None]
+y = layer.norm1(embed(ids[:1, : len(words)]))
+_, weights = layer.attention(y, y, y, allowed, need_weights=True)  # [1, M, L, L]
 figure, all_axes = plt.subplots(1, 4, figsize=(10, 3), sharey=True, layout="constrained")
 for head, axes in enumerate(all_axes):
     shown = axes.imshow(weights[0, head], cmap="Blues", vmin=0, vmax=1)
@@ -214,6 +213,7 @@ for head, axes in enumerate(all_axes):
     axes.set_yticklabels(words)
 figure.colorbar(shown, ax=all_axes, label="attention weight", shrink=0.8)
 plt.show()
+print("head 3: the end mark looks most at", words[weights[0, 3, -1].argmax()])
 
 # %% [markdown]
 # ## One vector for a sentence
