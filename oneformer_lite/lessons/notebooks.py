@@ -11,12 +11,12 @@ from pathlib import Path
 from ..errors import DataError
 
 _CLONE = Path(__file__).resolve().parents[2] / "notebooks"
-_LINE_OF_LINKS = re.compile(r"(\s*·?\s*\[[^\]]*\]\([^)]*\))+\s*$")
+_SENTENCE = re.compile(r"\S.*?(?:[.?!](?=\s|$)|:$)")
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One notebook: its path, its title ("07 · The contrastive loss") and the first sentence after it."""
+    """One notebook: its path, its title ("07 · The contrastive loss") and the question it asks."""
 
     path: Path
     title: str
@@ -54,13 +54,20 @@ def _read(path: Path) -> Lesson:
         raise DataError(f"{path} is no notebook ({error}): build it again with notebooks/build.py") from error
     text = first if isinstance(first, str) else "".join(first)
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
-    paragraphs = (part.strip() for part in text[title.end() if title else 0 :].split("\n\n"))
-    words = next((part for part in paragraphs if part and not _LINE_OF_LINKS.fullmatch(part)), "")
-    return Lesson(path, title[1].strip() if title else path.stem, _first_sentence(words))
+    after = text[title.end() if title else 0 :]
+    return Lesson(path, title[1].strip() if title else path.stem, _question(after))
 
 
-def _first_sentence(words: str) -> str:
-    """Plain, without the marks of Markdown."""
-    sentence = re.match(r".+?[.?!:](?=\s|$)", " ".join(words.split()))
-    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", sentence[0] if sentence else "")
-    return re.sub(r"[*`]", "", plain).removesuffix(":")
+def _question(text: str) -> str:
+    """The first question of the paragraphs, else their first sentence, without the marks of Markdown."""
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
+    plain = (
+        re.sub(r"[*`]|\[[^\]]*\]\([^)]*\)", _bare, part) for part in paragraphs if not part.startswith(("* ", "#"))
+    )
+    sentences = [sentence for part in plain for sentence in _SENTENCE.findall(part)]
+    asked = (sentence for sentence in sentences if sentence.endswith("?"))
+    return next(asked, sentences[0] if sentences else "").removesuffix(":")
+
+
+def _bare(mark: re.Match) -> str:
+    return mark[0][1 : mark[0].index("]")] if mark[0].startswith("[") else ""

@@ -21,7 +21,7 @@ FIRST = """[Lab 01](labs/01_looks.ipynb)
 
 [Lab 01](labs/01_looks.ipynb)
 
-Where does *attention* look? It reads `3` places."""
+Here is a *picture*. Where does `attention` look? It reads 3 places."""
 WORDS = r"A formula $\frac{a}{b}$, [the next](02_next.ipynb#end), and"
 BLOCK = "$$L = -\\sum_q \\log p_q$$"
 INSPECTOR = """\
@@ -129,7 +129,7 @@ def test_lessons_are_found_listed_and_chosen(tmp_path, capsys, monkeypatch):
     (tmp_path / "books" / "notes.ipynb").write_text("{}")
     found = find_lessons(["0"], tmp_path / "books")
     assert [(lesson.name, lesson.title, lesson.about) for lesson in found] == [
-        ("01_looks", "01 · Title", "So it is"), ("02_next", "02 · Title", "So it is"),
+        ("01_looks", "01 · Title", "So it is: yes."), ("02_next", "02 · Title", "So it is: yes."),
     ]  # fmt: skip
     assert main(["lessons", "10", "--notebooks", str(tmp_path / "books")]) == 0
     assert capsys.readouterr().out.split() == ["10", "·", "Title", str(tmp_path / "books" / "10_last.ipynb")]
