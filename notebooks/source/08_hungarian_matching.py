@@ -180,12 +180,13 @@ def own_bce_cost(logits, labels):
 
 print("equal:", torch.allclose(own_bce_cost(point_logits, point_labels), naive, atol=1e-5))
 Q, G, P = 150, 20, 12544
-print(f"COCO, one image: {4 * Q * G * P / 1e6:.0f} MB for all pairs at all points, {4 * 2 * Q * P / 1e6:.0f} MB this way")
+megabytes = 4 * Q * G * P / 1e6, 4 * 2 * Q * P / 1e6
+print("COCO, 20 segments: {:.0f} MB for all pairs at all points, {:.0f} MB this way".format(*megabytes))
 
 # %% [markdown]
 # ## The cost of a mask: dice
 #
-# Cross-entropy adds up points, so a lamp of twenty pixels hardly counts. *Dice* compares the overlap with the sizes of
+# Cross-entropy adds up points, so a small ball hardly counts. *Dice* compares the overlap with the sizes of
 # both masks and does not care how large they are:
 #
 # $$\text{dice}(p, y) = 1 - \frac{2 \sum p\,y + 1}{\sum p + \sum y + 1}$$
@@ -264,9 +265,12 @@ plt.show()
 from itertools import permutations
 
 
+def price(table, queries):
+    return sum(table[q, g] for g, q in enumerate(queries))
+
+
 def brute_force(table):  # [Q, G] -> the query of each segment
-    G = range(table.shape[1])
-    return min(permutations(range(len(table)), len(G)), key=lambda queries: sum(table[q, g] for g, q in enumerate(queries)))
+    return min(permutations(range(len(table)), table.shape[1]), key=lambda queries: price(table, queries))
 
 
 corner = total[:5, :3].numpy()
@@ -295,10 +299,6 @@ def greedy(table):
         q, g = np.unravel_index(table.argmin(), table.shape)
         queries[g], table[q], table[:, g] = q, np.inf, np.inf
     return tuple(queries.tolist())
-
-
-def price(table, queries):
-    return sum(table[q, g] for g, q in enumerate(queries))
 
 
 trap = np.array([[1.0, 2.0], [2.0, 9.0]])
@@ -333,8 +333,9 @@ print("greedy is best on   ", sum(math.isclose(price(t, greedy(t)), b) for t, b 
 torch.manual_seed(0)
 fresh = ofl.OneFormer(ofl.config.toytown()).eval()
 with torch.no_grad():
-    first = fresh(batch.images, batch.tasks).class_logits[0], fresh(batch.images, batch.tasks).mask_logits[0]
-untrained = own_costs(first[0], target.labels, read_all(first[1], points), point_labels).numpy()
+    first = fresh(batch.images, batch.tasks)
+fresh_logits = read_all(first.mask_logits[0], points)
+untrained = own_costs(first.class_logits[0], target.labels, fresh_logits, point_labels).numpy()
 for name, table in (("trained", total.numpy()), ("fresh", untrained)):
     wanted, liked = table.argmin(0), table.argmin(1)
     print(f"{name:<8} cheapest queries of the 13 segments: {len(set(wanted)):>2} different,", end=" ")
