@@ -30,7 +30,7 @@ ATTEMPTS = 6  # in a row that bring nothing
 def fetch(
     url: str, target: str | Path, size: int | None = None, sha256: str = "", connections: int = CONNECTIONS
 ) -> Path:
-    """Fetch ``url`` to ``target`` with a progress bar, going on where an earlier call was interrupted.
+    """Fetch ``url`` to ``target`` with a progress bar, going on where an earlier call was interrupted. Lesson 14.
 
     A server that cannot send parts is asked for the whole, over one connection. ``size`` (bytes) and
     ``sha256`` (hexadecimal) are what was published, where that is known. Ctrl-C, a lost connection and a full

@@ -90,7 +90,7 @@ class Store:
 
 
 def disk_needs(jobs: Sequence[Job], fetched: Sequence[Archive]) -> tuple[int, int]:
-    """Bytes on the disk at the worst moment and in the end, where each archive goes once it is unpacked."""
+    """Bytes on the disk at the worst moment and in the end, where each archive goes once it is unpacked. Lesson 14."""
     peak = total = 0
     for job in jobs:
         own = (job.archive.size or 0) if job.archive in fetched else 0

@@ -20,7 +20,7 @@ from .state import LAUNCHER_LOCK, RECIPE, STOP, lock, write_recipe, write_state
 def launch(
     config: ModelConfig, train_config: TrainConfig, devices: int | str = "auto", restarts: int = 3
 ) -> Run:
-    """Start a training in the background and return at once.
+    """Start a training in the background and return at once. Lesson 14.
 
     ``devices``: "auto" (all GPUs, or the CPU in one process), a number of GPUs, or "cpu:2" for two processes
     on the CPU. It is ``ofl.train`` under ``torchrun``: if a process dies, all are started anew from the last

@@ -42,6 +42,8 @@ MACHINES = {
 def for_machine(config: ModelConfig, train_config: TrainConfig, machine: str) -> tuple[ModelConfig, TrainConfig]:
     """``config`` and ``train_config`` as they fit a "gpu_24gb", "colab_16gb" or "cpu"; a warning tells all changes.
 
+    Lesson 14.
+
     >>> config, recipe = for_machine(ofl.config.coco_r50(), coco_training(), "gpu_24gb")
     >>> ofl.plan(config, recipe)  # does it fit, how long will it take
 
@@ -73,7 +75,7 @@ def for_machine(config: ModelConfig, train_config: TrainConfig, machine: str) ->
 
 
 def rescaled(train_config: TrainConfig, batch_size: int) -> TrainConfig:
-    """The same training with another batch: as many images in all, and a learning rate that goes with it.
+    """The same training with another batch: as many images in all, and a learning rate that goes with it. Lesson 14.
 
     AdamW's steps have a length of their own, whatever the size of the gradient; so its rate grows with the square
     root of the batch (Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", NeurIPS

@@ -145,7 +145,7 @@ class Plan:
 
 
 def plan(config: ModelConfig, train_config: TrainConfig, steps: int = 3, devices: int | str = "auto") -> Plan:
-    """Measure ``steps`` steps on this machine, as ``ofl.launch`` with the same ``devices`` would run them.
+    """Measure ``steps`` steps on this machine, as ``ofl.launch`` with the same ``devices`` would run them. Lesson 14.
 
     With the data of the recipe where they are on disk, else with synthetic scenes; model and loader are measured
     apart. The run's folder is not touched. What does not fit into the memory is tried again with

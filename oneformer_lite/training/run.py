@@ -19,7 +19,7 @@ OUTPUT = "output.log"
 class Run:
     """The run in ``folder``, whoever started it: :func:`oneformer_lite.launch`, ``train`` or another notebook.
 
-    Everything is read from the folder anew, nothing is kept: many can look at one run.
+    Everything is read from the folder anew, nothing is kept: many can look at one run. Lesson 14.
     """
 
     def __init__(self, folder: str | Path) -> None:

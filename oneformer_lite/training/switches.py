@@ -25,7 +25,7 @@ def apply_switches(model: nn.Module, config: TrainConfig) -> None:
 
 
 def checkpoint_activations(model: nn.Module) -> None:
-    """Keep only the inputs of every repeated block, and compute the rest again in the backward pass.
+    """Keep only the inputs of every repeated block, and compute the rest again in the backward pass. Lesson 14.
 
     A third more computation for a fraction of the memory: Chen et al., "Training Deep Nets with Sublinear Memory
     Cost" (2016). Random numbers are those of the first pass, and BatchNorms collect their statistics only there.
