@@ -1,0 +1,226 @@
+"""Lab 03: one bilinear look, where the looks go, and their weighted sum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..model.deformable_attention import DeformableAttention, sample_by_grid
+from .exercise import Case, Exercise, Mistake
+
+Shapes = list[tuple[int, int]]
+
+# -- 03.1: map [C, h, w], place x and y in 0 to 1 -> [C]
+
+
+def _bilinear(feature_map: Tensor, x: float, y: float) -> Tensor:
+    """The package's sampling of one place by one head from one level."""
+    value = feature_map.flatten(1).T[None, :, None]  # [1, S, 1, C]
+    place = torch.tensor([x, y]).view(1, 1, 1, 1, 1, 2)
+    return sample_by_grid(value, [tuple(feature_map.shape[1:])], place, torch.ones(1, 1, 1, 1, 1))[0, 0]
+
+
+def _cases_bilinear() -> list[Case]:
+    draw = torch.Generator().manual_seed(3)
+    wide = torch.randn(2, 3, 5, generator=draw)
+    return [
+        Case("the centre of a pixel", wide, 0.3, 0.5),
+        Case("between four pixels", wide, 0.45, 0.4),
+        Case("close to the left border", wide, 0.04, 0.6),
+        Case("beyond the corner", wide, 1.05, 1.1),
+        Case("far outside", wide, -2.0, 0.5),
+        Case("one row, large values", 1000 * torch.randn(1, 1, 4, generator=draw), 0.6, 0.3),
+    ]
+
+
+def _mixed(feature_map: Tensor, x: float, y: float, border: bool = False) -> Tensor:
+    """The four pixels around a place in pixels; those outside are zero, or (``border``) the nearest inside."""
+    height, width = feature_map.shape[1:]
+    total = torch.zeros(len(feature_map))
+    for column in (math.floor(x), math.floor(x) + 1):
+        for row in (math.floor(y), math.floor(y) + 1):
+            share = (1 - abs(x - column)) * (1 - abs(y - row))
+            inside = 0 <= column < width and 0 <= row < height
+            if inside or border:
+                total += share * feature_map[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+    return total
+
+
+def _aligned_corners(feature_map: Tensor, x: float, y: float) -> Tensor:
+    height, width = feature_map.shape[1:]
+    return _mixed(feature_map, x * (width - 1), y * (height - 1))
+
+
+def _without_half(feature_map: Tensor, x: float, y: float) -> Tensor:
+    height, width = feature_map.shape[1:]
+    return _mixed(feature_map, x * width, y * height)
+
+
+def _swapped(feature_map: Tensor, x: float, y: float) -> Tensor:
+    return _bilinear(feature_map, y, x)
+
+
+def _repeated_border(feature_map: Tensor, x: float, y: float) -> Tensor:
+    height, width = feature_map.shape[1:]
+    return _mixed(feature_map, x * width - 0.5, y * height - 0.5, border=True)
+
+
+def _nearest(feature_map: Tensor, x: float, y: float) -> Tensor:
+    height, width = feature_map.shape[1:]
+    return _mixed(feature_map, round(x * width - 0.5), round(y * height - 0.5))
+
+
+# -- 03.2: reference [N, 2], offsets [N, M, L, P, 2], shapes -> locations [N, M, L, P, 2]
+
+
+class _Given(nn.Module):
+    """In the place of the layer that predicts offsets: returns those that are given."""
+
+    def __init__(self, offsets: Tensor) -> None:
+        super().__init__()
+        self.offsets = offsets
+
+    def forward(self, query: Tensor) -> Tensor:
+        return self.offsets.flatten(1)[None]
+
+
+def _locations(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
+    """The package's, whose layer predicts these offsets."""
+    _, heads, levels, points, _ = offsets.shape
+    attention = DeformableAttention(heads, heads, levels, points)
+    attention.sampling_offsets = _Given(offsets)
+    with torch.no_grad():
+        return attention.sampling(torch.zeros(1, len(reference), heads), reference, shapes)[0][0]
+
+
+def _cases_locations() -> list[Case]:
+    draw = torch.Generator().manual_seed(4)
+
+    def case(name: str, shapes: Shapes, queries: int, size: float = 2.0) -> Case:
+        offsets = size * torch.randn(queries, 4, len(shapes), 2, 2, generator=draw)
+        return Case(name, torch.rand(queries, 2, generator=draw), offsets, shapes)
+
+    return [
+        case("three square levels", [(4, 4), (8, 8), (16, 16)], 3),
+        case("wide pictures", [(2, 4), (4, 8)], 2),
+        case("one level", [(3, 5)], 4),
+        case("no offset", [(2, 2), (4, 4)], 1, size=0.0),
+        case("far away", [(2, 3), (4, 6)], 1, size=1000.0),
+    ]
+
+
+def _divided(reference: Tensor, offsets: Tensor, size: Tensor) -> Tensor:
+    return reference[:, None, None, None] + offsets / size.view(-1, 1, 2)
+
+
+def _undivided(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
+    return reference[:, None, None, None] + offsets
+
+
+def _height_first(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
+    return _divided(reference, offsets, torch.tensor(shapes))
+
+
+def _by_the_finest(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
+    return _divided(reference, offsets, torch.tensor([shapes[-1][::-1]] * len(shapes)))
+
+
+def _by_gaps(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
+    return _divided(reference, offsets, torch.tensor([(w - 1, h - 1) for h, w in shapes]))
+
+
+# -- 03.3: value [S, M, d], shapes, locations [N, M, L, P, 2], weights [N, M, L, P] -> [N, M d]
+
+
+def _attend(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    return sample_by_grid(value[None], shapes, locations[None], weights[None])[0]
+
+
+def _cases_attend() -> list[Case]:
+    draw = torch.Generator().manual_seed(5)
+
+    def case(name: str, shapes: Shapes, queries: int, heads: int, points: int, reach: float = 0.0) -> Case:
+        length, levels = sum(h * w for h, w in shapes), len(shapes)
+        value = torch.randn(length, heads, 3, generator=draw)
+        places = torch.rand(queries, heads, levels, points, 2, generator=draw) * (1 + 2 * reach) - reach
+        weights = torch.randn(queries, heads, levels * points, generator=draw).softmax(-1)
+        return Case(name, value, shapes, places, weights.unflatten(-1, (levels, points)))
+
+    return [
+        case("one level, one head, one point", [(4, 4)], 3, 1, 1),
+        case("three levels", [(2, 2), (4, 4), (8, 8)], 5, 4, 2),
+        case("wide levels, places outside", [(1, 2), (2, 4), (3, 7)], 4, 2, 4, reach=0.4),
+        case("one query", [(3, 2), (5, 4)], 1, 2, 3),
+    ]
+
+
+def _by_grid(
+    value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor, scaled: bool = True, joined: bool = True, **how
+) -> Tensor:
+    total = 0
+    for level, part in enumerate(value.split([h * w for h, w in shapes])):
+        maps = part.permute(1, 2, 0).unflatten(2, shapes[level])  # [M, d, h, w]
+        grid = locations[:, :, level].transpose(0, 1)  # [M, N, P, 2]
+        looks = F.grid_sample(maps, 2 * grid - 1 if scaled else grid, **({"align_corners": False} | how))
+        total = total + (looks * weights[:, :, level].transpose(0, 1)[:, None]).sum(-1)  # [M, d, N]
+    return total.permute(2, 0, 1).flatten(1) if joined else total.permute(2, 1, 0).flatten(1)
+
+
+def _variant(**how) -> Callable[..., Tensor]:
+    return lambda *args: _by_grid(*args, **how)
+
+
+def _equal_weights(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    return _attend(value, shapes, locations, torch.full_like(weights, 1 / (weights.shape[2] * weights.shape[3])))
+
+
+def _levels_reversed(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    return _attend(value, shapes[::-1], locations, weights)
+
+
+EXERCISES = (
+    Exercise(
+        id="03.1",
+        reference=_bilinear,
+        cases=_cases_bilinear,
+        mistakes=(
+            Mistake("0 and 1 are the borders, not the outermost centres: x * w - 0.5, not x * (w - 1)",
+                    _aligned_corners),
+            Mistake("half a pixel is missing: the centre of the first pixel is at 0.5 / w, so subtract 0.5",
+                    _without_half),
+            Mistake("x counts columns (the last axis), y rows", _swapped),
+            Mistake("pixels outside count as zero; yours repeats the border", _repeated_border),
+            Mistake("that is the nearest pixel alone: mix the four around the place", _nearest),
+        ),
+    ),
+    Exercise(
+        id="03.2",
+        reference=_locations,
+        cases=_cases_locations,
+        mistakes=(
+            Mistake("offsets are pixels, places are shares: divide by the size of the level", _undivided),
+            Mistake("offsets are (x, y), shapes are (height, width): x is divided by the width", _height_first),
+            Mistake("each level has its own size; yours divides by the finest level's on all of them", _by_the_finest),
+            Mistake("w pixels are w steps wide, border to border: divide by w, not w - 1", _by_gaps),
+        ),
+    ),
+    Exercise(
+        id="03.3",
+        reference=_attend,
+        cases=_cases_attend,
+        mistakes=(
+            Mistake("grid_sample counts from -1 to 1: give it 2 * places - 1", _variant(scaled=False)),
+            Mistake("places are shares of the width, border to border: align_corners=False",
+                    _variant(align_corners=True)),
+            Mistake("outside a level the value is zero: leave padding_mode alone", _variant(padding_mode="border")),
+            Mistake("the looks do not count alike: multiply by the weights before you add", _equal_weights),
+            Mistake("C channels are M heads of d: the head comes first in the last axis", _variant(joined=False)),
+            Mistake("the row of positions is cut in the wrong order: the levels stand as in `shapes`",
+                    _levels_reversed),
+        ),
+    ),
+)  # fmt: skip
