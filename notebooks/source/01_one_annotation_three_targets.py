@@ -466,8 +466,8 @@ def swap(sample):
     return sample.replace(segment_map=decode_ids(encode_ids(sample.segment_map)[..., ::-1]))
 
 # %% [markdown]
-# The wound: not one target is left. The model would be told that *no object* is always right, its class loss would
-# sink nicely, and no picture would ever show a segment.
+# The wound: not one target is left. The model would be told that *no object* is always right (lesson 09 tells what
+# its losses say then).
 
 # %%
 swapped = Broken(dataset, swap)
@@ -476,8 +476,8 @@ for task in mine:
     print(f"{task:<9} G = {len(ofl.data.targets_for(swapped[2], task))}")
 
 # %% [markdown]
-# Two guards name it. The reader compares the ids that are drawn with those that are listed; and `ofl.doctor`
-# examines any data set:
+# Two guards name it: `ofl.doctor` examines any data set, and the package's reader compares the ids that are drawn
+# with those that are listed:
 
 # %%
 from oneformer_lite.data.segment_ids import check_ids
@@ -486,7 +486,17 @@ try:
     check_ids(swapped[2].segment_map, [s.id for s in swapped[2].segments], "picture 3")
 except ofl.errors.DataError as error:
     print(error)
-ofl.doctor(dataset=swapped).faults[0]
+
+# %% [markdown]
+# And the doctor, with its cure:
+
+# %%
+def tell(diagnosis):
+    for fault in diagnosis.faults:
+        print(f"{fault.check}: {fault.evidence}\n-> {fault.cure}")
+
+
+tell(ofl.doctor(dataset=swapped))
 
 # %% [markdown]
 # ## Break it: classes off by one
@@ -506,11 +516,11 @@ pictures = [ofl.render.render_truth(s, scale=2) for s in (small, shift(small))]
 Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["annotated", "read with +1"]))
 
 # %% [markdown]
-# A model trained so learns to call a tree a dog, and its losses look healthy. The doctor sees a class that does not
-# exist:
+# A model trained on this learns to call a tree a dog, as easily as it would learn the right names. The doctor sees a
+# class that does not exist:
 
 # %%
-ofl.doctor(dataset=Broken(dataset, shift)).faults[0]
+tell(ofl.doctor(dataset=Broken(dataset, shift)))
 
 # %% [markdown]
 # If no picture shows the last class, the numbers alone look innocent. Then only a trained model can tell. Here it
@@ -526,7 +536,7 @@ class Dry(list):
 
 
 print("data alone:", ofl.doctor(dataset=Broken(Dry(dry), shift)).summary())
-ofl.doctor(model, Broken(Dry(dry), shift)).faults
+tell(ofl.doctor(model, Broken(Dry(dry), shift)))
 
 # %% [markdown]
 # ## In the package

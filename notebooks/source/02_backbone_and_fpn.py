@@ -22,6 +22,10 @@ from oneformer_lite.render.features import paint_components
 from PIL import Image
 from torch import nn
 
+# %% [markdown]
+# The carried scene, at the size that the model was trained with, goes through the backbone:
+
+# %%
 model = ofl.from_pretrained("toytown")
 sample = ofl.data.Toytown("val", size=128)[13]
 image = ofl.data.normalise(sample.image)[None]  # [1, 3, 128, 128]
@@ -29,7 +33,7 @@ with torch.no_grad():
     features = model.backbone(image)  # finest first
 
 # %% [markdown]
-# The four maps of the carried scene. A map has many channels; the three directions in which it varies most (its
+# Out come four maps. A map has many channels; the three directions in which it varies most (its
 # principal components) become a colour. Equal colours mean: the network finds these places alike.
 
 # %%
@@ -172,14 +176,17 @@ print([receptive_field([(3, 2)] * n) for n in (2, 3, 4, 5)])
 
 # %%
 def seen_by(network, image, level, place):
-    """How strongly each pixel moves the position of a map that lies over `place` (row, column): float [H, W]"""
+    """float [H, W]: how strongly each pixel moves the position that lies over `place` (row, column)"""
     image = image.clone().requires_grad_()
     feature = network(image)[level]  # [1, C, h, w]
     row, column = (p * side // 128 for p, side in zip(place, feature.shape[-2:]))
     feature[0, :, row, column].abs().sum().backward()
     return image.grad[0].abs().sum(0)
 
+# %% [markdown]
+# First our tiny backbone, in the middle of the picture:
 
+# %%
 for level, stride in enumerate((4, 8, 16, 32)):
     gradient = seen_by(tiny, image, level, (64, 64))
     print(f"stride {stride:>2}: {int((gradient > 0).any(1).sum())} rows of pixels")
@@ -193,20 +200,23 @@ rows, columns = np.nonzero(sample.segment_map == car.id)
 place = int(rows.mean()), int(columns.mean())
 gradients = [seen_by(model.backbone, image, level, place) for level in range(4)]
 
+# %% [markdown]
+# Where there is gradient, let there be light:
+
+# %%
 figure, axes = plt.subplots(1, 4, figsize=(10, 3), layout="constrained")
 for axis, gradient, stride in zip(axes, gradients, (4, 8, 16, 32)):
     smooth = F.avg_pool2d(gradient[None, None], 7, stride=1, padding=3)[0, 0]
     light = (smooth / smooth.quantile(0.98)).clamp(max=1).sqrt()[..., None].numpy()
     axis.imshow((sample.image * (0.2 + 0.8 * light)).astype(np.uint8))
     corner = [p // stride * stride - 0.5 for p in place]
-    axis.add_patch(plt.Rectangle(corner[::-1], stride, stride, fill=False, edgecolor="#e69f00", linewidth=1.5))
+    axis.add_patch(plt.Rectangle(corner[::-1], stride, stride, fill=False, edgecolor="#e69f00"))
     axis.set(title=f"stride {stride}", xticks=(0, 64, 127), yticks=(0, 64, 127), xlabel="pixels")
 plt.show()
 
 # %% [markdown]
 # Light: what one position (orange) sees, by the strength of its gradient (smoothed, square root). At stride 4 it sees
-# a bit of bodywork; at stride 32 the whole street. In numbers: how many rows have any gradient, and how far one must
-# go from the middle to have half of it.
+# a bit of bodywork; at stride 32 the whole street. How far must one go from the middle to have half of the gradient?
 
 # %%
 def reach(gradient, place):
@@ -217,7 +227,10 @@ def reach(gradient, place):
         if part >= gradient.sum() / 2:
             return r
 
+# %% [markdown]
+# That, and how many rows of pixels have any gradient at all:
 
+# %%
 for gradient, stride in zip(gradients, (4, 8, 16, 32)):
     touched = int((gradient > 0).any(1).sum())
     print(f"stride {stride:>2}: {touched:>3} of 128 rows touched, half within {reach(gradient, place)} pixels")
@@ -264,12 +277,17 @@ def enlarge_twice(coarse):
     return fine
 
 # %% [markdown]
-# PyTorch does the same at once. To see the difference to the simpler *nearest* mode, enlarge one small map:
+# PyTorch does the same at once:
 
 # %%
 coarse = features[2]  # [1, 112, 8, 8]
 fast = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
 print("equal:", torch.allclose(enlarge_twice(coarse[0]), fast[0], atol=1e-4))
+
+# %% [markdown]
+# The simpler mode is *nearest*. Here is the length of the feature vector at each position, before and after:
+
+# %%
 modes = {"8 x 8": coarse, "nearest": F.interpolate(coarse, scale_factor=2), "bilinear": fast}
 figure, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained")
 for axis, (name, values) in zip(axes, modes.items()):
@@ -278,8 +296,7 @@ for axis, (name, values) in zip(axes, modes.items()):
 plt.show()
 
 # %% [markdown]
-# The length of the feature vector at each position. *Nearest* copies blocks, *bilinear* goes smoothly from one
-# position to the next.
+# *Nearest* copies blocks, *bilinear* goes smoothly from one position to the next.
 #
 # After each convolution comes a **GroupNorm**: the channels of one picture are split into 32 groups, and each group
 # is brought to mean 0 and deviation 1. It needs no batch.
@@ -456,7 +473,10 @@ def multiply_adds(network, image, *inputs):
         hook.remove()
     return counts
 
+# %% [markdown]
+# Backbone and pure FPN (C = 96) for our picture:
 
+# %%
 of_backbone, of_fpn = multiply_adds(model.backbone, image), multiply_adds(package, image, features)
 for stride in (2, 4, 8, 16, 32):
     print(f"stride {stride:>2}: backbone {of_backbone[stride] / 1e6:>5.1f} million, FPN {of_fpn[stride] / 1e6:>6.1f}")
