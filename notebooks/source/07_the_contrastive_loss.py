@@ -261,6 +261,9 @@ loss = contrastive_loss(alone, texts[:1], start)
 loss.backward()
 print("loss", loss.item(), " largest gradient", alone.grad.abs().max().item())
 
+# %% [markdown]
+# The warning:
+
 # %%
 single = ofl.data.collate([(samples[0], "panoptic")])
 with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
