@@ -51,7 +51,7 @@ class Segment:
 
 @dataclass
 class Prediction:
-    """What the model says of one picture under one task.
+    """What the model says of one picture under one task. Lesson 15.
 
     panoptic: ``segment_map`` int32 [H, W], 0 = void. semantic: ``label_map`` int64 [H, W].
     instance: ``masks`` bool [n, H, W] with ``scores`` and ``class_ids`` [n]. ``segments`` lists what

@@ -168,7 +168,7 @@ class ModelConfig:
         return self.num_queries - self.text_context
 
     def inference_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width at which a picture of this size is segmented.
+        """Height and width at which a picture of this size is segmented. Lesson 15.
 
         detectron2's rule (``ResizeShortestEdge``) in its order of operations, which decides roundings.
         """

@@ -20,7 +20,7 @@ _TEXT_MAPPER = "text_mapper."
 
 @torch.no_grad()
 def start_from(model: OneFormer, source: str) -> list[str]:
-    """Give ``model`` the weights of ``source``, whatever :func:`oneformer_lite.from_pretrained` reads.
+    """Give ``model`` the weights of ``source``, whatever :func:`oneformer_lite.from_pretrained` reads. Lesson 15.
 
     Classes are found again by their names. Returns in words what stays new, with random weights: the rows of the class
     head for classes that ``source`` does not know, and the text mapper where it holds none. Raises

@@ -23,7 +23,7 @@ MODEL_TYPE = "oneformer_lite"
 
 
 def save_pretrained(model: OneFormer, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
-    """Write the model's configuration and weights; they load back bit-equal.
+    """Write the model's configuration and weights; they load back bit-equal. Lesson 15.
 
     ``dtype`` (say ``torch.float16``) stores floating-point weights in another precision, at half the
     size; loading turns them back into float32.
@@ -53,7 +53,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def from_folder(folder: str | Path) -> OneFormer:
-    """The model saved in ``folder``, in evaluation mode."""
+    """The model saved in ``folder``, in evaluation mode. Lesson 15."""
     folder = Path(folder)
     return build(read_config(folder), read_tensors(folder / WEIGHTS), str(folder))
 

@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 
 def from_pretrained(source: str | Path, config: ModelConfig | None = None) -> OneFormer:
-    """A trained model, in evaluation mode.
+    """A trained model, in evaluation mode. Lesson 15.
 
     ``source`` is one of
 

@@ -133,7 +133,7 @@ def from_huggingface_state(state: State, content: dict, processor: dict, source:
 
 
 def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
-    """Write the model so that ``OneFormerForUniversalSegmentation.from_pretrained(folder)`` reads all of it.
+    """Write the model so that ``OneFormerForUniversalSegmentation.from_pretrained(folder)`` reads all of it. Lesson 15.
 
     The text mapper is written where there is one of transformers' sizes; it reads it only with
     ``is_training=True``. Raises :class:`ConfigError` for what transformers' OneFormer cannot express.

@@ -48,7 +48,7 @@ def reverse(table: Table) -> Table:
 def rename(state: State, table: Table) -> State:
     """``state`` under the names of the table's right side; a name that no row fits stays as it is.
 
-    Raises :class:`CheckpointError` when two tensors get the same name, or thirds do not make a whole.
+    Lesson 15. Raises :class:`CheckpointError` when two tensors get the same name, or thirds do not make a whole.
     """
     rows = [
         (_pattern(name), third, left, right)
