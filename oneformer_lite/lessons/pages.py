@@ -23,14 +23,14 @@ def write_pages(lessons: Sequence[Lesson], out: Path) -> Path:
     :class:`OneFormerLiteError` says how many did.
     """
     failed = []
+    linked = [lesson for lesson in _neighbours(lessons) if lesson in lessons or (out / f"{lesson.name}.html").exists()]
     for lesson in lessons:
         try:
-            _write(out / f"{lesson.name}.html", lesson_page(lesson))
+            _write(out / f"{lesson.name}.html", lesson_page(lesson, linked))
         except LessonFailed as error:
             failed.append(lesson)
             print(f"oneformer-lite: {error}", file=sys.stderr)
-    listed = [lesson for lesson in _neighbours(lessons) if (out / f"{lesson.name}.html").exists()]
-    if listed:
+    if listed := [lesson for lesson in linked if (out / f"{lesson.name}.html").exists()]:
         _write(out / INDEX, index_page(listed))
     if failed:
         raise OneFormerLiteError(
@@ -39,21 +39,20 @@ def write_pages(lessons: Sequence[Lesson], out: Path) -> Path:
     return out / INDEX
 
 
-def lesson_page(lesson: Lesson) -> str:
-    """Run one lesson, with a progress bar of its code cells, and give its page."""
+def lesson_page(lesson: Lesson, linked: Sequence[Lesson]) -> str:
+    """Run one lesson, with a progress bar of its code cells, and give its page; it links to those of ``linked``."""
     from markupsafe import Markup
 
     with _progress(lesson) as bar:
         notebook = executed(lesson.path, bar.update)
-    every = _neighbours([lesson])
-    place = [other.name for other in every].index(lesson.name)
+    place = linked.index(lesson)
     return fill(
         "lesson.html",
         lesson=lesson,
-        before=every[place - 1] if place else None,
-        after=every[place + 1] if place + 1 < len(every) else None,
+        before=linked[place - 1] if place else None,
+        after=linked[place + 1] if place + 1 < len(linked) else None,
         style=Markup(read("lesson.css") + code_style()),
-        cells=Markup(cells_html(notebook, lesson.path.parent, [other.name for other in every])),
+        cells=Markup(cells_html(notebook, lesson.path.parent, [other.name for other in linked])),
     )
 
 

@@ -157,7 +157,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "01_looks.html").write_text("old")
 
-    def stopped(lesson):
+    def stopped(lesson, linked):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pages, "lesson_page", stopped)
