@@ -87,3 +87,12 @@ def test_lesson_lists_what_it_builds_and_sums_up_in_three_lines(target):
     assert text.index("## In the package") < text.index("## Summary") < text.index("**Ask yourself**")
     summary = text[text.index("## Summary") : text.index("**Ask yourself**")]
     assert len(re.findall(r"^\* ", summary, re.MULTILINE)) == 3
+
+
+def test_readme_lists_every_lesson_and_lab():
+    readme = (NOTEBOOKS.parent / "README.md").read_text()
+    rows = re.findall(r"^\| (\d\d) \| \[(.+?)\]\(notebooks/(.+?)\) \| (.+?) \| (.*?) ?\|$", readme, re.MULTILINE)
+    titles = {name(path): re.search(r"^# (.+)$", words(committed(path)), re.MULTILINE)[1] for path in LESSONS}
+    assert {path.removesuffix(".ipynb"): f"{number} · {title}" for number, title, path, _, _ in rows} == titles
+    linked = [path for *_, links in rows for path in re.findall(r"\(notebooks/(.+?)\.ipynb\)", links)]
+    assert linked == sorted(map(name, LABS), key=lambda lab: (lab.split("/")[-1], lab))
