@@ -438,12 +438,12 @@ with torch.device("meta"):
 
 
 def millions(module):
-    return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} million"
+    return sum(p.numel() for p in module.parameters()) / 1e6
 
 
 for name, m in (("Toytown", model), ("COCO, ResNet-50", published)):
-    table = millions(m.text_mapper.encoder.token_embedding)
-    print(f"{name}: {millions(m)}, text mapper {millions(m.text_mapper)}, token table {table}")
+    whole, text, table = map(millions, (m, m.text_mapper, m.text_mapper.encoder.token_embedding))
+    print(f"{name}: {whole:.2f} million, text mapper {text:.2f} (table {table:.2f}), without it {whole - text:.2f}")
 
 # %% [markdown]
 # The paper reports 47 million parameters for the ResNet-50 model: it counts what is left at inference.

@@ -213,9 +213,9 @@ x = steps["cross-attention"] = layer.norm2(x + update)
 print(f"mean cosine of two rows: {likeness(x):.2f}")
 
 # %% [markdown]
-# Where did they look? Eight queries, the mean over their heads; the redder, the more looked at. They will become
-# road, grass, building, sidewalk, car, dog, ball and sign. Do not expect masks: each takes from here a mean of
-# *places*, not of what is seen there.
+# Where did they look? Eight queries, the mean over their heads; the redder, the more looked at. What comes of
+# it, before the decoder: road, grass, building, sidewalk, car, dog, ball, sign. Do not expect masks: each takes
+# from here a mean of *places*, not of what is seen there.
 
 # %%
 figure, all_axes = plt.subplots(1, 8, figsize=(10.5, 1.65), layout="constrained")
@@ -306,8 +306,8 @@ print("equal:", torch.allclose(mine, two(token[None], positions, mask_features)[
 
 # %% [markdown]
 # Is the package equal to the published model? `tests/model/test_query.py` gives its weights to the query
-# transformer of `transformers` and finds the same queries to 12 digits; `tests/weights/
-# test_against_transformers.py` does so for whole models.
+# transformer of `transformers` and finds the same queries to 12 digits;
+# `tests/weights/test_against_transformers.py` does so for whole models.
 #
 # ## Three tasks
 #
@@ -384,8 +384,9 @@ inspector = QueryInspector(model, scenes[SCENE])
 inspector.set(layer=0, query=12)
 
 # %% [markdown]
-# The same query under the three tasks. The road keeps its query when it is asked for; under *instance* the query
-# has nothing to say.
+# The strip at the bottom is its life in the decoder, which may give a query another job: this one ends as the dog
+# (lesson 10). The same query, still before the decoder, under the three tasks; under *instance* it has nothing to
+# say.
 
 # %%
 for task in tasks:
@@ -479,7 +480,7 @@ for task in tasks:
 # ## Summary
 #
 # * Q - 1 copies of the task token become queries by looking at the picture; the token joins them as the last.
-# * Only the query positions tell the copies apart, and only in the cross-attention of the first layer.
+# * Only the query positions tell the copies apart, and first in the cross-attention, not in the self-attention.
 # * The token moves all queries: the same picture gives other queries for another task.
 #
 # **Ask yourself**

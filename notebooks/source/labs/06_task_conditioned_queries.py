@@ -52,11 +52,15 @@ def sine_positions(h, w, C):
 labs.check("06.1", sine_positions)
 
 # %% [markdown]
-# From here on `sine_positions` is yours if it passed, and the reference if not. Six channels of the map of a 24 x 32
-# picture of features:
+# From here on `sine_positions` is yours if it passed, and the reference if not.
 
 # %%
 sine_positions = labs.use("06.1", sine_positions)
+
+# %% [markdown]
+# Six channels, for a feature map of 24 x 32 places:
+
+# %%
 channels = (0, 1, 4, 48, 49, 52)
 figure, all_axes = plt.subplots(1, 6, figsize=(10.5, 1.8), layout="constrained")
 for axes, channel in zip(all_axes, channels):
@@ -91,10 +95,15 @@ def task_queries(token, positions, look):
 labs.check("06.2", task_queries)
 
 # %% [markdown]
-# With the trained layer as `look` these are the model's own object queries:
+# Yours, or the reference:
 
 # %%
 task_queries = labs.use("06.2", task_queries)
+
+# %% [markdown]
+# With the trained layer as `look` these are the model's own object queries:
+
+# %%
 transformer = model.query_transformer
 mask_features = trace["pixel_decoder.mask_features"]
 features = transformer.feature_projection(mask_features).flatten(2).mT  # [B, S, C]
@@ -137,11 +146,16 @@ def look_at_picture(queries, names, features, places):
 labs.check("06.3", look_at_picture)
 
 # %% [markdown]
+# Yours, or the reference:
+
+# %%
+look_at_picture = labs.use("06.3", look_at_picture)
+
+# %% [markdown]
 # A name can be an address. Give four equal queries (zeros) the addresses of four places for names, and a picture
 # without features: each query looks where its name says.
 
 # %%
-look_at_picture = labs.use("06.3", look_at_picture)
 places = sine_positions(24, 32, 96)
 targets = [(4, 4), (4, 27), (12, 16), (20, 8)]  # row, column
 names = 5 * torch.stack([places[:, row, column] for row, column in targets])
