@@ -518,6 +518,10 @@ for side in (64, 96, 160):
     print(f"{side:>3} pixels: backbone {cost:>4.0f} million, PQ {round(quality, -1):.0f} (to the nearest 10)")
 
 # %% [markdown]
+# The first step is worth twenty points, the second, dearer one, ten: large things are found early, small ones need
+# pixels.
+
+# %% [markdown]
 # ## Where is this proved?
 #
 # * `tests/model/test_backbone_parity.py`: Swin, ConvNeXt and ResNet give the four maps of `transformers`' networks;
