@@ -59,7 +59,7 @@ large = torch.stack([torch.stack([look(tiny, x, y) for x in places.tolist()]) fo
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.8), layout="constrained")
 for axis, picture, title in zip(axes, (tiny.permute(1, 2, 0), large), ("16 x 16 pixels", "48 x 48 looks")):
     axis.imshow(picture.clamp(0, 1))
-    axis.set(title=title, xlabel="column", ylabel="row")
+    axis.set(title=title, xlabel="column", ylabel="row", xticks=(), yticks=())
 plt.show()
 
 # %% [markdown]
@@ -97,12 +97,12 @@ direction = torch.stack([angle.cos(), angle.sin()], -1)
 direction = direction / direction.abs().amax(-1, keepdim=True)
 offsets = direction[:, None, None] * torch.arange(1, 5)[:, None]  # [M, 1, P, 2]
 where = locations(torch.tensor([[0.28, 0.63]]), offsets.expand(-1, 3, -1, -1)[None], [(4, 4), (8, 8), (16, 16)])
-figure, axis = plt.subplots(figsize=(5.5, 5), layout="constrained")
+figure, axis = plt.subplots(figsize=(6.5, 5), layout="constrained")
 axis.imshow(sample.image, extent=(0, 1, 1, 0))
 for level, (stride, color, mark) in enumerate(((32, "#D55E00", "^"), (16, "#F0E442", "s"), (8, "#56B4E9", "o"))):
     axis.scatter(*where[0, :, level].flatten(0, 1).T, c=color, marker=mark, edgecolors="black", label=f"stride {stride}")
 axis.set(xlabel="x", ylabel="y", title="32 looks on each level")
-axis.legend(loc="lower right")
+axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]

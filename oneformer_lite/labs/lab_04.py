@@ -1,0 +1,248 @@
+"""Lab 04: byte-pair encoding step by step, the 77 places, the task token."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..model.layers import MLP
+from ..model.tokenizer import encode, split_word, tokenize, vocabulary
+from .exercise import Case, Exercise, Mistake
+
+Pair = tuple[str, str]
+Layers = list[tuple[Tensor, Tensor]]  # weight and bias of each
+_FIRST, _LAST = 49406, 49407  # the ids of the start and the end piece
+
+# -- 04.1: pieces of a word, {pair: rank} -> the pair to join, or None
+
+
+def _best_pair(parts: tuple[str, ...], rank: dict[Pair, int]) -> Pair | None:
+    """One step of the package's ``split_word``."""
+    known = [pair for pair in pairwise(parts) if pair in rank]
+    return min(known, key=rank.get, default=None)
+
+
+def _cases_best_pair() -> list[Case]:
+    rank = {("t", "h"): 1, ("a", "n"): 2, ("n", "o"): 3, ("p", "a"): 4, ("th", "a"): 7, ("an", "d</w>"): 5}
+    return [
+        Case("several are known", ("p", "a", "n", "o"), rank),
+        Case("the best stands last", ("n", "o", "p", "a", "n"), rank),
+        Case("a pair occurs twice", ("p", "a", "t", "h", "p", "a"), rank),
+        Case("longer pieces", ("th", "a", "n", "o", "p", "a"), rank),
+        Case("none is known", ("x", "y", "z</w>"), rank),
+        Case("a single piece", ("a</w>",), rank),
+    ]
+
+
+def _first_known(parts: tuple[str, ...], rank: dict[Pair, int]) -> Pair | None:
+    return next((pair for pair in pairwise(parts) if pair in rank), None)
+
+
+def _worst(parts: tuple[str, ...], rank: dict[Pair, int]) -> Pair | None:
+    return max((pair for pair in pairwise(parts) if pair in rank), key=rank.get, default=None)
+
+
+def _most_frequent(parts: tuple[str, ...], rank: dict[Pair, int]) -> Pair | None:
+    counts = Counter(pair for pair in pairwise(parts) if pair in rank)
+    return counts.most_common(1)[0][0] if counts and counts.most_common(1)[0][1] > 1 else _best_pair(parts, rank)
+
+
+def _unknown_too(parts: tuple[str, ...], rank: dict[Pair, int]) -> Pair | None:
+    return min(pairwise(parts), key=lambda pair: rank.get(pair, len(rank) + 10), default=None)
+
+
+# -- 04.2: a word in byte letters -> its pieces
+
+
+def _split(word: str) -> list[str]:
+    return list(split_word(word))
+
+
+def _cases_split() -> list[Case]:
+    words = {
+        "two pieces": "panoptic", "one piece": "instance", "several": "unsegmentable", "a single letter": "a",
+        "an emoji": "ðŁĲ¶", "a made-up word": "toytowning",
+    }  # fmt: skip
+    return [Case(name, word) for name, word in words.items()]
+
+
+def _join(parts: list[str], pair: Pair) -> list[str]:
+    joined: list[str] = []
+    for part in parts:
+        if joined and (joined[-1], part) == pair:
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return joined
+
+
+def _replayed(word: str, end: str = "</w>", choose: Callable = _best_pair, rounds: int = 99) -> list[str]:
+    rank, parts = vocabulary()[1], [*word[:-1], word[-1] + end]
+    for _ in range(rounds):
+        pair = choose(tuple(parts), rank)
+        if pair is None:
+            break
+        parts = _join(parts, pair)
+    return parts
+
+
+def _longest_first(word: str) -> list[str]:
+    """From the left, always the longest piece that the vocabulary has."""
+    ids, rest, parts = vocabulary()[0], word, []
+    while rest:
+        ends = [rest + "</w>", *(rest[:n] for n in range(len(rest) - 1, 0, -1))]
+        part = next(p for p in ends if p in ids)
+        parts.append(part)
+        rest = rest[len(part.removesuffix("</w>")) :]
+    return parts
+
+
+# -- 04.3: text, length -> ids
+
+
+def _places(text: str, length: int) -> list[int]:
+    return tokenize([text], length)[0].tolist()
+
+
+def _cases_places() -> list[Case]:
+    return [
+        Case("a task", "the task is panoptic", 77),
+        Case("no word", "", 8),
+        Case("just fits", "a photo with a car", 7),
+        Case("too long", "a photo with a very long train", 6),
+        Case("far too long", "very " * 100, 77),
+    ]
+
+
+def _written(text: str, length: int, start: bool = True, closed: bool = True, fill: int = 0) -> list[int]:
+    ids = [_FIRST] * start + [*encode(text), _LAST]
+    if len(ids) > length:
+        ids = [*ids[: length - 1], _LAST] if closed else ids[:length]
+    return ids + [fill] * (length - len(ids))
+
+
+def _uncut(text: str, length: int) -> list[int]:
+    ids = [_FIRST, *encode(text), _LAST]
+    return ids + [0] * (length - len(ids))
+
+
+def _end_at_the_end(text: str, length: int) -> list[int]:
+    ids = [_FIRST, *encode(text)][: length - 1]
+    return [*ids, *[0] * (length - 1 - len(ids)), _LAST]
+
+
+# -- 04.4: ids [B, length], layers, scale [C], shift [C] -> tokens [B, C]
+
+
+def _token(ids: Tensor, layers: Layers, scale: Tensor, shift: Tensor) -> Tensor:
+    """The package's MLP with these weights, and PyTorch's LayerNorm."""
+    return F.layer_norm(_raw(ids.float(), layers), scale.shape, scale, shift)
+
+
+@torch.no_grad()
+def _raw(x: Tensor, layers: Layers) -> Tensor:
+    (weight, _), (second, _) = layers
+    mlp = MLP(weight.shape[1], len(weight), len(second), num_layers=2)
+    for layer, (weight, bias) in zip(mlp.layers, layers):
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return mlp(x)
+
+
+def _cases_token() -> list[Case]:
+    draw = torch.Generator().manual_seed(6)
+
+    def case(name: str, texts: list[str], channels: int, length: int = 77) -> Case:
+        sizes = [(channels, length), (channels, channels)]
+        layers = [(torch.randn(n, m, generator=draw) / m**0.5, torch.randn(n, generator=draw)) for n, m in sizes]
+        scale, shift = torch.rand(channels, generator=draw) + 0.5, torch.randn(channels, generator=draw)
+        return Case(name, tokenize(texts, length), layers, scale, shift)
+
+    return [
+        case("the three tasks", [f"the task is {task}" for task in ("panoptic", "instance", "semantic")], 16),
+        case("one sentence", ["the task is panoptic"], 8),
+        case("short length", ["panoptic", "a", ""], 12, length=5),
+        case("a full sentence", ["very " * 80, "the task is instance"], 8),
+    ]
+
+
+def _without_relu(ids: Tensor, layers: Layers, scale: Tensor, shift: Tensor) -> Tensor:
+    (first, a), (second, b) = layers
+    return F.layer_norm(F.linear(F.linear(ids.float(), first, a), second, b), scale.shape, scale, shift)
+
+
+def _relu_at_the_end(ids: Tensor, layers: Layers, scale: Tensor, shift: Tensor) -> Tensor:
+    return F.layer_norm(F.relu(_raw(ids.float(), layers)), scale.shape, scale, shift)
+
+
+def _unbiased(ids: Tensor, layers: Layers, scale: Tensor, shift: Tensor) -> Tensor:
+    raw = _raw(ids.float(), layers)
+    return (raw - raw.mean(-1, keepdim=True)) / raw.std(-1, keepdim=True) * scale + shift
+
+
+def _over_the_batch(ids: Tensor, layers: Layers, scale: Tensor, shift: Tensor) -> Tensor:
+    raw = _raw(ids.float(), layers)
+    return (raw - raw.mean(0)) / (raw.var(0, correction=0) + 1e-5).sqrt() * scale + shift
+
+
+EXERCISES = (
+    Exercise(
+        id="04.1",
+        reference=_best_pair,
+        cases=_cases_best_pair,
+        mistakes=(
+            Mistake("that is the first known pair from the left: take the one of lowest rank", _first_known),
+            Mistake("the lowest rank is the best: it was learned first", _worst),
+            Mistake("counting pairs is how the table was learned; here only the rank decides", _most_frequent),
+            Mistake("where no pair is in the table there is nothing to join: return None", _unknown_too),
+        ),
+    ),
+    Exercise(
+        id="04.2",
+        reference=_split,
+        cases=_cases_split,
+        mistakes=(
+            Mistake("the last letter carries the end of the word: word[-1] + '</w>'", lambda w: _replayed(w, end="")),
+            Mistake("join again and again, until no known pair is left", lambda w: _replayed(w, rounds=1)),
+            Mistake("not from left to right: the pair of the best rank first",
+                    lambda w: _replayed(w, choose=_first_known)),
+            Mistake("the longest piece from the left is another algorithm (WordPiece): replay the merges by rank",
+                    _longest_first),
+        ),
+    ),
+    Exercise(
+        id="04.3",
+        reference=_places,
+        cases=_cases_places,
+        mistakes=(
+            Mistake("the start piece comes first", lambda t, n: _written(t, n, start=False)),
+            Mistake("what is cut must still be closed: the last id is the end piece",
+                    lambda t, n: _written(t, n, closed=False)),
+            Mistake("the empty places are 0, not the end piece", lambda t, n: _written(t, n, fill=_LAST)),
+            Mistake("the network takes no more than `length` ids: cut what is too long", _uncut),
+            Mistake("the end piece follows the last word; the zeros come after it", _end_at_the_end),
+        ),
+    ),
+    Exercise(
+        id="04.4",
+        reference=_token,
+        cases=_cases_token,
+        tolerance=1e-3,
+        mistakes=(
+            Mistake("the LayerNorm is missing: a token of some thousands drowns everything after it",
+                    lambda ids, layers, scale, shift: _raw(ids.float(), layers)),
+            Mistake("between the two layers stands a ReLU: without it they are one linear layer", _without_relu),
+            Mistake("no ReLU after the last layer: a token may be negative", _relu_at_the_end),
+            Mistake("after the division come the learned scale and shift of each channel",
+                    lambda ids, layers, scale, shift: F.layer_norm(_raw(ids.float(), layers), scale.shape)),
+            Mistake("LayerNorm divides by the root of the mean square (correction=0), torch.std by n - 1", _unbiased),
+            Mistake("LayerNorm looks at one token's channels (dim=-1), not at a channel over the batch",
+                    _over_the_batch),
+        ),
+    ),
+)  # fmt: skip
