@@ -446,7 +446,8 @@ inspector = LossInspector(model, [(sample, "panoptic"), (other, "panoptic")])
 inspector
 
 # %% [markdown]
-# The points of one segment, dark where they are dear. Nearly all the loss lies along the outline.
+# Each segment has the colour of what it costs: pale is cheap, dark is dear. Now the points of one segment; nearly all
+# of its loss lies along the outline.
 
 # %%
 inspector.set(loss="mask", layer=6, image=0, segment=g)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 10 · The masked-attention decoder
 #
-# Lesson 06 left us with 32 queries. They know the task, and have hardly seen the picture.
+# Lesson 06 left us with 32 queries. They know the task, and have seen the picture once, as a whole.
 #
 # **How does a query come to know its object?**
 #
@@ -135,8 +135,8 @@ nothing = torch.tensor([float("-inf"), float("-inf")])  # every place is forbidd
 print(nothing.softmax(0))
 
 # %% [markdown]
-# **The rescue**: a query that may look nowhere may look everywhere. One line, and it decides whether the model
-# can be trained at all.
+# **The rescue**: a query that may look nowhere may look everywhere. One line; what happens without it is seen under
+# *Break it*.
 
 # %%
 def attention_region(mask_logits, size):
@@ -381,8 +381,9 @@ ours.load_state_dict(model.decoder.state_dict())
 with torch.no_grad():
     predictions = ours(queries, positions, maps, mask_features)
 for i, (class_logits, mask_logits) in enumerate(predictions):
-    same = torch.allclose(class_logits, trace[f"prediction{i}.class_logits"], atol=1e-3)
-    print(f"after {i}: classes {same},", "masks", torch.allclose(mask_logits, trace[f"prediction{i}.mask_logits"], atol=1e-3))
+    classes, masks = (trace[f"prediction{i}.{name}_logits"] for name in ("class", "mask"))
+    same = [torch.allclose(a, b, atol=1e-3) for a, b in ((class_logits, classes), (mask_logits, masks))]
+    print(f"after layer {i}: classes {same[0]}, masks {same[1]}")
 
 # %% [markdown]
 # Where the three looked, layer by layer. Orange: attention (mean of the heads). White line: the region; without a
@@ -460,7 +461,7 @@ for name in ("sign", "ball", "car", "sky"):
 
 # %% [markdown]
 # They hand the objects round. Targets are matched anew for every prediction, so nothing asks a query to keep what
-# it has; only that, after each layer, *somebody* has it. Large models do this less, small ones like ours a lot.
+# it has; only that, after each layer, *somebody* has it.
 
 # %% [markdown]
 # ## What is simplified here, and where the official code differs
@@ -563,7 +564,7 @@ for name, points in lower.items():
 # %% [markdown]
 # A model that was trained *with* masks depends on them. And an honest surprise: in this small world six layers bring
 # little, as the first prediction, made from queries that lesson 06 already built with the picture in view, finds most.
-# Masking and many layers were made for COCO's crowded scenes.
+# Masking and nine layers were made for pictures that are more crowded than ours.
 
 # %% [markdown]
 # ## In the package

@@ -59,11 +59,11 @@ with torch.no_grad():
     embeddings = decoder.mask_head(decoder.norm(trace["decoder.layer5.queries"]))
 found = masks(embeddings, trace["pixel_decoder.mask_features"])
 large = F.interpolate(found, size=(256, 256), mode="bilinear")[0]
-classes = output.class_logits[0].argmax(-1)
-pictures = {
-    name: mask_over(photo, large[q].numpy(), colors[int(classes[q])])
-    for q in classes.argsort(stable=True).tolist() if (name := (*c.class_names, "")[classes[q]]) in ("car", "dog", "road")
-}
+names = [*c.class_names, "no object"]
+pictures = {}
+for q, class_id in enumerate(output.class_logits[0].argmax(-1).tolist()):
+    if names[class_id] in ("car", "dog", "road"):
+        pictures[names[class_id]] = mask_over(photo, large[q].numpy(), colors[class_id])
 Image.fromarray(ofl.render.contact_sheet([list(pictures.values())], list(pictures)))
 
 # %% [markdown]
