@@ -146,7 +146,6 @@ def _cases_merge() -> list[Case]:
     weak = torch.tensor([[3.0, 0.0, 0.0, 2.5], [4.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.5, 1.0], [0.0, 0.0, 4.0, 0.0]])
     things = [True, True, False]
     return [
-        Case("nothing overlaps", sure, apart, things, 0.5, 0.8),
         Case("one thing half hidden", sure, hidden, things, 0.5, 0.8),
         Case("a row in nobody's mask", sure, faint, things, 0.5, 0.8),
         Case("much won outside its mask", sure, edges, things, 0.5, 0.8),

@@ -43,14 +43,20 @@ def iou_matrix(guess, truth, guesses, truths):
 labs.check("12.1", iou_matrix)
 
 # %% [markdown]
-# From here on `iou_matrix` is yours if it passed, and the reference if not. The segments of the carried scene against
-# those of the prediction; row and column 0 are void, and left out of the picture:
+# From here on `iou_matrix` is yours if it passed, and the reference if not. The segments of the prediction against
+# those of the carried scene, without row and column 0, which are void:
 
 # %%
 iou_matrix = labs.use("12.1", iou_matrix)
 order = {s.id: n for n, s in enumerate(sample.segments, start=1)}
 truth = np.vectorize(lambda i: order.get(i, 0))(sample.segment_map)
 ious = iou_matrix(predicted.segment_map, truth, len(predicted.segments) + 1, len(sample.segments) + 1)[1:, 1:]
+print(ious.shape, f"largest {ious.max():.2f}, pairs above one half: {(ious > 0.5).sum()}")
+
+# %% [markdown]
+# Each row is a predicted segment. Look for the row without a dark field: it is one mask over two trees.
+
+# %%
 figure, axis = plt.subplots(figsize=(7, 5.2), layout="constrained")
 shown = axis.imshow(ious, cmap="Blues", vmin=0, vmax=1)
 axis.set_xticks(range(len(sample.segments)), [names[s.class_id] for s in sample.segments], rotation=90)
@@ -141,6 +147,11 @@ pairs = [
 ]
 alone, together = [mean_iou([pair], len(names)) for pair in pairs], mean_iou(pairs, len(names))
 print(f"together {together:.2f}, mean of the single ones {np.mean(alone):.2f}")
+
+# %% [markdown]
+# The same as a picture:
+
+# %%
 plt.figure(figsize=(7, 3), layout="constrained")
 plt.bar(range(8), alone, color="#56B4E9", label="one scene")
 plt.axhline(together, color="#D55E00", label="all scenes, one table")
@@ -190,6 +201,12 @@ labs.check("12.4", average_precision)
 average_precision = labs.use("12.4", average_precision)
 scores = np.linspace(1, 0.1, 6)
 aps = [average_precision(scores, np.insert(np.ones(5), place, 0), 5) for place in range(6)]
+print(", ".join(f"{ap:.2f}" for ap in aps))
+
+# %% [markdown]
+# A miss at the end costs nothing:
+
+# %%
 plt.figure(figsize=(7, 3), layout="constrained")
 plt.bar(range(1, 7), aps, color="#009E73")
 plt.xlabel("rank of the miss")
