@@ -100,9 +100,9 @@ print("equal:", torch.allclose(cosines(queries, texts), naive, atol=1e-5))
 # %%
 by_slot = F.cosine_similarity(queries[0], texts[0], dim=-1)  # [Q]
 torch.manual_seed(0)
-shuffled = texts[:, torch.randperm(texts.shape[1])]
+shuffled = cosines(queries, texts[:, torch.randperm(texts.shape[1])])
 print(f"whole lists {naive[0, 0]:.2f}, mean over slots {by_slot.mean():.2f}")
-print(f"diagonal: in order {naive.diagonal().mean():.2f}, shuffled {cosines(queries, shuffled).diagonal().mean():.2f}")
+print(f"diagonal: in order {naive.diagonal().mean():.2f}, shuffled {shuffled.diagonal().mean():.2f}")
 
 # %% [markdown]
 # ## Temperature
@@ -213,9 +213,11 @@ print("equal:", torch.allclose(pull, table.grad, atol=1e-6))
 # %%
 fig, axis = plt.subplots(figsize=(5, 3.9), dpi=140)
 shown = axis.imshow(pull, cmap="RdBu_r", vmin=-0.35, vmax=0.35)
-axis.set(xticks=labels, yticks=labels, xlabel="text list j", ylabel="image i", title="dL / ds: blue is pulled up")
+axis.set(xticks=labels, yticks=labels, title="dL / ds: blue is pulled up")
+axis.set(xlabel="text list j", ylabel="image i")
 for i, j in torch.cartesian_prod(labels, labels).tolist():
-    axis.text(j, i, f"{pull[i, j]:.2f}", ha="center", va="center", color="white" if abs(pull[i, j]) > 0.2 else "black")
+    ink = "white" if abs(pull[i, j]) > 0.2 else "black"
+    axis.text(j, i, f"{pull[i, j]:.2f}", ha="center", va="center", color=ink)
 fig.colorbar(shown)
 plt.show()
 
@@ -410,7 +412,8 @@ def no_exponential(queries, texts, logit_scale):
     return F.cross_entropy(table, torch.arange(8)) + F.cross_entropy(table.T, torch.arange(8))
 
 
-LOSSES = {"whole": contrastive_loss, "batch of one": each_alone, "rows only": rows_only, "no exp": no_exponential}
+LOSSES = {"whole": contrastive_loss, "batch of one": each_alone}
+LOSSES |= {"rows only": rows_only, "no exp": no_exponential}
 trained = {name: train_texts(loss) for name, loss in LOSSES.items()}
 for name, (curve, found) in trained.items():
     print(f"{name:<13} loss {curve[-1][0]:.1f}, {found} of 8 texts find their image")
@@ -442,7 +445,8 @@ plt.show()
 # %%
 perfect = (8 * torch.eye(8) - 1) / 7  # [8, 8]
 for name, scale in (("with exp", scale_of(start)), ("no exp", start)):
-    print(f"{name:<9} scale {scale:4.1f}  lowest loss {2 * F.cross_entropy(scale * perfect, torch.arange(8)):.2f}")
+    lowest = 2 * F.cross_entropy(scale * perfect, torch.arange(8))
+    print(f"{name:<9} scale {scale:4.1f}  lowest loss {lowest:.2f}")
 
 # %% [markdown]
 # A loss that cannot be satisfied never stops pulling at the object queries, right or not.

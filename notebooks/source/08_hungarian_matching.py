@@ -27,7 +27,8 @@ with torch.no_grad():
     output = model(batch.images, batch.tasks, texts=batch.texts)
 target, final = batch.targets[0], output.predictions[-1]
 names = [sample.categories[k].name for k in target.labels]
-print(len(output.predictions), "predictions, masks", list(final.mask_logits.shape), " truth", list(target.masks.shape))
+print(len(output.predictions), "predictions")
+print("masks", list(final.mask_logits.shape), " truth", list(target.masks.shape))
 print("segments:", ", ".join(f"{g} {name}" for g, name in enumerate(names)))
 
 # %% [markdown]
@@ -77,7 +78,7 @@ def read(mask, x, y):  # one value of a mask [h, w]; zero outside
     return value
 
 
-print(f"{read(torch.tensor([[0.0, 1.0], [10.0, 11.0]]), 0.5, 0.25):.2f}, {read(target.masks[0], 0.3, 0.7):.2f}")
+print(read(torch.tensor([[0.0, 1.0], [10.0, 11.0]]), 0.5, 0.5), "is the mean of 0, 1, 10, 11")
 
 # %% [markdown]
 # PyTorch has this as `grid_sample`, whose points run from -1 to 1.
@@ -243,7 +244,8 @@ for name, cost in (("bce", own_bce_cost), ("dice", own_dice_cost)):
 
 # %%
 def own_costs(class_logits, labels, logits, masks):
-    return 2 * own_class_cost(class_logits, labels) + 5 * own_bce_cost(logits, masks) + 5 * own_dice_cost(logits, masks)
+    mask_costs = 5 * own_bce_cost(logits, masks) + 5 * own_dice_cost(logits, masks)
+    return 2 * own_class_cost(class_logits, labels) + mask_costs
 
 
 inputs = final.class_logits[0], target.labels, point_logits, point_labels
@@ -459,7 +461,8 @@ print(inspector.set(layer=6, mask_weight=0, dice_weight=0))
 # %%
 from oneformer_lite.losses import bce_loss, dice_loss
 
-small = (F.interpolate(target.masks[None].float(), size=(32, 32), mode="area")[0] > 0.5).float().flatten(1)  # [G, 1024]
+small = F.interpolate(target.masks[None].float(), size=(32, 32), mode="area")[0]
+small = (small > 0.5).float().flatten(1)  # [G, 1024]
 
 
 def loss_of(classes, logits, query, segment):
@@ -505,8 +508,9 @@ def finders(classes, logits):  # -> [G]: how many queries have found each segmen
 
 def train(match, steps=120):
     torch.manual_seed(0)
-    classes, logits = (0.5 * torch.randn(32, 15)).requires_grad_(), (0.5 * torch.randn(32, 1024)).requires_grad_()
-    optimizer, pairs, changes, found = torch.optim.Adam([classes, logits], lr=0.2), None, [], []
+    classes, logits = (0.5 * torch.randn(32, size) for size in (15, 1024))
+    optimizer = torch.optim.Adam([classes.requires_grad_(), logits.requires_grad_()], lr=0.2)
+    pairs, changes, found = None, [], []
     for _ in range(steps):
         with torch.no_grad():
             before, pairs = pairs, torch.stack(match(classes, logits))
@@ -534,12 +538,14 @@ for name, (found, changes, count) in results.items():
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6), dpi=105, width_ratios=(2, 3))
-for i, ((name, (found, _, count)), color) in enumerate(zip(results.items(), ("#0072b2", "#d55e00", "#009e73"))):
+colors = ("#0072b2", "#d55e00", "#009e73")
+for i, ((name, (found, _, count)), color) in enumerate(zip(results.items(), colors)):
     left.plot(found, color=color, linewidth=2, label=name)
     right.bar(np.arange(13) + 0.27 * (i - 1), count, 0.27, color=color)
 left.set(xlabel="step", ylabel="segments found (of 13)", ylim=(0, 14))
 left.legend(frameon=False, loc="center right")
-right.set(ylabel="queries that draw it", yscale="symlog", yticks=[0, 1, 2, 10, 30], yticklabels=[0, 1, 2, 10, 30])
+right.set(ylabel="queries that draw it", yscale="symlog")
+right.set_yticks([0, 1, 2, 10, 30], [0, 1, 2, 10, 30])
 right.set_xticks(range(13), names, rotation=60, ha="right")
 fig.tight_layout()
 plt.show()
@@ -549,7 +555,7 @@ plt.show()
 # * **Favourite** (green): the largest segment is nearly everyone's favourite. Almost all queries draw it, the small
 #   ones have nobody. A matching that is not one to one produces duplicates.
 # * **Wrong sign** (orange): as soon as a query has learned its class, the matcher avoids it. Partners keep changing,
-#   some segments are never found. This fault is easily overlooked: most segments *are* found.
+#   some segments end without a query. This fault is easily overlooked: most segments *are* found.
 
 # %% [markdown]
 # ## What is simplified here, and where the official code differs
