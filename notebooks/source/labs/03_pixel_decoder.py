@@ -14,6 +14,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from oneformer_lite import labs
+from PIL import Image
 
 _ = torch.set_grad_enabled(False)
 sample = ofl.data.Toytown("val", size=128)[13]
@@ -48,14 +49,19 @@ def look(feature_map, x, y):
 labs.check("03.1", look)
 
 # %% [markdown]
-# From here on `look` is yours if it passed, and the reference if not. It enlarges a tiny picture of the scene: 16 × 16
-# pixels become 48 × 48, and the outermost looks fade into black.
+# From here on `look` is yours if it passed, and the reference if not. Look at a tiny picture of the scene in 48 × 48
+# places:
 
 # %%
 look = labs.use("03.1", look)
 tiny = F.avg_pool2d(torch.from_numpy(sample.image.copy()).permute(2, 0, 1).float() / 255, 8)  # [3, 16, 16]
 places = np.linspace(-0.05, 1.05, 48)
 large = torch.stack([torch.stack([look(tiny, x, y) for x in places.tolist()]) for y in places.tolist()])
+
+# %% [markdown]
+# 16 × 16 pixels become 48 × 48, and the outermost looks, beyond the picture, fade into black.
+
+# %%
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.8), layout="constrained")
 for axis, picture, title in zip(axes, (tiny.permute(1, 2, 0), large), ("16 x 16 pixels", "48 x 48 looks")):
     axis.imshow(picture.clamp(0, 1))
@@ -88,7 +94,7 @@ def locations(reference, offsets, shapes):
 labs.check("03.2", locations)
 
 # %% [markdown]
-# The looks of a query on the car, as a fresh layer has them: rings, whose size is counted in pixels of each level.
+# The looks of a query on the car, as a fresh layer has them: rings of four steps in eight directions.
 
 # %%
 locations = labs.use("03.2", locations)
@@ -97,6 +103,11 @@ direction = torch.stack([angle.cos(), angle.sin()], -1)
 direction = direction / direction.abs().amax(-1, keepdim=True)
 offsets = direction[:, None, None] * torch.arange(1, 5)[:, None]  # [M, 1, P, 2]
 where = locations(torch.tensor([[0.28, 0.63]]), offsets.expand(-1, 3, -1, -1)[None], [(4, 4), (8, 8), (16, 16)])
+
+# %% [markdown]
+# The same steps on all levels; but a pixel at stride 32 is four times as wide as one at stride 8.
+
+# %%
 figure, axis = plt.subplots(figsize=(6.5, 5), layout="constrained")
 axis.imshow(sample.image, extent=(0, 1, 1, 0))
 for level, (stride, color, mark) in enumerate(((32, "#D55E00", "^"), (16, "#F0E442", "s"), (8, "#56B4E9", "o"))):
@@ -136,14 +147,12 @@ def attend(value, shapes, locations, weights):
 labs.check("03.3", attend)
 
 # %% [markdown]
-# Put it into the trained model: all of its deformable attention now runs through your function, and it still sees the
-# street.
+# Put it into the trained model: all of its deformable attention will run through your function.
 
 # %%
 from unittest.mock import patch
 
 from oneformer_lite.model import deformable_attention as package
-from PIL import Image
 
 attend = labs.use("03.3", attend)
 
@@ -152,6 +161,10 @@ def yours(value, shapes, locations, weights):
     return torch.stack([attend(v, shapes, where, w) for v, where, w in zip(value, locations, weights)])
 
 
+# %% [markdown]
+# It still sees the street.
+
+# %%
 model = ofl.from_pretrained("toytown")
 before = ofl.predict(model, sample.image, "panoptic")
 with patch.object(package, "sample", yours):
