@@ -7,18 +7,18 @@ Lesson 03. Zhu et al., "Deformable DETR" (ICLR 2021), equation 3; official
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .remember import remembered
+
 Shapes = list[tuple[int, int]]  # height and width of each level
 
 
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)  # cached: see sine_positions
+@remembered
 def level_sizes(shapes: tuple[tuple[int, int], ...], device: torch.device | str = "cpu") -> Int[Tensor, "L 2"]:
     """Width and height of each level, in the order of a location's (x, y)."""
     return torch.tensor([(w, h) for h, w in shapes], device=device)

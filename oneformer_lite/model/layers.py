@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from .remember import remembered
 
 
 class MLP(nn.Module):
@@ -94,8 +95,7 @@ class FeedForward(nn.Module):
         return self.norm(x + self.dropout(update))
 
 
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)  # cached: the same map may serve prediction first and training later
+@remembered
 def sine_positions(
     height: int, width: int, dim: int, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "C h w"]:

@@ -11,7 +11,6 @@ borders the window moves inside instead of reaching out: no pixel has fewer neig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -20,6 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..errors import ConfigError
+from .remember import remembered
 
 TILE = 8  # queries along a side of a tile; more share keys better, fewer compute less that is masked out
 GATHERED = 2**23  # keys are copied for this many elements at once (32 MB in float32)
@@ -79,8 +79,7 @@ class Tiles:
     offsets: Int[Tensor, "q k"]
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)  # cached: the same tables may serve prediction first and training later
+@remembered
 def axis_tiles(
     length: int, count: int, kernel_size: int, dilation: int, device: torch.device | str = "cpu"
 ) -> tuple[Tiles, ...]:

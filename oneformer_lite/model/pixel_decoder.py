@@ -6,8 +6,6 @@ Lesson 03. Paper section 3 ("we use the multi-scale deformable transformer"); of
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,6 +14,7 @@ from .deformable_attention import DeformableAttention, Shapes
 from .fpn import FPNStep
 from .layers import ConvNorm, FeedForward, sine_positions, xavier_init
 from .output import Trace
+from .remember import remembered
 
 
 class DeformableEncoderLayer(nn.Module):
@@ -43,8 +42,7 @@ class DeformableEncoderLayer(nn.Module):
         return self.feed_forward(self.norm(x + self.dropout(update)))
 
 
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)  # cached: see sine_positions
+@remembered
 def reference_points(
     shapes: tuple[tuple[int, int], ...], device: torch.device | str = "cpu"
 ) -> Float[Tensor, "S 2"]:

@@ -7,7 +7,6 @@ models feed the raw token ids, as floats, to a two-layer MLP (the paper's append
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -15,11 +14,11 @@ from torch import Tensor, nn
 
 from ..data.sample import check_task
 from .layers import MLP
+from .remember import remembered
 from .tokenizer import tokenize
 
 
-@lru_cache
-@torch.inference_mode(False)  # cached: see sine_positions
+@remembered
 def task_ids(task: str, length: int = 77, device: torch.device | str = "cpu") -> Int[Tensor, "length"]:
     """The token ids of "the task is {task}", padded with zeros.
 

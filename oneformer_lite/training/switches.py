@@ -5,7 +5,6 @@ Both act on the modules of a model where they stand: names, parameters and check
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -55,8 +54,6 @@ def compile_parts(model: nn.Module) -> None:
     The text mapper is left out, as every batch has other numbers of texts and words, and so is the criterion
     (numbers of masks), which would be compiled anew all the time.
     """
-    # position maps are cached functions of the size: traced without their cache they are the same
-    warnings.filterwarnings("ignore", "Dynamo detected a call to a `functools.lru_cache`", UserWarning)
     for part in (model.backbone, model.pixel_decoder, model.query_transformer, model.decoder):
         part.compile()
 
