@@ -15,7 +15,6 @@
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
@@ -349,13 +348,13 @@ for c in (1, 0.01, 1 / 49407):
 
 # %%
 normed = F.layer_norm(mlp(ids.float(), fresh), (256,))
-for name, vectors in (("ids", ids.float()), ("fresh token", normed), ("trained token", tokens)):
-    cosines = [F.cosine_similarity(vectors[i], vectors[j], dim=0).item() for i, j in ((0, 1), (0, 2), (1, 2))]
-    print(f"{name:<14}", "  ".join(f"{a[:3]}-{b[:3]} {c:.2f}" for (a, b), c in zip(
-        (TASKS[:2], TASKS[::2], TASKS[1:]), cosines)))  # fmt: skip
+print(f"{'cosine of':<14}panoptic-instance  panoptic-semantic  instance-semantic")
+for name, (a, b, c) in (("ids", ids.float()), ("fresh token", normed), ("trained token", tokens)):
+    cosines = [F.cosine_similarity(*pair, dim=0) for pair in ((a, b), (a, c), (b, c))]
+    print(f"{name:<14}" + "  ".join(f"{cosine:^17.2f}" for cosine in cosines))
 
 # %% [markdown]
-# Training has turned them apart. Each token in full, channel by channel:
+# Training has turned them apart, "semantic" most. Each token in full, channel by channel:
 
 # %%
 figure, axes = plt.subplots(3, 1, figsize=(9, 3.6), sharex=True, layout="constrained")
@@ -442,11 +441,13 @@ print(torch.tensor([49406.0, 49407.0]).half().tolist())
 # Hand the raw token to the rest of the network. How large are the object queries that come out of it (lesson 06)?
 
 # %%
-scenes = [ofl.data.normalise(ofl.data.Toytown("val", size=128)[i].image)[None] for i in (13, 14)]
-first, second = ([model.read(token[None], *model.encode(scene))[0][0] for scene in scenes]
-                 for token in (tokens[0], raw[0]))  # fmt: skip
-for name, (queries, _other) in (("with", first), ("without", second)):
-    others, last = queries[:-1].std(), queries[-1].std()
+scenes = [model.encode(ofl.data.normalise(ofl.data.Toytown("val", size=128)[i].image)[None]) for i in (13, 14)]
+queries = {  # [Q, C] for each of two scenes
+    name: [model.read(token[None], *scene)[0][0] for scene in scenes]
+    for name, token in (("with", tokens[0]), ("without", raw[0]))
+}
+for name, (ours, _other) in queries.items():
+    others, last = ours[:-1].std(), ours[-1].std()
     print(f"{name:<8} standard deviation: {short(others)} for the first 31 queries, {short(last)} for the last, the token")
 
 # %% [markdown]
@@ -455,7 +456,7 @@ for name, (queries, _other) in (("with", first), ("without", second)):
 # exploded token all pictures of a task are the same picture:
 
 # %%
-for name, (one, other) in (("with", first), ("without", second)):
+for name, (one, other) in queries.items():
     cosine = F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
     share = one[-1].square().sum() / one.square().sum()
     print(f"{name:<8} cosine of two different scenes {cosine:.2f}; share of the token in it {share:4.0%}")
