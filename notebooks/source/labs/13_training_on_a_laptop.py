@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import oneformer_lite as ofl
 import torch
 from oneformer_lite import labs
-from torch import nn
 
 # %% [markdown]
 # ## 13.1 · Who learns how fast, who decays
@@ -32,7 +31,7 @@ from torch import nn
 def settings(model, lr, decay, multiplier):
     """model -> {"backbone.conv.weight": (lr, decay), ...}"""
     # SOLUTION
-    found = {}
+    found, nn = {}, torch.nn
     for place, module in model.named_modules():
         exempt = isinstance(module, (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d, nn.Embedding))
         for name, parameter in module.named_parameters(recurse=False):
@@ -49,7 +48,7 @@ def settings(model, lr, decay, multiplier):
 labs.check("13.1", settings)
 
 # %% [markdown]
-# The whole Toytown model, in millions of parameters:
+# The whole Toytown model: (rate, decay) and millions of parameters.
 
 # %%
 settings = labs.use("13.1", settings)
@@ -57,8 +56,7 @@ model = ofl.from_pretrained("toytown")
 sizes, count = dict(model.named_parameters()), Counter()
 for name, group in settings(model, 2e-3, 0.05, 0.1).items():
     count[group] += sizes[name].numel()
-for (rate, decay), size in sorted(count.items()):
-    print(f"rate {rate:.4f}, decay {decay:.2f}: {size / 1e6:.2f}")
+print({group: round(size / 1e6, 2) for group, size in sorted(count.items())})
 
 # %% [markdown]
 # ## 13.2 · The learning rate over time
