@@ -10,6 +10,7 @@ import torch
 
 from ..data.batch import Batch
 from ..losses import LOSSES
+from ..losses.contrastive import contrastive_loss
 from ..training.guard import blame, first_bad_parameter
 from .examination import Examination, examine_a_step_later
 from .findings import Finding
@@ -94,6 +95,8 @@ def _check_loss(e: Examination, loss: str) -> Finding:
     evidence = f"{value:.3g}, weight {weight:g}"
     if not math.isfinite(value):
         return Finding(name, "fault", evidence, "see the finding on numbers")
+    if loss == "contrastive" and value < NOTHING and _told_apart(e):
+        return Finding(name, "fine", f"{evidence}: {len(e.batch.images)} pictures are told apart without a doubt")
     if value < NOTHING or (loss == "class" and value < QUIET_CLASSES and not e.masks):
         reason, cure = _why_zero(e, loss)
         return Finding(name, "fault", f"{evidence}: {reason}", cure)
@@ -102,11 +105,17 @@ def _check_loss(e: Examination, loss: str) -> Finding:
     return Finding(name, "fine", evidence)
 
 
+def _told_apart(e: Examination) -> bool:
+    """Whether the zero is earned: with two pictures or more, their queries and texts give it."""
+    own = contrastive_loss(e.output.object_queries, e.output.text_queries, e.output.logit_scale)
+    return len(e.batch.images) > 1 and float(own.detach()) < NOTHING
+
+
 def _why_zero(e: Examination, loss: str) -> tuple[str, str]:
     if loss == "contrastive":
         if len(e.batch.images) == 1:
             return "a batch of one has no other picture to compare with", "train with a batch of two or more"
-        return "the texts or the queries of all pictures are the same", "look at the text lists and at the query checks"
+        return "the queries and texts of this batch do not give that", "look at what the criterion does with them"
     if not e.masks:
         return "no ground truth is left in the batch", "look at the crop, and at the findings on segments and labels"
     if loss == "class":

@@ -162,6 +162,18 @@ def test_a_batch_of_one_has_no_contrast() -> None:
     assert_fault(ofl.doctor(fresh_model(), Changed(length=1)), "contrastive loss", "batch of one")
 
 
+def test_a_contrastive_loss_of_zero_is_fine_where_it_is_earned_only(shipped) -> None:
+    found_apart = ofl.doctor(shipped, ofl.data.Toytown("val", 128, 2), images=2)
+    finding = found(found_apart, "contrastive loss")
+    assert finding.verdict == "fine" and "2 pictures are told apart" in finding.evidence, finding
+
+    model = fresh_model()
+    criterion = Criterion(model.config)
+    criterion.contrastive = lambda output: output.text_queries.sum() * 0
+    diagnosis = ofl.doctor(model, Changed(), criterion=criterion)
+    assert_fault(diagnosis, "contrastive loss", "do not give that")
+
+
 def test_more_segments_than_queries_is_a_warning() -> None:
     model = ofl.OneFormer(dataclasses.replace(fresh_model().config, num_queries=8, text_context=2))
     diagnosis = ofl.doctor(model, Changed())
