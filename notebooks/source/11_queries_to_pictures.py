@@ -601,8 +601,8 @@ for text, mask in (("logit > 0.5", logits > 0.5), ("probability > 0", logits.sig
     print(f"{text:<16} {mask.sum() / (logits > 0).sum():.2f} times as many pixels as there should be")
 
 # %% [markdown]
-# The second mistake fills the picture, so you find it. The first takes a thin rim off every mask, and nobody
-# notices, AP least of all. Here the rim of one mask, in orange:
+# The second mistake fills the picture, so you find it. The first takes a thin rim off every mask, and nothing
+# looks wrong. Here the rim of one mask, in orange:
 
 # %%
 n = label[sure].tolist().index(names.index("person"))
