@@ -41,7 +41,8 @@ for axis, stride in zip(axes, (32, 16, 8)):
     axis.imshow(sample.image, extent=(0, 128, 128, 0))
     x, y = np.meshgrid(*[np.arange(stride / 2, 128, stride)] * 2)
     axis.scatter(x, y, s=stride, color="#D55E00", edgecolors="white", linewidths=0.5)
-    axis.set(title=f"stride {stride}: {x.size} positions", xlabel="pixels", xticks=(0, 64, 128), yticks=(0, 64, 128))
+    axis.set(title=f"stride {stride}: {x.size} positions", xlabel="pixels")
+    axis.set(xticks=(0, 64, 128), yticks=(0, 64, 128))
 plt.show()
 
 # %% [markdown]
@@ -126,7 +127,7 @@ plt.show()
 for u in (0.125, 0.5, 0.875):
     ours = [f"{(u * w - 0.5 + 0.5) * (128 / w):5.1f}" for w in (4, 8, 16)]
     theirs = [f"{(u * (w - 1) + 0.5) * (128 / w):5.1f}" for w in (4, 8, 16)]
-    print(f"u = {u:<5}: at pixel {' '.join(ours)} of the picture; with align_corners=True {' '.join(theirs)}")
+    print(f"u = {u:<5}: pixel {' '.join(ours)} of the picture; align_corners=True: {' '.join(theirs)}")
 
 # %% [markdown]
 # ## Where a query stands
@@ -246,8 +247,8 @@ print([list(m.shape[1:]) for m in maps], "->", list(x.shape))
 # %%
 from oneformer_lite.model.layers import sine_positions
 
-places = [sine_positions(h, w, 96).flatten(1).T + level for (h, w), level in zip(shapes, decoder.level_embed)]
-position = torch.cat(places)  # [S, C]
+sines = [sine_positions(h, w, 96).flatten(1).T for h, w in shapes]
+position = torch.cat([sine + level for sine, level in zip(sines, decoder.level_embed)])  # [S, C]
 locations, weights = sampling(attention, x + position, reference, shapes)
 print("locations", list(locations.shape), " weights", list(weights.shape))
 print("the weights of each head sum to one:", torch.allclose(weights.sum((-1, -2)), torch.ones(336, 8)))
@@ -325,7 +326,8 @@ print("equal to the loops:", torch.allclose(fast, slow, atol=1e-5))
 # %%
 table = torch.tensor([[1.0, 0.0], [0.0, 1.0], [5.0, 5.0]])
 rows, shares = torch.tensor([[0, 2]]), torch.tensor([[0.5, 0.1]])
-print(F.embedding_bag(rows, table, mode="sum", per_sample_weights=shares).tolist(), "= 0.5 row 0 + 0.1 row 2")
+mixed = F.embedding_bag(rows, table, mode="sum", per_sample_weights=shares)
+print(mixed.tolist(), "= 0.5 row 0 + 0.1 row 2")
 
 # %% [markdown]
 # So all we need are the four rows of each look and their shares. Pixels outside the level get a share of zero
@@ -387,7 +389,8 @@ for value_, shapes_, locations_, weights_ in ((value, shapes, locations, weights
     expected = attend_loops(value_, shapes_, locations_, weights_)
     for form in (package.sample_by_grid, package.sample_by_bag):
         result = form(value_[None], shapes_, locations_[None], weights_[None])[0]
-        print(f"{list(result.shape)} {form.__name__:<14} equal: {torch.allclose(result, expected, atol=1e-5)}")
+        equal = torch.allclose(result, expected, atol=1e-5)
+        print(f"{list(result.shape)} {form.__name__:<14} equal: {equal}")
 
 # %% [markdown]
 # And the package with the published model: `tests/model/test_deformable_attention.py` compares both forms with
@@ -414,8 +417,9 @@ def encoder_layer(layer, x, position, reference, shapes):
     return block.norm(x + block.linear2(F.relu(block.linear1(x))))
 
 
-theirs = decoder.layers[0](x[None], position, reference, shapes)[0]
-print("equal:", torch.allclose(encoder_layer(decoder.layers[0], x, position, reference, shapes), theirs, atol=1e-4))
+first = decoder.layers[0]
+ours, theirs = encoder_layer(first, x, position, reference, shapes), first(x[None], position, reference, shapes)[0]
+print("equal:", torch.allclose(ours, theirs, atol=1e-4))
 
 # %% [markdown]
 # ## The whole pixel decoder
@@ -427,7 +431,7 @@ print("equal:", torch.allclose(encoder_layer(decoder.layers[0], x, position, ref
 after = [x]
 for layer in decoder.layers:
     after.append(encoder_layer(layer, after[-1], position, reference, shapes))
-levels = [split_levels(x[:, None], shapes) for x in after]  # for each depth: [1, C, h, w] at strides 32, 16, 8
+levels = [split_levels(x[:, None], shapes) for x in after]  # each: [1, C, h, w] at strides 32, 16, 8
 print(len(decoder.layers), "layers; stride 8 after each:", [list(level[2].shape) for level in levels])
 
 # %% [markdown]

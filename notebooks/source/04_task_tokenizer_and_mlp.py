@@ -66,7 +66,12 @@ def count_pairs(words):
     return counts
 
 
-words = Counter(tuple(word[:-1]) + (word[-1] + "</w>",) for word in "the cat sat on the mat that the cat ate".split())
+# %% [markdown]
+# A heap of ten words will do:
+
+# %%
+text = "the cat sat on the mat that the cat ate"
+words = Counter((*word[:-1], word[-1] + "</w>") for word in text.split())
 print(count_pairs(words).most_common(3))
 
 # %% [markdown]
@@ -84,6 +89,10 @@ def join(pieces, pair):
     return tuple(joined)
 
 
+# %% [markdown]
+# A banana has two of them:
+
+# %%
 print(join(("b", "a", "n", "a", "n", "a</w>"), ("a", "n")))
 
 # %% [markdown]
@@ -136,7 +145,8 @@ for text in ("car", "é", "日", "🐶", " "):
 
 # %%
 START, END = "<|startoftext|>", "<|endoftext|>"
-pieces = [*letters.values(), *(c + "</w>" for c in letters.values()), *("".join(pair) for pair in merges), START, END]
+single = list(letters.values())
+pieces = [*single, *(c + "</w>" for c in single), *("".join(pair) for pair in merges), START, END]
 id_of = {piece: i for i, piece in enumerate(pieces)}
 print(len(id_of), "pieces;", {piece: id_of[piece] for piece in ("a", "a</w>", "instance</w>", START, END)})
 
@@ -217,8 +227,9 @@ print(encode("The task is panoptic"))
 
 # %%
 odd = [
-    "the task is panoptic", "A photo\twith  a CAR", "", "don't you're it's", "sky-other-merged", "3.14 1e-3 100%",
-    "naïve café straße", "日本語の写真", "🐶🐱", "&amp;lt; â€œquotesâ€", "x" * 60, "!!!???...", "½ ² Ⅷ", "<|endoftext|>",
+    "the task is panoptic", "A photo\twith  a CAR", "", "don't you're it's", "sky-other-merged",
+    "3.14 1e-3 100%", "naïve café straße", "日本語の写真", "🐶🐱", "&amp;lt; â€œquotesâ€", "x" * 60,
+    "!!!???...", "½ ² Ⅷ", "<|endoftext|>",
 ]  # fmt: skip
 for text in odd:
     print(f"{len(encode(text)):>3} pieces, equal: {encode(text) == package.encode(text)}  {text[:24]!r}")
@@ -230,9 +241,9 @@ for text in odd:
 # %%
 from functools import lru_cache
 
-slow_split, texts = split_word, [f"a photo with a {c.name}" for c in ofl.data.Toytown("val", size=128).categories]
+texts = [f"a photo with a {name}" for name in ofl.from_pretrained("toytown").config.class_names]
 before = [encode(text) for text in texts]
-split_word = lru_cache(maxsize=4096)(slow_split)
+split_word = lru_cache(maxsize=4096)(split_word)
 print("equal:", before == [encode(text) for text in texts])
 print(f"{split_word.cache_info().misses} words cut, {split_word.cache_info().hits} remembered")
 
@@ -253,7 +264,8 @@ def pad(ids, length=77):
 
 long = "a very " * 50 + "long train"
 ours = torch.tensor([pad(encode(text)) for text in [*odd, long]])
-print(list(ours.shape), "equal:", torch.equal(ours, package.tokenize([*odd, long])), "last id:", ours[-1, -1].item())
+theirs = package.tokenize([*odd, long])
+print(list(ours.shape), "equal:", torch.equal(ours, theirs), "last id:", ours[-1, -1].item())
 
 # %% [markdown]
 # And the package with others: `tests/model/test_tokenizer.py` compares its ids with `open_clip`'s own tokenizer on
@@ -341,7 +353,7 @@ for c in (1, 0.01, 1 / 49407):
     values = mlp(ids.float() * c, fresh)
     normed = F.layer_norm(values, (256,), eps=0)
     cosine = F.cosine_similarity(normed, F.layer_norm(mlp(ids.float(), fresh), (256,), eps=0)).min()
-    print(f"ids x {c:<7.1g} standard deviation {short(values.std()):>5}, cosine with the token of the raw ids {cosine:.3f}")
+    print(f"ids x {c:<7.1g} standard deviation {short(values.std()):>5}, cosine with the raw ids' token {cosine:.3f}")
 
 # %% [markdown]
 # What is left is a direction for each sentence. Cosines between the three directions, before training and after:
@@ -387,6 +399,10 @@ def confident(token):
     return int(is_thing[label].sum()), int((~is_thing[label]).sum())
 
 
+# %% [markdown]
+# The same picture under the three tokens:
+
+# %%
 for task, token in zip(TASKS, tokens):
     print(f"{task:<9}", "{} things, {} stuff".format(*confident(token)))
 
@@ -441,14 +457,15 @@ print(torch.tensor([49406.0, 49407.0]).half().tolist())
 # Hand the raw token to the rest of the network. How large are the object queries that come out of it (lesson 06)?
 
 # %%
-scenes = [model.encode(ofl.data.normalise(ofl.data.Toytown("val", size=128)[i].image)[None]) for i in (13, 14)]
+street = ofl.data.Toytown("val", size=128)
+scenes = [model.encode(ofl.data.normalise(street[i].image)[None]) for i in (13, 14)]
 queries = {  # [Q, C] for each of two scenes
     name: [model.read(token[None], *scene)[0][0] for scene in scenes]
     for name, token in (("with", tokens[0]), ("without", raw[0]))
 }
 for name, (ours, _other) in queries.items():
     others, last = ours[:-1].std(), ours[-1].std()
-    print(f"{name:<8} standard deviation: {short(others)} for the first 31 queries, {short(last)} for the last, the token")
+    print(f"{name:<8} standard deviation: first 31 queries {short(others)}, the last, the token, {short(last)}")
 
 # %% [markdown]
 # The first 31 survive: the LayerNorms inside the query transformer repair them. The last query *is* the token, and it
@@ -483,27 +500,34 @@ except ofl.errors.ConfigError as error:
 # Ask anyway, past the check. Every sentence has a token, and every token is answered as if nothing were wrong:
 
 # %%
-strange = ["the task is banana", "the task is crocodile", "the task is", "please find every object in this picture", ""]
+strange = ["the task is banana", "the task is crocodile", "the task is", "please find every object", ""]
 asked = layer_norm(mlp(tokenize(strange).float(), layers), norm.weight, norm.bias)
 for text, token in zip(strange, asked):
     nearest = F.cosine_similarity(token, tokens)
     words = f"{nearest.max():.2f} like {TASKS[nearest.argmax()]}"
-    print(f"{text!r:<43} {len(encode(text))} pieces, {words}: {confident(token)}")
+    print(f"{text!r:<27} {len(encode(text))} pieces, {words}: {confident(token)}")
 
 # %% [markdown]
 # A banana is an instance! Not because of its meaning: "banana" is *one* piece, so the end piece stands where it
-# stands after "instance". The model listens to where the huge numbers are. Move the id of the task's word through the
-# list, and hardly anything changes; let the sentence end one place later, and everything does:
+# stands after "instance"; the same holds for "please find every object". The model listens to where the huge numbers
+# are. Write ids by hand:
+
 
 # %%
-instance = ids[1].clone()
-for number in (34573, 30000, 20000):
-    changed = instance.clone()
-    changed[4] = number
-    token = layer_norm(mlp(changed.float(), layers), norm.weight, norm.bias)
-    print(f"the task is {pieces[number].removesuffix('</w>'):<13} {confident(token)}")
-longer = torch.cat([instance[:4], torch.tensor([1072]), instance[4:-1]])  # "the task is pan instance"
-print(f"the task is {'pan instance':<13} {confident(layer_norm(mlp(longer.float(), layers), norm.weight, norm.bias))}")
+def ask(ids):
+    token = layer_norm(mlp(torch.tensor(ids + [0] * (77 - len(ids))).float(), layers), norm.weight, norm.bias)
+    words = " ".join(pieces[i].removesuffix("</w>") for i in ids[1:-1])
+    print(f"{words:<25} {confident(token)}")
+
+
+# %% [markdown]
+# Move the id of the task's word through the list, and nothing changes. Let the sentence end one place later, and the
+# stuff is back:
+
+# %%
+for number in (34572, 34573, 30000, 20000):
+    ask([49406, 518, 10549, 533, number, 49407])
+ask([49406, 518, 10549, 533, 1072, 34572, 49407])
 
 # %% [markdown]
 # ## In the package

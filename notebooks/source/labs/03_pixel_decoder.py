@@ -54,7 +54,8 @@ labs.check("03.1", look)
 
 # %%
 look = labs.use("03.1", look)
-tiny = F.avg_pool2d(torch.from_numpy(sample.image.copy()).permute(2, 0, 1).float() / 255, 8)  # [3, 16, 16]
+photo = torch.from_numpy(sample.image / 255).float().permute(2, 0, 1)
+tiny = F.avg_pool2d(photo, 8)  # [3, 16, 16]
 places = np.linspace(-0.05, 1.05, 48)
 large = torch.stack([torch.stack([look(tiny, x, y) for x in places.tolist()]) for y in places.tolist()])
 
@@ -102,7 +103,8 @@ angle = torch.arange(8) * 2 * math.pi / 8
 direction = torch.stack([angle.cos(), angle.sin()], -1)
 direction = direction / direction.abs().amax(-1, keepdim=True)
 offsets = direction[:, None, None] * torch.arange(1, 5)[:, None]  # [M, 1, P, 2]
-where = locations(torch.tensor([[0.28, 0.63]]), offsets.expand(-1, 3, -1, -1)[None], [(4, 4), (8, 8), (16, 16)])
+offsets = offsets.expand(-1, 3, -1, -1)[None]  # on all three levels: [1, M, L, P, 2]
+where = locations(torch.tensor([[0.28, 0.63]]), offsets, [(4, 4), (8, 8), (16, 16)])
 
 # %% [markdown]
 # The same steps on all levels; but a pixel at stride 32 is four times as wide as one at stride 8.
@@ -110,8 +112,10 @@ where = locations(torch.tensor([[0.28, 0.63]]), offsets.expand(-1, 3, -1, -1)[No
 # %%
 figure, axis = plt.subplots(figsize=(6.5, 5), layout="constrained")
 axis.imshow(sample.image, extent=(0, 1, 1, 0))
-for level, (stride, color, mark) in enumerate(((32, "#D55E00", "^"), (16, "#F0E442", "s"), (8, "#56B4E9", "o"))):
-    axis.scatter(*where[0, :, level].flatten(0, 1).T, c=color, marker=mark, edgecolors="black", label=f"stride {stride}")
+marks = ((32, "#D55E00", "^"), (16, "#F0E442", "s"), (8, "#56B4E9", "o"))
+for level, (stride, color, mark) in enumerate(marks):
+    x, y = where[0, :, level].flatten(0, 1).T
+    axis.scatter(x, y, c=color, marker=mark, edgecolors="black", label=f"stride {stride}")
 axis.set(xlabel="x", ylabel="y", title="32 looks on each level")
 axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
@@ -169,5 +173,7 @@ model = ofl.from_pretrained("toytown")
 before = ofl.predict(model, sample.image, "panoptic")
 with patch.object(package, "sample", yours):
     after = ofl.predict(model, sample.image, "panoptic")
-print("the same segments:", [s.class_name for s in before.segments] == [s.class_name for s in after.segments])
-Image.fromarray(ofl.render.contact_sheet([[before.render(), after.render()]], column_titles=["package", "yours"]))
+names = [[segment.class_name for segment in prediction.segments] for prediction in (before, after)]
+print("the same segments:", names[0] == names[1])
+pictures = [before.render(), after.render()]
+Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["package", "yours"]))
