@@ -1,7 +1,7 @@
 """A batch's losses taken apart: what every mask, query, point and image adds, and how hard each loss pulls where.
 
 The parts are what :class:`~oneformer_lite.losses.Criterion` adds up, from the same random points: with equal seeds
-their sums are its losses. Lesson 09.
+their sums are its losses (lesson 09 builds those).
 """
 
 from __future__ import annotations
