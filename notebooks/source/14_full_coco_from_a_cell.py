@@ -359,6 +359,14 @@ print(lost.wait(300))
 print(lost.reason.split("\n")[0].replace(str(folder.resolve()), "…"))
 
 # %% [markdown]
+# What this lesson has written can go:
+
+# %%
+import shutil
+
+shutil.rmtree(folder)
+
+# %% [markdown]
 # ## On Colab
 #
 # A Colab machine disappears after some hours. Keep the run's folder on your Drive; the same cell goes on where it

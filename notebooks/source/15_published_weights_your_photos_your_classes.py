@@ -320,7 +320,7 @@ with warnings.catch_warnings(record=True):
     warnings.simplefilter("always")
     save_huggingface(tuned, folder / "theirs")
     copies = {name: ofl.from_pretrained(folder / name) for name in ("ours", "half", "theirs")}
-TOLERANCE = {"ours": 0, "half": 0.5, "theirs": 1e-3}  # of any logit
+TOLERANCE = {"ours": 0, "half": 1, "theirs": 1e-3}  # of any logit
 for name, copy in copies.items():
     megabytes = (folder / name / "model.safetensors").stat().st_size / 1e6
     apart = max((a - b).abs().max().item() for a, b in zip(logits(tuned), logits(copy)))
@@ -360,6 +360,14 @@ Image.fromarray(ofl.render.contact_sheet([pictures], ["names in order", "off by 
 for m in (model, shifted):
     largest = max(ofl.predict(m, large, "panoptic").segments, key=lambda s: s.area)
     print(largest.class_name)
+
+# %% [markdown]
+# What this lesson has written can go:
+
+# %%
+import shutil
+
+shutil.rmtree(folder)
 
 # %% [markdown]
 # ## In the package
