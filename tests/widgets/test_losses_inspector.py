@@ -71,7 +71,7 @@ def test_the_table_adds_up_and_follows_the_loss(inspector) -> None:
     assert sum(row.values["class"] for row in rows) == pytest.approx(parts.by_layer()["class"][6])
     dearest = [row.values["dice"] for row in rows if row.pair is not None]
     assert dearest == sorted(dearest, reverse=True) and f"{dearest[0]:.3g}" in inspector._table.value
-    images = toytown_training().batch_size  # the contrastive loss has one row an image
+    images = toytown_training(steps=40).batch_size  # the contrastive loss has one row an image
     assert [row.pair for row in inspector.set(loss="contrastive")._rows()] == [None] * images
     inspector._pressed.value = f"{rows[0].pair} 1"  # as a click on the first row sends it
     assert inspector.state["image"] == rows[0].image and inspector.state["segment"] is not None
