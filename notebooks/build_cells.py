@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import textwrap
 import tomllib
 from collections import Counter
@@ -17,6 +18,10 @@ from nbformat import NotebookNode
 
 NOTEBOOKS = ROOT / "notebooks"
 SOURCES = NOTEBOOKS / "source"
+_MENTION = re.compile(  # of a lesson, but not in a fold (which shows Markdown as it is), code, a link or a heading
+    r"<details>.*?</details>|`[^`]*`|\[[^]]*\]\([^)]*\)|^#[^\n]*|(?P<words>\b[Ll]esson (?P<number>\d\d))\b",
+    re.DOTALL | re.MULTILINE,
+)
 
 # What Colab may lack, as import name -> distribution; torch, numpy and the like are Colab's own.
 COLAB_PACKAGES = {
@@ -50,6 +55,9 @@ def assemble(source: Path, target: Path) -> NotebookNode:
         title += ": solutions"
     parts = (badge(target), title, links(source, target), words.strip("\n"))
     lesson[0].source = "\n\n".join(part for part in parts if part)
+    for cell in lesson:
+        if cell.cell_type == "markdown":
+            cell.source = linked(cell.source, source, target)
     folded = {"tags": ["setup"], "jupyter": {"source_hidden": True}}  # no lesson: it only finds the package
     setup = nbformat.v4.new_code_cell(setup_source(target), metadata=folded)
     cells = [lesson[0], setup, *lesson[1:]]
@@ -72,17 +80,40 @@ def plain_cell(cell: NotebookNode) -> NotebookNode:
 
 
 def links(source: Path, target: Path) -> str:
-    """Markdown links from a lesson to its lab, from a lab to its lesson and solutions; those share their number."""
+    """Markdown links from a lesson to its neighbours and its lab, from a lab to its lesson and solutions."""
     if SOURCES not in source.parents:
         return ""
     number = source.stem[:2]
-    in_labs = source.parent != SOURCES
-    others = sorted((SOURCES if in_labs else SOURCES / "labs").glob(f"{number}_*.py"))
-    pages = [(f"{'Lesson' if in_labs else 'Lab'} {number}", targets_of(other)[0]) for other in others]
-    if in_labs:
+    if source.parent == SOURCES:
+        lessons = sorted(SOURCES.glob("[0-9][0-9]_*.py"))
+        place = lessons.index(source)
+        pages = [(f"← Lesson {other.stem[:2]}", other) for other in lessons[:place][-1:]]
+        pages += [(f"Lab {number}", other) for other in sorted((SOURCES / "labs").glob(f"{number}_*.py"))]
+        pages += [(f"Lesson {other.stem[:2]} →", other) for other in lessons[place + 1 : place + 2]]
+        pages = [(name, targets_of(other)[0]) for name, other in pages]
+    else:
+        pages = [(f"Lesson {number}", targets_of(other)[0]) for other in sorted(SOURCES.glob(f"{number}_*.py"))]
         lab, solutions = targets_of(source)
         pages.append((f"Lab {number}", lab) if is_solution(target) else ("Solutions", solutions))
-    return " · ".join(f"[{name}]({Path(os.path.relpath(page, target.parent)).as_posix()})" for name, page in pages)
+    return " · ".join(f"[{name}]({relative(page, target)})" for name, page in pages)
+
+
+def linked(text: str, source: Path, target: Path) -> str:
+    """Markdown in which every "lesson NN" is a link, but for the lesson's own number and where no link would show."""
+    if SOURCES not in source.parents:
+        return text
+    pages = {path.stem[:2]: targets_of(path)[0] for path in SOURCES.glob("[0-9][0-9]_*.py")}
+
+    def link(found: re.Match) -> str:
+        page = pages.get(found["number"] or "")
+        return found[0] if page is None or page == target else f"[{found['words']}]({relative(page, target)})"
+
+    return _MENTION.sub(link, text)
+
+
+def relative(page: Path, target: Path) -> str:
+    """The address of ``page`` in a link of ``target``."""
+    return Path(os.path.relpath(page, target.parent)).as_posix()
 
 
 def repository() -> str | None:

@@ -135,17 +135,47 @@ def test_names_choose_lessons_and_labs(monkeypatch, tmp_path):
         build.find_sources(["09"])
 
 
-def test_lesson_lab_and_solutions_link_each_other(monkeypatch, tmp_path):
+@pytest.fixture
+def shelf(monkeypatch, tmp_path) -> Path:
+    """A folder of sources of three lessons and a lab, which the builder takes for its own."""
     (tmp_path / "source" / "labs").mkdir(parents=True)
-    for path in ("07_loss.py", "08_match.py", "labs/07_pull.py"):
+    for path in ("06_ask.py", "07_loss.py", "08_match.py", "labs/07_pull.py"):
         (tmp_path / "source" / path).write_text("")
     monkeypatch.setattr(cells, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(cells, "SOURCES", tmp_path / "source")
-    lesson, lab = tmp_path / "source" / "07_loss.py", tmp_path / "source" / "labs" / "07_pull.py"
-    assert cells.targets_of(lesson) == [tmp_path / "07_loss.ipynb"]
+    return tmp_path
+
+
+def test_lesson_lab_and_solutions_link_each_other(shelf):
+    lesson, lab = shelf / "source" / "07_loss.py", shelf / "source" / "labs" / "07_pull.py"
+    assert cells.targets_of(lesson) == [shelf / "07_loss.ipynb"]
     stub, solution = cells.targets_of(lab)
-    assert (stub, solution) == (tmp_path / "labs/07_pull.ipynb", tmp_path / "labs/solutions/07_pull.ipynb")
-    assert cells.links(lesson, tmp_path / "07_loss.ipynb") == "[Lab 07](labs/07_pull.ipynb)"
+    assert (stub, solution) == (shelf / "labs/07_pull.ipynb", shelf / "labs/solutions/07_pull.ipynb")
+    assert cells.links(lesson, shelf / "07_loss.ipynb") == (
+        "[← Lesson 06](06_ask.ipynb) · [Lab 07](labs/07_pull.ipynb) · [Lesson 08 →](08_match.ipynb)"
+    )
     assert cells.links(lab, stub) == "[Lesson 07](../07_loss.ipynb) · [Solutions](solutions/07_pull.ipynb)"
     assert cells.links(lab, solution) == "[Lesson 07](../../07_loss.ipynb) · [Lab 07](../07_pull.ipynb)"
-    assert cells.links(tmp_path / "source" / "08_match.py", tmp_path / "08_match.ipynb") == ""
+    first, last = (shelf / "source" / name for name in ("06_ask.py", "08_match.py"))
+    assert cells.links(first, shelf / "06_ask.ipynb") == "[Lesson 07 →](07_loss.ipynb)"
+    assert cells.links(last, shelf / "08_match.ipynb") == "[← Lesson 07](07_loss.ipynb)"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("(lesson 08).", "([lesson 08](08_match.ipynb))."),
+        ("Lesson 06's token", "[Lesson 06](06_ask.ipynb)'s token"),
+        ("this is lesson 07, and lesson 09 is not written", None),
+        ("## After lesson 08", None),
+        ("`lesson 08` and [see lesson 08](x.ipynb)", None),
+        ("<details><summary>Why?</summary>\nSee lesson 08.</details>", None),
+    ],
+)
+def test_a_mentioned_lesson_is_a_link_where_a_link_shows(shelf, text, wanted):
+    assert cells.linked(text, shelf / "source" / "07_loss.py", shelf / "07_loss.ipynb") == (wanted or text)
+
+
+def test_a_lab_links_the_lessons_that_it_mentions(shelf):
+    source, page = shelf / "source" / "labs" / "07_pull.py", shelf / "labs" / "solutions" / "07_pull.ipynb"
+    assert cells.linked("lesson 07", source, page) == "[lesson 07](../../07_loss.ipynb)"
