@@ -54,16 +54,16 @@ def replace_paths(text: str) -> str:
 
 
 def small_png(encoded: str) -> str:
-    """A base64 PNG in 256 colours, where that is smaller; pictures with transparency stay."""
+    """A base64 PNG in 256 colours, where that is smaller; on white where it is transparent, for pages that are dark."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    if image.mode == "RGBA" and image.getextrema()[3] == (255, 255):
-        image = image.convert("RGB")
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     if image.mode != "RGB":
         return encoded
     buffer = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
+    image.quantize(256).save(buffer, "PNG", optimize=True)
     small = base64.b64encode(buffer.getvalue()).decode("ascii")
     return small if len(small) < len(encoded.strip()) else encoded
 

@@ -17,7 +17,7 @@ _GAP, _FONT, _INK = 12, 17, (31, 36, 48)
 
 def run_still(name: str, status: str, timeline: Timeline, step: int, sheet: bytes | None = None) -> np.ndarray:
     """uint8 [H, W, 3]: one line of numbers at ``step``, the plots of the whole run, the pictures of ``sheet``."""
-    size = {"size": (3.9, 2.5), "dpi": 110}
+    size = {"size": (4.4, 2.8), "dpi": 100}
     plots = [
         draw(timeline.history, *term, **size).png
         for draw, term in ((loss_plot, ()), (layer_plot, ("class",)), (metric_plot, ()))

@@ -154,3 +154,20 @@ def test_a_lesson_begins_with_its_title(tmp_path):
     source.write_text("# %%\n1\n")
     with pytest.raises(build.BuildError, match="# Title"):
         cells.assemble(source, tmp_path / "untitled.ipynb")
+
+
+def test_a_transparent_plot_stands_on_white():
+    import base64
+    import io
+
+    from PIL import Image
+
+    def encoded(picture):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG", compress_level=0)
+        return base64.b64encode(buffer.getvalue()).decode()
+
+    plot = Image.new("RGBA", (60, 40), (0, 0, 0, 0))
+    plot.paste((0, 114, 178, 255), (10, 10, 20, 20))
+    small = Image.open(io.BytesIO(base64.b64decode(outputs.small_png(encoded(plot))))).convert("RGBA")
+    assert small.getpixel((0, 0)) == (255, 255, 255, 255) and small.getpixel((15, 15)) == (0, 114, 178, 255)
