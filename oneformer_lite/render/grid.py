@@ -32,10 +32,7 @@ def contact_sheet(
         raise DataError("a contact sheet needs at least one picture, got none")
     columns = max(len(row) for row in rows)
     heights = [max((p.shape[0] for p in row if p is not None), default=0) for row in rows]
-    widths = [
-        max((r[c].shape[1] for r in rows if c < len(r) and r[c] is not None), default=0)
-        for c in range(columns)
-    ]
+    widths = [max((r[c].shape[1] for r in rows if c < len(r) and r[c] is not None), default=0) for c in range(columns)]
     font = ImageFont.load_default(font_size)
     left = gap + (max(int(font.getlength(t)) for t in row_titles) + gap if row_titles else 0)
     top = gap + (font_size + gap if column_titles else 0)
