@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..data.batch import PIXEL_MEAN, PIXEL_STD
 from ..errors import ConfigError
 from .imagenet import BUNDLED, imagenet_state
+from .linear import adopt_linears
 from .networks import build_network
 
 
@@ -44,7 +45,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.name, self.keeps_statistics = name, norm != "batch"
         network = build_network(name, dict(options))
-        self.network, self.channels, self.outputs_nhwc = network.module, network.channels, network.outputs_nhwc
+        self.network = adopt_linears(network.module)
+        self.channels, self.outputs_nhwc = network.channels, network.outputs_nhwc
         self.norms = nn.ModuleList()
         if network.norm_eps is not None:  # the official norm0 ... norm3
             self.norms = nn.ModuleList(nn.LayerNorm(c, eps=network.norm_eps) for c in self.channels)
@@ -94,13 +96,17 @@ class Backbone(nn.Module):
         return images * self.scale + self.shift if self.own_statistics else images
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _c _h _w"]]:
-        """Four maps at strides 4, 8, 16 and 32, with ``channels`` channels."""
-        features = self.network(self.rescale(images))
+        """Four maps at strides 4, 8, 16 and 32, with ``channels`` channels.
+
+        In memory the channels of a pixel lie side by side (channels-last): convolutions are faster so, and what
+        follows reads pixels as tokens without a copy.
+        """
+        features = self.network(self.rescale(images.to(memory_format=torch.channels_last)))
         if self.norms:
             if not self.outputs_nhwc:
                 features = [f.permute(0, 2, 3, 1) for f in features]
             features = [norm(f).permute(0, 3, 1, 2) for norm, f in zip(self.norms, features)]
-        return [f.contiguous() for f in features]  # [B, C_l, H / stride, W / stride]
+        return [f.contiguous(memory_format=torch.channels_last) for f in features]  # [B, C_l, H / stride, W / stride]
 
     def _batch_norms(self) -> list[nn.Module]:
         return [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]

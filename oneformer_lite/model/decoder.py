@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .layers import MLP, Attention, FeedForward, sine_positions, xavier_init
+from .linear import Linear
 from .output import Predictions, Trace
 
 
@@ -72,7 +73,7 @@ class MaskedDecoder(nn.Module):
         xavier_init(self.layers)
         self.level_embed = nn.Embedding(num_levels, dim)
         self.norm = nn.LayerNorm(dim)  # shared with the task token
-        self.class_head = nn.Linear(dim, num_classes + 1)
+        self.class_head = Linear(dim, num_classes + 1)
         self.mask_head = MLP(dim, dim, dim, num_layers=3)
 
     def forward(

@@ -15,6 +15,7 @@ from timm.layers import DropPath, Mlp
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from .linear import Linear
 from .neighborhood_attention import attend_by_tile
 
 
@@ -27,7 +28,7 @@ class NeighborhoodAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int, kernel_size: int, dilation: int) -> None:
         super().__init__()
         self.heads, self.kernel_size, self.dilation = num_heads, kernel_size, dilation
-        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.qkv, self.proj = Linear(dim, 3 * dim), Linear(dim, dim)
         self.rpb = nn.Parameter(torch.empty(num_heads, 2 * kernel_size - 1, 2 * kernel_size - 1))
         nn.init.trunc_normal_(self.rpb, std=0.02)
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from .linear import Linear
 from .remember import remembered
 
 
@@ -24,7 +25,7 @@ class MLP(nn.Module):
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int) -> None:
         super().__init__()
         dims = [in_dim, *[hidden_dim] * (num_layers - 1), out_dim]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(dims, dims[1:]))
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in zip(dims, dims[1:]))
 
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         for layer in self.layers[:-1]:
@@ -46,7 +47,7 @@ class Attention(nn.Module):
     def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.num_heads, self.dropout = num_heads, dropout
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (Linear(dim, dim) for _ in range(4))
 
     def forward(
         self,
@@ -57,7 +58,7 @@ class Attention(nn.Module):
         need_weights: bool = False,
     ) -> tuple[Float[Tensor, "B Q C"], Float[Tensor, "B M Q S"] | None]:
         # values that all images share are projected once; written out, because not every kernel takes a stride of 0
-        values = self.v_proj(value).expand(len(query), -1, -1).contiguous()
+        values = self.v_proj(value).expand(query.shape[0], -1, -1).contiguous()
         q, k, v = (
             x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # [B, M, len, d]
             for x in (self.q_proj(query), self.k_proj(key), values)
@@ -86,12 +87,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int, hidden_dim: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.linear1, self.linear2 = nn.Linear(dim, hidden_dim), nn.Linear(hidden_dim, dim)
+        self.linear1, self.linear2 = Linear(dim, hidden_dim), Linear(hidden_dim, dim)
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "*n C"]) -> Float[Tensor, "*n C"]:
-        update = self.linear2(self.dropout(F.relu(self.linear1(x))))
+        update = self.linear2(self.dropout(F.relu(self.linear1(x), inplace=True)))
         return self.norm(x + self.dropout(update))
 
 
@@ -115,7 +116,7 @@ def sine_positions(
 
     y = one_axis(height)[:, None].expand(-1, width, -1)
     x = one_axis(width)[None].expand(height, -1, -1)
-    return torch.cat([y, x], dim=2).permute(2, 0, 1).contiguous().to(device)
+    return torch.cat([y, x], dim=2).permute(2, 0, 1).to(device)  # in memory pixel by pixel, as tokens are
 
 
 class ConvNorm(nn.Sequential):

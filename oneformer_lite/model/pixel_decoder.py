@@ -101,5 +101,5 @@ class DeformablePixelDecoder(nn.Module):
                 trace.record(f"pixel_decoder.layer{i}.sampling_weights", weights)
             x = layer(x, positions, reference, shapes)
         levels = x.split([h * w for h, w in shapes], dim=1)
-        maps = [m.transpose(1, 2).unflatten(2, shape) for m, shape in zip(levels, shapes)]
+        maps = [m.unflatten(1, shape).permute(0, 3, 1, 2) for m, shape in zip(levels, shapes)]
         return self.mask_projection(self.fpn(finest, maps[-1])), maps

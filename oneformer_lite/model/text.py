@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..data.targets import pad_texts
 from .layers import MLP, Attention
+from .linear import Linear
 from .tokenizer import tokenize, vocabulary
 
 
@@ -27,7 +28,7 @@ class TextLayer(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads)
-        self.linear1, self.linear2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.linear1, self.linear2 = Linear(width, 4 * width), Linear(4 * width, width)
 
     def forward(self, x: Float[Tensor, "U L C"], allowed: Tensor | None) -> Float[Tensor, "U L C"]:
         y = self.norm1(x)

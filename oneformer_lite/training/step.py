@@ -34,8 +34,7 @@ class Objective(nn.Module):
         self.model, self.criterion = model, criterion
 
     def forward(self, batch: Batch, seeds: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        images = batch.images.to(memory_format=torch.channels_last)
-        return self.criterion(self.model(images, batch.tasks, texts=batch.texts), batch.targets, seeds)
+        return self.criterion(self.model(batch.images, batch.tasks, texts=batch.texts), batch.targets, seeds)
 
 
 class Optimization:

@@ -40,7 +40,7 @@ def test_features_at_four_strides(name: str, channels: list[int]) -> None:
     assert [tuple(f.shape) for f in features] == [
         (1, c, 64 // s, 96 // s) for c, s in zip(channels, (4, 8, 16, 32))
     ]
-    assert all(f.is_contiguous() for f in features)
+    assert all(f.is_contiguous(memory_format=torch.channels_last) for f in features)
 
 
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "convnext_tiny"])

@@ -15,6 +15,7 @@ from oneformer_lite.model.deformable_attention import (
     sample,
     sample_by_bag,
     sample_by_grid,
+    softmax_over_few,
 )
 
 SHAPES = [(3, 5), (2, 4), (1, 2)]  # non-square, down to a single row
@@ -160,3 +161,14 @@ def test_whole_module_equals_its_parts() -> None:
     locations, weights = attention.sampling(memory, reference, SHAPES)
     expected = attention.output_proj(slow_sample(value, SHAPES, locations, weights))
     assert torch.allclose(attention(memory, reference, memory, SHAPES), expected, atol=1e-5)
+
+
+def test_softmax_over_few_is_softmax():
+    scores = torch.randn(4, 3, 12, dtype=torch.float64) * 50
+    scores[0, 0] = 1e4  # powers that would overflow
+    scores.requires_grad_()
+    mine, theirs = softmax_over_few(scores), scores.softmax(-1)
+    assert torch.allclose(mine, theirs, atol=1e-15)
+    upstream = torch.randn_like(mine)
+    mine, theirs = (torch.autograd.grad(result, scores, upstream)[0] for result in (mine, theirs))
+    assert torch.allclose(mine, theirs, atol=1e-14)
