@@ -63,7 +63,7 @@ def small_png(encoded: str) -> str:
     if image.mode != "RGB":
         return encoded
     buffer = io.BytesIO()
-    image.quantize(256).save(buffer, "PNG", optimize=True)
+    image.quantize(256, Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
     small = base64.b64encode(buffer.getvalue()).decode("ascii")
     return small if len(small) < len(encoded.strip()) else encoded
 

@@ -106,7 +106,7 @@ class RunView(VBox):
         if frame := framed(self, self._page):
             return frame
         bundle = super()._repr_mimebundle_(**options)
-        still = png_bytes(np.asarray(self.still()), colors=256, lines=True)
+        still = png_bytes(np.asarray(self.still()), colors=256)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if data is not None:
             data["image/png"] = still

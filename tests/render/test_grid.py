@@ -53,11 +53,11 @@ def test_png_is_exact_and_a_palette_is_smaller():
     assert png_bytes(noise) == png_bytes(noise)
 
 
-def test_a_palette_for_lines_keeps_the_colour_of_a_thin_one():
+def test_a_palette_keeps_the_colour_of_a_thin_line():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (300, 300, 1), dtype=np.uint8).repeat(3, axis=2)  # a photograph, in greys
     picture[150, 100:140] = 213, 94, 0
-    line = decoded(png_bytes(picture, colors=64, lines=True))[150, 100:140].astype(int)
+    line = decoded(png_bytes(picture, colors=64))[150, 100:140].astype(int)
     assert np.abs(line - (213, 94, 0)).max() < 32
 
 
