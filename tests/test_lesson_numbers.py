@@ -1,0 +1,83 @@
+"""A number in a lesson's prose is in its code or its outputs, or it is a constant whose source is named here."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from notebook_builder import LESSONS, code_cells, committed, name
+
+SMALL = 13  # whole numbers below stand for themselves: three tasks, twelve scenes, lesson 7
+CONSTANTS = {  # in any lesson
+    "16": "pictures of a batch, and context vectors", "133": "classes of COCO", "134": "texts of COCO's models",
+    "150": "queries of COCO's models", "250": "queries of the largest models", "256": "channels of all models",
+    "1024": "side of COCO's training pictures, and width of a feed-forward block", "12544": "points of the losses",
+    "47": "million parameters with ResNet-50, paper, table of COCO",
+    "2017": "Lin et al., FPN", "2020": "Carion et al., DETR", "2022": "Cheng et al., Mask2Former",
+    "2023": "OneFormer", "1955": "Kuhn",
+    "67.2": "PQ on Cityscapes with Swin-L, paper, ablations", "45.6": "its AP", "66.5": "PQ without task token",
+    "43.3": "AP without task token", "62.7": "PQ without text context", "65.8": "PQ with queries from zero",
+    "58.8": "PQ without contrastive loss", "51.5": "PQ on COCO with ResNet-50, paper, ablations",
+    "51.1": "PQ there without contrastive loss", "49.0": "AP on COCO with Swin-L, README of the official code",
+    "48.9": "AP there on real instance annotations, paper",
+    "1.5": "PQ of stuff under 'instance' on ADE20K, paper", "50.2": "PQ of stuff under the other tokens",
+    "0.33": "official config", "0.66": "official config", "0.34": "what they leave", "0.01": "official clipping",
+    "0.0001": "official learning rate", "0.1": "share of the backbone's learning rate, official config",
+    "735184": "second step of Swin-L's schedule, official config", "737500": "its length", "0.963": "that of DiNAT",
+    "160": "shorter side at which the Toytown model predicts",
+}  # fmt: skip
+OWN = {  # in one lesson
+    "02": {
+        "800": "self-test",
+        "1216": "self-test",
+        "950": "25 x 38",
+        "200": "800 / 4",
+        "304": "1216 / 4",
+        "60800": "200 x 304",
+    },
+    "05": {"70": "77 places less the 7 of the longest sentence"},
+    "07": {"28": "32 - 4", "56": "an issue", "23": "an issue", "14": "14.3", "0.0000": "self-test"},
+    "09": {"25": "100 - 75", "0.001": "self-test"},
+    "12": {"26": "recalls to 0.25 in steps of 0.01", "50": "to 0.75", "0.55": "0.50 + 0.05", "0.49": "self-test"},
+    "13": {"0.2": "the shipped run's share of the backbone's rate", "0.995": "self-test"},
+    "14": {"1.7": "GB of the slice", "4500": "its training pictures", "500": "its test pictures"},
+    "15": {"880": "MB of the published file"},
+}
+HIDDEN = re.compile(  # what says no number of its own: formulas, code, addresses, numbers of lessons and labs
+    r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)|\b(?:[Ll]essons?|[Ll]ab) \d\d(?: (?:and|to) \d\d)?", re.DOTALL
+)
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers of a text, without the marks between thousands: "21,504" and "60 800" are 21504 and 60800."""
+    return re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)", re.sub(r"(?<=\d)[, ](?=\d{3}\b)", "", text))
+
+
+def unsupported(notebook, lesson: str) -> list[str]:
+    """The numbers of the prose that neither code nor output has, each with the beginning of its cell."""
+    cells = code_cells(notebook)
+    shown = [output.get("text") or output.get("data", {}).get("text/plain", "") for c in cells for output in c.outputs]
+    known = {number for text in [*shown, *(c.source for c in cells)] for number in numbers(text)}
+    known |= CONSTANTS.keys() | OWN.get(lesson, {}).keys()
+    said = [(number, c.source) for c in notebook.cells if c.cell_type == "markdown" for number in numbers(spoken(c))]
+    doubtful = [(number, text) for number, text in said if not (number.isdigit() and int(number) < SMALL)]
+    return [f"{number} in: {text[:60]}" for number, text in doubtful if number not in known]
+
+
+def spoken(cell) -> str:
+    """The words of a cell that may hold numbers."""
+    return HIDDEN.sub("", cell.source)
+
+
+@pytest.mark.parametrize("target", LESSONS, ids=name)
+def test_numbers_of_the_prose_are_those_of_the_cells(target):
+    assert unsupported(committed(target), target.stem[:2]) == []
+
+
+@pytest.mark.parametrize(("word", "number"), [("0.8 of them", "0.8"), ("8,731 of them", "8731"), ("47.4 PQ", "47.4")])
+def test_a_number_that_no_cell_has_is_found(word, number):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"It finds {word}, $2^{{99}}$, `98`.")])
+    assert unsupported(notebook, "02") == [f"{number} in: {notebook.cells[0].source[:60]}"]
+    notebook.cells.append(nbformat.v4.new_code_cell(f"print({number})"))
+    assert unsupported(notebook, "02") == []
