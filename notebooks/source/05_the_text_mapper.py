@@ -2,8 +2,8 @@
 # # 05 · The text mapper
 #
 # In training every picture brings a list of sentences: "a photo with a car", "a photo with a tree" and so on.
-# The contrastive loss (lesson 07) compares them with the object queries, so the list must become vectors: as
-# many as there are queries, and as long.
+# The contrastive loss (lesson 07) compares them with the *object queries*, the vectors that each look for one segment
+# (lesson 00; lesson 06 makes them). So the list must become vectors: as many as there are queries, and as long.
 #
 # **How does a list of sentences become Q vectors, and why does it cost almost nothing?**
 #
@@ -12,7 +12,8 @@
 # %% [markdown]
 # ## The sentences of one picture
 #
-# Each segment of the annotation gives one sentence, in the order of the classes (lesson 01).
+# Under the task "panoptic" each segment of the annotation gives one sentence, in the order of the classes
+# (lesson 01).
 
 # %%
 import oneformer_lite as ofl
@@ -54,7 +55,7 @@ print(f"{model.config.num_queries} queries - {model.config.text_context} free sl
 print(Counter(texts).most_common(2))
 
 # %% [markdown]
-# The published models have 150 queries, 16 of them free: 134 texts. The package pads the same way (lesson 01):
+# The published models for COCO have 150 queries, 16 of them free: 134 texts. The package pads the same way (lesson 01):
 
 # %%
 from oneformer_lite.data.targets import pad_texts
@@ -213,7 +214,8 @@ for head, axes in enumerate(all_axes):
     axes.set_yticklabels(words)
 figure.colorbar(shown, ax=all_axes, label="attention weight", shrink=0.8)
 plt.show()
-print("head 3: the end mark looks most at", words[weights[0, 3, -1].argmax()])
+for head in (1, 3):
+    print(f"head {head}: the end mark looks most at", words[weights[0, head, -1].argmax()])
 
 # %% [markdown]
 # ## One vector for a sentence
@@ -379,7 +381,7 @@ for num_texts, (every, once, short) in counts.items():
     print(f"{num_texts:>3} texts: {every:>6} tokens, each text once {once}, cut {short}: {every // short} times fewer")
 
 # %% [markdown]
-# On a logarithmic axis, for 134 texts:
+# On a logarithmic axis, for 134 texts a picture:
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 2.1), layout="constrained")

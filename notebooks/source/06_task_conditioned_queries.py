@@ -2,8 +2,8 @@
 # # 06 · Task-conditioned queries
 #
 # A mask transformer works with Q *object queries*: vectors that each look for one segment. In most models they
-# are simply learned. OneFormer makes them anew for every picture and every task. Its figure shows a box with
-# "the task token, repeated N - 1 times", an arrow into a small transformer, and a "+".
+# are simply learned. OneFormer makes them anew for every picture and every task. The paper's figure shows a box
+# with "the task token, repeated N - 1 times" (its N is our Q), an arrow into a small transformer, and a "+".
 #
 # **How can Q - 1 copies of one vector become Q - 1 different queries?**
 #
@@ -213,18 +213,19 @@ x = steps["cross-attention"] = layer.norm2(x + update)
 print(f"mean cosine of two rows: {likeness(x):.2f}")
 
 # %% [markdown]
-# Where did they look? Eight queries, the mean over their heads; the redder, the more looked at. What comes of
-# it, before the decoder: road, grass, building, sidewalk, car, dog, ball, sign. Do not expect masks: each takes
-# from here a mean of *places*, not of what is seen there.
+# Where did they look? Eight queries, the mean over their heads; the redder, the more looked at. The titles say what
+# comes of it: the class that the query names before the decoder. Do not expect masks here: each takes from this a mean
+# of *places*, not of what is seen there.
 
 # %%
-figure, all_axes = plt.subplots(1, 8, figsize=(10.5, 1.65), layout="constrained")
-for axes, query in zip(all_axes, (12, 30, 28, 2, 8, 15, 27, 11)):
+named = trace["prediction0.class_logits"][0, :, :-1].argmax(-1)  # [Q], before the first layer of the decoder
+figure, all_axes = plt.subplots(2, 4, figsize=(9, 4.9), layout="constrained")
+for axes, query in zip(all_axes.flat, (12, 30, 28, 2, 8, 15, 27, 11)):
     heat = weights.mean(0)[query].unflatten(0, (h, w))
     strength = (heat / heat.quantile(0.98)).clamp(0, 1)
     axes.imshow(scenes[SCENE].image.mean(-1) / 2 + 127, cmap="gray", vmin=0, vmax=255, extent=(0, w, h, 0))
     axes.imshow(torch.ones(h, w), cmap="Reds", vmin=0, vmax=1.3, alpha=strength.numpy(), extent=(0, w, h, 0))
-    axes.set(title=f"query {query}", xticks=(), yticks=())
+    axes.set(title=f"query {query}: {model.config.class_names[named[query]]}", xticks=(), yticks=())
 plt.show()
 
 # %% [markdown]
@@ -351,8 +352,8 @@ axes.legend(title="sees under panoptic", loc="lower left")
 plt.show()
 
 # %% [markdown]
-# The instance token moves the queries of stuff: nobody shall ask for them. The semantic token leaves those and
-# moves the queries of things: their masks must merge. The token steers, and it steers the right ones.
+# The instance token moves the queries of stuff: nobody shall ask for them. The semantic token leaves those and moves
+# the queries of things: their masks must merge. (It moves the idle ones, grey, as well; they stay idle.)
 #
 # What makes a query what it is: its own position, the task, or the picture? Take eight pictures and split the
 # variance of their queries into groups.
@@ -384,24 +385,17 @@ inspector = QueryInspector(model, scenes[SCENE])
 inspector.set(layer=0, query=12)
 
 # %% [markdown]
-# The strip at the bottom is its life in the decoder, which may give a query another job: this one ends as the dog
-# (lesson 10). The same query, still before the decoder, under the three tasks; under *instance* it has nothing to
-# say.
+# The strip at the bottom is its life in the decoder (below each mask, where it looks: lesson 10). The decoder may
+# give a query another job: this one ends as the dog. The same query, still before the decoder, under the three tasks;
+# under *instance* it has nothing to say.
 
 # %%
 for task in tasks:
     print(inspector.set(task=task))
 
 # %% [markdown]
-# The `TaskInspector` walks from one token to another: a blend of two tokens is given to the query transformer.
-
-# %%
-from oneformer_lite.widgets import TaskInspector
-
-blend = TaskInspector(model, scenes[SCENE])
-blend.set(task="panoptic", other="instance", blend=0.5)
-
-# %% [markdown]
+# What lies between two tokens, `TaskInspector` shows: it gives blends of them to the query transformer (lesson 04).
+#
 # ## What is simplified here, and where the official code differs
 #
 # * **Size.** Toytown has 1 layer and 32 queries, the published models 2 and 150 or 250; dropout 0.1 in training.

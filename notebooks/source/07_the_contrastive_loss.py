@@ -78,7 +78,8 @@ for row in naive:
     print("  ".join(f"{value:5.2f}" for value in row))
 
 # %% [markdown]
-# The diagonal wins, though 0.16 looks small. It need not be 1; it only has to be larger than the rest.
+# The diagonal leads, though 0.16 looks small: it need not be 1, it only has to be larger than the rest. It is not in
+# row 1, where the texts of image 0 fit as well as its own: the two lists are nearly the same.
 #
 # Flattened and normalised, the whole table is one matrix product.
 
@@ -213,12 +214,12 @@ print("equal:", torch.allclose(pull, table.grad, atol=1e-6))
 # %%
 fig, axis = plt.subplots(figsize=(5, 3.9), dpi=140)
 shown = axis.imshow(pull, cmap="RdBu_r", vmin=-0.35, vmax=0.35)
-axis.set(xticks=labels, yticks=labels, title="dL / ds: blue is pulled up")
+axis.set(xticks=labels, yticks=labels, title="blue is pulled up, red pushed down")
 axis.set(xlabel="text list j", ylabel="image i")
 for i, j in torch.cartesian_prod(labels, labels).tolist():
     ink = "white" if abs(pull[i, j]) > 0.2 else "black"
     axis.text(j, i, f"{pull[i, j]:.2f}", ha="center", va="center", color=ink)
-fig.colorbar(shown)
+fig.colorbar(shown, label="dL / ds")
 plt.show()
 
 # %% [markdown]
@@ -256,6 +257,7 @@ print("by hand ", f"{(pull * table.detach()).sum():.2f}")
 # tells the whole case. The package's criterion warns aloud.
 
 # %%
+import textwrap
 import warnings
 
 alone = torch.randn(1, 32, 96, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -271,7 +273,7 @@ single = ofl.data.collate([(samples[0], "panoptic")])
 with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     ofl.losses.Criterion(model.config)(model(single.images, single.tasks, texts=single.texts), single.targets)
-print(caught[0].message)
+print(textwrap.fill(str(caught[0].message), 110))
 
 # %% [markdown]
 # ## Many processes
@@ -319,15 +321,26 @@ for row in (scale_of(learned) * twins).softmax(1):
     print("  ".join(f"{p:.2f}" for p in row))
 
 # %% [markdown]
-# Rows 2 and 3 must share, at best half and half. Each costs at least $\ln 2$ in its row and $\ln 2$ in its column.
-# With two of four images, that is a *floor* under the loss. (The rest of it comes from images 0 and 1, whose lists are
-# nearly equal.)
+# Rows 2 and 3 must share, at best half and half: each costs at least $\ln 2$. Columns 2 and 3 are one and the same
+# column, so together they cost at least $2 \ln 2$. With two of four images, that is a *floor* under the loss:
 
 # %%
 floor = 2 * (2 * math.log(2)) / 4
 print(f"floor {floor:.2f}, loss {contrastive_loss(output.object_queries, output.text_queries, learned):.2f}")
 
 # %% [markdown]
+# The loss lies far above it. What does each row cost, and each column?
+
+# %%
+table = scale_of(learned) * twins
+for name, rows in (("rows", table), ("columns", table.T)):
+    costs = F.cross_entropy(rows, labels, reduction="none")
+    print(f"{name:<8}", "  ".join(f"{cost:.1f}" for cost in costs))
+
+# %% [markdown]
+# Rows 2 and 3 are at their floor. Their columns agree on image 3, and whatever they agree on is wrong for one of the
+# two: column 2 pays.
+#
 # So the loss pushes apart what belongs together. The official authors accept it (their issue 23): mixed tasks and
 # COCO's 133 classes make such pairs rare, and telling tasks apart is the aim.
 
@@ -335,8 +348,9 @@ print(f"floor {floor:.2f}, loss {contrastive_loss(output.object_queries, output.
 # ## Look inside
 #
 # `ContrastInspector` shows the table and its two softmaxes, the loss at every temperature, and what each slot adds.
-# Purple frames are false negatives, equal lists or nearly equal ones. (It reads pictures at the size of prediction,
-# 160 pixels instead of 128, so its numbers differ a little from those above.)
+# *Lead* is how far a pair lies above the next best. Purple frames are false negatives, equal lists or nearly equal
+# ones; the black frame is the pair that is looked at below, the hardest negative at first. (It reads pictures at the
+# size of prediction, 160 pixels instead of 128, so its numbers differ a little from those above.)
 
 # %%
 from oneformer_lite.widgets import ContrastInspector
@@ -346,7 +360,8 @@ inspector
 
 # %% [markdown]
 # Lower left, the loss against the temperature: the learned one sits near the clamp. Lower middle, what each slot adds
-# to the cosine: sentences (blue) more than padding (grey), context (orange) against it.
+# to the cosine of the pair: sentences (blue) more than padding (grey), context (orange) against it; the black marks are
+# the same slots with the image's own texts.
 #
 # Now all under one task, with the twins of above; then back, at the temperature of the start:
 
