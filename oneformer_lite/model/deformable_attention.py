@@ -122,12 +122,12 @@ def sample(
     locations: Float[Tensor, "B N M L P 2"],
     weights: Float[Tensor, "B N M L P"],
 ) -> Float[Tensor, "B N C"]:
-    """Whichever form is faster here: the bag on a CPU with wide heads, else the grid.
+    """Whichever form is faster here: the bag on a CPU with wide heads, else the grid, which alone ONNX has.
 
     With narrow heads, the bag's backward pass, which sorts its rows, costs more than the bag saves
     (``tests/benchmarks/deformable_attention.py``).
     """
-    wide = value.shape[-1] >= 32 and value.device.type == "cpu"
+    wide = value.shape[-1] >= 32 and value.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
     return (sample_by_bag if wide else sample_by_grid)(value, shapes, locations, weights)
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .deformable_attention import DeformableAttention, Shapes
+from .dropout import Dropout
 from .fpn import FPNStep
 from .layers import ConvNorm, FeedForward, sine_positions, xavier_init
 from .output import Trace
@@ -29,7 +30,7 @@ class DeformableEncoderLayer(nn.Module):
         xavier_init(self.feed_forward)
         self.attention = DeformableAttention(dim, heads, levels, points)
         self.norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,

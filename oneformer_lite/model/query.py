@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .dropout import Dropout
 from .layers import Attention, FeedForward, sine_positions, xavier_init
 from .output import Trace
 
@@ -25,7 +26,7 @@ class QueryLayer(nn.Module):
         self.self_attention, self.cross_attention = (Attention(dim, heads, dropout) for _ in range(2))
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.feed_forward = FeedForward(dim, ffn, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,

@@ -157,7 +157,7 @@ class WindowAttention(nn.Module):
         q, k, v = self.qkv(windows).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # [b, M, N, d]
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)[None]  # [1, M, N, N]
         if mask is not None:
-            bias = (bias + mask[:, None]).repeat(len(windows) // len(mask), 1, 1, 1)  # [b, M, N, N]
+            bias = (bias + mask[:, None]).repeat(windows.shape[0] // mask.shape[0], 1, 1, 1)  # [b, M, N, N]
         mixed = F.scaled_dot_product_attention(q, k, v, bias)
         return self.proj(mixed.transpose(1, 2).flatten(2))
 
