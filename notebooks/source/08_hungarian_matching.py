@@ -29,10 +29,11 @@ target, final = batch.targets[0], output.predictions[-1]
 names = [sample.categories[k].name for k in target.labels]
 print(len(output.predictions), "predictions")
 print("masks", list(final.mask_logits.shape), " truth", list(target.masks.shape))
-print("segments:", ", ".join(f"{g} {name}" for g, name in enumerate(names)))
+print("segments:", ", ".join(f"{g} {name}" for g, name in enumerate(names[:7])))
+print("         ", ", ".join(f"{g} {name}" for g, name in enumerate(names[7:], start=7)))
 
 # %% [markdown]
-# Above the first seven segments, below the masks of the first seven queries. Nothing belongs together.
+# Let us look at some of both. A mask shows as the part of the picture that stays bright:
 
 
 # %%
@@ -42,7 +43,8 @@ def lit(mask):  # [h, w] from 0 to 1 -> the photograph, pale outside the mask
 
 
 # %% [markdown]
-# The columns are numbers, the rows two lists that know nothing of each other:
+# Above the first seven segments, below the masks of the first seven queries: two lists that know nothing of each
+# other. What stands in one column does not belong together.
 
 # %%
 masks = final.mask_logits[0].sigmoid()  # [Q, h, w]
@@ -266,8 +268,8 @@ print("dice  equal:", torch.allclose(own_dice_cost(*inputs[2:]), dice_cost(*inpu
 print("total equal:", torch.allclose(total, package.costs(*inputs).total, atol=1e-4))
 
 # %% [markdown]
-# Dark is cheap. Each segment has a dark cell, for this is a trained model. The small segments are grey all along: with
-# a query that draws nothing, cross-entropy on so few points is low (see *ball* above).
+# Dark is cheap. Each segment has a dark cell, for this is a trained model. The rows of small segments are grey, not
+# yellow: with a query that draws next to nothing, cross-entropy on so few points is low (see *ball* above).
 
 # %%
 fig, axis = plt.subplots(figsize=(9, 4.2), dpi=110)
@@ -331,8 +333,9 @@ print("greedy", price(trap, greedy(trap)), " best", price(trap, brute_force(trap
 # %% [markdown]
 # ## The Hungarian algorithm
 #
-# Kuhn (1955) named it after two Hungarians, Kőnig and Egerváry: it finds the cheapest pairing in about $n^3$ steps.
-# We take scipy's. Transposed, it returns the queries in the order of the segments.
+# Kuhn (1955) named it after two Hungarians, Kőnig and Egerváry. It finds the cheapest pairing without trying all:
+# today's versions, such as scipy's, take some $n^3$ steps. Given the transposed table, scipy returns the queries in
+# the order of the segments.
 #
 # On 200 random tables it equals brute force each time:
 
@@ -351,7 +354,7 @@ print("greedy is best on   ", sum(math.isclose(price(t, greedy(t)), b) for t, b 
 
 # %% [markdown]
 # On a trained model greedy often finds the same pairs. But training begins with a *fresh* one, where all queries look
-# alike. There every segment taking its cheapest query, and every query its cheapest segment, go badly wrong:
+# alike. There it goes badly wrong if every segment takes its cheapest query, or every query its cheapest segment:
 
 # %%
 torch.manual_seed(0)
@@ -435,8 +438,9 @@ Image.fromarray(ofl.render.contact_sheet(rows, names[:7], ["segment", "its query
 # %% [markdown]
 # ## Look inside
 #
-# `MatchInspector` shows the total and its parts, with sliders for the three weights. Orange frames are matched pairs.
-# (It reads the picture at the size of prediction, 160 pixels, so numbers differ a little.)
+# `MatchInspector` shows the total, its three parts below it, and sliders for the weights. Rows are queries, columns
+# segments, orange frames matched pairs. A click on a cell (blue frame) shows the segment, this query's mask, and the
+# mask of the query that got the segment. (Read at the size of prediction, 160 pixels: numbers differ a little.)
 
 # %%
 from oneformer_lite.widgets import MatchInspector
@@ -445,8 +449,8 @@ inspector = MatchInspector(model, sample)
 inspector
 
 # %% [markdown]
-# Early layers agree less. Without the two mask costs only the class decides: the trees, which the masks told apart,
-# are shared out anyhow.
+# After fewer layers the pairs cost more in all. Without the two mask costs only the class decides: the trees, which
+# the masks told apart, are shared out anyhow, and two segments change their queries.
 
 # %%
 print(inspector.set(layer=0))
