@@ -436,8 +436,9 @@ plt.show()
 # %% [markdown]
 # ## The inspector
 #
-# A loss of 10 is a sum over layers, segments, queries and points. `LossInspector` takes it apart again. With a
-# model and samples it shows their batch; with a run (lesson 13) also every logged step.
+# One number is a sum over layers, segments, queries and points. `LossInspector` takes it apart again. With a
+# model and samples it shows their batch; with a run (lesson 13) also every logged step. Left the batch, right the
+# chosen picture: each segment has the colour of what it costs, from pale yellow (cheap) to dark (dear).
 
 # %%
 from oneformer_lite.widgets import LossInspector
@@ -446,8 +447,8 @@ inspector = LossInspector(model, [(sample, "panoptic"), (other, "panoptic")])
 inspector
 
 # %% [markdown]
-# Each segment has the colour of what it costs: pale is cheap, dark is dear. Now the points of one segment; nearly all
-# of its loss lies along the outline.
+# The person and a tree are dearest here. Now one segment, the car, and the points at which its mask is compared. Pale
+# points cost next to nothing; the few orange ones, which make up nearly all of its loss, lie along the outline.
 
 # %%
 inspector.set(loss="mask", layer=6, image=0, segment=g)
@@ -709,7 +710,7 @@ def gradient_share(no_object):
 
 
 # %% [markdown]
-# At 0 nobody, at 1 nearly all of it:
+# At 0 none of it, at 1 most of it:
 
 # %%
 for no_object in (0.0, 0.1, 1.0):
@@ -746,7 +747,8 @@ gain = gradient_per_point(ours) / gradient_per_point(drawing(1)(256))
 print(f"{gain:.0f} times as much to learn from a point where the model hesitates")
 
 # %% [markdown]
-# Uniform points would do as well if there were that many times more of them. On a million pixels that is memory.
+# To meet as much to learn, uniform points would have to be about as many times more. On masks of a million pixels
+# that is memory.
 
 # %% [markdown]
 # ## In the package
