@@ -29,8 +29,9 @@ Image.fromarray(ofl.render.contact_sheet([truth], column_titles=["panoptic", "in
 # %% [markdown]
 # ## What lies on the disk
 #
-# The format is COCO's *panoptic format*: a folder of photographs, a JSON file, and for each photograph a PNG that
-# says which pixel belongs to which segment. `data/sample` holds twelve Toytown scenes in exactly this layout.
+# COCO is the data set that most segmentation models are measured on. Its *panoptic format* is a folder of photographs,
+# a JSON file, and for each photograph a PNG that says which pixel belongs to which segment. `data/sample` holds twelve
+# Toytown scenes in exactly this layout.
 
 # %%
 FOLDER = Path("../data/sample")
@@ -344,7 +345,8 @@ for task in mine:
     texts = ofl.data.targets_for(sample, task).texts
     padded = pad_texts(texts, task, T)
     print(task, "| equal:", padded == my_padding(texts, task, T), "| cut:", pad_texts(texts, task, 3) == texts[:3])
-    print("   ", ", ".join(f"{n} x {text.removeprefix('a photo with ')}" for text, n in Counter(padded).items()))
+    short = Counter(text.removeprefix("a photo with a ") for text in padded)
+    print("   ", ", ".join(name if n == 1 else f"{n} x {name}" for name, n in short.items()))
 
 # %% [markdown]
 # The sentence *a photo with a tree* stands there once for each tree, so the list also counts. Only the semantic
@@ -423,8 +425,10 @@ MaskInspector(model, sample).set(task="panoptic", colors="verdict")
 # %% [markdown]
 # Green is right; blue is *merged*: one answer covers two trees, the annotation has them apart.
 #
-# `TaskInspector` shows targets *and* texts of each task, and what the model makes of the token between two tasks:
-# halfway from semantic to panoptic one more query begins to call out a tree of its own.
+# `TaskInspector` shows targets *and* texts of each task, and what the model makes of a token between two tasks. Above
+# are the three answers; below left the answer to the blend, in the middle a row for each query with the class that it
+# calls out at every step, at the right the mask of the framed query. Halfway from semantic to panoptic that query,
+# 16, begins to call out a tree of its own.
 
 # %%
 TaskInspector(model, sample).set(task="semantic", other="panoptic", blend=0.5, query=16)
@@ -480,12 +484,14 @@ for task in mine:
 # with those that are listed:
 
 # %%
+import textwrap
+
 from oneformer_lite.data.segment_ids import check_ids
 
 try:
     check_ids(swapped[2].segment_map, [s.id for s in swapped[2].segments], "picture 3")
 except ofl.errors.DataError as error:
-    print(error)
+    print(textwrap.fill(str(error), 110))
 
 # %% [markdown]
 # And the doctor, with its cure:

@@ -70,8 +70,8 @@ for n, k, s, p in ((128, 3, 2, 1), (128, 7, 2, 3), (100, 3, 2, 1), (101, 3, 2, 1
     print(f"n {n}, kernel {k}, stride {s}, padding {p}: {out_size(n, k, s, p)} = {measured}")
 
 # %% [markdown]
-# Five convolutions of stride 2 divide by 32. So the smallest backbone that has what a OneFormer needs is five lines
-# long. It keeps the last four maps:
+# Five convolutions of stride 2 divide by 32. So the smallest backbone that has what a OneFormer needs is five
+# convolutions deep. It keeps the last four maps:
 
 # %%
 class TinyBackbone(nn.Module):
@@ -94,8 +94,8 @@ for mine, theirs in zip(tiny(image), features):
 
 # %% [markdown]
 # Same strides, same channels, and a usual rule: the coarser the map, the more channels. But the package's network
-# is deep and has seen a million photographs of ImageNet. It is timm's `tf_efficientnet_lite0`; we call timm
-# ourselves and put the weights of our model in:
+# is deep and has seen a million photographs of ImageNet. It is `tf_efficientnet_lite0` of *timm*, a library of
+# backbones; we call timm ourselves and put the weights of our model in:
 
 # %%
 network = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4)).eval()
@@ -149,8 +149,9 @@ model.eval()
 print(model.config.backbone_norm, "|", ofl.config.coco_r50().backbone_norm)
 
 # %% [markdown]
-# "affine": scale and shift of each BatchNorm learn, the statistics do not. "frozen", as in the published ResNet-50
-# models: all four are fixed. Swin, ConvNeXt and DiNAT have no BatchNorm; there a LayerNorm closes each stage.
+# "affine": scale and shift of each BatchNorm learn, the statistics do not. "frozen", as in the official ResNet-50
+# recipes for COCO and ADE20K: all four are fixed. Swin, ConvNeXt and DiNAT have no BatchNorm; there a LayerNorm
+# closes each stage.
 
 # %% [markdown]
 # ## What one position sees
@@ -421,8 +422,8 @@ with torch.no_grad():
 Image.fromarray(ofl.render.contact_sheet([[painted(p) for p in parts.values()]], list(parts)))
 
 # %% [markdown]
-# In numbers: the cosine similarity of the position on the car with all others, on average over the car and over
-# the rest. What a query must separate should differ.
+# In numbers: the cosine similarity of one position on the car with all others, on average over the car and over the
+# rest. The wider the gap, the easier it is for a query to cut out the car.
 
 # %%
 inside = torch.tensor(sample.segment_map[2::4, 2::4] == car.id)  # at stride 4: [32, 32]
@@ -434,8 +435,9 @@ for name, part in parts.items():
 # %% [markdown]
 # ## Look at it
 #
-# `FeatureInspector` shows all maps of backbone and pixel decoder. Click a place to compare all others with it, here
-# the car, in the backbone's finest map:
+# `FeatureInspector` shows all maps of backbone and pixel decoder. Click a place to compare all others with it (bright:
+# alike). Here it is the car, in the backbone's finest map. (The model enlarges pictures to 160 pixels before it
+# predicts, and the inspector shows what it sees then: 40 x 40 positions.)
 
 # %%
 from oneformer_lite.widgets import FeatureInspector
@@ -541,7 +543,8 @@ for side in (64, 96, 160):
 # %% [markdown]
 # ## Break it
 #
-# Take the trained model and hurt one thing at a time:
+# Take the trained model and hurt one thing at a time: the step loses its top-down half, or its lateral half, or
+# enlarges by copying; the pixels are divided by the mean instead of the deviation, or come as blue, green, red.
 
 # %%
 def without_top_down(m):

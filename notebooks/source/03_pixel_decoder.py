@@ -2,7 +2,7 @@
 # # 03 · The pixel decoder
 #
 # The backbone (lesson 02) leaves four maps of the picture. The coarse ones know *what* is there, the fine ones
-# know *where*. A mask needs both: how do they talk to each other?
+# know *where*. A mask needs both. **How do the maps talk to each other?**
 #
 # Letting every position attend to every other is too dear. The **pixel decoder** lets each position choose a few
 # places, at any scale, and look only there: *deformable attention*. In this lesson you build it three times
@@ -132,8 +132,8 @@ for u in (0.125, 0.5, 0.875):
 # %% [markdown]
 # ## Where a query stands
 #
-# Every position of every level is a query. Its *reference point* is its own centre: level after level, row after
-# row.
+# Every position of every level is a query here (these are not the 32 object queries of lesson 00, which come later).
+# Its *reference point* is its own centre: level after level, row after row.
 
 
 # %%
@@ -514,13 +514,17 @@ inspector.set(layer=1, level=8, head="all", point=(80, 32))
 inspector
 
 # %% [markdown]
-# Its numbers are ours: how the weight of this query divides over the three levels.
+# Its numbers are ours: how the weight of this query divides over the three levels. Triangles are hard to find, for
+# nearly all that stride 32 gets lies outside the picture and reads zeros.
 
 # %%
 query = 4 * 4 + 8 * 8 + row * 16 + column  # after the coarser levels, row by row
 ours = weights[query].sum(-1).mean(0)  # of all points, the mean over the heads
 print("ours     ", [f"{w:.2f}" for w in ours.tolist()])
-print("inspector", [f"{w:.2f}" for w in inspector.looks().by_level().tolist()])
+looks = inspector.looks()
+print("inspector", [f"{w:.2f}" for w in looks.by_level().tolist()])
+outside = looks.outside((128, 128))
+print("outside  ", [f"{looks.weights[outside & (looks.levels == level)].sum():.2f}" for level in range(3)])
 
 # %% [markdown]
 # One head alone, for a query at the coarsest level and at the picture's corner. Some of its looks fall outside: they
@@ -558,7 +562,8 @@ def fine_first(value, shapes, locations, weights):
 
 
 # %% [markdown]
-# Without the division, hardly a look hits the picture:
+# Without the division, hardly a look hits the picture. (Many miss it even as it should be: this picture is only four
+# positions of stride 32 wide, so four steps lead out of it.)
 
 # %%
 for name, function in (("divided", divided), ("undivided", undivided)):
@@ -592,7 +597,7 @@ from PIL import Image
 Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=list(wounds)))
 
 # %% [markdown]
-# A model that is *trained* with such a mistake learns around it and is merely worse: that is why nobody notices. Loaded
+# A model that is *trained* with such a mistake can learn around it and be merely worse, so nobody notices. Loaded
 # weights show it at once.
 
 # %% [markdown]

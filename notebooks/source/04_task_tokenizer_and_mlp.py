@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 04 · Task tokenizer and MLP
 #
-# "The task is panoptic." Four words decide what the model looks for (lesson 00). How does a sentence get into a
-# network that knows nothing but numbers?
+# "The task is panoptic." Four words decide what the model looks for (lesson 00). **How does a sentence get into a
+# network that knows nothing but numbers?**
 #
 # In two steps. A **tokenizer** cuts the sentence into pieces and replaces each by its number in a list. A small network,
 # an **MLP**, turns the numbers into one vector, the *task token*. You build both here, and see why the second step
@@ -110,7 +110,8 @@ print([" ".join(pieces) for pieces in words])
 # %% [markdown]
 # ## CLIP's merge table
 #
-# OneFormer uses the table that was made for CLIP. It comes with `open_clip`; one line is one merge, best first.
+# OneFormer uses the table that was made for CLIP, a well-known model of pictures and their captions. It comes with
+# `open_clip`; one line is one merge, best first.
 
 # %%
 import gzip
@@ -410,7 +411,10 @@ for task, token in zip(TASKS, tokens):
 # ## Between two tasks
 #
 # Tokens are vectors, so there is something between them: (1 − s) · panoptic + s · instance. `TaskInspector` shows what
-# the model says along the way; move the blend. Its lowest part has the ids and cosines of this lesson.
+# the model says along the way; move the blend. Above are the answers of the three tasks, below left that of the blend
+# (framed), in the middle a row for each query with the class that it calls out at each step, at the right the mask of
+# the framed query. The numbers are cosines: how alike the query ends under both tasks. (Live, the ids and cosines of
+# this lesson stand below.)
 
 # %%
 from dataclasses import replace
@@ -486,6 +490,9 @@ for task, with_norm, without in zip(TASKS, tokens, raw):
     print(f"{task:<9} with: {confident(with_norm)}, without: {confident(without)}")
 
 # %% [markdown]
+# Almost the same: the masked decoder of lesson 10 normalises its queries again. The wound is in the training, where
+# the texts could no longer teach anything, and the scores would hardly tell you.
+#
 # ## Break it: unknown tasks
 #
 # The package refuses tasks that it does not know:
