@@ -1,0 +1,166 @@
+"""A whole model as one ONNX file, which onnxruntime runs in C++, JavaScript or Python, without PyTorch.
+
+The task is an input, so that one file segments all three ways; what else a program must know (classes,
+normalisation, size) stands in the file's metadata, each value as JSON. Text branch and earlier predictions are left
+out: they serve training.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..config import ModelConfig
+from ..data.batch import DIVISOR, PIXEL_MEAN, PIXEL_STD, padded_size
+from ..data.sample import TASKS
+from ..errors import ConfigError
+from ..files import replacing
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from ..model import OneFormer
+
+Size = tuple[int, int]
+
+FILE = "model.onnx"
+INPUTS, OUTPUTS = ("images", "task"), ("class_logits", "mask_logits")
+LIMIT = 2**31  # bytes: what one protobuf message, and so one ONNX file, can hold
+USAGE = (
+    "Inputs: images float32 [batch, 3, height, width], RGB, (pixel - pixel_mean) / pixel_std with pixels 0 to 255, "
+    "smaller pictures padded with zeros at the bottom and the right; task int64 [batch], the place of each image's "
+    "task in the list tasks. Outputs: class_logits float32 [batch, queries, classes + 1], the last one of no object; "
+    "mask_logits float32 [batch, queries, height / 4, width / 4], above 0 inside."
+)
+
+
+class Segmenter(nn.Module):
+    """What the file computes: ``images`` [B, 3, H, W] and ``task`` [B] to class and mask logits.
+
+    The tokens of the three tasks are computed beforehand: a program needs no tokenizer.
+    """
+
+    def __init__(self, model: OneFormer) -> None:
+        super().__init__()
+        self.model = model
+        with torch.no_grad():
+            self.register_buffer("tokens", model.task_token(TASKS))  # [3, C]
+
+    def forward(self, images: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+        mask_features, maps = self.model.encode(images)
+        _, predictions = self.model.read(self.tokens[task], mask_features, maps)
+        return predictions[-1].class_logits, predictions[-1].mask_logits
+
+
+def save_onnx(model: OneFormer, path: str | Path, size: Size | None = None) -> Path:
+    """Write ``model`` for pictures of ``size`` (height, width; default: a square of the side it was trained with).
+
+    Inputs ``images`` float32 [B, 3, H, W], normalised as by ``ofl.data.collate``, and ``task`` int64 [B], 0 panoptic,
+    1 instance, 2 semantic; outputs ``class_logits`` [B, Q, K+1] and ``mask_logits`` [B, Q, H/4, W/4]. B is free, H and
+    W are not: position maps and the padding of windows are worked out once, for this size.
+
+    Raises :class:`ConfigError` for sides that 32 does not divide, without the packages onnx and onnxscript, and for
+    models that PyTorch cannot convert or that one file cannot hold.
+    """
+    if missing := [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]:
+        raise ConfigError(
+            f"writing ONNX needs {' and '.join(missing)}: pip install onnx onnxscript onnxruntime "
+            "(the last one runs and checks the file)"
+        )
+    size = checked_size(model.config, size)
+    content = to_proto(model, size).SerializeToString()
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+    return Path(path)
+
+
+def checked_size(config: ModelConfig, size: Size | None) -> Size:
+    """``size``, or the model's own, if whole maps of stride 32 cover it; else :class:`ConfigError`."""
+    size = tuple(size or padded_size([(config.image_size, config.image_size)]))
+    if len(size) != 2 or any(side < DIVISOR or side % DIVISOR for side in size):
+        raise ConfigError(
+            f"the size of an ONNX model is a height and a width that are multiples of {DIVISOR}, got {list(size)}: "
+            "round up, and pad smaller pictures with zeros"
+        )
+    return size
+
+
+def to_proto(model: OneFormer, size: Size) -> ModelProto:
+    """The ONNX graph with weights and metadata; the model itself stays as it is."""
+    from onnx.helper import set_model_props
+
+    segmenter = Segmenter(copy.deepcopy(model).to("cpu", torch.float32).eval())
+    weights = sum(value.nbytes for value in segmenter.state_dict().values())
+    if model.text_mapper is not None:
+        weights -= sum(value.nbytes for value in segmenter.model.text_mapper.state_dict().values())
+    if weights >= LIMIT:
+        raise ConfigError(
+            f"the model's weights take {weights / 1e9:.1f} GB, but an ONNX file holds no more than "
+            f"{LIMIT / 1e9:.1f} GB: choose a smaller backbone"
+        )
+    # two images: a batch of one would be taken for a fixed size
+    images, task = torch.zeros(2, 3, *size), torch.zeros(2, dtype=torch.int64)
+    batch = {0: "batch"}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes on its own versions and passes
+        try:
+            program = torch.onnx.export(
+                segmenter, (images, task), dynamo=True, verbose=False, dynamic_shapes={"images": batch, "task": batch},
+                input_names=INPUTS, output_names=OUTPUTS,
+            )  # fmt: skip
+        except torch.onnx.OnnxExporterError as error:
+            reason = next(filter(None, str(error.__cause__ or error).splitlines()), "no reason given")
+            raise ConfigError(f"PyTorch {torch.__version__} cannot convert this model to ONNX: {reason}") from error
+    proto = program.model_proto
+    proto.doc_string = USAGE
+    set_model_props(proto, metadata(model.config, size))
+    return proto
+
+
+def metadata(config: ModelConfig, size: Size) -> dict[str, str]:
+    """What a program that has nothing but the file needs to prepare pictures and to read the outputs, as JSON."""
+    facts = {
+        "usage": USAGE,
+        "tasks": TASKS,
+        "size": size,
+        "pixel_mean": PIXEL_MEAN,
+        "pixel_std": PIXEL_STD,
+        "equalize": config.equalize,
+        "class_names": config.class_names,
+        "is_thing": config.is_thing,
+        "class_colors": config.class_colors,
+        "object_mask_threshold": config.object_mask_threshold,
+        "overlap_threshold": config.overlap_threshold,
+    }
+    return {name: json.dumps(value) for name, value in facts.items()}
+
+
+def onnx_difference(model: OneFormer, path: str | Path) -> float | None:
+    """By how much onnxruntime's outputs differ from the model's: the largest difference of a logit, relative to the
+    largest logit, over the three tasks on one picture of noise. ``None`` where onnxruntime is not installed.
+    """
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    size = json.loads(session.get_modelmeta().custom_metadata_map["size"])
+    images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    segmenter = Segmenter(copy.deepcopy(model).to("cpu", torch.float32).eval())
+    worst = 0.0
+    for number in range(len(TASKS)):
+        task = torch.tensor([number])
+        found = session.run(list(OUTPUTS), {"images": images.numpy(), "task": task.numpy()})
+        with torch.inference_mode():
+            wanted = segmenter(images, task)
+        for a, b in zip(found, wanted):
+            difference = (torch.from_numpy(a) - b).abs().max() / b.abs().max()
+            worst = max(worst, difference.item())
+    return worst
