@@ -12,7 +12,7 @@
 # %% [markdown]
 # ## A picture to work with
 #
-# Scene 13 at the size the shipped model was trained for. The trace holds every intermediate.
+# Scene 13 at the size the shipped model was trained for. The *trace* holds every intermediate result.
 
 # %%
 import torch
@@ -121,7 +121,8 @@ def region_without_rescue(mask_logits, size):
 
 
 first = region_without_rescue(masks, maps[0].shape[-2:])
-print("cells of the 4 x 4 map that each query may look at:", first[0].sum(-1).tolist())
+print("cells of the 4 x 4 map that each query may look at:")
+print(first[0].sum(-1).view(2, 16))
 
 # %% [markdown]
 # `detach`: a threshold has no useful gradient, and the region is only where one looks. What is seen there has
@@ -146,7 +147,8 @@ def attention_region(mask_logits, size):
 
 
 rescued = attention_region(masks, maps[0].shape[-2:])
-print("after the rescue:", rescued[0].sum(-1).tolist())
+print("after the rescue:")
+print(rescued[0].sum(-1).view(2, 16))
 
 # %% [markdown]
 # The package's function starts from masks that are resized already. On a case by hand: the first query has two
@@ -373,7 +375,8 @@ class MaskedDecoder(nn.Module):
 
 
 # %% [markdown]
-# All weights of the package's decoder fit, name by name. All seven predictions are the same:
+# All weights of the package's decoder fit, name by name. All seven predictions are the same (0: before the first
+# layer):
 
 # %%
 ours = MaskedDecoder(c.hidden_dim, c.num_heads, c.decoder_layers, c.decoder_ffn, c.num_classes)
@@ -457,7 +460,8 @@ for g, class_id in enumerate(reading.truth.class_ids):
 for name in ("sign", "ball", "car", "sky"):
     g = [c.class_names[i] for i in reading.truth.class_ids].index(name)
     iou = reading.truth.iou[holders[name], g]
-    print(f"{name:<5} held by queries {holders[name].argmax(1).tolist()}, IoU at least {iou.min():.1f}")
+    least = math.floor(10 * iou.min()) / 10
+    print(f"{name:<5} held by queries {holders[name].argmax(1).tolist()}, IoU at least {least}")
 
 # %% [markdown]
 # They hand the objects round. Targets are matched anew for every prediction, so nothing asks a query to keep what
@@ -563,8 +567,8 @@ for name, points in lower.items():
 
 # %% [markdown]
 # A model that was trained *with* masks depends on them. And an honest surprise: in this small world six layers bring
-# little, as the first prediction, made from queries that lesson 06 already built with the picture in view, finds most.
-# Masking and nine layers were made for pictures that are more crowded than ours.
+# little, as the first prediction, made from queries that lesson 06 already built with the picture in view, finds
+# most. Masking and nine layers were made for pictures that are more crowded than ours.
 
 # %% [markdown]
 # ## In the package
