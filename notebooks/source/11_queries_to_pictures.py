@@ -4,7 +4,7 @@
 # The decoder (lesson 10) ends with Q queries. Each has a row of class logits and a small map of mask logits.
 # That is no picture yet: masks overlap, most queries mean nothing, and the maps are small.
 #
-# How do three answers come out of one set of queries?
+# **How do three answers come out of one set of queries?**
 #
 # * **semantic**: one class for each pixel;
 # * **instance**: a ranked list of things, each with its mask; masks may overlap;
@@ -12,6 +12,11 @@
 #
 # Nothing is learned here: sums, a maximum and a few thresholds. We write all of it, then move the thresholds and
 # watch what it costs.
+
+# %% [markdown]
+# ## A picture to work with
+#
+# Scene 13 at 192 pixels, and the shipped model:
 
 # %%
 import matplotlib.pyplot as plt
@@ -313,7 +318,7 @@ print("labels equal:", torch.equal(labels[order], their_labels[their_order]))
 print("scores equal:", torch.allclose(scores[order], their_scores[their_order], atol=1e-5))
 
 # %% [markdown]
-# `ofl.predict` shows those above a score of 0.5. Best and worst of the list:
+# The three best, and those where the list becomes doubtful:
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(9.6, 4.2), layout="constrained")
@@ -359,7 +364,8 @@ def candidates(class_logits, threshold):
 threshold, overlap = model.config.object_mask_threshold, model.config.overlap_threshold
 queries, scores, labels = candidates(raw["panoptic"].class_logits, threshold)
 print(f"thresholds {threshold} and {overlap}: {len(queries)} candidates")
-print(", ".join(f"{names[k]} {s:.2f}" for k, s in zip(labels, scores)))
+told = [f"{names[k]} {s:.2f}" for k, s in zip(labels, scores)]
+print(", ".join(told[:7]), ", ".join(told[7:]), sep=",\n")
 
 # %% [markdown]
 # Step 2, pixel by pixel:
@@ -472,14 +478,15 @@ titles = ["step 2: winners", "steps 3 to 5: segments", "annotated"]
 Image.fromarray(ofl.render.contact_sheet([row], titles))
 
 # %% [markdown]
-# Left, every pixel has a winner; the second person is the lighter shred beside the first one's head. Middle: the
-# shred is void (black), and thin void seams run where two masks end. Right: the truth.
+# Left, every pixel has a winner; the second person is the small shred in lighter pink at the upper right of the first
+# one's head. Middle: the shred is void (black), and thin void seams run where two masks end. Right: the truth.
 
 # %% [markdown]
 # ## Live
 #
-# `MergeInspector` shows the map, one query's mask, every query's fate and the panoptic quality PQ of the picture
-# (lesson 12). Green: pixels the query wins. Red: pixels of its mask that another one has.
+# `MergeInspector` shows the map, one query's mask, every query's fate (in a table, when it runs) and the panoptic
+# quality PQ of the picture (lesson 12). In the middle, here for the second person: green are the pixels that the query
+# wins, red those of its mask that another one has.
 
 # %%
 from oneformer_lite.widgets import MaskInspector, MergeInspector
@@ -488,13 +495,15 @@ merging = MergeInspector(model, sample)
 merging
 
 # %% [markdown]
-# Switch the overlap rule off: the shred becomes a segment, a false positive, and PQ falls.
+# Switch the overlap rule off: the shred becomes a segment that nobody annotated, and PQ falls. Colours now tell what
+# became of a segment: green is found, pink is wrong, orange (right) was missed.
 
 # %%
 merging.set(overlap_threshold=0.0, colors="outcome")
 
 # %% [markdown]
-# `MaskInspector` shows an answer beside the truth; here the semantic one. Hover to read class, score and IoU.
+# `MaskInspector` shows an answer beside the truth; here the semantic one. When it runs, the pointer reads class, score
+# and IoU.
 
 # %%
 MaskInspector(model, sample).set(task="semantic")

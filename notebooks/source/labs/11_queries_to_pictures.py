@@ -20,7 +20,7 @@ names, is_thing = model.config.class_names, list(model.config.is_thing)
 
 # %% [markdown]
 # Every answer gets the class logits `[Q, K+1]`, whose last column is "no object", and the mask logits `[Q, H, W]`, at
-# the size of the picture already. These are the logits of the carried scene under each token:
+# the size of the picture already. These are the logits of scene 13 under each token:
 
 # %%
 logits = {}
@@ -68,9 +68,9 @@ Image.fromarray(ofl.render.enlarge(painted, 2))
 # ●●●○○ · 20 minutes · you may use: torch
 #
 # Of the Q x K pairs of query and class take the Q most probable. Throw out stuff. A mask is where the probability is
-# above 0.5. The score is the class probability times the mean mask probability inside the mask; divide by its pixels
-# + 1e-6, so that an empty mask scores 0. Return the masks, bool `[n, H, W]`, their classes `[n]` and their scores
-# `[n]`, best score first.
+# above 0.5. The score is the class probability times the mean mask probability inside the mask. For the mean, divide
+# by the number of its pixels plus 1e-6, so that an empty mask scores 0. Return the masks, bool `[n, H, W]`, their
+# classes `[n]` and their scores `[n]`, best score first.
 #
 # <details><summary>Hint</summary><code>flatten().topk(Q)</code> gives places; <code>// K</code> and
 # <code>% K</code> give query and class.</details>
