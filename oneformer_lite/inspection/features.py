@@ -40,6 +40,15 @@ class FeatureMap:
         """:func:`principal_components` of this map."""
         return principal_components(self.values)
 
+    @cached_property
+    def units(self) -> np.ndarray:
+        """:func:`unit_vectors` of this map."""
+        return unit_vectors(self.values)
+
+    def similarity(self, cell: tuple[int, int]) -> np.ndarray:
+        """Cosine similarity, float32 [h, w] in -1 to 1, of every position's channels with those at ``cell``."""
+        return (self.units @ self.units[cell]).clip(-1, 1)
+
     def limits(self, channel: int) -> tuple[float, float]:
         """The 1st and 99th percentile of a channel: single peaks would leave the rest without contrast."""
         low, high = np.percentile(self.values[..., channel], (1, 99))
@@ -88,12 +97,6 @@ def unit_vectors(values: np.ndarray) -> np.ndarray:
     """Each position's channels, float32 [h, w, C], at length 1; where all are 0 they stay so."""
     length = np.linalg.norm(values, axis=-1, keepdims=True)
     return np.divide(values, length, out=np.zeros_like(values), where=length > 0)
-
-
-def similarity(values: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
-    """Cosine similarity, float32 [h, w] in -1 to 1, of every position's channels with those at ``cell``."""
-    units = unit_vectors(values)
-    return (units @ units[cell]).clip(-1, 1)
 
 
 def thinning(size: tuple[int, int], most: int) -> int:

@@ -14,12 +14,13 @@ from torch import Tensor
 from ..data.batch import pad_to, padded_size
 from ..data.sample import Sample
 from ..data.targets import Targets, targets_for
-from ..inference import Size, prepare
+from ..inference import Size
 from ..losses.criterion import fit_to_queries
 from ..losses.matching import Matcher
 from ..losses.points import PointSource
 from ..model import OneFormer
-from ..model.output import Predictions
+from ..model.output import Predictions, Trace
+from .traced import EncodedPicture, encode_picture, evaluating
 
 SORTS = ("confidence", "number")
 STRIDE = 4  # of mask logits, in pixels of the model's input
@@ -128,21 +129,20 @@ def resize_weights(low: int, padded: int, unpadded: int, output: int) -> Float[T
 
 
 @torch.inference_mode()
-def read_queries(model: OneFormer, image: np.ndarray, task: str, sample: Sample | None = None) -> QueryReading:
-    """Run the model once. ``image`` uint8 [H, W, 3]; ``sample`` brings the ground truth, if it supplies the task."""
-    was_training = model.training
-    model.eval()
-    try:
-        tensor = prepare(image, model.config).to(next(model.parameters()).device)
-        trace = model(tensor[None], task, trace=True).trace
-    finally:
-        model.train(was_training)
+def read_queries(
+    model: OneFormer, image: np.ndarray, task: str, sample: Sample | None = None, encoded: EncodedPicture | None = None
+) -> QueryReading:
+    """Run the model once, or only its second half on what is ``encoded``. ``image`` uint8 [H, W, 3]; ``sample`` brings
+    the ground truth, if it supplies the task."""
+    encoded, trace = encoded or encode_picture(model, image), Trace()
+    with evaluating(model):
+        model.read(model.task_token([task]), encoded.mask_features, encoded.maps, trace=trace)
     layers = range(model.config.decoder_layers)
     predictions = [
         Predictions(*(trace[f"prediction{i}.{name}"].float().cpu() for name in ("class_logits", "mask_logits")))
         for i in (*layers, len(layers))
     ]
-    unpadded = tuple(tensor.shape[-2:])
+    unpadded = encoded.input_size
     truth = None
     if sample is not None and task in sample.tasks:
         truth = _truth(model, predictions, targets_for(sample, task), unpadded)

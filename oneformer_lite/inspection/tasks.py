@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +15,18 @@ from torch import Tensor
 
 from ..data.sample import TASKS, Sample
 from ..data.targets import pad_texts, targets_for
-from ..inference import Prediction, RawPrediction, Size, panoptic_inference, prepare, raw_predictions, read_prediction
+from ..inference import Prediction, RawPrediction, Size, panoptic_inference, raw_predictions, read_prediction
 from ..model import OneFormer, Trace
 from ..model.task import task_ids
 from ..model.tokenizer import END, START, decode, vocabulary
 from .segments import ReadSegment
+from .traced import encode_picture, evaluating
 
 SHARES = tuple(round(0.1 * i, 1) for i in range(11))  # of the other task's token, in a blend
 FATES = ("changes class", "goes silent", "wakes", "keeps its class", "silent")
 LONGEST = 512  # pixels of the longer side at which results are read: what a screen shows of three pictures
 _MASK_SIDE = 96
+_AT_ONCE = 2**22  # mask logits of blends that are read in one batch
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,8 @@ class TaskReader:
     def __init__(self, model: OneFormer, image: np.ndarray) -> None:
         self.model, self.categories = model, model.config.categories
         self.size, self.image = image.shape[:2], fit_image(image)
-        weight = model.query_positions.weight
-        images = prepare(image, model.config).to(weight.device, weight.dtype)[None]
-        self._unpadded = tuple(images.shape[-2:])
+        self._encoded = encode_picture(model, image)
         with evaluating(model):
-            self._encoded = model.encode(images)
             self.readings = {task: self._read(model.task_token([task])) for task in TASKS}
 
     def result(self, task: str) -> Prediction:
@@ -83,28 +81,30 @@ class TaskReader:
         a, b = (self.readings[name] for name in (task, other))
         if task == other:
             return (self._step(a.raw),) * len(SHARES)
-        with evaluating(self.model):
-            between = [
-                self._step(self._predict(self._token(blend(a.token, b.token, share)))[1]) for share in SHARES[1:-1]
-            ]
-        return (self._step(a.raw), *between, self._step(b.raw))
-
-    def _token(self, token: np.ndarray) -> Float[Tensor, "B C"]:
         weight = self.model.query_positions.weight
-        return torch.from_numpy(token).to(weight.device, weight.dtype)[None]
+        tokens = torch.from_numpy(np.stack([blend(a.token, b.token, share) for share in SHARES[1:-1]]))
+        few = max(1, _AT_ONCE // a.raw.mask_logits.numel())
+        with evaluating(self.model):
+            found = [self._predict(part)[1] for part in tokens.to(weight.device, weight.dtype).split(few)]
+        return tuple(self._step(raw) for raw in (a.raw, *(raw for part in found for raw in part), b.raw))
 
     def _predict(
-        self, token: Float[Tensor, "B C"], trace: Trace | None = None
-    ) -> tuple[Float[Tensor, "B Q C"], RawPrediction]:
-        queries, predictions = self.model.read(token, *self._encoded, trace=trace)
-        return queries, raw_predictions(predictions[-1], [self._unpadded], [self.image.shape[:2]])[0]
+        self, tokens: Float[Tensor, "B C"], trace: Trace | None = None
+    ) -> tuple[Float[Tensor, "B Q C"], list[RawPrediction]]:
+        """The object queries and the prediction under each token."""
+        features, *maps = (
+            tensor.expand(len(tokens), -1, -1, -1) for tensor in (self._encoded.mask_features, *self._encoded.maps)
+        )
+        queries, predictions = self.model.read(tokens, features, maps, trace=trace)
+        sizes = [self._encoded.input_size] * len(tokens), [self.image.shape[:2]] * len(tokens)
+        return queries, raw_predictions(predictions[-1], *sizes)
 
     def _read(self, token: Float[Tensor, "B C"]) -> TaskReading:
         trace = Trace()
-        queries, raw = self._predict(token, trace)
+        queries, (raw,) = self._predict(token, trace)
         last = trace[f"decoder.layer{len(self.model.decoder.layers) - 1}.queries"]
         vectors = (tensor[0].float().cpu().numpy() for tensor in (token, queries, last))
-        return TaskReading(*vectors, *surest(raw), small_masks(raw.mask_logits, self._unpadded), raw)
+        return TaskReading(*vectors, *surest(raw), small_masks(raw.mask_logits, self._encoded.input_size), raw)
 
     def _step(self, raw: RawPrediction) -> Step:
         config, things = self.model.config, tuple(c.is_thing for c in self.categories)
@@ -123,17 +123,6 @@ class TaskReader:
             segments.append(ReadSegment(known, class_id, name, int(areas[number]), score))
         count = sum(things[s.class_id] for s in segments)
         return Step(classes, scores, table[segment_map], tuple(segments), count, len(segments) - count)
-
-
-@contextmanager
-def evaluating(model: OneFormer) -> Iterator[None]:
-    """Without dropout for a while."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def surest(raw: RawPrediction) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image as PILImage
+from torch import Tensor
 
 from ..data.batch import padded_size
 from ..data.sample import Sample
@@ -47,6 +50,37 @@ class TracedPicture:
         return self.trace[name][0].float().cpu().numpy()
 
 
+@dataclass(frozen=True)
+class EncodedPicture:
+    """What :meth:`OneFormer.encode` makes of a picture, whatever the task, and the size at which the model saw it."""
+
+    mask_features: Tensor
+    maps: list[Tensor]
+    input_size: Size
+
+
+@contextmanager
+def evaluating(model: OneFormer) -> Iterator[None]:
+    """Without dropout for a while."""
+    was_training = model.training
+    if was_training:  # it takes a large model tens of milliseconds
+        model.eval()
+    try:
+        yield
+    finally:
+        if was_training:
+            model.train()
+
+
+@torch.inference_mode()
+def encode_picture(model: OneFormer, image: np.ndarray) -> EncodedPicture:
+    """The half of the model that knows no task, once for all of them. ``image`` uint8 [H, W, 3]."""
+    weight = model.query_positions.weight
+    images = prepare(image, model.config).to(weight.device, weight.dtype)[None]
+    with evaluating(model):
+        return EncodedPicture(*model.encode(images), tuple(images.shape[-2:]))
+
+
 @torch.inference_mode()
 def trace_picture(
     model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray, task: str = "panoptic"
@@ -54,11 +88,7 @@ def trace_picture(
     """Run ``model`` once, in evaluation mode, on a :class:`Sample` or anything that :func:`ofl.predict` takes."""
     check_model(model)
     pixels = as_pixels(image.image if isinstance(image, Sample) else image)
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
         output = model(tensor[None], task, trace=True)
-    finally:
-        model.train(was_training)
     return TracedPicture(pixels, tuple(tensor.shape[-2:]), output.trace)

@@ -44,7 +44,7 @@ def matrix_picture(
     matrix: Matrix,
     photos: Sequence[np.ndarray],
     cards: Sequence[tuple[str, str]],
-    chosen: tuple[int, int],
+    chosen: tuple[int, int] | None,
     twins: np.ndarray,
 ) -> np.ndarray:
     """uint8 [H, W, 3] in (B + 2) x (B + 2) equal cells: photographs at the left, cards (two lines) on top, sums at the
@@ -52,8 +52,8 @@ def matrix_picture(
     count = len(photos)
     side = min(128, _SIDE // (count + 2))
     sheet = Image.new("RGB", ((count + 2) * side, (count + 2) * side), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(min(22, side / 2.9))
-    small = ImageFont.load_default(min(17, side / 3.6))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(min(28, side / 3.4))
+    small = ImageFont.load_default(min(25, side / 4.2))
     colors = tint(matrix.strength)
 
     def write(row: float, column: float, text: str, ink: RGB, font=font) -> None:
@@ -61,8 +61,8 @@ def matrix_picture(
 
     for i, photo in enumerate(photos):
         sheet.paste(thumbnail(photo, side - 6), (3, (i + 1) * side + 3))
-        draw.rectangle((3, (i + 1) * side + 3, 27, (i + 1) * side + 27), fill=_INK)
-        draw.text((15, (i + 1) * side + 15), str(i), font=small, fill="white", anchor="mm")
+        draw.rectangle((3, (i + 1) * side + 3, 33, (i + 1) * side + 33), fill=_INK)
+        draw.text((18, (i + 1) * side + 18), str(i), font=small, fill="white", anchor="mm")
         for line, text in zip((-0.2, 0.2), cards[i]):
             write(line, i + 1, text, _INK, small)
         write(i + 1, count + 1, matrix.right[1][i], _INK)
@@ -120,7 +120,7 @@ def thumbnail(photo: np.ndarray, side: int) -> Image.Image:
     return square.resize((side, side), Image.BOX if size > side else Image.BICUBIC)
 
 
-def bars_picture(shares: np.ndarray, own: np.ndarray, kinds: Sequence[str], slot: int) -> np.ndarray:
+def bars_picture(shares: np.ndarray, own: np.ndarray, kinds: Sequence[str], slot: int | None) -> np.ndarray:
     """uint8 [300, W, 3]: one bar for each slot's share [Q] of the cosine, as many pixels wide each; ``own`` [Q], the
     shares with the image's own texts, are black ticks. The chosen slot stands on yellow."""
     step = max(3, round(_SIDE / len(shares)))
@@ -133,7 +133,8 @@ def bars_picture(shares: np.ndarray, own: np.ndarray, kinds: Sequence[str], slot
     def level(value: float) -> float:
         return 30 + (highest - value) * room
 
-    draw.rectangle((slot * step, 0, (slot + 1) * step - 1, height), fill=_HELD)
+    if slot is not None:
+        draw.rectangle((slot * step, 0, (slot + 1) * step - 1, height), fill=_HELD)
     for place, (share, kind) in enumerate(zip(shares, kinds)):
         ends = sorted((level(0), level(share)))
         draw.rectangle((place * step + step // 8, ends[0], (place + 1) * step - 1 - step // 8, ends[1]),
@@ -145,7 +146,7 @@ def bars_picture(shares: np.ndarray, own: np.ndarray, kinds: Sequence[str], slot
     return np.asarray(sheet)
 
 
-def cosines_picture(cosines: np.ndarray, slot: int, borders: Sequence[Sequence[int]]) -> np.ndarray:
+def cosines_picture(cosines: np.ndarray, slot: int | None, borders: Sequence[Sequence[int]]) -> np.ndarray:
     """uint8 [H, W, 3]: cosines float [Q, Q] as squares. ``borders``: rows and columns before which a line stands
     (sentences, padding, context). The chosen row is framed."""
     count = len(cosines)
@@ -156,7 +157,8 @@ def cosines_picture(cosines: np.ndarray, slot: int, borders: Sequence[Sequence[i
         for place in places:
             at = place * factor - 1
             draw.line((0, at, size, at) if axis == 0 else (at, 0, at, size), fill=_FAINT, width=2)
-    draw.rectangle((0, slot * factor, size - 1, (slot + 1) * factor - 1), outline="black", width=2)
+    if slot is not None:
+        draw.rectangle((0, slot * factor, size - 1, (slot + 1) * factor - 1), outline="black", width=2)
     return np.asarray(sheet)
 
 

@@ -58,7 +58,7 @@ def spread_cells(cells: np.ndarray, stride: int, seen: tuple[int, int], size: tu
     return cells[rows][:, columns]
 
 
-def tile_grid(tiles: Sequence[np.ndarray], columns: int, chosen: int, gap: int = 4) -> np.ndarray:
+def tile_grid(tiles: Sequence[np.ndarray], columns: int, chosen: int | None, gap: int = 4) -> np.ndarray:
     """Tiles of one size, uint8 [h, w, 3], row by row on white; the chosen one framed."""
     height, width = tiles[0].shape[0] + gap, tiles[0].shape[1] + gap
     rows = -(-len(tiles) // columns)

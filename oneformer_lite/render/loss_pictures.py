@@ -20,6 +20,7 @@ HIGHEST = 4.0  # of the pointwise loss: the end of the colours; an undecided poi
 PLOT = {"size": (5.2, 3.0), "dpi": 130}
 _ANCHORS = ((255, 250, 225), (240, 228, 66), (230, 159, 0), (213, 94, 0), (92, 14, 58))  # light to dark, Okabe and Ito
 _CELL, _GAP, _COLUMNS = 176, 8, 4
+_AXES = 0.09, 0.88  # top and bottom of a plot's axes, as shares of its height
 _PAD = "padding:.15rem .6rem"
 
 
@@ -58,12 +59,17 @@ def plot_picture(plot: Plot) -> np.ndarray:
     return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
 
 
+def cursor_place(plot: Plot, step: int) -> tuple[float, float, float]:
+    """Top, left and height of a line at ``step``, as shares of the plot's picture."""
+    return _AXES[0], plot.start + plot.slope * step, _AXES[1] - _AXES[0]
+
+
 def with_cursor(picture: np.ndarray, plot: Plot, step: int) -> np.ndarray:
     """A copy of the plot's picture with a line at ``step``."""
     height, width = picture.shape[:2]
-    column = min(max(round((plot.start + plot.slope * step) * width), 1), width - 2)
+    column = min(max(round(cursor_place(plot, step)[1] * width), 1), width - 2)
     marked = picture.copy()
-    strip = marked[int(0.09 * height) : int(0.88 * height), column - 1 : column + 1]
+    strip = marked[int(_AXES[0] * height) : int(_AXES[1] * height), column - 1 : column + 1]
     strip[:] = (strip * 0.3 + np.array([31, 36, 48]) * 0.7).astype(np.uint8)
     return marked
 
@@ -79,6 +85,15 @@ def batch_sheet(pictures: Sequence[np.ndarray], captions: Sequence[str], chosen:
             sheet[top - 5 : top + _CELL + 5, left - 5 : left + _CELL + 5] = (0, 114, 178)
         sheet[top : top + _CELL, left : left + _CELL] = _cell(picture, caption)
     return sheet
+
+
+def place_in_sheet(number: int, count: int) -> tuple[float, float, float, float]:
+    """Top, left, height and width of the frame around one of ``count`` pictures, as shares of a :func:`batch_sheet`."""
+    columns, pitch = min(_COLUMNS, count), _CELL + _GAP
+    high, wide = -(-count // columns) * pitch + _GAP, columns * pitch + _GAP
+    row, column = divmod(number, columns)
+    top, left, side = _GAP + pitch * row - 5, _GAP + pitch * column - 5, _CELL + 10
+    return top / high, left / wide, side / high, side / wide
 
 
 def image_in_sheet(row: int, column: int, count: int) -> int | None:

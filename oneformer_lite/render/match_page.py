@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from PIL import Image
 from .colors import RGB
 from .grid import data_uri, png_bytes
 from .inspector_page import slider, toggle
+from .pages import base64_numbers
 
 if TYPE_CHECKING:
     from ..inspection.matches import MatchReading
@@ -94,4 +94,4 @@ def packed(values: np.ndarray, limits: tuple[float, float]) -> str:
     """Numbers for a page: uint16 in base64, 0 to 65534 from the lower to the upper limit, 65535 = not a number."""
     low, high = limits
     numbers = np.nan_to_num((values - low) / max(high - low, 1e-9) * 65534, nan=65535, posinf=65535, neginf=65535)
-    return base64.b64encode(numbers.round().astype("<u2").tobytes()).decode("ascii")
+    return base64_numbers(numbers.round().astype("<u2"))

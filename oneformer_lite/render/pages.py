@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -22,6 +25,11 @@ def read(name: str) -> str:
 def embedded_json(data) -> str:
     """JSON that may stand inside a script element."""
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def base64_numbers(values: np.ndarray) -> str:
+    """The bytes of an array, for a typed array of a script."""
+    return base64.b64encode(values.tobytes()).decode("ascii")
 
 
 @cache

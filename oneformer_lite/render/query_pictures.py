@@ -31,10 +31,11 @@ class QueryPainter:
     colors: Sequence[RGB]
     _kept: dict = field(default_factory=dict)
 
-    def sheet(self, reading: QueryReading, layer: int, order: Sequence[int], chosen: int) -> np.ndarray:
-        """All queries in ``order``, as they were after ``layer``."""
+    def sheet(self, reading: QueryReading, layer: int, order: Sequence[int], chosen: int | None) -> np.ndarray:
+        """All queries in ``order``, as they were after ``layer``; the ``chosen`` one framed."""
         cells = self._thumbnails(reading, layer)
-        return cell_sheet([cells[query] for query in order], sheet_columns(reading.num_queries), order.index(chosen))
+        frame = None if chosen is None else order.index(chosen)
+        return cell_sheet([cells[query] for query in order], sheet_columns(reading.num_queries), frame)
 
     def _thumbnails(self, reading: QueryReading, layer: int) -> list[Cell]:
         """Of all queries by number; kept, because another choice only moves the frame."""
@@ -50,8 +51,8 @@ class QueryPainter:
             self._kept[key] = cells
         return self._kept[key]
 
-    def strip(self, moments: Sequence[tuple[QueryReading, int, str]], query: int, chosen: int) -> np.ndarray:
-        """One column for each (reading, layer, name): the mask, where it looked, what it is."""
+    def strip(self, moments: Sequence[tuple[QueryReading, int, str]], query: int, chosen: int | None) -> np.ndarray:
+        """One column for each (reading, layer, name): the mask, where it looked, what it is; ``chosen`` is framed."""
         photo = self._small(min(_WIDEST, WIDTH // len(moments) - _GAP))
         cells = []
         for reading, layer, name in moments:

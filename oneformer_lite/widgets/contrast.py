@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from ipywidgets import HTML, Box, FloatLogSlider, IntSlider, ToggleButtons, VBox
@@ -15,18 +15,15 @@ from ..inspection.contrast import (
     KINDS,
     Encoded,
     contrast,
-    distinct_cosines,
     encode,
     false_negatives,
     lowest_loss,
-    shared_sentences,
     slot_cosines,
     slot_shares,
 )  # fmt: skip
 from ..model import OneFormer
-from ..render import contact_sheet, data_uri, webp_bytes
+from ..render import contact_sheet
 from ..render.contrast import (
-    KIND_COLORS,
     bars_picture,
     contrast_matrices,
     cosines_picture,
@@ -34,8 +31,8 @@ from ..render.contrast import (
     matrix_picture,
     thumbnail,
 )  # fmt: skip
-from ..render.contrast_text import ALONE, SHORT, legend, pair_text, slot_table, slot_text
-from ..render.inspector_page import inspector_page, slider, toggle
+from ..render.contrast_text import SHORT, legend, pair_text, slot_table, slot_text
+from .contrast_page import contrast_page
 from .inspector import Inspector
 from .picture import Picture
 
@@ -80,28 +77,29 @@ class ContrastInspector(Inspector):
             name: [self.encoded[place, task] for place, task in enumerate(tasks)]
             for name, tasks in _task_choices(pairs).items()
         }
+        self._slots = len(next(iter(self.encoded.values())).texts)
         self._shares = {name: slot_shares(batch) for name, batch in self.batches.items()}
-        self._twins = {name: false_negatives(batch) for name, batch in self.batches.items()}
+        self.twins = {name: false_negatives(batch) for name, batch in self.batches.items()}
         self.learned = float(f"{math.exp(-model.text_mapper.logit_scale.item()):.4g}")
         start = model.config.temperature
         marks = [("clamp 0.01", 0.01), ("learned", self.learned), (f"{start:g} (start)", start)]
-        self._marks = sorted(marks, key=lambda mark: mark[1])  # a label then crosses no other's line
+        self.marks = sorted(marks, key=lambda mark: mark[1])  # a label then crosses no other's line
         ends = min(0.005, self.learned / 2), max(1.0, 2 * self.learned)
-        self._temperatures = np.geomspace(*ends, _POINTS)
-        self._photos = [np.asarray(thumbnail(sample.image, 160)) for sample in self.samples]
+        self.temperatures = np.geomspace(*ends, _POINTS)
+        self._curves: dict[str, np.ndarray] = {}
+        self.photos = [np.asarray(thumbnail(sample.image, 160)) for sample in self.samples]
         super().__init__(*self._build())
 
     def _build(self) -> tuple[dict, list]:
         batch = next(iter(self.batches.values()))
-        count, slots = len(batch), len(batch[0].texts)
+        count, slots = len(batch), self._slots
         row, column, slot = self._dearest(batch)
         sizes = dict.fromkeys(_MATRICES, (count + 2, count + 2))
         sizes |= {"curve": (1, _POINTS), "shares": (1, slots), "cosines": (slots, slots)}
-        blank = np.zeros((2, 2, 3), np.uint8)
         self._pictures, panels = {}, {}
         for name, title in _TITLES.items():
             hover = {"shares": lambda at: self._tell(at and (at[1], at[1])), "cosines": self._tell}.get(name)
-            picture = self._pictures[name] = Picture(blank, f"{title}: arrow keys move", sizes[name], hover)
+            picture = self._pictures[name] = Picture(None, f"{title}: arrow keys move", sizes[name], hover)
             picture.observe(lambda change, name=name: self._pointed(name, change["new"]), "point")
             panels[name] = VBox([HTML(f"<b>{title}</b>"), picture], layout={"flex": "1 1 19rem", "min_width": "0"})
         self._pair, self._slot, self._table = HTML(), HTML(), HTML()
@@ -109,7 +107,7 @@ class ContrastInspector(Inspector):
             {"style": {"description_width": "auto"}, "layout": {"width": "15rem"}},
             {"continuous_update": True},
         )
-        low, high = np.log10(self._temperatures[[0, -1]])
+        low, high = np.log10(self.temperatures[[0, -1]])
         controls = {
             "tasks": ToggleButtons(
                 options=list(self.batches), style={"button_width": "auto"}, layout={"width": "auto"}
@@ -134,7 +132,7 @@ class ContrastInspector(Inspector):
         return row, column, int(np.abs(shares[row, column]).argmax())
 
     def _choose(self, name: str, value) -> None:
-        low, high = self._temperatures[[0, -1]]
+        low, high = self.temperatures[[0, -1]]
         if name == "temperature" and isinstance(value, (int, float)) and not low <= value <= high:
             raise ConfigError(f"temperature is {value!r}; expected {low:.4g} to {high:.4g}")
         super()._choose(name, value)
@@ -148,23 +146,30 @@ class ContrastInspector(Inspector):
             if inside:
                 self.set(row=inside[0], column=inside[-1])
         elif name == "curve":
-            self.set(temperature=float(self._temperatures[point[1]]))
+            self.set(temperature=float(self.temperatures[point[1]]))
         else:
             self.set(slot=point[1] if name == "shares" else point[0])
 
     def _places(self) -> dict[str, tuple[int, int]]:
         """Where in each picture stands what is chosen."""
-        state, slots = self.state, len(self.batches[self.state["tasks"]][0].texts)
+        state, slots = self.state, self._slots
         at = self._pictures["cosines"].point
-        nearest = int(np.abs(np.log(self._temperatures / state["temperature"])).argmin())
+        nearest = int(np.abs(np.log(self.temperatures / state["temperature"])).argmin())
         places = dict.fromkeys(_MATRICES, (state["row"] + 1, state["column"] + 1))
         column = at[1] if at and at[0] == state["slot"] else min(state["slot"], slots - 1)
         return places | {"curve": (0, nearest), "shares": (0, state["slot"]), "cosines": (state["slot"], column)}
 
     def _draw(self) -> None:
-        for name, picture in self._painted().items():
-            self._pictures[name].show(picture)
-            self._pictures[name].move(self._places()[name])
+        state, places = self.state, self._places()
+        pair, batch = (state["row"], state["column"]), (state["tasks"], state["temperature"])
+        frames = dict.fromkeys(_MATRICES, (*places["similarity"], 1, 1))
+        frames |= {"shares": (0, state["slot"], 1, 1), "cosines": (state["slot"], 0, 1, self._slots)}
+        for name, picture in self._pictures.items():
+            key = (state["tasks"], pair) if name in ("shares", "cosines") else batch
+            self._show(picture, key, partial(self._painted, name, framed=False))
+            if name in frames:
+                picture.frame(frames[name])
+            picture.move(places[name])
         state, batch, shares = self.state, self.batches[self.state["tasks"]], self._shares[self.state["tasks"]]
         row, column = state["row"], state["column"]
         now = contrast(shares.sum(-1), state["temperature"])
@@ -179,29 +184,34 @@ class ContrastInspector(Inspector):
         shares = self._shares[state["tasks"]][state["row"], state["column"]]
         self._slot.value = slot_text(batch[state["row"]], batch[state["column"]], shares, query, text)
 
-    def _painted(self) -> dict[str, np.ndarray]:
+    def _painted(self, view: str, framed: bool = True) -> np.ndarray:
+        """One of the pictures, with a frame around what is chosen."""
         state, name = self.state, self.state["tasks"]
         batch, shares, pair = self.batches[name], self._shares[name], (state["row"], state["column"])
-        cosines = shares.sum(-1)
-        cards = [(f"texts {e.image}", SHORT[e.task]) for e in batch]
-        matrices = contrast_matrices(contrast(cosines, state["temperature"]))
-        painted = {
-            key: matrix_picture(matrix, self._photos, cards, pair, self._twins[name])
-            for key, matrix in zip(_MATRICES, matrices)
-        }
-        losses = np.array([contrast(cosines, t).loss for t in self._temperatures])
-        painted["curve"] = curve_picture(
-            self._temperatures, losses, self._marks, state["temperature"], lowest_loss(batch)
-        )
         image, texts = (batch[i] for i in pair)
-        kinds = [KINDS[kind] for kind in texts.kinds]
-        painted["shares"] = bars_picture(shares[pair], shares[pair[0], pair[0]], kinds, state["slot"])
-        borders = [[len(e.sentences), e.num_texts] for e in (image, texts)]
-        painted["cosines"] = cosines_picture(slot_cosines(image, texts), state["slot"], borders)
-        return painted
+        slot = state["slot"] if framed else None
+        if view == "shares":
+            kinds = [KINDS[kind] for kind in texts.kinds]
+            return bars_picture(shares[pair], shares[pair[0], pair[0]], kinds, slot)
+        if view == "cosines":
+            borders = [[len(e.sentences), e.num_texts] for e in (image, texts)]
+            return cosines_picture(slot_cosines(image, texts), slot, borders)
+        if view == "curve":
+            losses, lowest = self._losses(name), lowest_loss(batch)
+            return curve_picture(self.temperatures, losses, self.marks, state["temperature"], lowest)
+        matrices = dict(zip(_MATRICES, contrast_matrices(contrast(shares.sum(-1), state["temperature"]))))
+        cards = [(f"texts {e.image}", SHORT[e.task]) for e in batch]
+        return matrix_picture(matrices[view], self.photos, cards, pair if framed else None, self.twins[name])
+
+    def _losses(self, name: str) -> np.ndarray:
+        """The loss at all temperatures."""
+        if name not in self._curves:
+            cosines = self._shares[name].sum(-1)
+            self._curves[name] = np.array([contrast(cosines, t).loss for t in self.temperatures])
+        return self._curves[name]
 
     def _picture(self) -> np.ndarray:
-        painted = list(self._painted().values())
+        painted = [self._painted(name) for name in _TITLES]
         rows = [contact_sheet([painted[i : i + 3]], list(_TITLES.values())[i : i + 3], font_size=19) for i in (0, 3)]
         width = max(row.shape[1] for row in rows)
         padded = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
@@ -210,39 +220,11 @@ class ContrastInspector(Inspector):
     def _subject(self) -> str:
         name = self.state["tasks"]
         loss = contrast(self._shares[name].sum(-1), self.state["temperature"]).loss
-        pairs = int(self._twins[name].sum()) // 2
+        pairs = int(self.twins[name].sum()) // 2
         return f"{len(self.samples)} images, contrastive loss {loss:.3f}, {pairs} false-negative pairs"
 
     def _page(self) -> str:
-        state, entries = self.state, list(self.encoded.values())
-        place = {(e.image, e.task): i for i, e in enumerate(entries)}
-        texts, index, cosines = distinct_cosines(entries)
-        data = {
-            "photos": [data_uri(webp_bytes(photo)) for photo in self._photos],
-            "entries": [
-                {"image": e.image, "task": e.task, "short": SHORT[e.task], "index": index[i],
-                 "sentences": len(e.sentences), "texts": e.num_texts,
-                 "text": [e.text(slot) for slot in range(e.num_texts)]}
-                for i, e in enumerate(entries)
-            ],
-            "batches": {name: [place[e.image, e.task] for e in batch] for name, batch in self.batches.items()},
-            "lowest": {name: lowest_loss(batch) for name, batch in self.batches.items()},
-            "shared": [[shared_sentences(a, b) for b in entries] for a in entries], "alone": ALONE,
-            "twins": {name: twins.tolist() for name, twins in self._twins.items()},
-            "shares": _base64(slot_shares(entries).astype("<f4")),
-            "cosines": _base64(np.rint(127 * cosines).astype(np.int8)), "distinct": texts,
-            "marks": self._marks, "ends": list(self._temperatures[[0, -1]]), "kinds": KIND_COLORS,
-        }  # fmt: skip
-        count, slots = len(self.samples), len(entries[0].texts)
-        low, high = np.log10(data["ends"])
-        body = (
-            f'<div class="ofl-controls">{toggle("tasks", {n: n for n in self.batches}, state["tasks"])}'
-            f"{slider('temperature', low, high, 'any', math.log10(state['temperature']))}"
-            f"{slider('row', 0, count - 1, 1, state['row'])}{slider('column', 0, count - 1, 1, state['column'])}"
-            f'{slider("slot", 0, slots - 1, 1, state["slot"])}</div><div id="pair"></div><div class="ofl-views"></div>'
-            f'{legend()}<div class="ofl-told-text" id="told"></div><div id="table"></div>'
-        )
-        return inspector_page(self._title(), self.LOOK_FOR, body, "contrast.js", data | {"titles": _TITLES})
+        return contrast_page(self, _TITLES)
 
 
 def _pairs(samples: Sequence) -> list[tuple[Sample, str | None]]:
@@ -262,7 +244,3 @@ def _task_choices(pairs: Sequence[tuple[Sample, str | None]]) -> dict[str, list[
     mixed = [task or sample.tasks[place % len(sample.tasks)] for place, (sample, task) in enumerate(pairs)]
     choices = {"given" if any(task for _, task in pairs) else "mixed": mixed}
     return choices | {t: [t] * len(pairs) for t in TASKS if all(t in sample.tasks for sample, _ in pairs)}
-
-
-def _base64(values: np.ndarray) -> str:
-    return base64.b64encode(values.tobytes()).decode("ascii")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -11,39 +11,19 @@ from ipywidgets import HTML, Box, IntSlider, ToggleButtons, VBox
 from PIL import Image as PILImage
 
 from ..data.sample import Sample
-from ..inspection.features import (
-    SOURCES,
-    STRIDES,
-    FeatureMap,
-    Key,
-    compact_units,
-    feature_maps,
-    similarity,
-    thinning,
-)  # fmt: skip
+from ..inspection.features import SOURCES, STRIDES, FeatureMap, Key, feature_maps
 from ..inspection.traced import trace_picture
 from ..model import OneFormer
-from ..render import contact_sheet, data_uri, png_bytes, webp_bytes
-from ..render.features import (
-    paint_components,
-    paint_values,
-    ramp,
-    ramp_legend,
-    spread_cells,
-    tile_at,
-    tile_grid,
-    to_codes,
-)  # fmt: skip
-from ..render.inspector_page import inspector_page, slider, toggle
+from ..render import contact_sheet
+from ..render.features import paint_components, paint_values, ramp_legend, spread_cells, tile_at, tile_grid
 from ..render.masks import display_factor, display_image, mark_point
+from .feature_page import feature_page
 from .inspector import Inspector
 from .picture import Picture
 
 VIEWS = {"channels": "channels", "PCA": "PCA to colour", "similarity": "similarity to the point"}
 COLUMNS, TILES = 6, 36  # of the grid of channels
 _TILE = 128  # pixels of the longer side of a thumbnail
-_PAGE_CELLS, _PAGE_RANK = 5000, 32  # of a map in the page: it stays below 5 MB, and its similarities within 0.05
-_COMPONENTS = ("light against dark", "yellow against blue", "red against green")
 
 
 class FeatureInspector(Inspector):
@@ -63,31 +43,34 @@ class FeatureInspector(Inspector):
         "separates only what differs there in some channel."
     )
 
+    PARTS = ("light against dark", "yellow against blue", "red against green")
+
     def __init__(self, model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample` or anything that :func:`ofl.predict` takes."""
-        self._traced = trace_picture(model, image)
-        self.image, self.maps = self._traced.image, feature_maps(self._traced)
-        self._decoder = "FPN" if model.config.pixel_decoder == "fpn" else "pixel decoder"
-        self._photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
-        longest = max(self._photo.shape[:2])
-        self._tile_size = tuple(max(8, side * _TILE // longest) for side in self._photo.shape[:2])
+        self.traced = trace_picture(model, image)
+        self.image, self.maps = self.traced.image, feature_maps(self.traced)
+        decoder = "FPN" if model.config.pixel_decoder == "fpn" else "pixel decoder"
+        self.source_names = dict(zip(SOURCES, ("backbone", decoder)))
+        self.photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
+        longest = max(self.photo.shape[:2])
+        self._tile_size = tuple(max(8, side * _TILE // longest) for side in self.photo.shape[:2])
         super().__init__(*self._build())
 
     def _build(self) -> tuple[dict, list]:
         height, width = self.image.shape[:2]
-        self._lead = Picture(self._photo, "the picture: arrow keys move the point", (height, width))
+        self._lead = Picture(None, "the picture: arrow keys move the point", (height, width))
         self._lead.point = height // 2, width // 2
-        self._large = Picture(self._photo, "the chosen map: arrow keys move the point", (height, width))
+        self._large = Picture(None, "the chosen map: arrow keys move the point", (height, width))
         self._large.observe(lambda change: self._lead.move(change["new"]), "point")
-        self._grid = Picture(self._photo, "channels: click one", (1000, 1000))
+        self._grid = Picture(None, "channels: click one", (1000, 1000))
         self._grid.observe(self._pick_channel, "point")
         self._caption, self._grid_caption, self._told = HTML(), HTML(), HTML()
         self._tiles: dict[Key, Picture] = {}
         atlas = []
         for key in self.maps:
-            tile = self._tiles[key] = Picture(self._photo, f"{self._name(key)}: click to see it large")
-            tile.observe(lambda change, key=key: self.set(source=key[0], level=key[1]), "point")
-            caption = HTML(f"<small>{self._name(key)}</small>")
+            tile = self._tiles[key] = Picture(None, f"{self.name(key)}: click to see it large", (height, width))
+            tile.observe(partial(self._pick_map, key), "point")
+            caption = HTML(f"<small>{self.name(key)}</small>")
             atlas.append(VBox([caption, tile], layout={"flex": "1 1 21%", "max_width": "11rem"}))
         flow = {"flex_flow": "row wrap", "grid_gap": "10px"}
         column = {"flex": "1 1 17rem", "min_width": "0"}
@@ -99,10 +82,9 @@ class FeatureInspector(Inspector):
         ]
         rows = [Box(atlas[i : i + 4], layout=flow) for i in (0, 4)]
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
-        sources = {"backbone": "backbone", "pixel decoder": self._decoder}
-        views = [(text, value) for value, text in VIEWS.items()]
+        sources, views = ([(text, value) for value, text in names.items()] for names in (self.source_names, VIEWS))
         controls = {
-            "source": ToggleButtons(options=[(text, v) for v, text in sources.items()], value=SOURCES[1], **buttons),
+            "source": ToggleButtons(options=sources, value=SOURCES[1], **buttons),
             "level": ToggleButtons(options=[(f"stride {s}", s) for s in STRIDES], **buttons),
             "view": ToggleButtons(options=views, value="PCA", **buttons),
             "channel": IntSlider(1, 1, TILES, description="channel", layout={"width": "15rem"}),
@@ -110,10 +92,11 @@ class FeatureInspector(Inspector):
         }
         return controls, [Box(pictures, layout=flow), self._told, *rows]
 
-    def _name(self, key: Key) -> str:
+    def name(self, key: Key) -> str:
+        """What a map is called."""
         if key == ("pixel decoder", 4):
             return "mask features, stride 4"
-        return f"{self._decoder if key[0] == 'pixel decoder' else key[0]}, stride {key[1]}"
+        return f"{self.source_names[key[0]]}, stride {key[1]}"
 
     @property
     def _key(self) -> Key:
@@ -122,6 +105,11 @@ class FeatureInspector(Inspector):
     def _channel(self, feature_map: FeatureMap) -> int:
         """The number of the chosen channel; of the last one where a map has fewer."""
         return int(feature_map.order[min(self.state["channel"], len(feature_map.order)) - 1])
+
+    def _pick_map(self, key: Key, change) -> None:
+        if change["new"] is not None:
+            self.set(source=key[0], level=key[1])
+            self._tiles[key].move(None)  # so that the same place can be clicked again
 
     def _pick_channel(self, change) -> None:
         count = min(TILES, len(self.maps[self._key].order))
@@ -135,7 +123,7 @@ class FeatureInspector(Inspector):
         if view == "PCA":
             return paint_components(found.components[0]), (0.0, 0.0)
         if view == "similarity":
-            values = similarity(found.values, self._traced.cell(self.state["point"], key[1]))
+            values = found.similarity(self.traced.cell(self.state["point"], key[1]))
             limits = float(values.min()), 1.0
         else:
             channel = self._channel(found)
@@ -143,51 +131,66 @@ class FeatureInspector(Inspector):
         return paint_values(values, *limits), limits
 
     def _spread(self, cells: np.ndarray, key: Key, size: tuple[int, int]) -> np.ndarray:
-        return spread_cells(cells, key[1], self._traced.input_size, size)
+        return spread_cells(cells, key[1], self.traced.input_size, size)
 
     def _marked(self, picture: np.ndarray) -> np.ndarray:
         return mark_point(picture, *((value + 0.5) * self._factor for value in self.state["point"]))
 
     def _large_view(self) -> np.ndarray:
-        return self._marked(self._spread(self._cells(self._key)[0], self._key, self._photo.shape[:2]))
+        return self._marked(self._spread(self._cells(self._key)[0], self._key, self.photo.shape[:2]))
 
-    def _channel_grid(self) -> np.ndarray:
+    def _held_by_view(self) -> tuple:
+        """What the maps shown depend on, besides which map it is."""
+        state, view = self.state, self.state["view"]
+        return view, {"PCA": None, "similarity": state["point"], "channels": state["channel"]}[view]
+
+    def _frame_channel(self) -> None:
+        found = self.maps[self._key]
+        count = min(TILES, len(found.order))
+        place = found.order[:TILES].tolist().index(self._channel(found))
+        row, column = divmod(place, COLUMNS)
+        height, width = 1000 / -(-count // COLUMNS), 1000 / COLUMNS
+        self._grid.frame((row * height, column * width, height, width))
+
+    def _channel_grid(self, framed: bool = True) -> np.ndarray:
         found = self.maps[self._key]
         shown = [int(c) for c in found.order[:TILES]]
         tiles = [
             self._spread(paint_values(found.values[..., c], *found.limits(c)), self._key, self._tile_size)
             for c in shown
         ]
-        return tile_grid(tiles, COLUMNS, shown.index(self._channel(found)))
+        return tile_grid(tiles, COLUMNS, shown.index(self._channel(found)) if framed else None)
 
     def _atlas(self) -> list[list[np.ndarray]]:
         """The chosen view of every map: a row for each source, a column for each stride."""
-        return [
-            [self._spread(self._cells((source, s))[0], (source, s), self._tile_size) for s in STRIDES]
-            for source in SOURCES
-        ]
+        return [[self._tile((source, s)) for s in STRIDES] for source in SOURCES]
+
+    def _tile(self, key: Key) -> np.ndarray:
+        return self._spread(self._cells(key)[0], key, self._tile_size)
 
     def _draw(self) -> None:
         grid = self.state["view"] == "channels"
-        self._lead.show(self._marked(self._photo))
+        self._lead.show(self._marked(self.photo))
         self._large.show(self._large_view())
         self._grid_box.layout.display = None if grid else "none"
         self._controls["channel"].layout.display = None if grid else "none"
         if grid:
-            self._grid.show(self._channel_grid())
-        for tile, picture in zip(self._tiles.values(), (p for row in self._atlas() for p in row)):
-            tile.show(picture)
-        self._caption.value = f"<b>{escape(self._name(self._key))}</b>"
+            self._show(self._grid, self._key, partial(self._channel_grid, framed=False))
+            self._frame_channel()
+        held = self._held_by_view()
+        for key, tile in self._tiles.items():
+            self._show(tile, (key, *held), partial(self._tile, key))
+        self._caption.value = f"<b>{escape(self.name(self._key))}</b>"
         count = len(self.maps[self._key].order)
         self._grid_caption.value = f"<b>{min(TILES, count)} of {count} channels, the most varying first</b>"
         self._told.value = f'<div class="ofl-told-text">{self._words()}</div>'
 
     def _words(self) -> str:
         found, view = self.maps[self._key], self.state["view"]
-        cell = self._traced.cell(self.state["point"], self._key[1])
+        cell = self.traced.cell(self.state["point"], self._key[1])
         told = self._extent()
         if view == "PCA":
-            parts = ", ".join(f"{share:.0%} as {name}" for share, name in zip(found.components[1], _COMPONENTS))
+            parts = ", ".join(f"{share:.0%} as {name}" for share, name in zip(found.components[1], self.PARTS))
             return f"{told}. Three components hold {found.components[1].sum():.0%} of the variance: {parts}."
         legend = ramp_legend(*self._cells(self._key)[1])
         if view == "similarity":
@@ -197,56 +200,18 @@ class FeatureInspector(Inspector):
         return f"{told}. Channel {channel}, place {rank} by variation, {value:.2f} at the point: {legend}"
 
     def _picture(self) -> np.ndarray:
-        pictures, titles = [self._marked(self._photo), self._large_view()], ["picture", self._name(self._key)]
+        pictures, titles = [self._marked(self.photo), self._large_view()], ["picture", self.name(self._key)]
         if self.state["view"] == "channels":
             pictures, titles = [*pictures, self._channel_grid()], [*titles, "channels, the most varying first"]
         top = contact_sheet([pictures], titles)
-        below = contact_sheet(self._atlas(), [f"stride {s}" for s in STRIDES], ["backbone", self._decoder])
+        below = contact_sheet(self._atlas(), [f"stride {s}" for s in STRIDES], [*self.source_names.values()])
         return contact_sheet([[top], [below]], gap=0)
 
     def _subject(self) -> str:
-        return f"{self._name(self._key)}, {self._extent()}"
+        return f"{self.name(self._key)}, {self._extent()}"
 
     def _extent(self) -> str:
         return "{} x {} positions, {} channels".format(*self.maps[self._key].values.shape)
 
     def _page(self) -> str:
-        state = self.state
-        data = {
-            "photo": data_uri(webp_bytes(self._photo)), "size": self.image.shape[:2], "seen": self._traced.input_size,
-            "point": state["point"], "columns": COLUMNS, "ramp": ramp().tolist(), "parts": _COMPONENTS,
-            "maps": [self._page_map(key) for key in self.maps],
-        }  # fmt: skip
-        sources = {"backbone": "backbone", "pixel decoder": self._decoder}
-        controls = [
-            toggle("source", sources, state["source"]),
-            toggle("level", {str(s): f"stride {s}" for s in STRIDES}, str(state["level"])),
-            toggle("view", VIEWS, state["view"]),
-            slider("channel", 1, TILES, 1, state["channel"]),
-        ]
-        body = (
-            f'<div class="ofl-controls">{"".join(controls)}</div><div class="ofl-views" id="large"></div>'
-            '<div class="ofl-told-text" id="told"></div><div id="atlas"></div>'
-        )
-        return inspector_page(self._title(), self.LOOK_FOR, body, "features.js", data)
-
-    def _page_map(self, key: Key) -> dict:
-        """A map for the page: principal components as painted; channels and directions of fewer positions."""
-        found = self.maps[key]
-        step = thinning(found.size, _PAGE_CELLS)
-        few = found.values[::step, ::step]
-        channels = [int(c) for c in found.order[:TILES]]
-        limits = [found.limits(c) for c in channels]
-        codes = np.stack([to_codes(few[..., c], *ends) for c, ends in zip(channels, limits)])
-        units, scale = compact_units(few, _PAGE_RANK)
-        return {
-            "source": key[0], "stride": key[1], "name": self._name(key), "size": found.size, "few": few.shape[:2],
-            "step": step, "count": len(found.order), "channels": channels,
-            "limits": [[round(end, 4) for end in ends] for ends in limits], "codes": _base64(codes),
-            "units": _base64(units), "scale": scale, "shares": found.components[1].round(4).tolist(),
-            "components": data_uri(png_bytes(paint_components(found.components[0]))),
-        }  # fmt: skip
-
-
-def _base64(codes: np.ndarray) -> str:
-    return base64.b64encode(codes.tobytes()).decode("ascii")
+        return feature_page(self, VIEWS, COLUMNS, TILES)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from ipywidgets import HTML, Box, VBox, Widget
+from ipywidgets import Image as ImageWidget
 from PIL import Image
 from traitlets import TraitError
 
@@ -31,7 +33,7 @@ class Inspector(VBox):
     def __init__(self, controls: Mapping[str, Widget], body: Sequence[Widget]) -> None:
         """``controls``: name -> widget with a ``value``, or a :class:`Picture` with its ``point``; those that have no
         place in ``body`` stand in a row above it."""
-        self._controls, self._held = dict(controls), False
+        self._controls, self._held, self._keys = dict(controls), False, {}
         inside = set(_all_below(body))
         row = [control for control in self._controls.values() if control not in inside]
         bar = Box(row, layout={"flex_flow": "row wrap", "align_items": "center"}).add_class("ofl-controls")
@@ -92,6 +94,15 @@ class Inspector(VBox):
             raise ConfigError(f"{name} is {value!r}; expected {expected}") from None
         if control.value != value and not isinstance(value, tuple):  # sliders move silently to the nearest end
             raise ConfigError(f"{name} is {value!r}; expected {control.min} to {control.max}")
+
+    def _show(self, view: Picture | ImageWidget, key: tuple, make: Callable[[], np.ndarray]) -> None:
+        """Show ``make()``, unless the view shows what belongs to ``key`` already."""
+        if self._keys.get(view) != key:
+            self._keys[view] = key
+            if isinstance(view, Picture):
+                view.show(make())
+            else:
+                view.value = png_bytes(make(), fast=True)
 
     def _changed(self, change) -> None:
         if not self._held:

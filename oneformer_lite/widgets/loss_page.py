@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from ..render import data_uri, webp_bytes
 from ..render.inspector_page import id_picture, inspector_page, slider, toggle
 from ..render.loss_pictures import HIGHEST, batch_sheet, heat, heat_colors, scale_bar
 from ..render.loss_text import focus_text, layers_text, place_text, rows_table, step_text
+from ..render.pages import base64_numbers
 
 if TYPE_CHECKING:
     from .loss_step import LossStep
@@ -29,7 +29,7 @@ def loss_page(inspector: LossInspector) -> str:
     state, step = inspector.state, inspector.step_shown()
     data: dict = {"heat": heat_colors().tolist(), "highest": HIGHEST}
     controls = [toggle("loss", {name: name for name in LOSSES}, state["loss"])]
-    if inspector.timeline:
+    if inspector.curves:
         data |= _over_time(inspector)
         stops = data["steps"]
         controls.insert(0, slider("step", 0, len(stops) - 1, 1, stops.index(state["step"])))
@@ -62,20 +62,20 @@ def loss_page(inspector: LossInspector) -> str:
 
 def _over_time(inspector: LossInspector) -> dict:
     """Curves, words at each stop of the slider, and the batches of a few stops."""
-    moments, chosen = inspector.moments, inspector.state["step"]
+    moments, chosen = inspector.curves.moments, inspector.state["step"]
     kept = np.unique(np.linspace(0, len(moments) - 1, min(_STEPS, len(moments))).round().astype(int))
     steps = sorted({*(moments[i] for i in kept), chosen})
     plots = {
         name: {"picture": data_uri(plot.png), "start": plot.start, "slope": plot.slope}
-        for name, plot in inspector.plots.items()
+        for name, plot in inspector.curves.plots.items()
     }
     sheets = {}
     for i in np.unique(np.linspace(0, len(steps) - 1, _SHEETS).round().astype(int)):
         if steps[i] != chosen and (step := inspector.batch_at(steps[i])):
             sheet = batch_sheet(step.all_painted, step.captions)
             sheets[steps[i]] = data_uri(webp_bytes(sheet, 78))
-    texts = [step_text(inspector.timeline, step) for step in steps]
-    layers = {name: [layers_text(inspector.timeline, step, name) for step in steps] for name in LOSSES}
+    texts = [step_text(inspector.curves.timeline, step) for step in steps]
+    layers = {name: [layers_text(inspector.curves.timeline, step, name) for step in steps] for name in LOSSES}
     return {"steps": steps, "plots": plots, "texts": texts, "layers": layers, "sheets": sheets}
 
 
@@ -108,10 +108,10 @@ def _points(parts: LossParts) -> dict:
     kept = min(count, _POINT_BYTES // max(1, 6 * layers * masks))
     order = np.argsort(parts.point_losses, axis=-1, kind="stable")[..., count - kept :]
     places = np.take_along_axis(parts.points, order[..., None], axis=2) * 65535
-    xy = places.clip(0, 65535).astype("<u2").tobytes()
+    xy = places.clip(0, 65535).astype("<u2")
     values = [
-        heat(np.take_along_axis(field, order, axis=-1), highest).tobytes()
+        heat(np.take_along_axis(field, order, axis=-1), highest)
         for field, highest in ((parts.point_losses, HIGHEST), (parts.point_errors, 1.0))
     ]
-    encoded = [base64.b64encode(content).decode("ascii") for content in (xy, *values)]
+    encoded = [base64_numbers(numbers) for numbers in (xy, *values)]
     return {"points": encoded, "pointsKept": kept, "pointsAll": count}

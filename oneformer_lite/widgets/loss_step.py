@@ -12,9 +12,11 @@ from ..data.batch import PIXEL_MEAN, PIXEL_STD, Batch
 from ..data.sample import Category, SegmentInfo
 from ..data.targets import Targets
 from ..inspection.losses import GradientNorms, LossParts, Seeds, gradient_norms, read_losses
+from ..losses.criterion import fit_to_queries
 from ..model import OneFormer
 from ..render import segment_colors
-from ..render.loss_pictures import HIGHEST, heat, points_by_cost, segments_by_cost
+from ..render.loss_pictures import HIGHEST, heat, points_by_cost, scale_bar, segments_by_cost
+from ..render.loss_text import focus_text
 from ..render.masks import blend_masks, display_ids, display_image
 from ..render.overlay import stack_masks
 
@@ -44,9 +46,15 @@ class LossStep:
         return gradient_norms(self.model, self.batches, self.seeds)
 
     @property
+    def is_measured(self) -> bool:
+        """Whether :attr:`parts` are at hand: the model has run, or there is none."""
+        return self.model is None or "parts" in vars(self)
+
+    @cached_property
     def targets(self) -> list[Targets]:
-        """Of all images; those that the losses kept, where they are known."""
-        return self.parts.targets if self.parts else [t for batch in self.batches for t in batch.targets]
+        """Of all images; those that the losses keep, where there is a model."""
+        every = [t for batch in self.batches for t in batch.targets]
+        return [fit_to_queries(t, self.model.config.num_queries) for t in every] if self.model else every
 
     @cached_property
     def images(self) -> list[np.ndarray]:
@@ -69,6 +77,21 @@ class LossStep:
         losses = self.parts.losses()
         parts = ", ".join(f"{name} {losses[name]:.3g}" for name in ("class", "mask", "dice", "contrastive"))
         return f"this batch costs {losses['total']:.3g} ({parts}, over all predictions)."
+
+    def told(self, whose: str, loss: str, layer: int, image: int, segment: int | None) -> list[str]:
+        """What the batch costs with ``whose`` weights, who carries it, and what the colours of :meth:`focus` mean; as
+        long as that is not known, that it is not."""
+        if not self.is_measured:
+            return ["What this batch costs now is being computed …"]
+        pair = None if segment is None else self.pair(image, segment)
+        told = [f"Now, with {whose}, {self.losses_text()}", focus_text(self.parts, loss, layer, pair)]
+        if loss == "contrastive":
+            return told
+        if loss == "class" or pair is None:
+            end = "the dearest segment of the batch"
+        else:
+            end = "1" if loss == "dice" else f"{HIGHEST:g} and more; undecided is 0.69"
+        return [*told, scale_bar("0", end)]
 
     def painted(self, image: int) -> np.ndarray:
         """An image with its targets in the colours of their classes, as large as the model met it."""
@@ -95,9 +118,10 @@ class LossStep:
 
     def focus(self, loss: str, layer: int, image: int, segment: int | None) -> np.ndarray:
         """:meth:`photo` with what adds to a loss in one layer: the segments by what they cost, or the points of one."""
-        photo, ids = self.photo(image), self.ids(image)
+        photo = self.photo(image)
         if not self.parts or loss == "contrastive":
             return photo
+        ids = self.ids(image)
         if segment is not None and loss != "class":
             pair = self.pair(image, segment)
             points, costs = self.parts.points[layer, pair], self._point_costs(loss, layer, pair)

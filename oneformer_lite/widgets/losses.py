@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +18,19 @@ from ..losses import Criterion
 from ..model import OneFormer
 from ..render import contact_sheet
 from ..render.loss_pictures import (
-    HIGHEST,
     batch_sheet,
     image_in_sheet,
-    loss_plots,
-    plot_picture,
-    scale_bar,
-    with_cursor,
+    place_in_sheet,
 )  # fmt: skip
-from ..render.loss_text import focus_text, layers_text, norms_text, rows_table, step_text
-from ..render.timeline import Timeline
+from ..render.loss_text import norms_text, rows_table
 from ..training.run import Run
 from .inspector import Inspector
+from .loss_curves import LossCurves
 from .loss_page import LOSSES, loss_page
 from .loss_step import LossStep
 from .picture import Picture
 
-_MOMENTS, _KEPT = 400, 4
+_KEPT, _POINTS = 4, 1000
 _TELL = (
     "const t=this.closest('.ofl-losses').querySelector('.ofl-row input');t.value='%d '+Date.now();"
     "for(const n of ['input','change'])t.dispatchEvent(new Event(n,{bubbles:true}));"
@@ -64,16 +61,11 @@ class LossInspector(Inspector):
         """``source``: a run (``data``: its training split, read from where its recipe says unless given; ``model``:
         other weights than its newest), or a model (``data``: samples or (sample, task) pairs, of which the first eight
         are one batch). Raises :class:`DataError` if the run has logged nothing."""
-        self._source, self._steps, self._shown = open_source(source, data, model), {}, {}
-        self.run, self.note, self.timeline = self._source.run, self._source.note, None
+        self._source, self._steps = open_source(source, data, model), {}
+        self.run, self.note, self.curves = self._source.run, self._source.note, None
         if self.run:
             recipe, weights = self._source.recipe, Criterion(self._source.config).weights
-            self.timeline = Timeline(self.run.history, recipe.steps, recipe.minutes)
-            self.moments = [record["step"] for record in self.timeline.train]
-            kept = np.linspace(0, len(self.moments) - 1, min(_MOMENTS, len(self.moments)))
-            self.moments = [self.moments[round(place)] for place in kept]
-            self.plots = loss_plots(self.timeline.history, weights)
-            self._drawn = {name: plot_picture(plot) for name, plot in self.plots.items()}
+            self.curves = LossCurves(self.run.history, recipe.steps, recipe.minutes, weights)
         super().__init__(*self._build())
         self.add_class("ofl-losses")
 
@@ -100,9 +92,9 @@ class LossInspector(Inspector):
 
     def _build(self) -> tuple[dict, list]:
         controls, width = {}, {"width": "auto"}
-        if self.timeline:
+        if self.curves:
             controls["step"] = SelectionSlider(
-                options=self.moments, value=self.moments[-1], description="step", continuous_update=False,
+                options=self.curves.moments, value=self.curves.moments[-1], description="step", continuous_update=False,
                 layout={"width": "22rem"},
             )  # fmt: skip
         controls["loss"] = ToggleButtons(options=LOSSES, style={"button_width": "auto"}, layout=width)
@@ -118,7 +110,7 @@ class LossInspector(Inspector):
         self._told, self._table, self._norms = HTML(), HTML(), HTML()
         self._views: dict[str, Picture] = {}
         body = [HTML(f'<p class="ofl-look">{self.note}</p>')] if self.note else []
-        if self.timeline:
+        if self.curves:
             curves = {"losses": "losses over the steps: click to choose a step", "layers": "the loss by decoder layer"}
             body.append(self._row(curves, {"losses": self._to_step, "layers": self._to_step}))
         body.append(self._told)
@@ -138,7 +130,7 @@ class LossInspector(Inspector):
         panels = []
         for name, label in labels.items():
             clicked = handlers[name]
-            view = self._views[name] = Picture(np.full((8, 8, 3), 255, np.uint8), label, (1000, 1000))
+            view = self._views[name] = Picture(None, label, (_POINTS, _POINTS))
             view.observe(
                 lambda change, view=view, clicked=clicked: self._clicked(view, change["new"], clicked), "point"
             )
@@ -147,12 +139,11 @@ class LossInspector(Inspector):
 
     def _clicked(self, view: Picture, point, clicked: Callable) -> None:
         if point is not None:
-            clicked(*((value + 0.5) / 1000 for value in point))
+            clicked(*((value + 0.5) / _POINTS for value in point))
             view.move(None)  # so that the same place can be clicked again
 
     def _to_step(self, row: float, column: float) -> None:
-        plot = self.plots["losses"]
-        self.set(step=max(1, round((column - plot.start) / plot.slope)))
+        self.set(step=self.curves.step_at(column))
 
     def _to_image(self, row: float, column: float) -> None:
         sheet = self._sheet()
@@ -179,6 +170,7 @@ class LossInspector(Inspector):
 
     def _changed(self, change) -> None:
         if not self._held and change["owner"] in (self._controls.get("step"), self._controls.get("image")):
+            self._draw_curves()  # at once: the step's batch takes its time
             self._held = True
             self._list_segments()
             self._held = False
@@ -210,45 +202,43 @@ class LossInspector(Inspector):
         return self._steps[step]
 
     def _draw(self) -> None:
+        """What is known at once comes first; a new step's batch is then built, shown, and measured."""
+        self._draw_curves()
         state, step = self.state, self.step_shown()
-        if step and step.parts and len(self._controls["segment"].options) == 1:
+        if not step:
+            self._told.value = self._words()
+            return
+        if "segment" in state and len(self._controls["segment"].options) == 1:
             self._held = True
             self._list_segments()
             self._held = False
-        for name in self._views:
-            self._refresh(name)
+        sheet = self._views["batch"]
+        self._show(sheet, (state.get("step"),), partial(self._sheet, framed=False))
+        sheet.frame(tuple(_POINTS * share for share in place_in_sheet(state["image"], len(step.tasks))))
+        if not step.is_measured:
+            self._show(self._views["focus"], (state.get("step"), state["image"]), lambda: step.photo(state["image"]))
+            self._told.value = self._words()
+        self._show(self._views["focus"], tuple(state.values()), self._focus)
         self._told.value = self._words()
-        if not step or not step.parts:
+        if not step.parts:
             return
-        rows = self._rows()
-        self._table.value = rows_table(rows, state["loss"], state["layer"], self._chosen(), _TELL)
+        self._table.value = rows_table(self._rows(), state["loss"], state["layer"], self._chosen(), _TELL)
         if "gradients" in vars(step):
             self.gradients()
         else:
             self._norms.value = ""
 
-    def _refresh(self, name: str) -> None:
-        """Draw a view anew if what it depends on has changed."""
-        state = self.state
-        depends = {
-            "losses": ("step",), "layers": ("step", "loss"), "batch": ("step", "image"), "focus": tuple(state),
-        }[name]  # fmt: skip
-        key = tuple(state.get(each) for each in depends)
-        if self._shown.get(name) != key:
-            self._shown[name] = key
-            draw = {"losses": self._curve, "layers": self._layers, "batch": self._sheet, "focus": self._focus}
-            self._views[name].show(draw[name]())
+    def _draw_curves(self) -> None:
+        if not self.curves:
+            return
+        step = self.state["step"]
+        for view, name in (("losses", "losses"), ("layers", self.curves.by_layer(self.state["loss"]))):
+            self._show(self._views[view], (name,), lambda name=name: self.curves.pictures[name])
+            self._views[view].frame(self.curves.cursor(name, step, _POINTS))
 
-    def _curve(self) -> np.ndarray:
-        return with_cursor(self._drawn["losses"], self.plots["losses"], self.state["step"])
-
-    def _layers(self) -> np.ndarray:
-        name = self.state["loss"] if self.state["loss"] in self.plots else "total"
-        return with_cursor(self._drawn[name], self.plots[name], self.state["step"])
-
-    def _sheet(self) -> np.ndarray:
+    def _sheet(self, framed: bool = True) -> np.ndarray:
         step = self.step_shown()
-        return batch_sheet(step.all_painted, step.captions, self.state["image"])
+        return batch_sheet(step.all_painted, step.captions, self.state["image"] if framed else None)
 
     def _focus(self) -> np.ndarray:
         state = self.state
@@ -265,25 +255,18 @@ class LossInspector(Inspector):
     def _words(self) -> str:
         """What the step was logged with, what the batch costs now, and what the colours mean."""
         state, step = self.state, self.step_shown()
-        told = []
-        if self.timeline:
-            told += [step_text(self.timeline, state["step"]), layers_text(self.timeline, state["step"], state["loss"])]
-        if step and step.parts:
+        told = self.curves.told(state["step"], state["loss"]) if self.curves else []
+        if step and step.model:
             at = self._source.checkpoint
             whose = f"the weights of step {at:,}" if at else "this model"
-            told.append(f"Now, with {whose}, {step.losses_text()}")
-            told.append(focus_text(step.parts, state["loss"], state["layer"], self._chosen()))
-            told.append(scale_bar("0", self._scale_end()) if state["loss"] != "contrastive" else "")
+            told += step.told(whose, state["loss"], state["layer"], state["image"], state["segment"])
         return '<div class="ofl-told-text">' + "<br>".join(filter(None, told)) + "</div>"
 
-    def _scale_end(self) -> str:
-        state = self.state
-        if state["loss"] == "class" or state["segment"] is None:
-            return "the dearest segment of the batch"
-        return "1" if state["loss"] == "dice" else f"{HIGHEST:g} and more; undecided is 0.69"
-
     def _picture(self) -> np.ndarray:
-        rows = [[self._curve(), self._layers()]] if self.timeline else []
+        rows = []
+        if self.curves:
+            names = "losses", self.curves.by_layer(self.state["loss"])
+            rows.append([self.curves.marked(name, self.state["step"]) for name in names])
         if self.step_shown():
             rows.append([self._sheet(), self._focus()])
         return contact_sheet(rows)

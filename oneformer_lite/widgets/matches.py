@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from ipywidgets import HTML, Box, Dropdown, FloatSlider, Image, IntSlider, ToggleButtons, VBox
 
@@ -10,29 +12,16 @@ from ..errors import ConfigError
 from ..inference import check_model
 from ..inspection.matches import PARTS, nearest_miss, read_matches, rows_that_matter, view_matches
 from ..model import OneFormer
-from ..render import contact_sheet, data_uri, png_bytes, segment_colors, webp_bytes
+from ..render import contact_sheet, segment_colors
 from ..render.colors import RGB
-from ..render.inspector_page import inspector_page
-from ..render.match_page import match_body, task_data
-from ..render.match_words import CLAIMS, SILENT, summary_html, unmatched_html, why_html
-from ..render.matches import (
-    CHANGED,
-    MATCHED,
-    RAMP,
-    Grid,
-    cost_map,
-    large_grid,
-    mask_over,
-    mask_tile,
-    small_grid,
-    small_photo,
-)  # fmt: skip
+from ..render.match_words import SILENT, summary_html, unmatched_html, why_html
+from ..render.matches import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid, small_photo
 from .inspector import Inspector
+from .match_page import match_page
 from .picture import Picture
 
 WEIGHTS = ("class_weight", "mask_weight", "dice_weight")
-_PAGE_PIXELS = 6e6  # of all masks of a page together
-_STEP = 0.25  # of the weights
+STEP = 0.25  # of the weights
 
 
 class MatchInspector(Inspector):
@@ -68,11 +57,11 @@ class MatchInspector(Inspector):
         self.weights = config.class_weight, config.mask_weight, config.dice_weight
         self.names = ("class", config.mask_loss.upper().replace("FOCAL", "focal"), "dice")
         self.readings = {task: read_matches(model, sample, task) for task in TASKS if task in sample.tasks}
-        self._photo = small_photo(sample.image)
-        self._colors = {task: self._segment_colors(reading.class_ids) for task, reading in self.readings.items()}
-        self._limits = {task: _limits(r.costs) for task, r in self.readings.items()}
+        self.photo = small_photo(sample.image)
+        self.colors = {task: self._segment_colors(reading.class_ids) for task, reading in self.readings.items()}
+        self.limits = {task: _limits(r.costs) for task, r in self.readings.items()}
         self._tiles = {
-            task: [mask_tile(mask, color) for mask, color in zip(r.segment_masks, self._colors[task])]
+            task: [mask_tile(mask, color) for mask, color in zip(r.segment_masks, self.colors[task])]
             for task, r in self.readings.items()
         }
         super().__init__(*self._build())
@@ -96,7 +85,7 @@ class MatchInspector(Inspector):
         }
         for name, weight in zip(WEIGHTS, self.weights):
             controls[name] = FloatSlider(
-                weight, min=0, max=max(10.0, 2 * weight), step=_STEP, description=name.replace("_", " "),
+                weight, min=0, max=max(10.0, 2 * weight), step=STEP, description=name.replace("_", " "),
                 readout_format=".2f", **wide,
             )  # fmt: skip
         controls["query"] = Dropdown(options=list(range(queries)), description="query", **wide)
@@ -127,9 +116,8 @@ class MatchInspector(Inspector):
         rows = len(rows_that_matter(np.zeros((queries, segments)), np.arange(segments)))
         grid = self._grid(task, part)
         cells = grid.head + rows, grid.side + segments
-        blank = np.full((cells[0] * grid.cell[0], cells[1] * grid.cell[1], 3), 255, np.uint8)
-        picture = Picture(blank, f"{part} cost, {task}: queries by segments; arrow keys choose a pair", cells)
-        picture.layout.max_width = f"{blank.shape[1]}px"
+        picture = Picture(None, f"{part} cost, {task}: queries by segments; arrow keys choose a pair", cells)
+        picture.layout.max_width = f"{cells[1] * grid.cell[1]}px"
         picture.observe(lambda change: self._clicked(task, part, change["new"]), "point")
         return picture
 
@@ -178,10 +166,12 @@ class MatchInspector(Inspector):
         for part, caption in self._captions.items():
             caption.value = f"<b>{self._caption(part)}</b>"
             if picture := self._pictures[state["task"], part]:
-                picture.show(self._painted(part))
+                key = state["layer"], self._weights(), tuple(self._rows)
+                self._show(picture, key, partial(self._painted, part, framed=False))
                 grid = self._grid(state["task"], part)
                 row, column = self._chosen()
                 picture.move((grid.head + row, grid.side + column))
+                picture.frame((grid.head + row, grid.side + column, 1, 1))
         self._held = held
         reading, view, layer = self._reading, self._view, state["layer"]
         self._summary.value = summary_html(view, self.weights, reading.left_out)
@@ -190,7 +180,7 @@ class MatchInspector(Inspector):
         pair = state["query"], state["segment"]
         words = (self.names, self._weights(), self._segment_names())
         self._told.value = why_html(view, *words, *pair) if pair[1] is not None else ""
-        self._masks.value = png_bytes(self._mask_pictures(), fast=True)
+        self._show(self._masks, (state["task"], state["layer"], self._weights(), *pair), self._mask_pictures)
 
     def _chosen(self) -> tuple[int, int]:
         return int(np.flatnonzero(self._rows == self.state["query"])[0]), self.state["segment"]
@@ -203,10 +193,10 @@ class MatchInspector(Inspector):
         i = PARTS.index(part)
         return f"{self.names[i]} cost: {words[i]}"
 
-    def _painted(self, part: str) -> np.ndarray:
+    def _painted(self, part: str, framed: bool = True) -> np.ndarray:
         view, rows, large = self._view, self._rows, part == "total"
         values = (view.total if large else view.parts[PARTS.index(part)])[rows]
-        limits = _shown_limits(values) if large else self._limits[self._reading.task][PARTS.index(part)]
+        limits = _shown_limits(values) if large else self.limits[self._reading.task][PARTS.index(part)]
         place = {int(query): row for row, query in enumerate(rows)}
         pairs = [(place[q], g) for g, q in enumerate(view.assigned.tolist())]
         changed = [(place[q], g) for g, q in enumerate(view.assigned.tolist()) if view.usual[g] != q]
@@ -215,7 +205,7 @@ class MatchInspector(Inspector):
         task = self._reading.task
         return cost_map(
             values, limits, self._grid(task, part), self._segment_names(), self._tiles[task], labels,
-            pairs, changed, given_up, self._chosen(),
+            pairs, changed, given_up, self._chosen() if framed else None,
         )  # fmt: skip
 
     def _segment_names(self) -> list[str]:
@@ -234,13 +224,13 @@ class MatchInspector(Inspector):
     def _mask_pictures(self) -> np.ndarray:
         query, segment, layer = self.state["query"], self.state["segment"], self.state["layer"]
         if segment is None:
-            return contact_sheet([[mask_over(self._photo, self._reading.query_masks[layer, query], SILENT)]])
-        color = self._colors[self._reading.task][segment]
+            return contact_sheet([[mask_over(self.photo, self._reading.query_masks[layer, query], SILENT)]])
+        color = self.colors[self._reading.task][segment]
         shown = {f"segment {segment}": self._reading.segment_masks[segment]}
         for q in (query, self._view.rival(query, segment)[0]):
             if q is not None:
                 shown[f"query {q}"] = self._reading.query_masks[layer, q]
-        return contact_sheet([[mask_over(self._photo, mask, color) for mask in shown.values()]], list(shown))
+        return contact_sheet([[mask_over(self.photo, mask, color) for mask in shown.values()]], list(shown))
 
     def _picture(self) -> np.ndarray:
         if not len(self._view.assigned):
@@ -256,22 +246,12 @@ class MatchInspector(Inspector):
             words += f", costs {view.cost:.2f}"
         return words + f", {int((view.assigned != view.usual).sum())} changed"
 
+    def highest(self, name: str) -> float:
+        """The largest value of a slider."""
+        return self._controls[name].max
+
     def _page(self) -> str:
-        state = self.state
-        masks = sum(reading.query_masks[..., 0, 0].size for reading in self.readings.values())
-        data = {
-            "photo": data_uri(webp_bytes(self._photo)),
-            "usual": self.weights, "names": self.names, "classes": [c.name for c in self.categories],
-            "no_object_weight": self.no_object_weight, "ramp": RAMP, "matched": MATCHED, "changed": CHANGED,
-            "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
-            "tasks": {
-                task: task_data(reading, self._colors[task], self._limits[task], _PAGE_PIXELS / masks)
-                for task, reading in self.readings.items()
-            },
-        }  # fmt: skip
-        sliders = {name: (self._controls[name].max, state[name]) for name in ("layer", *WEIGHTS)}
-        body = match_body(list(self.readings), sliders, _STEP, state)
-        return inspector_page(self._title(), self.LOOK_FOR, body, "matches.js", data)
+        return match_page(self, WEIGHTS, STEP)
 
 
 def _limits(costs: np.ndarray) -> list[tuple[float, float]]:

@@ -9,20 +9,20 @@ import numpy as np
 from ipywidgets import HTML, Box, Dropdown, FloatSlider, IntSlider, ToggleButtons, VBox
 from PIL import Image as PILImage
 
-from ..data.sample import Sample, SegmentInfo
+from ..data.sample import Sample
 from ..errors import ConfigError
 from ..inference import predict_raw
 from ..inspection.merge import Merged, hold_contest, measure, merge, tell
 from ..metrics.matching import SegmentMatching
 from ..metrics.panoptic import PanopticResult
 from ..model import OneFormer
-from ..render import contact_sheet, segment_colors
-from ..render.colors import RGB
-from ..render.masks import VERDICT_COLORS, display_factor, display_image
-from ..render.merge import OUTCOMES, PARTS, legend, paint_segments, part_colors, query_parts
+from ..render import contact_sheet
+from ..render.masks import display_factor, display_image
+from ..render.merge import legend
 from ..render.merge_page import COLORS, merge_page
 from ..render.merge_tables import FATE_WORDS, FateRow, fates_table, quality_table
 from .inspector import Inspector
+from .merge_maps import MergeMaps, legend_entries
 from .picture import Picture
 
 
@@ -55,28 +55,14 @@ class MergeInspector(Inspector):
             )
         self._sample = sample if sample and "panoptic" in sample.tasks else None
         factor = display_factor(self.image.shape[:2])
-        self._photo, self._zoom = display_image(self.image), max(1, int(factor))
-        grid = tuple(size // self._zoom for size in self._photo.shape[:2])
+        photo, zoom = display_image(self.image), max(1, int(factor))
+        grid = tuple(size // zoom for size in photo.shape[:2])
         truth = self._sample.segment_map if self._sample else None
         things = tuple(category.is_thing for category in self.categories)
         self.contest = hold_contest(raw, things, truth, grid)
         self._rows, self._cols = (np.arange(n) * size // n for n, size in zip(grid, self.image.shape[:2]))
-        if self._sample:  # annotated segments as 1, 2, ... in the order of their list
-            ids = [s.id for s in self._sample.segments]
-            number = np.zeros(max(ids, default=0) + 1, dtype=np.int32)
-            number[ids] = range(1, len(ids) + 1)
-            self._truth_map = number[truth[self._rows][:, self._cols]]
-        self._colors = self._candidate_colors()
+        self._maps = MergeMaps(self.contest, self.config, self._sample, photo, zoom, self._rows, self._cols)
         super().__init__(*self._build())
-
-    def _candidate_colors(self) -> list[RGB]:
-        """One for each candidate, whatever the thresholds: those that the model's own keep come first, so that they
-        look as in any other picture of the prediction."""
-        fates = merge(self.contest, self.config.object_mask_threshold, self.config.overlap_threshold).fates
-        places = sorted(range(len(fates)), key=lambda place: fates[place].name not in ("kept", "joined"))
-        pseudo = [SegmentInfo(place, self.contest.candidates[place].class_id) for place in places]
-        colors = segment_colors(pseudo, self.categories)
-        return [colors[place] for place in range(len(fates))]
 
     def _build(self) -> tuple[dict, list]:
         self._told, self._legend, self._fates = HTML(), HTML(), HTML()
@@ -86,7 +72,7 @@ class MergeInspector(Inspector):
             names["truth"] = "ground truth"
         self._captions, self._pictures, panels = {}, {}, []
         for key, name in names.items():
-            picture = Picture(self._photo, f"{name}: click to choose the query that wins", self.image.shape[:2])
+            picture = Picture(None, f"{name}: click to choose the query that wins", self.image.shape[:2])
             picture.observe(self._pick, "point")
             self._pictures[key], self._captions[key] = picture, HTML()
             panels.append(VBox([self._captions[key], picture], layout={"flex": "1 1 19rem", "min_width": "0"}))
@@ -184,57 +170,24 @@ class MergeInspector(Inspector):
             self._pictures[key].show(picture)
         for key, caption in self._titles(merged).items():
             self._captions[key].value = f"<b>{escape(caption)}</b>"
-        self._legend.value = legend(self._legend_entries(measured))
+        self._legend.value = legend(legend_entries(self._outcomes(measured)))
         self._told.value = f'<div class="ofl-told-text">{escape(self._sentence(merged))}</div>'
         self._fates.value = fates_table(self._fate_rows(merged), current, len(self.contest.no_object))
         if measured:
             self._quality.value = quality_table(measured[1], measured[0])
 
     def _painted(self, merged: Merged, measured) -> dict[str, np.ndarray]:
-        winner, colors = self.contest.winners(merged.entered), self._segment_colors(merged, measured)
-        place = self._place(self._current())
-        parts = np.zeros(winner.shape, dtype=np.uint8)
-        if place is not None:
-            competes = self.contest.candidates[place].rank < merged.entered
-            parts = query_parts(winner, self.contest.own[place], place, competes)
-        maps = {"result": (merged.segment_map(self.contest, winner), colors), "query": (parts, part_colors())}
-        if measured:
-            maps["truth"] = self._truth_map, self._truth_colors(measured[0])
-        return {key: paint_segments(self._photo, ids, table, self._zoom) for key, (ids, table) in maps.items()}
+        return self._maps.painted(merged, self._place(self._current()), self._outcomes(measured))
 
-    def _segment_colors(self, merged: Merged, measured) -> dict[int, RGB]:
-        if measured and self.state["colors"] == "outcome":
-            matching = measured[0]
-            verdicts = {p.pred_id: "right" for p in matching.matches}
-            verdicts |= {s.id: "invented" for s in matching.false_positives}
-            verdicts |= {s.id: "ignored" for s in matching.ignored}
-            return {id_: VERDICT_COLORS[verdict] for id_, verdict in verdicts.items()}
-        kept = ((fate.segment, self._colors[place]) for place, fate in enumerate(merged.fates) if fate.name == "kept")
-        return dict(kept)
-
-    def _truth_colors(self, matching: SegmentMatching | None) -> dict[int, RGB]:
-        """By number on the map of annotated segments; without ``matching`` those of the classes."""
-        colors = segment_colors(self._sample.segments, self.categories)
-        if matching and self.state["colors"] == "outcome":
-            found = dict.fromkeys(colors, "ignored")  # crowds
-            found |= {p.gt_id: "right" for p in matching.matches} | {s.id: "missed" for s in matching.false_negatives}
-            colors = {id_: VERDICT_COLORS[verdict] for id_, verdict in found.items()}
-        return {number: colors[s.id] for number, s in enumerate(self._sample.segments, start=1)}
+    def _outcomes(self, measured) -> SegmentMatching | None:
+        """What colours tell besides classes, if so wished."""
+        return measured[0] if measured and self.state["colors"] == "outcome" else None
 
     def _titles(self, merged: Merged) -> dict[str, str]:
         current, n = self._current(), len(merged.segments)
         titles = {"result": f"result: {n} segment{'' if n == 1 else 's'}"}
         titles["query"] = "no query" if current is None else f"query {self._name(current)}"
         return titles | ({"truth": "ground truth"} if self._sample else {})
-
-    def _legend_entries(self, measured) -> dict[str, RGB]:
-        entries = {text: color for color, text in PARTS.values()}
-        if measured and self.state["colors"] == "outcome":
-            matching = measured[0]
-            numbers = {"TP": len(matching.matches), "FP": len(matching.false_positives),
-                       "FN": len(matching.false_negatives), "ignored": len(matching.ignored)}  # fmt: skip
-            entries = {f"{numbers[word]} {word}": VERDICT_COLORS[key] for key, word in OUTCOMES.items()} | entries
-        return entries
 
     def _sentence(self, merged: Merged) -> str:
         current, state = self._current(), self.state
@@ -244,7 +197,7 @@ class MergeInspector(Inspector):
         return f"Query {self._name(current)}: {told}."
 
     def _fate_rows(self, merged: Merged) -> list[FateRow]:
-        first = {fate.segment: self._colors[place] for place, fate in enumerate(merged.fates) if fate.name == "kept"}
+        first = self._maps.segment_colors(merged, None)
         rows = []
         for place, candidate in enumerate(self.contest.candidates):
             competes, fate = candidate.rank < merged.entered, (*merged.fates[place : place + 1], None)[0]
@@ -272,10 +225,10 @@ class MergeInspector(Inspector):
         return words + (f", PQ {measured[1].pq:.1f}" if measured else "")
 
     def _page(self) -> str:
-        truth = None
+        truth, maps = None, self._maps
         if self._sample:
-            truth = self._sample.segments, self._truth_map, self._truth_colors(None)
+            truth = self._sample.segments, maps.truth, maps.truth_colors(None)
         return merge_page(
-            self._title(), self.LOOK_FOR, self._photo, self._zoom, self.contest, self.categories, self._colors,
+            self._title(), self.LOOK_FOR, maps.photo, maps.zoom, self.contest, self.categories, maps.colors,
             self._thresholds(), self.state, {q: self._name(q) for q in self._queries()}, truth, self.image.shape[:2],
         )  # fmt: skip

@@ -38,10 +38,14 @@ _STYLE = """<style>
 .ofl-picture > .ofl-layer { position: absolute; inset: 0; margin: 0; height: auto; width: auto; overflow: visible; }
 .ofl-layer .widget-html-content, .ofl-layer [role] { height: 100%; }
 .ofl-layer [role] { cursor: crosshair; } .ofl-layer [role]:focus-visible { outline: 3px solid #0072b2; }
+.ofl-picture > .ofl-frames { position: absolute; inset: 0; margin: 0; height: auto; width: auto; pointer-events: none; }
+.ofl-frames i { position: absolute; box-sizing: border-box; border: 0 solid #000; border-radius: 2px;
+  box-shadow: 0 0 0 1px #fff, inset 0 0 0 1px #fff; }
 .ofl-told { display: none !important; }
 </style>"""
 
 Point = tuple[int, int]
+Box = tuple[float, float, float, float]  # top, left, height, width
 
 
 class Picture(VBox):
@@ -51,12 +55,13 @@ class Picture(VBox):
     point = Any(None, allow_none=True)
 
     def __init__(
-        self, picture: np.ndarray, label: str, size: Point | None = None, on_hover: Callable | None = None
+        self, picture: np.ndarray | None, label: str, size: Point | None = None, on_hover: Callable | None = None
     ) -> None:
-        """``label`` says what it is to who cannot see it. ``size``: height and width in which points count, where they
-        are not the picture's."""
+        """``picture`` None: not yet. ``label`` says what it is to who cannot see it. ``size``: height and width in
+        which points count, where they are not the picture's."""
         self._points, self._on_hover = size, on_hover
-        self._image, self._told = Image(format="png"), Text()
+        self._image, self._frames, self._told = Image(format="png"), HTML(), Text()
+        self._shown = None
         events = {"onclick": _CLICK, "onkeydown": _KEY}
         if on_hover:
             events |= {"onmousemove": _HOVER, "onmouseleave": _LEAVE}
@@ -64,14 +69,27 @@ class Picture(VBox):
         role = f'role="application" tabindex="0" aria-label="{escape(label)}"'
         layer = HTML(f"{_STYLE}<div {role} {handlers}></div>")
         self._told.observe(self._hear, "value")
-        super().__init__([self._image, layer.add_class("ofl-layer"), self._told.add_class("ofl-told")])
+        above = [self._frames.add_class("ofl-frames"), layer.add_class("ofl-layer")]
+        super().__init__([self._image, *above, self._told.add_class("ofl-told")])
         self.add_class("ofl-picture")
-        self.show(picture)
+        if picture is not None:
+            self.show(picture)
 
     def show(self, picture: np.ndarray) -> None:
-        """Another picture, of any size."""
+        """Another picture, of any size; one that is the same costs nothing."""
         self._points = self._points or picture.shape[:2]
-        self._image.value = png_bytes(picture, fast=True)
+        if self._shown is None or not np.array_equal(picture, self._shown):
+            self._shown, self._image.value = picture, png_bytes(picture, fast=True)
+
+    def frame(self, *boxes: Box) -> None:
+        """Lay a frame over each of the boxes, in the unit of the points; one of no width is a line. Frames that only
+        say what is chosen move without another picture."""
+        height, width = self._points
+        self._frames.value = "".join(
+            f'<i style="top:{_percent(top, height)};left:{_percent(left, width)};height:{_percent(tall, height)};'
+            f'width:{_percent(wide, width)};border-width:{"3px" if wide else "0 2px 0 0"}"></i>'
+            for top, left, tall, wide in boxes
+        )
 
     def move(self, point: Point | None) -> None:
         """Point at (row, column). Raises :class:`ConfigError` if it is outside."""
@@ -98,3 +116,7 @@ class Picture(VBox):
     def _inside(self, row: float, column: float) -> Point:
         height, width = self._points
         return min(max(int(row), 0), height - 1), min(max(int(column), 0), width - 1)
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.3f}%"

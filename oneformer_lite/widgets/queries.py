@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +12,20 @@ from PIL import Image as PILImage
 from ..data.sample import TASKS, Sample
 from ..errors import ConfigError
 from ..inference import as_pixels, check_model
-from ..inspection.queries import SORTS, QueryReading, read_queries
-from ..inspection.query_claims import Claim, Standing, claims_at, standings
+from ..inspection.queries import SORTS, QueryReading
+from ..inspection.query_claims import Claim, Standing, claims_at
 from ..model import OneFormer
 from ..render import contact_sheet, label_colors
 from ..render.masks import display_factor, display_image, mark_point
 from ..render.query_page import query_page
 from ..render.query_pictures import QueryPainter, sheet_columns
 from ..render.query_words import after, captions, claims_html, looked_words, moment, partner_words, query_html
-from ..weights import from_pretrained
 from .inspector import Inspector
-from .picture import Picture
+from .picture import Picture, Point
+from .query_models import OWN, QueryModels, Source
 
-OWN = "this model"
 _NO_OBJECT = (140, 140, 140)
-
-Source = OneFormer | str | Path
+_SMALLEST = 0.8  # share of a sheet's width
 
 
 class QueryInspector(Inspector):
@@ -57,40 +55,19 @@ class QueryInspector(Inspector):
         reads; a mapping names them. Raises :class:`ConfigError` if they have other queries or classes.
         """
         check_model(model)
-        self._sample = image if isinstance(image, Sample) else None
-        self.image = self._sample.image if self._sample else as_pixels(image)
-        self.categories, self._models = model.config.categories, _named(checkpoints) | {OWN: model}
-        self._check()
+        sample = image if isinstance(image, Sample) else None
+        self.image, self.categories = sample.image if sample else as_pixels(image), model.config.categories
+        self._models = QueryModels(model, checkpoints, self.image, sample)
         names, colors = [c.name for c in self.categories], list(label_colors(self.categories).values())
         photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
         self._painter = QueryPainter(photo, [*names, "no object"], [*colors, _NO_OBJECT])
-        self._layers = min(m.config.decoder_layers for m in self._models.values())
-        self._readings: dict[tuple[str, str], QueryReading] = {}
-        self._standings: dict[tuple[str, str, int], list[Standing]] = {}
-        self._shown: dict[Picture, tuple] = {}
         super().__init__(*self._build(model))
-
-    def _check(self) -> None:
-        if self._sample and len(self._sample.categories) != len(self.categories):
-            raise ConfigError(
-                f"the sample has {len(self._sample.categories)} classes, the model {len(self.categories)}: its ground "
-                "truth cannot be compared; pass sample.image to look at the queries alone"
-            )
-        own = self._models[OWN].config
-        for name, model in self._models.items():
-            if (model.config.num_queries, model.config.num_classes) != (own.num_queries, own.num_classes):
-                raise ConfigError(
-                    f"{name} has {model.config.num_queries} queries and {model.config.num_classes} classes, the model "
-                    f"{own.num_queries} and {own.num_classes}: give states of one training"
-                )
 
     def _build(self, model: OneFormer) -> tuple[dict, list]:
         c, size = model.config, self.image.shape[:2]
-        self._columns, layers = sheet_columns(c.num_queries), self._layers
+        self._columns, layers = sheet_columns(c.num_queries), self._models.layers
         label = "the picture with the mask of the query: arrow keys move the point"
-        self._mask, self._attention = (
-            Picture(self._painter.photo, text, size) for text in (label, "where the query looked")
-        )
+        self._mask, self._attention = (Picture(None, text, size) for text in (label, "where the query looked"))
         self._attention.observe(lambda change: self._mask.move(change["new"]), "point")
         rows = -(-c.num_queries // self._columns)
         self._sheet = self._choice("all queries", (rows, self._columns), self._choose_cell)
@@ -109,8 +86,8 @@ class QueryInspector(Inspector):
         views = Box(panels, layout={"flex_flow": "row wrap", "grid_gap": "10px"})
         body = [self._captions[0], _scrolling(self._sheet), views, self._claims, self._captions[3]]
         body.append(_scrolling(self._life))
-        if len(self._models) > 1:
-            names = list(self._models)
+        if len(self._models.names) > 1:
+            names = self._models.names
             controls["checkpoint"] = ToggleButtons(options=names, value=OWN, **auto)
             self._training = self._choice(
                 "the query over the training", (1, len(names)), lambda p: self._pick("checkpoint", names[p[1]])
@@ -120,7 +97,7 @@ class QueryInspector(Inspector):
         return controls, body
 
     def _choice(self, label: str, cells: tuple[int, int], chosen) -> Picture:
-        picture = Picture(np.full((1, 1, 3), 255, np.uint8), f"{label}: arrow keys choose", cells)
+        picture = Picture(None, f"{label}: arrow keys choose", cells)
         picture.observe(lambda change: chosen(change["new"]), "point")
         return picture
 
@@ -138,18 +115,11 @@ class QueryInspector(Inspector):
 
     def reading(self, task: str, checkpoint: str = OWN) -> QueryReading:
         """What the queries said: the model runs when this is first asked for."""
-        key = checkpoint, task
-        if key not in self._readings:
-            self._readings[key] = read_queries(self._models[checkpoint], self.image, task, self._sample)
-        return self._readings[key]
+        return self._models.reading(task, checkpoint)
 
     def standings(self, task: str, layer: int, checkpoint: str = OWN) -> list[Standing]:
         """How the queries fare in the task's post-processing, if the decoder ended after ``layer``."""
-        key = checkpoint, task, layer
-        if key not in self._standings:
-            config = self._models[checkpoint].config
-            self._standings[key] = standings(self.reading(task, checkpoint), layer, config)
-        return self._standings[key]
+        return self._models.standings(task, layer, checkpoint)
 
     def _now(self) -> tuple[QueryReading, int, int]:
         state = self.state
@@ -165,42 +135,46 @@ class QueryInspector(Inspector):
     def _draw(self) -> None:
         reading, layer, query = self._now()
         task, checkpoint, point = self.state["task"], self._checkpoint(), self.state["point"]
-        place = self._order().index(query)
-        self._show(self._sheet, (task, layer, query, self.state["sort"], checkpoint), self._sheet_picture)
-        self._show(self._life, (task, layer, query, checkpoint), self._life_picture)
-        self._show(self._mask, (task, layer, query, checkpoint, point), self._mask_picture)
-        self._show(self._attention, (task, layer, query, checkpoint, point), self._attention_picture)
-        self._sheet.move(divmod(place, self._columns))
-        self._life.move((0, layer))
-        if len(self._models) > 1:
-            self._show(self._training, (task, layer, query, checkpoint), self._training_picture)
-            self._training.move((0, list(self._models).index(checkpoint)))
+        of_query = task, query, checkpoint
+        self._show(self._mask, (*of_query, layer, point), self._mask_picture)
+        self._show(self._attention, (*of_query, layer, point), self._attention_picture)
+        self._told.value, self._claims.value = self._query_html(), self._claims_html()
         for caption, text in zip(self._captions, captions(layer, query)):
             caption.value = text
-        self._told.value = self._query_html()
-        self._claims.value = self._claims_html()
+        self._choose_in(self._life, of_query, self._life_picture, (0, layer))
+        place = divmod(self._order().index(query), self._columns)
+        self._choose_in(self._sheet, (task, layer, self.state["sort"], checkpoint), self._sheet_picture, place)
+        if len(self._models.names) > 1:
+            place = 0, self._models.names.index(checkpoint)
+            self._choose_in(self._training, (task, layer, query), self._training_picture, place)
 
-    def _show(self, picture: Picture, key: tuple, make) -> None:
-        if self._shown.get(picture) != key:
-            self._shown[picture] = key
-            shown = make()
-            picture.show(shown)
-            if picture is not self._mask and picture is not self._attention:
-                picture.layout.width = f"{shown.shape[1]}px"
+    def _choose_in(self, sheet: Picture, key: tuple, make: Callable[[bool], np.ndarray], place: Point) -> None:
+        """Show a sheet of thumbnails with a frame around the one at (row, column)."""
 
-    def _sheet_picture(self) -> np.ndarray:
+        def made() -> np.ndarray:
+            picture = make(False)
+            width = picture.shape[1]
+            sheet.layout.max_width, sheet.layout.min_width = f"{width}px", f"{round(_SMALLEST * width)}px"
+            return picture
+
+        self._show(sheet, key, made)
+        sheet.frame((*place, 1, 1))
+        sheet.move(place)
+
+    def _sheet_picture(self, framed: bool = True) -> np.ndarray:
         reading, layer, query = self._now()
-        return self._painter.sheet(reading, layer, self._order(), query)
+        return self._painter.sheet(reading, layer, self._order(), query if framed else None)
 
-    def _life_picture(self) -> np.ndarray:
+    def _life_picture(self, framed: bool = True) -> np.ndarray:
         reading, layer, query = self._now()
-        return self._painter.strip([(reading, i, moment(i)) for i in range(self._layers + 1)], query, layer)
+        moments = [(reading, i, moment(i)) for i in range(self._models.layers + 1)]
+        return self._painter.strip(moments, query, layer if framed else None)
 
-    def _training_picture(self) -> np.ndarray:
+    def _training_picture(self, framed: bool = True) -> np.ndarray:
         _, layer, query = self._now()
-        names = list(self._models)
+        names = self._models.names
         moments = [(self.reading(self.state["task"], name), layer, name) for name in names]
-        return self._painter.strip(moments, query, names.index(self._checkpoint()))
+        return self._painter.strip(moments, query, names.index(self._checkpoint()) if framed else None)
 
     def _mask_picture(self) -> np.ndarray:
         return self._marked(self._painter.mask(*self._now()))
@@ -237,7 +211,7 @@ class QueryInspector(Inspector):
 
     def _picture(self) -> np.ndarray:
         rows = [[self._sheet_picture()], [contact_sheet([[self._mask_picture(), self._attention_picture()]])]]
-        strips = [self._life_picture()] + ([self._training_picture()] if len(self._models) > 1 else [])
+        strips = [self._life_picture()] + ([self._training_picture()] if len(self._models.names) > 1 else [])
         return contact_sheet([*rows, *([strip] for strip in strips)])
 
     def _subject(self) -> str:
@@ -250,29 +224,16 @@ class QueryInspector(Inspector):
         return words + (f", {self.claims()[0]}" if self.state["point"] else "")
 
     def _page(self) -> str:
-        layers = range(self._layers + 1)
+        layers = range(self._models.layers + 1)
         readings = {
             (name, task): (self.reading(task, name), [self.standings(task, layer, name) for layer in layers])
-            for name in self._models
+            for name in self._models.names
             for task in TASKS
         }
         return query_page(self._title(), self.LOOK_FOR, self.state, readings, self._painter, self._factor)
 
 
-def _named(checkpoints: Mapping[str, Source] | Sequence[Source]) -> dict[str, OneFormer]:
-    """Models by name; those of folders are called like them."""
-    if not isinstance(checkpoints, Mapping):
-        checkpoints = {
-            f"{i}: {Path(source).name}" if isinstance(source, (str, Path)) else f"state {i}": source
-            for i, source in enumerate(checkpoints, start=1)
-        }
-    return {
-        name: from_pretrained(source) if isinstance(source, (str, Path)) else source
-        for name, source in checkpoints.items()
-    }
-
-
 def _scrolling(picture: Picture) -> Box:
-    """Sheets keep the size at which they can be read, and scroll where there is less room."""
-    picture.layout.flex = "none"
+    """Sheets shrink as long as they can be read, and scroll where there is less room."""
+    picture.layout.flex, picture.layout.width = "none", "100%"
     return Box([picture], layout={"overflow": "auto", "max_height": "27rem", "width": "100%"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..model import OneFormer
 from ..render import data_uri, webp_bytes
 from ..render.inspector_page import inspector_page, slider, toggle
 from ..render.masks import display_image
+from ..render.pages import base64_numbers
 from ..render.sampling import LEVEL_COLORS, SHAPES, draw_points, weight_bars
 from .inspector import Inspector
 from .picture import Picture
@@ -53,7 +53,7 @@ class SamplingInspector(Inspector):
 
     def _build(self) -> tuple[dict, list]:
         height, width = self.image.shape[:2]
-        self._lead = Picture(self._photo, "sampling points: arrow keys move the query", (height, width))
+        self._lead = Picture(None, "sampling points: arrow keys move the query", (height, width))
         self._lead.point = height // 2, width // 2
         self._told = HTML(layout={"flex": "1 1 17rem", "min_width": "0"})
         picture = VBox([self._lead], layout={"flex": "2 1 20rem", "min_width": "0", "max_width": "46rem"})
@@ -144,7 +144,7 @@ class SamplingInspector(Inspector):
             weights = np.stack([layer[kept] for layer in s.weights])
             levels.append({
                 "stride": stride, "step": step, "columns": -(-columns // step),
-                "places": _base64((places + 1) / 3), "weights": _base64(weights),
+                "places": _codes((places + 1) / 3), "weights": _codes(weights),
             })  # fmt: skip
         return {
             "levels": levels, "heads": s.heads, "points": s.weights[0].shape[-1], "seen": self._traced.input_size,
@@ -152,6 +152,5 @@ class SamplingInspector(Inspector):
         }  # fmt: skip
 
 
-def _base64(shares: np.ndarray) -> str:
-    codes = (shares * 65535).round().clip(0, 65535).astype("<u2")
-    return base64.b64encode(codes.tobytes()).decode("ascii")
+def _codes(shares: np.ndarray) -> str:
+    return base64_numbers((shares * 65535).round().clip(0, 65535).astype("<u2"))

@@ -11,7 +11,7 @@ from ..data.sample import TASKS
 from ..inspection.tasks import SHARES
 from ..render import data_uri, png_bytes, webp_bytes
 from ..render.inspector_page import inspector_page, slider, toggle
-from ..render.tasks import ABOVE, LEFT, blend_chart, mask_atlas
+from ..render.tasks import ABOVE, LEFT, mask_atlas
 
 if TYPE_CHECKING:
     from .tasks import TaskInspector
@@ -74,11 +74,11 @@ def _data(inspector: TaskInspector) -> dict:
 
 def _pair(inspector: TaskInspector, task: str, other: str) -> dict:
     pair = inspector.pair(task, other)
-    picture = blend_chart(pair.chart, inspector.class_colors)
+    picture = inspector.pairs.chart(task, other)
     return {
         "headline": pair.headline, "channels": pair.channels, "units": pair.chart.size,
         "chart": data_uri(png_bytes(picture, colors=256)), "queries": pair.chart.queries.tolist(),
-        "words": [inspector.query_html(task, other, query) for query in range(len(pair.told))],
+        "words": [inspector.pairs.query_html(task, other, query) for query in range(len(pair.told))],
     }  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def _blend(inspector: TaskInspector, task: str, other: str) -> list[dict]:
     return [
         {
             "words": f"{step.things} things, {step.stuff} stuff",
-            "picture": _photo(inspector.blended_picture(task, other, i)),
+            "picture": _photo(inspector.pairs.blended_picture(task, other, i)),
         }
         for i, step in enumerate(inspector.pair(task, other).steps)
     ]

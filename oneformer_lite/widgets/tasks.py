@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,47 +15,23 @@ from ..data.targets import targets_for
 from ..errors import ConfigError
 from ..inference import as_pixels, check_model
 from ..inspection.segments import Reading, read_prediction, read_truth
-from ..inspection.tasks import (
-    SHARES,
-    Step,
-    TaskReader,
-    cosine,
-    fates,
-    fit_ids,
-    most_changed,
-    speaks,
-    text_list,
-    token_ids,
-)  # fmt: skip
+from ..inspection.tasks import SHARES, TaskReader, cosine, fit_ids, text_list, token_ids
 from ..model import OneFormer
 from ..render import contact_sheet, label_colors, png_bytes, segment_colors
 from ..render.masks import display_ids, display_image
-from ..render.task_words import channels, cosine_table, headline, query_words, text_lines, token_table
-from ..render.tasks import ABOVE, LEFT, BlendChart, blend_chart, mark_cell, named_segments, veiled
+from ..render.task_words import cosine_table, text_lines, token_table
+from ..render.tasks import ABOVE, LEFT, mark_cell, named_segments, veiled
 from .inspector import Inspector
 from .picture import Picture
 from .task_page import task_page
+from .task_pairs import Pair, TaskPairs
 
-ROWS = 14  # queries in the chart
 CHART_WORDS = (
     "Above: segments of the panoptic merge at each step. Below: what the most changed queries say: the class's colour, "
     "paler where unsure, a low bar where too unsure for a segment; right: cosine of a query's embedding after the "
     "decoder under the two tasks. Click a cell, or move with the arrow keys."
 )
 TITLES = ("What the three tasks say, each by its own merge", "The task token")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two tasks, and what lies between them."""
-
-    steps: tuple[Step, ...]
-    chart: BlendChart
-    told: list[str]
-    before: np.ndarray
-    after: np.ndarray
-    headline: str
-    channels: str
 
 
 class TaskInspector(Inspector):
@@ -85,40 +61,12 @@ class TaskInspector(Inspector):
             )
         self.photo = display_image(self.reader.image)
         self.results = {task: read_prediction(self.reader.result(task)) for task in TASKS}
-        self._pairs: dict[tuple[str, str], Pair] = {}
-        self._blended: dict[tuple[str, str, int], np.ndarray] = {}
+        self.pairs = TaskPairs(self.reader, model.config, self.photo, label_colors(self.categories))
         super().__init__(*self._build())
 
     def pair(self, task: str, other: str) -> Pair:
-        """What lies between two tasks: nine more runs of the model's second half when they are first asked for."""
-        if (task, other) not in self._pairs:
-            back = self._pairs.get((other, task))
-            steps = back.steps[::-1] if back else self.reader.blends(task, other)
-            self._pairs[task, other] = self._compare(task, other, steps)
-        return self._pairs[task, other]
-
-    def _compare(self, task: str, other: str, steps: tuple[Step, ...]) -> Pair:
-        a, b = (self.reader.readings[name] for name in (task, other))
-        before, after = cosine(a.object_queries, b.object_queries), cosine(a.embeddings, b.embeddings)
-        classes, scores = (np.stack([getattr(step, name) for step in steps]) for name in ("classes", "scores"))
-        heard = speaks(classes, scores, len(self.categories), self._config.object_mask_threshold)
-        told = fates((classes[0], heard[0]), (classes[-1], heard[-1]))
-        shown = most_changed(after, heard.any(axis=0), scores.max(axis=0), ROWS)
-        counts = {name: [getattr(step, name) for step in steps] for name in ("things", "stuff")}
-        words = [f"{after[q]:.2f}  {self._change(classes[:, q], heard[:, q])}" for q in shown]
-        chart = BlendChart((task, other), counts, shown, classes[:, shown], scores[:, shown], heard[:, shown], words)
-        return Pair(
-            steps, chart, told, before, after,
-            headline(task, other, float(cosine(a.token, b.token)), told, counts),
-            channels(task, other, b.token - a.token),
-        )  # fmt: skip
-
-    def _change(self, classes: np.ndarray, heard: np.ndarray) -> str:
-        ends = [self._name(int(classes[i])) if heard[i] else "silent" for i in (0, -1)]
-        return ends[0] if ends[0] == ends[1] else " to ".join(ends)
-
-    def _name(self, class_id: int) -> str:
-        return self.categories[class_id].name if class_id < len(self.categories) else "no object"
+        """What lies between two tasks."""
+        return self.pairs.pair(task, other)
 
     def _build(self) -> tuple[dict, list]:
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
@@ -136,7 +84,7 @@ class TaskInspector(Inspector):
         self._mask_words = [HTML() for _ in range(2)]
         chart = self.pair("panoptic", "instance").chart
         label = "queries at each step of the blend: arrow keys choose"
-        self._chart = Picture(blend_chart(chart, self.class_colors), label, chart.size)
+        self._chart = Picture(None, label, chart.size)
         self._chart.observe(self._pick, "point")
         masks = [VBox([w, i], layout={"width": "50%"}) for w, i in zip(self._mask_words, self._mask_images)]
         columns = [
@@ -154,10 +102,6 @@ class TaskInspector(Inspector):
             panels.append(VBox(parts, layout={"flex": "1 1 19rem", "min_width": "0"}))
         titles = [HTML(f'<div class="ofl-title">{text}</div>') for text in TITLES]
         return controls, [self._headline, row, titles[0], Box(panels, layout=wrap), titles[1], self._token]
-
-    @cached_property
-    def class_colors(self) -> dict[int, tuple[int, int, int]]:
-        return label_colors(self.categories)
 
     @cached_property
     def token_words(self) -> str:
@@ -191,41 +135,26 @@ class TaskInspector(Inspector):
         names = {s.id: s.name for s in reading.segments}
         return named_segments(self.photo, ids, segment_colors(reading.segments, self.categories), names)
 
-    def blended_picture(self, task: str, other: str, step: int) -> np.ndarray:
-        """What the panoptic merge finds at a step of the blend; a query's segment has one colour at all steps."""
-        key = (task, other, step)
-        if key not in self._blended:
-            pair = self.pair(task, other)
-            every = {s.id: s for chosen in pair.steps for s in chosen.segments}
-            colors, names = segment_colors(every.values(), self.categories), {i: s.name for i, s in every.items()}
-            ids = display_ids(pair.steps[step].segment_map)
-            self._blended[key] = named_segments(self.photo, ids, colors, names)
-        return self._blended[key]
-
-    def query_html(self, task: str, other: str, query: int) -> str:
-        """What becomes of a query between two tasks, as HTML."""
-        pair = self.pair(task, other)
-        said = {
-            name: (self._name(int(step.classes[query])), float(step.scores[query]))
-            for name, step in zip((task, other), (pair.steps[0], pair.steps[-1]))
-        }
-        cosines = float(pair.before[query]), float(pair.after[query])
-        return query_words(query, pair.told[query], said, cosines)
-
     def _draw(self) -> None:
         task, other, query, step = self._chosen()
+        for name, words, image in zip((task, other), self._mask_words, self._mask_images):
+            words.value = f"<b>{name}</b>"
+            self._show(image, (name, query), partial(self._mask, name, query))
         pair = self.pair(task, other)
-        self._headline.value, self._token.value = pair.headline, self.token_words + pair.channels
         now = pair.steps[step]
         self._blend_words.value = f"<b>blend {SHARES[step]:.1f}: {now.things} things, {now.stuff} stuff</b>"
-        self._blend_image.value = png_bytes(self.blended_picture(task, other, step), fast=True)
-        self._chart.show(self._marked())
-        self._query_words.value = f"<p>{self.query_html(task, other, query)}</p>"
-        for name, words, image in zip((task, other), self._mask_words, self._mask_images):
-            words.value, image.value = f"<b>{name}</b>", png_bytes(self._mask(name, query), fast=True)
-        row = self._row(pair)
+        self._show(self._blend_image, (task, other, step), partial(self.pairs.blended_picture, task, other, step))
+        self._headline.value, self._token.value = pair.headline, self.token_words + pair.channels
+        self._query_words.value = f"<p>{self.pairs.query_html(task, other, query)}</p>"
+        self._show(self._chart, (task, other), partial(self.pairs.chart, task, other))
+        self._frame_chart(self._row(pair), step, pair.chart.size)
+
+    def _frame_chart(self, row: int | None, step: int, size: tuple[int, int]) -> None:
+        frames = [(0, LEFT + step, size[0], 1)]
         if row is not None:
+            frames.append((ABOVE + row, 0, 1, size[1]))
             self._chart.move((ABOVE + row, LEFT + step))
+        self._chart.frame(*frames)
 
     def _chosen(self) -> tuple[str, str, int, int]:
         state = self.state
@@ -237,8 +166,7 @@ class TaskInspector(Inspector):
 
     def _marked(self) -> np.ndarray:
         task, other, _, step = self._chosen()
-        pair = self.pair(task, other)
-        return mark_cell(blend_chart(pair.chart, self.class_colors), self._row(pair), step)
+        return mark_cell(self.pairs.chart(task, other), self._row(self.pair(task, other)), step)
 
     def _mask(self, task: str, query: int) -> np.ndarray:
         return veiled(self.photo, self.reader.readings[task].masks[query])
@@ -257,7 +185,7 @@ class TaskInspector(Inspector):
         chart = PILImage.fromarray(self._marked())
         height = self.photo.shape[0]
         chart = chart.resize((round(chart.width * height / chart.height), height), PILImage.Resampling.LANCZOS)
-        blended = self.blended_picture(task, other, step)
+        blended = self.pairs.blended_picture(task, other, step)
         rows = [[self.result_picture(name) for name in TASKS], [blended, np.asarray(chart), self._mask(task, query)]]
         return contact_sheet(rows, [self.caption(name) for name in TASKS])
 
@@ -269,4 +197,4 @@ class TaskInspector(Inspector):
 
 
 def _still(picture: np.ndarray) -> Image:
-    return Image(value=png_bytes(picture), format="png", layout={"width": "100%"})
+    return Image(value=png_bytes(picture, fast=True), format="png", layout={"width": "100%"})

@@ -14,7 +14,6 @@ from oneformer_lite.inspection.features import (
     compact_units,
     feature_maps,
     principal_components,
-    similarity,
     thinning,
     unit_vectors,
 )  # fmt: skip
@@ -59,8 +58,8 @@ def test_components_that_are_not_there(values: np.ndarray) -> None:
 
 def test_similarity_by_hand() -> None:
     values = np.array([[[1.0, 0.0], [1.0, 1.0], [0.0, 2.0], [-3.0, 0.0], [0.0, 0.0]]], dtype=np.float32)
-    assert np.allclose(similarity(values, (0, 0)), [[1, 0.5**0.5, 0, -1, 0]])
-    assert not similarity(values, (0, 4)).any()
+    assert np.allclose(FeatureMap(values).similarity((0, 0)), [[1, 0.5**0.5, 0, -1, 0]])
+    assert not FeatureMap(values).similarity((0, 4)).any()
 
 
 def test_compact_units_keep_inner_products() -> None:

@@ -85,6 +85,9 @@ def test_pictures_follow(inspector) -> None:
     def shown() -> dict:
         return {name: picture._image.value for name, picture in inspector._pictures.items()}
 
+    def frames() -> dict:
+        return {name: picture._frames.value for name, picture in inspector._pictures.items()}
+
     before = shown()
     inspector.set(temperature=0.5)
     warm = shown()
@@ -94,8 +97,13 @@ def test_pictures_follow(inspector) -> None:
         "by_column",
         "curve",
     } or ({"by_row", "by_column", "curve"} <= {name for name in before if before[name] != warm[name]})
+    held, still = frames(), np.asarray(inspector.still())
     inspector.set(slot=(inspector.state["slot"] + 5) % 32)
+    assert warm == shown() and not np.array_equal(still, np.asarray(inspector.still()))
+    assert {name for name in held if held[name] != frames()[name]} == {"shares", "cosines"}
+    inspector.set(row=(inspector.state["row"] + 1) % 3)
     assert {name for name in warm if warm[name] != shown()[name]} == {"shares", "cosines"}
+    assert held["similarity"] != frames()["similarity"]
     assert np.asarray(inspector.still()).std() > 10
 
 
@@ -104,7 +112,7 @@ def test_the_clamp_and_false_negatives(model, samples) -> None:
     assert list(inspector.batches) == ["given", "panoptic", "instance", "semantic"]
     assert "1 false-negative pairs" in repr(inspector) and "cannot fall below 0.924" in inspector._pair.value
     assert "share 100 % of their sentences: a false negative" in inspector.set(row=0, column=1)._pair.value
-    tinted = inspector.set(row=2, column=2)._painted()["similarity"]
+    tinted = inspector.set(row=2, column=2)._painted("similarity")
     purple = (tinted == np.array([204, 121, 167])).all(-1)
     side = len(tinted) // 5
     cells = {(i, j) for i in range(3) for j in range(3)

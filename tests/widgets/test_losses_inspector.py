@@ -79,7 +79,7 @@ def test_the_table_adds_up_and_follows_the_loss(inspector) -> None:
 
 def test_clicks_choose_step_image_and_segment(inspector) -> None:
     inspector.set(step=40, loss="mask", image=0)
-    plot = inspector.plots["losses"]
+    plot = inspector.curves.plots["losses"]
     inspector._views["losses"]._told.value = f"at 0.5 {plot.start + plot.slope * 20} 1"
     assert inspector.state["step"] == 20
     inspector._views["batch"]._told.value = "at 0.75 0.4 2"  # second row, second column
