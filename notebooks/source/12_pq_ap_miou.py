@@ -10,6 +10,11 @@
 # We write all three, count them by hand on maps of a few pixels, and get the numbers of lesson 00 with our own
 # code. Then we look for what each of them cannot see.
 
+# %% [markdown]
+# ## A picture to work with
+#
+# Scene 13, annotated and predicted. **How good is that?**
+
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
@@ -231,9 +236,9 @@ print("matches:", [(p, g) for p, g, _ in matches], " false positives:", wrong, "
 print("forgotten by the package:", [s.id for s in theirs.ignored])
 
 # %% [markdown]
-# ## The carried scene
+# ## Our scene
 #
-# The same function on the scene and the prediction of lesson 11. Who was found, who not?
+# The same function on scene 13 and its prediction, that of lesson 11. Who was found, who not?
 
 # %%
 def match_sample(prediction, sample):
@@ -248,7 +253,8 @@ names = [category.name for category in sample.categories]
 of_guess = {s.id: s.class_name for s in predicted.segments}
 of_truth = {s.id: names[s.class_id] for s in sample.segments}
 matches, wrong, missed = match_sample(predicted, sample)
-print("found:", ", ".join(f"{of_truth[g]} {iou:.2f}" for _, g, iou in matches))
+told = [f"{of_truth[g]} {iou:.2f}" for _, g, iou in matches]
+print("found:", ", ".join(told[:6]), "\n      ", ", ".join(told[6:]))
 print("false positives:", [of_guess[p] for p in wrong], " false negatives:", [of_truth[g] for g in missed])
 
 # %% [markdown]
@@ -336,7 +342,7 @@ for n in range(1, 6):
     print(f"after guess {n}: precision {found}/{n} = {found / n:.2f}, recall {found}/{total} = {found / total:.2f}")
 
 # %% [markdown]
-# AP is the area under precision over recall. COCO's rule makes the curve fall only, and samples it at 101 recalls
+# AP is the area under precision over recall. COCO's rule lets the curve only fall, and samples it at 101 recalls
 # 0, 0.01, ... 1: at each, the best precision that any longer list with at least this recall has; 0 where no list
 # gets so far.
 
@@ -612,7 +618,7 @@ for name, mine in (("PQ", pq), ("AP", ap), ("mIoU", miou(sum(tables)))):
 # %% [markdown]
 # ## What each of them cannot see
 #
-# Three answers for the carried scene, made from its annotation: the annotation itself; all things of a class
+# Three answers for our scene, made from its annotation: the annotation itself; all things of a class
 # *merged* into one segment; every thing *cut* into a left and a right half.
 
 # %%
@@ -694,8 +700,8 @@ print("AP with halved scores equal:", np.isclose(np.mean([row for row in again i
 # %% [markdown]
 # ## Live
 #
-# `MergeInspector` again, coloured by outcome: green found, the other colours false positives and misses. The
-# table below the pictures has TP, FP, FN, SQ and RQ of each class.
+# `MergeInspector` again, coloured by outcome: green is found, pink a false positive, orange (right) a miss. When it
+# runs, a table below the pictures has TP, FP, FN, SQ and RQ of each class.
 
 # %%
 from oneformer_lite.widgets import MergeInspector

@@ -44,7 +44,7 @@ labs.check("12.1", iou_matrix)
 
 # %% [markdown]
 # From here on `iou_matrix` is yours if it passed, and the reference if not. The segments of the prediction against
-# those of the carried scene, without row and column 0, which are void:
+# those of scene 13, without row and column 0, which are void:
 
 # %%
 iou_matrix = labs.use("12.1", iou_matrix)
