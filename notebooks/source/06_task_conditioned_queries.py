@@ -353,7 +353,7 @@ plt.show()
 
 # %% [markdown]
 # The instance token moves the queries of stuff: nobody shall ask for them. The semantic token leaves those and moves
-# the queries of things: their masks must merge. (It moves the idle ones, grey, as well; they stay idle.)
+# the queries of things: their masks must merge. (It moves the idle ones, grey, as well.)
 #
 # What makes a query what it is: its own position, the task, or the picture? Take eight pictures and split the
 # variance of their queries into groups.
