@@ -57,13 +57,15 @@ def small_png(encoded: str) -> str:
     """A base64 PNG in 256 colours, where that is smaller; on white where it is transparent, for pages that are dark."""
     from PIL import Image
 
+    from oneformer_lite.render.grid import with_palette
+
     image = Image.open(io.BytesIO(base64.b64decode(encoded)))
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     if image.mode != "RGB":
         return encoded
     buffer = io.BytesIO()
-    image.quantize(256, Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
+    with_palette(image).save(buffer, "PNG", optimize=True)
     small = base64.b64encode(buffer.getvalue()).decode("ascii")
     return small if len(small) < len(encoded.strip()) else encoded
 

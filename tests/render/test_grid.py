@@ -61,6 +61,12 @@ def test_a_palette_keeps_the_colour_of_a_thin_line():
     assert np.abs(line - (213, 94, 0)).max() < 32
 
 
+def test_a_palette_keeps_white():
+    nearly = np.random.default_rng(0).integers(240, 256, (64, 64, 3), dtype=np.uint8)
+    nearly[:8] = 255
+    assert (decoded(png_bytes(nearly, colors=16))[:8] == 255).all()
+
+
 def test_webp_is_close():
     ramp = np.tile(np.arange(64, dtype=np.uint8)[None, :, None] * 4, (64, 1, 3))
     assert np.abs(decoded(webp_bytes(ramp)).astype(int) - ramp).max() < 12
