@@ -23,13 +23,14 @@ import oneformer_lite as ofl
 from oneformer_lite.training import coco_training, toytown_training
 
 toy, coco = toytown_training(minutes=10), coco_training()
+print(f"{'field':<24}{'Toytown':<16}COCO")
 for field in fields(coco):
     a, b = getattr(toy, field.name), getattr(coco, field.name)
     if a != b and field.name not in ("lr_drops", "task_probabilities"):
         print(f"{field.name:<24}{a!s:<16}{b}")
 
 # %% [markdown]
-# The left column is tuned for minutes, the right one is the paper's. How much work is that?
+# The left column is tuned for minutes, the right one is the authors' for COCO. How much work is that?
 
 # %%
 images, seen = 118_287, coco.steps * coco.batch_size
@@ -104,7 +105,7 @@ print(f"checkpoint: {m.checkpoint_bytes / 1e6:.0f} MB, ours {checkpoint / 1e6:.0
 print("hours, without waiting for data, at least ours:", plan.hours >= 0.99 * hours)
 
 # %% [markdown]
-# The checkpoint is a little smaller than ours: frozen statistics have no averages. Ask the same of
+# (To the byte, checkpoints differ a little: frozen statistics have no averages.) Ask the same of
 # `ofl.config.coco_r50(), coco_training()` where your GPU is.
 
 # %% [markdown]
@@ -112,12 +113,14 @@ print("hours, without waiting for data, at least ours:", plan.hours >= 0.99 * ho
 #
 # A 24 GB card cannot hold 16 pictures of 1024 x 1024 at once. Three ways out, from harmless to costly:
 #
-# 1. **Activation checkpointing**: forget the activations, compute them again. A third slower, the same result.
+# 1. **Activation checkpointing**: forget the activations, compute them again. That is one more forward pass,
+#    about a third of a step; the result is the same.
 # 2. **Micro-batches**: two pictures at a time, add up the gradients, then one step. The contrastive loss sees fewer
 #    negatives (lesson 07).
 # 3. **A smaller batch**, with a smaller rate and more steps.
 #
-# The first, on a batch of the sample. How much is kept for the backward pass, and are the gradients the same?
+# The first, on a batch of the sample. How much is kept for the backward pass, and are the gradients the same? PyTorch
+# calls a hook for every tensor that it keeps; we note their bytes.
 
 # %%
 import torch
@@ -148,8 +151,8 @@ print("gradients equal:", torch.allclose(plain, again, rtol=1e-3, atol=1e-4))
 print("kept for the backward pass: less than half of it:", few_bytes < all_bytes / 2)
 
 # %% [markdown]
-# The third. Adam's steps are as long as the rate, whatever the gradient. A batch of a quarter has a noisier gradient;
-# its noise per image stays the same if the rate goes with the square root:
+# The third. Adam's steps are as long as the rate, whatever the gradient. A batch of a quarter has a noisier gradient.
+# The usual rule for Adam keeps the noise per image the same: the rate goes with the square root of the batch.
 
 # %%
 def rescaled_by_hand(recipe, batch_size):
@@ -217,12 +220,14 @@ print("equal:", ours == disk_needs(jobs, archives), " worst %.0f GB, in the end 
 # Without a network one sentence tells what is wrong. (The address is this machine, where nobody serves COCO.)
 
 # %%
+import re
+
 from oneformer_lite.data.download import fetch
 
 try:
     fetch("http://127.0.0.1:9/val2017.zip", folder / "val2017.zip")
 except ofl.errors.DataError as error:
-    print(str(error).replace(str(error).split("(")[1].split(")")[0], "…"))
+    print(re.sub(r"\(.*\)", "(…)", str(error)))  # in brackets: the system's own words
 
 # %% [markdown]
 # Not everything at once? `oneformer-lite download coco --only val` fetches 1.7 GB: 4500 real pictures to train, 500
@@ -241,6 +246,8 @@ print(diagnosis)
 # **Break it.** Mirror every picture, but not its annotation, a classic slip in home-made augmentation:
 
 # %%
+import textwrap
+
 from PIL import Image
 
 
@@ -257,8 +264,9 @@ class Mirrored:
 
 
 sick = ofl.doctor(dataset=Mirrored(), images=6)
-print(sick.summary(), *(f"\n{f.check}: {f.evidence}" for f in sick.findings if f.verdict != "fine"))
-Image.fromarray(next(f.picture for f in sick.findings if f.verdict != "fine" and f.picture is not None))
+fault = sick.faults[0]
+print(sick.summary(), fault.check, *textwrap.wrap(fault.evidence, 100), sep="\n")
+Image.fromarray(fault.picture)
 
 # %% [markdown]
 # Left, in orange: the outlines of the annotation run across sky and houses. Right, in blue, where they belong. A loss
@@ -282,7 +290,8 @@ from IPython.utils.capture import capture_output
 with capture_output():
     result = ofl.train(config, settings)
 losses = [record["total"] for record in result.history]
-print(f"finished: {result.finished}, {result.steps} steps, loss {losses[0]:.0f} at first, lower at the end:", losses[-1] < losses[0])
+print(f"finished: {result.finished}, {result.steps} steps, loss {losses[0]:.0f} at first")
+print("lower at the end:", losses[-1] < losses[0])
 
 # %% [markdown]
 # ## In the background
@@ -344,8 +353,8 @@ replay = ofl.Run.attach("../data/sample/run").replay()
 replay.set(step=488, loss="class")
 
 # %% [markdown]
-# Left the four losses, in the middle the class loss by decoder layer, right the scores; below, held-out pictures as
-# they were then. At the end of the slider the small things are there, too:
+# Left the four losses, in the middle the class loss by decoder layer, right the scores on held-out scenes; below,
+# three of these as they were then. The slider goes to any other moment:
 
 # %%
 replay.set(step=2417).state
@@ -354,9 +363,10 @@ replay.set(step=2417).state
 # When a run fails, it says why, from wherever you look. Send one to a folder without data:
 
 # %%
-lost = ofl.launch(config, replace(settings, data=str(folder / "nothing"), out=str(folder / "lost")), "cpu:1", restarts=0)
+nowhere = replace(settings, data=str(folder / "nothing"), out=str(folder / "lost"))
+lost = ofl.launch(config, nowhere, "cpu:1", restarts=0)
 print(lost.wait(300))
-print(lost.reason.split("\n")[0].replace(str(folder.resolve()), "…"))
+print(*textwrap.wrap(lost.reason.split("\n")[0].replace(str(folder.resolve()), "…"), 100), sep="\n")
 
 # %% [markdown]
 # What this lesson has written can go:
@@ -375,8 +385,8 @@ shutil.rmtree(folder)
 # ```python
 # from google.colab import drive
 # drive.mount("/content/drive")
-# recipe = coco_training(data="/content/coco", out="/content/drive/MyDrive/runs/coco", train_split="val2017-train",
-#                        val_split="val2017-test", steps=20_000)
+# recipe = coco_training(data="/content/coco", out="/content/drive/MyDrive/runs/coco",
+#                        train_split="val2017-train", val_split="val2017-test", steps=20_000)
 # config, recipe = for_machine(ofl.config.coco_swin_t(), recipe, "colab_16gb")
 # print(ofl.plan(config, recipe))
 # run = ofl.launch(config, recipe)
@@ -398,15 +408,15 @@ shutil.rmtree(folder)
 # %% [markdown]
 # ## In the package
 #
-# * `training.plan.plan` what a run will cost
-# * `training.machines.rescaled` another batch
-# * `training.machines.for_machine` another machine
-# * `training.switches.checkpoint_activations` memory for time
-# * `data.published.disk_needs` the worst moment of a download
-# * `data.download.fetch` large files, resumed and verified
-# * `diagnosis.examine.doctor` faults of data, models and runs
-# * `training.launch.launch` the same training in the background
-# * `training.run.Run` a run on disk: status, stop, resume, watch, replay
+# * `training.plan.plan`: what a run will cost
+# * `training.machines.rescaled`: another batch
+# * `training.machines.for_machine`: another machine
+# * `training.switches.checkpoint_activations`: memory for time
+# * `data.published.disk_needs`: the worst moment of a download
+# * `data.download.fetch`: large files, resumed and verified
+# * `diagnosis.examine.doctor`: faults of data, models and runs
+# * `training.launch.launch`: the same training in the background
+# * `training.run.Run`: a run on disk: status, stop, resume, watch, replay
 
 # %% [markdown]
 # ## Summary
