@@ -21,8 +21,8 @@ os.environ["HF_HUB_CACHE"] = str(folder / "hub")
 # %% [markdown]
 # ## What there is
 #
-# The authors have published checkpoints for four data sets. The package lists them with their scores (in percent, on
-# the validation sets, the authors' numbers):
+# The authors have published checkpoints for four data sets. The package lists them with their scores: PQ, AP and
+# mIoU in percent, on the validation sets, the authors' numbers (for the tiny model they give none).
 
 # %%
 import oneformer_lite as ofl
@@ -40,12 +40,13 @@ for row in PUBLISHED:
 
 # %%
 import re
+import textwrap
 
 for source in ("shi-labs/oneformer_coco_swin_large", "150_16_swin_l_oneformer_coco_100ep.pth"):
     try:
         ofl.from_pretrained(source)
     except ofl.errors.CheckpointError as error:
-        print("*", re.sub(r"\(\w+: .*\):", "(…):", str(error)))
+        print("*", *textwrap.wrap(re.sub(r"\(\w+: .*\):", "(…):", str(error)), 100), sep="\n  ")
 
 # %% [markdown]
 # ## Loading by hand
@@ -125,26 +126,27 @@ print(len(layers), "tensors, equal:", all(torch.equal(state[name], value) for na
 
 # %% [markdown]
 # The whole table is `weights/huggingface.py`. That the same numbers give the same predictions in transformers is
-# proved in `tests/weights/test_against_transformers.py` (largest difference of a logit: a few millionths), and for
-# models written here in `test_huggingface.py`.
+# proved in `tests/weights/test_against_transformers.py` (in `weights/README.md`: logits differ by a few millionths
+# of the largest at most), and for models written here in `test_huggingface.py`.
 
 # %% [markdown]
 # ## Your photo
 #
 # We have no photograph, so we paint one: scene 13 of wide pictures (another shape is another scene), written as a
-# JPEG. To use a picture of yours, put its path here.
+# JPEG. To use a picture of yours, put its path in the line with the arrow.
 
 # %%
 from PIL import Image
 
-photo = folder / "street.jpg"  # ← your own picture
-Image.fromarray(ofl.data.Toytown("val", size=(300, 480))[13].image).save(photo, quality=92)
+painted = folder / "street.jpg"
+Image.fromarray(ofl.data.Toytown("val", size=(300, 480))[13].image).save(painted, quality=92)
+photo = painted  # ← your own picture
 prediction = ofl.predict(model, photo, "panoptic")
 prediction.show()
 
 # %% [markdown]
-# The picture is 480 x 300; the model has learned at 128. What does it see? The shorter side becomes `test_size`, unless
-# the longer one then exceeds a limit. By hand, and as the package does it (detectron2's rule):
+# The picture is 480 x 300; the model has learned at 128. What does it see? The shorter side becomes `test_size`,
+# unless the longer one then exceeds a limit. By hand, and as the package does it (detectron2's rule):
 
 # %%
 def size_by_hand(height, width, short=160, longest=320):
@@ -174,8 +176,9 @@ inspector = MaskInspector(model, ofl.data.Toytown("val", size=192)[13])
 inspector.set(task="panoptic", colors="verdict")
 
 # %% [markdown]
-# Green is right; blue is merged: one query took two trees for one. In JupyterLab: hover for score and IoU, click to hold a place. Without ground truth
-# (`MaskInspector(model, photo)`) it shows the prediction alone. Another task:
+# Green is right; blue is merged: one query took two trees for one. When it runs, the pointer reads score and IoU,
+# and a click holds a place. Without ground truth (`MaskInspector(model, photo)`) it shows the prediction alone.
+# Another task:
 
 # %%
 inspector.set(task="instance", colors="class", classes=("car", "person", "dog")).state
@@ -198,9 +201,12 @@ CLASSES = (
 RENAME = {"car": "vehicle", "bus": "vehicle", "road": "ground", "sidewalk": "ground"}
 ids = {category.name: index for index, category in enumerate(CLASSES)}
 
+# %% [markdown]
+# Each segment of Toytown gets its new class; those of other classes become void:
 
+# %%
 def reclassed(sample, number):
-    """The sample with our classes: stuff of one class becomes one segment, other classes become void."""
+    """The sample with our classes; stuff of one class becomes one segment."""
     segment_map, segments = np.zeros_like(sample.segment_map), {}
     for place, segment in enumerate(sample.segments, start=1):
         name = sample.categories[segment.class_id].name
@@ -212,6 +218,10 @@ def reclassed(sample, number):
     return Sample(sample.image, segment_map, tuple(segments.values()), CLASSES, number, f"{number}.jpg")
 
 
+# %% [markdown]
+# 32 scenes to train on and eight to test, written to disk:
+
+# %%
 town, validation = ofl.data.Toytown("train", size=96), ofl.data.Toytown("val", size=96)
 samples = {"train": [reclassed(town[i], i + 1) for i in range(32)],
            "val": [reclassed(validation[i], i + 1) for i in range(12, 20)]}  # fmt: skip
@@ -264,8 +274,9 @@ print("equal:", torch.equal(start.decoder.class_head.weight, head))
 from IPython.utils.capture import capture_output
 from oneformer_lite.training import toytown_training
 
-recipe = toytown_training(data=str(folder / "mine"), out=str(folder / "run"), start_from="toytown", steps=30, batch_size=4,
-                          lr=1e-3, warmup_steps=3, ema_decay=None, evaluations=0, log_steps=1, workers=0)  # fmt: skip
+recipe = toytown_training(data=str(folder / "mine"), out=str(folder / "run"), start_from="toytown", steps=30,
+                          batch_size=4, lr=1e-3, warmup_steps=3, ema_decay=None, evaluations=0,
+                          log_steps=1, workers=0)  # fmt: skip
 with capture_output(), warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     result = ofl.train(config, recipe)
@@ -282,8 +293,8 @@ pictures = [ofl.predict(m, large, "panoptic").render() for m in (start, result.m
 Image.fromarray(ofl.render.contact_sheet([pictures], ["start: new classes are random", "after 30 steps"]))
 
 # %% [markdown]
-# Known classes were there from the start. The car was called *vehicle* before any step: a random row answered where no
-# other did, by luck. *Ground* had to be learned. In numbers, on the eight held-out scenes:
+# Known classes were there from the start. The car was called *vehicle* before any step: a random row answered
+# where no other did, by luck. *Ground* had to be learned. In numbers, on the eight held-out scenes:
 
 # %%
 before, after = (ofl.evaluate(m, mine, tasks=("panoptic",)) for m in (start, result.model))
@@ -292,8 +303,8 @@ print("PQ of stuff at least 15 higher:", after["PQ_st"] > before["PQ_st"] + 15)
 
 # %% [markdown]
 # **Other annotations.** Only outlines of objects (COCO's instance files), or only maps of class ids? They open as
-# `InstanceDataset` and `SemanticDataset` and train the tasks they can supply; the others stay as good as they were, or
-# as bad. Label maps, for instance:
+# `InstanceDataset` and `SemanticDataset` and train the tasks they can supply; the others stay as good as they
+# were, or as bad. Label maps, for instance:
 
 # %%
 for kind in ("pictures", "labels"):
@@ -343,7 +354,7 @@ for name, copy in copies.items():
 # %% [markdown]
 # ## Break it
 #
-# The most frequent fault with own classes: a list of names in another order. Here it is off by one.
+# A fault that own classes invite: a list of names in another order. Here it is off by one.
 
 # %%
 names = model.config.class_names
@@ -353,8 +364,8 @@ pictures = [ofl.predict(m, large, "panoptic").render() for m in (model, shifted)
 Image.fromarray(ofl.render.contact_sheet([pictures], ["names in order", "off by one"]))
 
 # %% [markdown]
-# The masks are perfect, no error was raised, every name is wrong. Segments and colours look fine from afar: read the
-# names of a few before you believe a score.
+# The masks are as good as before, no error was raised, every name is wrong. Segments and colours look fine from
+# afar: read the names of a few before you believe a score.
 
 # %%
 for m in (model, shifted):
@@ -372,20 +383,20 @@ shutil.rmtree(folder)
 # %% [markdown]
 # ## In the package
 #
-# * `weights.hub.from_pretrained` a name, a folder, a file or a hub id to a model
-# * `weights.folder.from_folder` configuration and tensors to a model
-# * `weights.folder.save_pretrained` and back
-# * `weights.names.rename` a table of names
-# * `weights.huggingface.save_huggingface` transformers' layout
-# * `config.model.ModelConfig.inference_size` what the model sees of a picture
-# * `inference.Prediction` segments that show and save themselves
-# * `training.start.start_from` fine-tuning: weights by name, classes by name
+# * `weights.hub.from_pretrained`: a name, a folder, a file or a hub id to a model
+# * `weights.folder.from_folder`: configuration and tensors to a model
+# * `weights.folder.save_pretrained`: and back
+# * `weights.names.rename`: a table of names
+# * `weights.huggingface.save_huggingface`: transformers' layout
+# * `config.model.ModelConfig.inference_size`: what the model sees of a picture
+# * `inference.Prediction`: segments that show and save themselves
+# * `training.start.start_from`: fine-tuning: weights by name, classes by name
 
 # %% [markdown]
 # ## Summary
 #
 # * `from_pretrained` reads names, folders, hub ids and official files; `predict` reads any picture.
-# * Fine-tuning keeps everything but the rows of new classes, which are found by name.
+# * Fine-tuning keeps all weights but the class head's rows of new classes; known classes are found by name.
 # * A model travels as configuration and named tensors; a layout is a table of names.
 #
 # **Ask yourself**
@@ -398,8 +409,8 @@ shutil.rmtree(folder)
 # Whether the data hold it (ofl.doctor), whether the names of the model are those of the data in the same order, and
 # whether training was long enough for random rows.</details>
 #
-# <details><summary>Why may the published hub files leave out a fifth of the model?</summary>
-# The text mapper teaches the queries in training and takes no part in prediction.</details>
+# <details><summary>Why may the published hub files leave out the text mapper?</summary>
+# It teaches the queries in training and takes no part in prediction.</details>
 #
 # <details><summary>Should a picture of 4000 x 3000 be cut into tiles?</summary>
 # It is resized to what the model was trained for. Small things then vanish; tiles keep them, but segments that cross
