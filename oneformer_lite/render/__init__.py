@@ -3,7 +3,7 @@
 from .colors import label_colors, segment_colors
 from .curves import loss_curves, metric_curves
 from .findings import findings_html
-from .grid import contact_sheet, data_uri, png_bytes, webp_bytes
+from .grid import contact_sheet, data_uri, png_bytes, quick_bytes, webp_bytes
 from .labels import draw_labels, label_items
 from .model_map import model_map
 from .overlay import (
@@ -42,6 +42,7 @@ __all__ = [
     "overlay_labels",
     "overlay_masks",
     "png_bytes",
+    "quick_bytes",
     "prediction_sheet",
     "render_instances",
     "render_panoptic",

@@ -162,4 +162,4 @@ def _cell(picture: np.ndarray, caption: str) -> np.ndarray:
         image = image.resize((round(image.width * factor), round(image.height * factor)), Image.BICUBIC)
     cell = Image.new("RGB", (_CELL, _CELL), (240, 242, 245))
     cell.paste(image, ((_CELL - image.width) // 2, (_CELL - image.height) // 2))
-    return draw_labels(np.asarray(cell), [(caption, (_CELL // 2, _CELL - 17))], size=17)
+    return draw_labels(np.asarray(cell), [(caption, (_CELL // 2, _CELL - 20))], size=23)

@@ -73,10 +73,11 @@ def page_body(controls: Sequence[str]) -> str:
     return (
         f'<style>{STYLE}</style><div class="ofl-controls">{"".join(controls)}</div>{first}'
         '<span class="ofl-note"> (faded: “no object” is likelier than any class)</span>'
-        '<div class="ofl-scroll"><div class="ofl-cells" id="sheet"></div></div>'
+        '<div class="ofl-scroll" style="margin-bottom:.8rem"><div class="ofl-cells" id="sheet"></div></div>'
         f'<div class="ofl-views"><figure>{mask}<canvas id="mask"></canvas></figure>'
         f'<figure>{attention}<canvas id="attention"></canvas></figure><div id="told"></div></div>'
-        f'<div id="claims"></div>{life}<div class="ofl-scroll"><div class="ofl-strip" id="life"></div></div>'
+        '<div id="claims" style="margin:.6rem 0"></div>'
+        f'{life}<div class="ofl-scroll"><div class="ofl-strip" id="life"></div></div>'
         f'{training}<div class="ofl-scroll"><div class="ofl-strip" id="training"></div></div>'
     )
 

@@ -137,6 +137,16 @@ def veiled(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return (photo * (1 - veil) + 255 * veil).round().astype(np.uint8)
 
 
+def shrunk(masks: np.ndarray, pixels: float) -> np.ndarray:
+    """Masks uint8 [Q, h, w], reduced until all of them together have at most ``pixels`` pixels."""
+    height, width = masks.shape[1:]
+    share = min(1.0, (pixels / max(masks.size, 1)) ** 0.5)
+    if share == 1:
+        return masks
+    size = max(1, int(width * share)), max(1, int(height * share))
+    return np.stack([np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BOX)) for mask in masks])
+
+
 def mask_atlas(masks: Sequence[np.ndarray], columns: int = 16) -> np.ndarray:
     """uint8 [rows h, columns w, 3]: the masks (uint8 [Q, h, w] each) of three readings as red, green and blue, query
     by query, row by row; 32 shades, which compress well."""

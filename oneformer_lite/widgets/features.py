@@ -58,7 +58,7 @@ class FeatureInspector(Inspector):
 
     def _build(self) -> tuple[dict, list]:
         height, width = self.image.shape[:2]
-        self._lead = Picture(None, "the picture: arrow keys move the point", (height, width))
+        self._lead = Picture(None, "the picture: arrow keys move the point", (height, width), photo=True)
         self._lead.point = height // 2, width // 2
         self._large = Picture(None, "the chosen map: arrow keys move the point", (height, width))
         self._large.observe(lambda change: self._lead.move(change["new"]), "point")

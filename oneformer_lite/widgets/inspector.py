@@ -14,7 +14,7 @@ from traitlets import TraitError
 
 from ..errors import ConfigError
 from ..files import replacing
-from ..render import png_bytes
+from ..render import png_bytes, quick_bytes
 from ..render.inspector_page import head, style
 from .framed import framed
 from .picture import Picture
@@ -102,7 +102,7 @@ class Inspector(VBox):
             if isinstance(view, Picture):
                 view.show(make())
             else:
-                view.value = png_bytes(make(), fast=True)
+                view.value = quick_bytes(make(), view.format == "jpeg")
 
     def _changed(self, change) -> None:
         if not self._held:

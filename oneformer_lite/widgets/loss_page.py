@@ -51,7 +51,7 @@ def loss_page(inspector: LossInspector) -> str:
         if step.parts:
             controls.append('<label class="ofl-slider"><span>segment</span><select name="segment"></select></label>')
     note = f'<p class="ofl-look">{escape(inspector.note)}</p>' if inspector.note else ""
-    norms = inspector.norms_html() if step and step.parts else ""
+    norms = inspector.norms_html() if step and step.parts and step.norms_at_hand() else ""
     body = (
         f'{note}<div class="ofl-controls">{"".join(controls)}</div><div class="ofl-told-text" id="told"></div>'
         f'<div class="ofl-views" id="views" style="{_WIDE}"></div>'

@@ -20,6 +20,8 @@ from ..render.loss_text import focus_text
 from ..render.masks import blend_masks, display_ids, display_image
 from ..render.overlay import stack_masks
 
+_LARGE = 20e6  # parameters
+
 
 class LossStep:
     """Batches and seeds of one step; what is asked for is computed once."""
@@ -44,6 +46,10 @@ class LossStep:
     def gradients(self) -> GradientNorms:
         """Four backward passes the first time."""
         return gradient_norms(self.model, self.batches, self.seeds)
+
+    def norms_at_hand(self) -> bool:
+        """Whether :attr:`gradients` are known, or take a moment: those of a large model take minutes and gigabytes."""
+        return "gradients" in vars(self) or sum(p.numel() for p in self.model.parameters()) < _LARGE
 
     @property
     def is_measured(self) -> bool:

@@ -47,7 +47,8 @@ class LossInspector(Inspector):
     run's newest checkpoint, that is *now*, without dropout. Click a curve, a picture, a segment or a row of the table.
     State: ``step`` (logged; the nearest is taken), ``loss`` ("total", "class", "mask", "dice", "contrastive"),
     ``layer`` (0: before the decoder), ``image`` of the batch, ``segment`` (its place among the image's targets, None:
-    all). What there is nothing for (no run, no data, no model) is missing.
+    all). What there is nothing for (no run, no data, no model) is missing. The page of a large model has gradient
+    norms if these were asked for before.
     """
 
     LOOK_FOR = (
@@ -130,7 +131,7 @@ class LossInspector(Inspector):
         panels = []
         for name, label in labels.items():
             clicked = handlers[name]
-            view = self._views[name] = Picture(None, label, (_POINTS, _POINTS))
+            view = self._views[name] = Picture(None, label, (_POINTS, _POINTS), photo=name == "focus")
             view.observe(
                 lambda change, view=view, clicked=clicked: self._clicked(view, change["new"], clicked), "point"
             )

@@ -68,7 +68,7 @@ class MaskInspector(Inspector):
         self._pictures, self._panels = {}, {}
         for task, side in self.readings:
             label = f"{side}, {task}: arrow keys move the point"
-            picture = Picture(None, label, self.image.shape[:2], self._tell)
+            picture = Picture(None, label, self.image.shape[:2], self._tell, photo=True)
             self._pictures[task, side], caption = picture, HTML(f"<b>{side}, {task}</b>")
             self._panels[task, side] = VBox([caption, picture], layout={"flex": "1 1 19rem", "min_width": "0"})
         self._lead = self._pictures["panoptic", "prediction"]

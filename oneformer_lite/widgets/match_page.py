@@ -13,20 +13,23 @@ from ..render.matches import CHANGED, MATCHED, RAMP
 if TYPE_CHECKING:
     from .matches import MatchInspector
 
-_PIXELS = 6e6  # of all masks together
+_BYTES = 3.2e6  # of costs and masks together, before base64 and compression: two pixels of a mask in a byte
+_LEAST = 5e5  # pixels of all masks
 
 
 def match_page(inspector: MatchInspector, weights: tuple[str, ...], step: float) -> str:
     """The page as text; ``step`` of the sliders of the ``weights``."""
     state, readings = inspector.state, inspector.readings
     masks = sum(reading.query_masks[..., 0, 0].size for reading in readings.values())
+    costs = sum(2 * reading.costs.size for reading in readings.values())
+    pixels = max(_LEAST, 2 * (_BYTES - costs)) / masks
     data = {
         "photo": data_uri(webp_bytes(inspector.photo)),
         "usual": inspector.weights, "names": inspector.names, "classes": [c.name for c in inspector.categories],
         "no_object_weight": inspector.no_object_weight, "ramp": RAMP, "matched": MATCHED, "changed": CHANGED,
         "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
         "tasks": {
-            task: task_data(reading, inspector.colors[task], inspector.limits[task], _PIXELS / masks)
+            task: task_data(reading, inspector.colors[task], inspector.limits[task], pixels)
             for task, reading in readings.items()
         },
     }  # fmt: skip

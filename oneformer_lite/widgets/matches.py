@@ -72,7 +72,7 @@ class MatchInspector(Inspector):
 
     def _build(self) -> tuple[dict, list]:
         layers, _, queries, _ = next(iter(self.readings.values())).costs.shape
-        self._told, self._unmatched, self._summary, self._masks = HTML(), HTML(), HTML(), Image(format="png")
+        self._told, self._unmatched, self._summary, self._masks = HTML(), HTML(), HTML(), Image(format="webp")
         self._captions = {part: HTML() for part in ("total", *PARTS)}
         self._pictures = {
             (task, part): self._new_picture(task, part) for task in self.readings for part in self._captions

@@ -72,7 +72,7 @@ class MergeInspector(Inspector):
             names["truth"] = "ground truth"
         self._captions, self._pictures, panels = {}, {}, []
         for key, name in names.items():
-            picture = Picture(None, f"{name}: click to choose the query that wins", self.image.shape[:2])
+            picture = Picture(None, f"{name}: click to choose the query that wins", self.image.shape[:2], photo=True)
             picture.observe(self._pick, "point")
             self._pictures[key], self._captions[key] = picture, HTML()
             panels.append(VBox([self._captions[key], picture], layout={"flex": "1 1 19rem", "min_width": "0"}))

@@ -14,7 +14,7 @@ from ipywidgets import HTML, Image, Text, VBox
 from traitlets import Any
 
 from ..errors import ConfigError
-from ..render import png_bytes
+from ..render import quick_bytes
 
 _SEND = (
     "const t=this.closest('.ofl-picture').querySelector('.ofl-told input');t.value=v+' '+Date.now();"
@@ -55,12 +55,18 @@ class Picture(VBox):
     point = Any(None, allow_none=True)
 
     def __init__(
-        self, picture: np.ndarray | None, label: str, size: Point | None = None, on_hover: Callable | None = None
+        self,
+        picture: np.ndarray | None,
+        label: str,
+        size: Point | None = None,
+        on_hover: Callable | None = None,
+        photo: bool = False,
     ) -> None:
         """``picture`` None: not yet. ``label`` says what it is to who cannot see it. ``size``: height and width in
-        which points count, where they are not the picture's."""
-        self._points, self._on_hover = size, on_hover
-        self._image, self._frames, self._told = Image(format="png"), HTML(), Text()
+        which points count, where they are not the picture's. ``photo``: mostly a photograph, see
+        :func:`..render.quick_bytes`."""
+        self._points, self._on_hover, self._photo = size, on_hover, photo
+        self._image, self._frames, self._told = Image(format="jpeg" if photo else "webp"), HTML(), Text()
         self._shown = None
         events = {"onclick": _CLICK, "onkeydown": _KEY}
         if on_hover:
@@ -79,7 +85,7 @@ class Picture(VBox):
         """Another picture, of any size; one that is the same costs nothing."""
         self._points = self._points or picture.shape[:2]
         if self._shown is None or not np.array_equal(picture, self._shown):
-            self._shown, self._image.value = picture, png_bytes(picture, fast=True)
+            self._shown, self._image.value = picture, quick_bytes(picture, self._photo)
 
     def frame(self, *boxes: Box) -> None:
         """Lay a frame over each of the boxes, in the unit of the points; one of no width is a line. Frames that only

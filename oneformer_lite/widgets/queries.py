@@ -67,7 +67,9 @@ class QueryInspector(Inspector):
         c, size = model.config, self.image.shape[:2]
         self._columns, layers = sheet_columns(c.num_queries), self._models.layers
         label = "the picture with the mask of the query: arrow keys move the point"
-        self._mask, self._attention = (Picture(None, text, size) for text in (label, "where the query looked"))
+        self._mask, self._attention = (
+            Picture(None, text, size, photo=True) for text in (label, "where the query looked")
+        )
         self._attention.observe(lambda change: self._mask.move(change["new"]), "point")
         rows = -(-c.num_queries // self._columns)
         self._sheet = self._choice("all queries", (rows, self._columns), self._choose_cell)

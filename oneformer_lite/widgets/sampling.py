@@ -53,7 +53,7 @@ class SamplingInspector(Inspector):
 
     def _build(self) -> tuple[dict, list]:
         height, width = self.image.shape[:2]
-        self._lead = Picture(None, "sampling points: arrow keys move the query", (height, width))
+        self._lead = Picture(None, "sampling points: arrow keys move the query", (height, width), photo=True)
         self._lead.point = height // 2, width // 2
         self._told = HTML(layout={"flex": "1 1 17rem", "min_width": "0"})
         picture = VBox([self._lead], layout={"flex": "2 1 20rem", "min_width": "0", "max_width": "46rem"})

@@ -11,12 +11,13 @@ from ..data.sample import TASKS
 from ..inspection.tasks import SHARES
 from ..render import data_uri, png_bytes, webp_bytes
 from ..render.inspector_page import inspector_page, slider, toggle
-from ..render.tasks import ABOVE, LEFT, mask_atlas
+from ..render.tasks import ABOVE, LEFT, mask_atlas, shrunk
 
 if TYPE_CHECKING:
     from .tasks import TaskInspector
 
 _QUALITY = 75
+_PIXELS = 7e5  # of the masks of a task
 _BODY = """<div class="ofl-controls">{controls}</div><div id="headline"></div>
 <div class="ofl-views">
 <figure><figcaption id="blend-words"></figcaption><canvas id="blend" style="cursor:default"></canvas></figure>
@@ -61,12 +62,12 @@ def _panel(inspector: TaskInspector, task: str) -> str:
 
 
 def _data(inspector: TaskInspector) -> dict:
-    readings = [inspector.reader.readings[task] for task in TASKS]
+    masks = [shrunk(inspector.reader.readings[task].masks, _PIXELS) for task in TASKS]
     return {
         "tasks": TASKS, "left": LEFT, "above": ABOVE, "shares": SHARES,
         "photo": _photo(inspector.photo),
-        "masks": data_uri(png_bytes(mask_atlas([reading.masks for reading in readings]))),
-        "maskSize": readings[0].masks.shape[1:],
+        "masks": data_uri(png_bytes(mask_atlas(masks))),
+        "maskSize": masks[0].shape[1:],
         "pairs": {f"{task} {other}": _pair(inspector, task, other) for task, other in product(TASKS, TASKS)},
         "blends": {f"{task} {other}": _blend(inspector, task, other) for task, other in combinations(TASKS, 2)},
     }  # fmt: skip

@@ -17,7 +17,7 @@ from ..inference import as_pixels, check_model
 from ..inspection.segments import Reading, read_prediction, read_truth
 from ..inspection.tasks import SHARES, TaskReader, cosine, fit_ids, text_list, token_ids
 from ..model import OneFormer
-from ..render import contact_sheet, label_colors, png_bytes, segment_colors
+from ..render import contact_sheet, label_colors, quick_bytes, segment_colors
 from ..render.masks import display_ids, display_image
 from ..render.task_words import cosine_table, text_lines, token_table
 from ..render.tasks import ABOVE, LEFT, mark_cell, named_segments, veiled
@@ -79,8 +79,8 @@ class TaskInspector(Inspector):
         }
         controls["query"].value = int(self.pair("panoptic", "instance").chart.queries[0])
         self._headline, self._blend_words, self._query_words, self._token = HTML(), HTML(), HTML(), HTML()
-        self._blend_image = Image(format="png", layout={"width": "100%"})
-        self._mask_images = [Image(format="png", layout={"width": "100%"}) for _ in range(2)]
+        self._blend_image = Image(format="jpeg", layout={"width": "100%"})
+        self._mask_images = [Image(format="jpeg", layout={"width": "100%"}) for _ in range(2)]
         self._mask_words = [HTML() for _ in range(2)]
         chart = self.pair("panoptic", "instance").chart
         label = "queries at each step of the blend: arrow keys choose"
@@ -197,4 +197,4 @@ class TaskInspector(Inspector):
 
 
 def _still(picture: np.ndarray) -> Image:
-    return Image(value=png_bytes(picture, fast=True), format="png", layout={"width": "100%"})
+    return Image(value=quick_bytes(picture, photo=True), format="jpeg", layout={"width": "100%"})

@@ -23,7 +23,7 @@
   style.textContent = `.cells { border-collapse: separate; border-spacing: 2px; width: 100%; table-layout: fixed;
     text-align: center; font-variant-numeric: tabular-nums; max-width: 36rem; line-height: 1.2; font-size: .93em; }
     .cells td, .cells th { height: 2.6rem; padding: 0; font-weight: 400; overflow: hidden; cursor: pointer; }
-    .cells th { color: #5d6575; font-size: .86em; position: relative; }
+    .cells th { color: #5d6575; font-size: .95em; position: relative; }
     .cells .twin { box-shadow: inset 0 0 0 3px rgb(204,121,167); }
     .cells .chosen { outline: 3px solid #000; outline-offset: -2px; }
     .cells:focus-visible { outline: 3px solid #0072b2; }

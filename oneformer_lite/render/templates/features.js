@@ -15,7 +15,7 @@
   const css = document.createElement("style");
   css.textContent = `
     #atlas { display: grid; grid-template-columns: repeat(4, minmax(0, 11rem)); gap: .6rem; }
-    #atlas button { all: unset; cursor: pointer; min-width: 0; font-size: .8em; line-height: 1.3; color: #5d6575;
+    #atlas button { all: unset; cursor: pointer; min-width: 0; font-size: .86em; line-height: 1.3; color: #5d6575;
       display: flex; flex-direction: column; justify-content: end; }
     #atlas canvas { width: 100%; display: block; border-radius: 3px; margin-top: .15rem; outline-offset: 1px; }
     #atlas button[aria-pressed=true] { color: #1f2430; font-weight: 600; }
