@@ -33,8 +33,9 @@ with torch.no_grad():
     features = model.backbone(image)  # finest first
 
 # %% [markdown]
-# Out come four maps. A map has many channels; the three directions in which it varies most (its
-# principal components) become a colour. Equal colours mean: the network finds these places alike.
+# Out come four maps. A map has many channels; the three directions in which it varies most (its principal components)
+# become a colour. Equal colours in one map mean: the network finds these places alike. (Each map is painted on its own;
+# colours of different maps cannot be compared.)
 
 # %%
 def painted(feature, side=256):

@@ -133,8 +133,8 @@ plt.show()
 # ●●●○○ · 15 minutes · you may use: Python, torch
 #
 # B lists of T texts each; `encode` turns a list of U texts into vectors, `[U, C]`. Call it **once**, with every
-# distinct text of the batch, and bring the rows to where their texts stand: `[B, T, C]`. (In the check, the last channel of
-# `encode` tells how many texts it was given: it sees what you repeat.)
+# distinct text of the batch, and bring the rows to where their texts stand: `[B, T, C]`. (In the check, the last
+# channel of `encode` tells how many texts it was given: it sees what you repeat.)
 #
 # <details><summary>Hint</summary>A set of all texts, made a list; a dictionary from text to row; an index tensor
 # <code>[B, T]</code>. Indexing <code>[U, C]</code> with it gives <code>[B, T, C]</code>.</details>
