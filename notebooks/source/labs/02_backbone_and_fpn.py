@@ -98,7 +98,8 @@ with torch.inference_mode():
     lateral = model.pixel_decoder.fpn.lateral(features[0])
     total = top_down(lateral, eighth)
 print([list(t.shape) for t in (lateral, eighth, total)])
-Image.fromarray(ofl.render.contact_sheet([[painted(t) for t in (lateral, eighth, total)]], ["lateral", "coarse", "sum"]))
+pictures = [painted(t) for t in (lateral, eighth, total)]
+Image.fromarray(ofl.render.contact_sheet([pictures], ["lateral", "coarse", "sum"]))
 
 # %% [markdown]
 # ## 02.3 · The whole pyramid
@@ -132,7 +133,8 @@ def pyramid(features, top, steps, projection):
 labs.check("02.3", pyramid)
 
 # %% [markdown]
-# A whole FPN on our scene, with random weights: even so, its finest map shows the coarse ones' colours.
+# A whole FPN on our scene, with random weights: even so, its finest map shows the outlines of the scene. (Each map is
+# painted on its own; colours of different maps cannot be compared.)
 
 # %%
 pyramid = labs.use("02.3", pyramid)
@@ -142,4 +144,4 @@ with torch.inference_mode():
     mask_features, maps = pyramid(features, parts.top, list(parts.steps), parts.mask_projection)
 print("mask features", list(mask_features.shape), "maps", [list(m.shape[-2:]) for m in maps])
 pictures = [np.asarray(ofl.render.enlarge(sample.image, 2)), *[painted(m) for m in (*maps, mask_features)]]
-Image.fromarray(ofl.render.contact_sheet([pictures], ["picture", "32", "16", "8", "mask features"]))
+Image.fromarray(ofl.render.contact_sheet([pictures], ["picture", "stride 32", "stride 16", "stride 8", "mask features"]))
