@@ -38,7 +38,9 @@ class _Renderer(IPythonRenderer):
         path, _, anchor = unquote(url).partition("#")
         if not path.endswith(".ipynb"):
             return super().link(text, url, title)
-        if Path(path).stem in self._lessons and Path(path).parent == Path("."):
+        if Path(path).parent == Path("."):
+            if Path(path).stem not in self._lessons:
+                return text  # a lesson without a page
             return super().link(text, f"{Path(path).stem}.html" + (f"#{anchor}" if anchor else ""), title)
         return f"{text}: <code>{escape((Path('notebooks') / path).as_posix())}</code>"  # labs are done in JupyterLab
 
