@@ -46,7 +46,8 @@ for source in ("shi-labs/oneformer_coco_swin_large", "150_16_swin_l_oneformer_co
     try:
         ofl.from_pretrained(source)
     except ofl.errors.CheckpointError as error:
-        print("*", *textwrap.wrap(re.sub(r"\(\w+: .*\):", "(…):", str(error)), 100), sep="\n  ")
+        words = re.sub(r"\(\w+: .*\):", "(…):", str(error))
+        print(textwrap.fill(words, 100, initial_indent="* ", subsequent_indent="  "))
 
 # %% [markdown]
 # ## Loading by hand
