@@ -576,7 +576,7 @@ plt.show()
 # ## In the package
 #
 # * `losses.matching.class_cost`: minus the probability of the class
-# * `losses.matching.bce_cost`: cross-entropy of all pairs, two matrix products
+# * `losses.matching.bce_cost`: cross-entropy of all pairs, with a matrix product
 # * `losses.matching.dice_cost`: dice of all pairs
 # * `losses.matching.assign`: the Hungarian algorithm for each image and prediction
 # * `losses.matching.Matcher`: points, costs, assignment
