@@ -194,7 +194,9 @@ class LossInspector(Inspector):
 
     def batch_at(self, step: int | None) -> LossStep | None:
         """The batch behind a step of the run (None: that of the samples); the last few are kept."""
-        if step not in self._steps:
+        if step in self._steps:
+            self._steps[step] = self._steps.pop(step)  # the last one looked at goes last
+        else:
             if (batches := self._source.batches(step)) is None:
                 return None
             while len(self._steps) >= _KEPT:

@@ -135,8 +135,10 @@ class QueryInspector(Inspector):
         return reading.order(layer, self.state["sort"])
 
     def _draw(self) -> None:
-        reading, layer, query = self._now()
         task, checkpoint, point = self.state["task"], self._checkpoint(), self.state["point"]
+        if not self._models.is_read(task, checkpoint):
+            self._told.value = f"<b>The queries are being read under the {task} task …</b>"
+        layer, query = self._now()[1:]
         of_query = task, query, checkpoint
         self._show(self._mask, (*of_query, layer, point), self._mask_picture)
         self._show(self._attention, (*of_query, layer, point), self._attention_picture)

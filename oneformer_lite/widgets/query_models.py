@@ -64,6 +64,10 @@ class QueryModels:
         """Decoder layers that all models have."""
         return min(model.config.decoder_layers for model in self.models.values())
 
+    def is_read(self, task: str, name: str) -> bool:
+        """Whether :meth:`reading` has its answer at hand."""
+        return (name, task) in self._readings
+
     def reading(self, task: str, name: str) -> QueryReading:
         """What the queries of a model say: the first time its second half runs, before that once the first."""
         if (name, task) not in self._readings:

@@ -43,6 +43,10 @@ class TaskPairs:
         self._charts: dict[Tasks, np.ndarray] = {}
         self._blended: dict[tuple[str, str, int], np.ndarray] = {}
 
+    def are_known(self, task: str, other: str) -> bool:
+        """Whether :meth:`pair` has its answer at hand."""
+        return task == other or (task, other) in self._pairs or (other, task) in self._pairs
+
     def pair(self, task: str, other: str) -> Pair:
         """What lies between two tasks: nine more runs of the model's second half when they are first asked for."""
         if (task, other) not in self._pairs:

@@ -140,6 +140,8 @@ class TaskInspector(Inspector):
         for name, words, image in zip((task, other), self._mask_words, self._mask_images):
             words.value = f"<b>{name}</b>"
             self._show(image, (name, query), partial(self._mask, name, query))
+        if not self.pairs.are_known(task, other):
+            self._headline.value = f"<p><b>{task} → {other}.</b> The steps between them are being computed …</p>"
         pair = self.pair(task, other)
         now = pair.steps[step]
         self._blend_words.value = f"<b>blend {SHARES[step]:.1f}: {now.things} things, {now.stuff} stuff</b>"

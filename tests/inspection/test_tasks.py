@@ -129,3 +129,11 @@ def test_the_reader_leaves_the_model_as_it_was(sample) -> None:
     assert model.training and isinstance(reader.readings["panoptic"].raw, RawPrediction)
     reader.blends("panoptic", "instance")
     assert model.training
+
+
+def test_blends_in_one_batch_are_those_one_by_one(reader, monkeypatch) -> None:
+    together = reader.blends("panoptic", "instance")
+    monkeypatch.setattr("oneformer_lite.inspection.tasks._AT_ONCE", 1)
+    for a, b in zip(together, reader.blends("panoptic", "instance"), strict=True):
+        assert np.allclose(a.scores, b.scores, atol=1e-4) and (a.things, a.stuff) == (b.things, b.stuff)
+        assert (a.segment_map == b.segment_map).mean() > 0.999

@@ -112,6 +112,27 @@ def test_gradients_are_computed_on_demand_and_kept(inspector) -> None:
     assert not inspector.set(step=38)._norms.value and "text mapper" in inspector.set(step=39)._norms.value
 
 
+def test_a_new_step_shows_what_is_known_before_what_it_costs(inspector) -> None:
+    inspector.set(step=40, loss="total")
+    told, pictures, cursor = [], [], inspector._views["losses"]._frames.value
+    inspector._told.observe(lambda change: told.append(change["new"]), "value")
+    inspector._views["focus"]._image.observe(lambda change: pictures.append(change["new"]), "value")
+    inspector.set(step=33)
+    assert "being computed" in told[0] and "step 33" in told[0] and "Now, with" in told[-1] and len(pictures) == 2
+    assert inspector._views["losses"]._frames.value != cursor
+    told.clear()
+    inspector.set(step=40).set(step=33)  # known by now
+    assert not any("being computed" in words for words in told)
+
+
+def test_the_page_of_a_large_model_waits_for_no_gradients(inspector, monkeypatch) -> None:
+    monkeypatch.setattr("oneformer_lite.widgets.loss_step._LARGE", 10)
+    inspector.set(step=31)
+    assert "gradient norm" not in inspector._page()
+    inspector.gradients()
+    assert "gradient norm" in inspector._page()
+
+
 @pytest.mark.parametrize("size", [(32, 32), (900, 1200)])
 def test_a_model_alone_any_size_one_query_no_segment(size) -> None:
     torch.manual_seed(0)

@@ -12,7 +12,7 @@ from browser import change, chromium, opened
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
-from oneformer_lite.render.tasks import ABOVE, LEFT
+from oneformer_lite.render.tasks import ABOVE, LEFT, shrunk
 from oneformer_lite.widgets import TaskInspector
 
 
@@ -105,6 +105,14 @@ def test_any_size_a_random_model_and_no_ground_truth(size: tuple[int, int], chan
 def test_a_sample_of_other_classes(sample) -> None:
     with pytest.raises(ConfigError, match="pass sample.image"):
         TaskInspector(random_model(), dataclasses.replace(sample, categories=sample.categories[:3]))
+
+
+def test_masks_shrink_until_they_fit() -> None:
+    masks = np.zeros((50, 96, 72), np.uint8)
+    masks[:, :48] = 200
+    small = shrunk(masks, 1e5)
+    assert small.size <= 1e5 < 1.1 * small.size and (small[:, 0] == 200).all() and not small[:, -1].any()
+    assert shrunk(masks, 1e9) is masks
 
 
 def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
