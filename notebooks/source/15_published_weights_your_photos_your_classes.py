@@ -229,6 +229,11 @@ samples = {"train": [reclassed(town[i], i + 1) for i in range(32)],
 for split, members in samples.items():
     path = folder / "mine" / "annotations" / f"panoptic_{split}.json"
     ofl.data.write_panoptic(folder / "mine" / split, path, path.with_suffix(""), members)
+
+# %% [markdown]
+# The folders of a data set:
+
+# %%
 print(sorted(str(path.relative_to(folder)) for path in (folder / "mine").rglob("*") if path.is_dir()))
 
 # %% [markdown]
