@@ -44,6 +44,8 @@ _STYLE = """<style>
 .ofl-told { display: none !important; }
 </style>"""
 
+_NOTHING = np.full((1, 1, 3), 255, np.uint8)
+
 Point = tuple[int, int]
 Box = tuple[float, float, float, float]  # top, left, height, width
 
@@ -66,7 +68,9 @@ class Picture(VBox):
         which points count, where they are not the picture's. ``photo``: mostly a photograph, see
         :func:`..render.quick_bytes`."""
         self._points, self._on_hover, self._photo = size, on_hover, photo
-        self._image, self._frames, self._told = Image(format="jpeg" if photo else "webp"), HTML(), Text()
+        nothing = quick_bytes(_NOTHING, photo)  # an image without content is a broken one to browsers
+        self._image = Image(value=nothing, format="jpeg" if photo else "webp")
+        self._frames, self._told = HTML(), Text()
         self._shown = None
         events = {"onclick": _CLICK, "onkeydown": _KEY}
         if on_hover:
