@@ -72,6 +72,9 @@ class Criterion(nn.Module):
         targets = [fit_to_queries(t, output.class_logits.shape[1]) for t in targets]
         with torch.autocast(output.class_logits.device.type, enabled=False):  # in full precision
             source = PointSource(output.class_logits.device, seeds)
+            # read at points twice, by matching and by the losses: to numbers once
+            dtype = at_least_float32(output.class_logits).dtype
+            targets = [replace(t, masks=t.masks.to(dtype)) for t in targets]
             assigned = self.matcher(predictions, targets, source)
             mask, dice = self.mask_losses(predictions, targets, assigned, source)
             classes = [self.class_loss(p, targets, a) for p, a in zip(predictions, assigned)]

@@ -30,14 +30,14 @@ def class_cost(class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"]) ->
 
 
 def bce_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
-    """Mean binary cross-entropy of every query with every mask, as two matrix products.
+    """Mean binary cross-entropy of every query with every mask, as one matrix product.
 
-    bce(x, y) = y softplus(-x) + (1 - y) softplus(x)
+    bce(x, y) = y softplus(-x) + (1 - y) softplus(x) = softplus(-x) + (1 - y) x, for softplus(x) = softplus(-x) + x.
+    And softplus(-x) = -log sigmoid(x), which PyTorch has faster.
 
     Lesson 08.
     """
-    cost = F.softplus(-logits) @ labels.T + F.softplus(logits) @ (1 - labels).T
-    return cost / logits.shape[1]
+    return (logits @ (1 - labels).T) / logits.shape[1] - F.logsigmoid(logits).mean(1, keepdim=True)
 
 
 def focal_cost(
@@ -129,15 +129,19 @@ class Matcher:
 
         In float32 whatever the model computes in: costs in half precision tie too often.
         """
-        class_logits = at_least_float32(torch.cat([p.class_logits for p in predictions], dim=1))  # [B, L * Q, K+1]
-        points = source.for_images(len(targets), self.num_points).to(class_logits.dtype)
-        point_logits = [sample_points(p.mask_logits.to(points.dtype), points) for p in predictions]
-        point_logits = torch.cat(point_logits, dim=1)  # [B, L * Q, P]
-        columns = []
-        for b, target in enumerate(targets):
-            point_labels = sample_points(target.masks[None].to(points), points[b : b + 1])[0]
-            columns.append(self.costs(class_logits[b], target.labels, point_logits[b], point_labels).total)
-        return torch.cat(columns, dim=1)
+        points = source.for_images(len(targets), self.num_points)
+        points = points.to(at_least_float32(predictions[0].class_logits).dtype)
+        point_labels = [sample_points(t.masks[None].to(points), points[b, None])[0] for b, t in enumerate(targets)]
+        rows = []
+        for prediction in predictions:  # one after the other: what fits into the processor's cache is faster
+            class_logits = at_least_float32(prediction.class_logits)
+            point_logits = sample_points(prediction.mask_logits.to(points), points)  # [B, Q, P]
+            columns = [
+                self.costs(class_logits[b], target.labels, point_logits[b], point_labels[b]).total
+                for b, target in enumerate(targets)
+            ]
+            rows.append(torch.cat(columns, dim=1))
+        return torch.cat(rows)
 
 
 def assign(table: Float[Tensor, "LQ G"], num_queries: int, counts: Sequence[int]) -> list[list[Int[Tensor, "_g"]]]:

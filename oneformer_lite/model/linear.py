@@ -8,7 +8,6 @@ leaves half of the vector width unused where there is AVX-512; oneDNN does not. 
 from __future__ import annotations
 
 import platform
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -25,7 +24,7 @@ class Linear(nn.Linear):
             x.dtype == torch.float32 and x.device.type == "cpu" and x.numel()
             and not torch.is_autocast_enabled("cpu")  # half precision is multiplied by oneDNN anyway
             and not torch.compiler.is_exporting()  # an exported model runs elsewhere
-            and convolution_is_faster()
+            and CONVOLUTION_IS_FASTER
         ):  # fmt: skip
             return linear_by_convolution(x, self.weight, self.bias)
         return super().forward(x)
@@ -51,7 +50,6 @@ def linear_by_convolution(
     return result.permute(0, 2, 3, 1).reshape(*x.shape[:-1], len(weight))
 
 
-@cache
 def convolution_is_faster() -> bool:
     """Whether this is an AMD processor with AVX-512 and PyTorch has both libraries."""
     both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
@@ -62,3 +60,6 @@ def _processor() -> str:
     """What the system tells about the processor, its maker among it."""
     known = Path("/proc/cpuinfo")
     return known.read_text(errors="replace") if known.is_file() else platform.processor()
+
+
+CONVOLUTION_IS_FASTER = convolution_is_faster()  # once: the compiler does not follow what asks the system

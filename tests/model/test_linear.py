@@ -45,7 +45,7 @@ def taken(monkeypatch) -> list:
         return linear_by_convolution(x, weight, bias)
 
     monkeypatch.setattr(linear, "linear_by_convolution", counted)
-    monkeypatch.setattr(linear, "convolution_is_faster", lambda: True)
+    monkeypatch.setattr(linear, "CONVOLUTION_IS_FASTER", True)
     return shapes
 
 
@@ -56,7 +56,7 @@ def test_the_convolution_is_taken_for_float32_alone(taken, monkeypatch) -> None:
     layer.float()(x[:0])
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(x).dtype == torch.bfloat16
-    monkeypatch.setattr(linear, "convolution_is_faster", lambda: False)
+    monkeypatch.setattr(linear, "CONVOLUTION_IS_FASTER", False)
     layer(x)
     assert taken == [(5, 3)]
 
@@ -93,6 +93,6 @@ def test_the_rule(monkeypatch, processor: str, capability: str, faster: bool) ->
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    assert linear.convolution_is_faster.__wrapped__() is faster
+    assert linear.convolution_is_faster() is faster
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert not linear.convolution_is_faster.__wrapped__()
+    assert not linear.convolution_is_faster()

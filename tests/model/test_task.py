@@ -8,7 +8,7 @@ from transformers import OneFormerConfig
 from transformers.models.oneformer.modeling_oneformer import OneFormerTaskModel
 
 from oneformer_lite.errors import ConfigError
-from oneformer_lite.model.task import TaskEncoder, task_ids
+from oneformer_lite.model.task import TaskEncoder
 
 
 def test_token_is_the_mlp_of_the_raw_ids() -> None:
@@ -44,10 +44,3 @@ def test_double_precision_and_short_context() -> None:
 def test_unknown_task() -> None:
     with pytest.raises(ConfigError, match="unknown task 'depth'"):
         TaskEncoder(77, 4)(["depth"])
-
-
-def test_cached_ids_may_be_used_after_inference() -> None:
-    task_ids.cache_clear()
-    with torch.inference_mode():
-        task_ids("panoptic")
-    assert not task_ids("panoptic").is_inference()
