@@ -7,7 +7,7 @@ SEED    ?= 0
 OUT     ?= runs/demo
 CORES   := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo lab test notebooks checkpoint clean
+.PHONY: demo lab test notebooks benchmark checkpoint clean
 
 demo: $(VENV)/installed  ## train for MINUTES and write a report to OUT
 	$(BIN)/oneformer-lite demo --minutes $(MINUTES) --seed $(SEED) --out $(OUT)
@@ -22,6 +22,9 @@ test: $(VENV)/installed-test  ## everything: unit tests, then each notebook agai
 
 notebooks: $(VENV)/installed-test  ## execute the notebooks from their sources
 	$(BIN)/python notebooks/build.py
+
+benchmark: $(VENV)/installed-test  ## ours and transformers' OneFormer side by side; COCO=folder takes its pictures from there
+	$(BIN)/python tests/benchmarks/speed $(if $(COCO),--coco $(COCO)) --out runs/benchmark
 
 checkpoint: $(VENV)/installed  ## train and install a checkpoint like the one that ships with the package (some four hours)
 	$(BIN)/oneformer-lite demo --steps 5000 --scenes 12000 --out runs/toytown

@@ -5,7 +5,8 @@
 Both run in one process on the same weights, inputs and threads and take turns; a figure is the median of the rounds,
 a ratio the median of the rounds' ratios. Peak memory is that of a process of its own for each side. Without a folder
 in COCO's layout (train2017/, annotations/), pictures, targets and texts come from Toytown. Writes ``table.md`` and
-``table.json``; exits with status 1 where a ratio is below the one wanted.
+``table.json``, then ``growth.png`` and ``growth.json`` (``--only growth`` for these alone): how cost grows with the
+picture, queries, classes and batch. Exits with status 1 where a ratio is below the one wanted.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from cases import (  # noqa: E402
     training,
     transformer,
 )
+from growth import as_json, draw  # noqa: E402
+from growth import measure as measure_growth  # noqa: E402
 from material import Material  # noqa: E402
 from memory import peak_of  # noqa: E402
 from models import SIDES  # noqa: E402
@@ -43,9 +46,9 @@ from turns import in_turns  # noqa: E402
 CASES = [
     Case("inference: Swin-T, 512 x 512", inference("coco_swin_t", 1, 512), wanted=1.6, measures_memory=True),
     Case("inference: Swin-T, 512 x 512, batch 2", inference("coco_swin_t", 2, 512), wanted=1.6),
-    Case("inference: Swin-T, 512 x 512, both compiled", inference("coco_swin_t", 1, 512, compiled=True), wanted=2.0),
+    Case("inference: Swin-T, 512 x 512, ours compiled", inference("coco_swin_t", 1, 512, compiled=True), wanted=2.0),
     Case("inference: ResNet-50, 512 x 512", inference("coco_r50", 1, 512), wanted=1.6, measures_memory=True),
-    Case("inference: ResNet-50, 512 x 512, both compiled", inference("coco_r50", 1, 512, compiled=True), wanted=2.0),
+    Case("inference: ResNet-50, 512 x 512, ours compiled", inference("coco_r50", 1, 512, compiled=True), wanted=2.0),
     Case("inference: Toytown, 160 x 160", inference("toytown", 1, 160)),
     Case("training: Swin-T, 512 x 512, batch 2", training("coco_swin_t", 2, 512), 2.5, 0.6, measures_memory=True),
     Case("training: ResNet-50, 512 x 512, batch 2", training("coco_r50", 2, 512), measures_memory=True),
@@ -102,6 +105,12 @@ def main() -> int:
         lines.append(measure(case, material, args.rounds, arguments))
         print(markdown(lines[-1]), flush=True)
         write(args.out, lines, circumstances(args.rounds, material.name))
+    if any(word in "growth" for word in args.only):
+        print("\nhow cost grows", flush=True)
+        found = measure_growth(3, lambda words: print(words, flush=True))
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "growth.json").write_text(json.dumps(as_json(found), indent=1) + "\n")
+        draw(found, args.out / "growth.png")
     short = [line.name for line in lines if not line.reached]
     print(f"\nwritten to {args.out}" + "".join(f"\nshort of what is wanted: {name}" for name in short))
     return int(bool(short))
