@@ -39,11 +39,13 @@ _STYLE = """<style>
 .ofl-layer .widget-html-content, .ofl-layer [role] { height: 100%; }
 .ofl-layer [role] { cursor: crosshair; } .ofl-layer [role]:focus-visible { outline: 3px solid #0072b2; }
 .ofl-picture > .ofl-frames { position: absolute; inset: 0; margin: 0; height: auto; width: auto; pointer-events: none; }
-.ofl-frames i { position: absolute; box-sizing: border-box; border: 0 solid #000; border-radius: 2px;
-  box-shadow: 0 0 0 1px #fff, inset 0 0 0 1px #fff; }
+.ofl-frames i { position: absolute; outline: 2px solid #000; outline-offset: -1px; border-radius: 2px;
+  box-shadow: 0 0 0 2px #fff; }
+.ofl-frames i.line { outline: 0; box-shadow: none; border-left: 2px solid #000; }
 .ofl-told { display: none !important; }
 </style>"""
 
+_LINE = ' class="line"'
 _NOTHING = np.full((1, 1, 3), 255, np.uint8)
 
 Point = tuple[int, int]
@@ -94,12 +96,13 @@ class Picture(VBox):
     def frame(self, *boxes: Box) -> None:
         """Lay a frame over each of the boxes, in the unit of the points; one of no width is a line. Frames that only
         say what is chosen move without another picture."""
+        self._frames.value = "".join(self._frame(*box) for box in boxes)
+
+    def _frame(self, top: float, left: float, tall: float, wide: float) -> str:
         height, width = self._points
-        self._frames.value = "".join(
-            f'<i style="top:{_percent(top, height)};left:{_percent(left, width)};height:{_percent(tall, height)};'
-            f'width:{_percent(wide, width)};border-width:{"3px" if wide else "0 2px 0 0"}"></i>'
-            for top, left, tall, wide in boxes
-        )
+        place = f"top:{_percent(top, height)};left:{_percent(left, width)}"
+        size = f"height:{_percent(tall, height)};width:{_percent(wide, width)}"
+        return f'<i{"" if wide else _LINE} style="{place};{size}"></i>'
 
     def move(self, point: Point | None) -> None:
         """Point at (row, column). Raises :class:`ConfigError` if it is outside."""

@@ -240,4 +240,5 @@ class QueryInspector(Inspector):
 def _scrolling(picture: Picture) -> Box:
     """Sheets shrink as long as they can be read, and scroll where there is less room."""
     picture.layout.flex, picture.layout.width = "none", "100%"
-    return Box([picture], layout={"overflow": "auto", "max_height": "27rem", "width": "100%"})
+    room = {"overflow": "auto", "max_height": "27rem", "width": "100%"}
+    return Box([picture], layout=room | {"align_items": "flex-start"})  # else it would stretch to the box's height

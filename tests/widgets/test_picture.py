@@ -46,8 +46,8 @@ def test_frames_lie_over_the_picture_in_the_units_of_its_points() -> None:
     shown = picture._image.value
     picture.frame((1, 2, 1, 4), (0, 6, 4, 0))
     first, second = picture._frames.value.split("</i>")[:2]
-    assert "top:25.000%;left:25.000%;height:25.000%;width:50.000%;border-width:3px" in first
-    assert "left:75.000%;height:100.000%;width:0.000%;border-width:0 2px 0 0" in second
+    assert first == '<i style="top:25.000%;left:25.000%;height:25.000%;width:50.000%">'
+    assert 'class="line"' in second and "left:75.000%;height:100.000%;width:0.000%" in second
     assert picture._image.value == shown
     picture.frame()
     assert picture._frames.value == ""
