@@ -56,8 +56,9 @@ def why_html(
     head = "".join(f'<th class="number">{title}</th>' for title in titles)
     words = why(view, names, query, segment, rival, otherwise)
     return (
-        f'<p style="margin:.2rem 0 .5rem">{escape(words)}</p><table class="ofl-table"><tr><th>on {segment} '
-        f"{escape(names[segment])}</th>{head}</tr>{''.join(_row(*row) for row in rows)}</table>"
+        f'<p style="margin:.2rem 0 .5rem">{escape(words)}</p><div class="ofl-scroll"><table class="ofl-table"><tr>'
+        f'<th style="white-space:normal">on {segment} {escape(names[segment])}</th>{head}</tr>'
+        f"{''.join(_row(*row) for row in rows)}</table></div>"
     )
 
 

@@ -171,6 +171,10 @@ def test_the_page_in_a_browser(inspector, sample, tmp_path: Path) -> None:
             assert_shows(page, inspector.set(task="semantic"))
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        long = [dataclasses.replace(c, name=f"{c.name}, with a long name of many words") for c in sample.categories]
+        wide = MatchInspector(small_model(), dataclasses.replace(sample, categories=tuple(long)))
+        with opened(browser, wide.to_html(tmp_path / "wide.html"), width=400) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400
         empty = MatchInspector(small_model(), void(sample, (32, 48))).to_html(tmp_path / "empty.html")
         with opened(browser, empty) as page:
             assert "No segment under this task" in page.inner_text("#summary")

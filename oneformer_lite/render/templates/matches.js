@@ -270,8 +270,9 @@ ofl.assign = (costs, rows, columns) => {
       pairs.map((q) => v.weights[i] * part(v.task, v.state.layer, i)[q * G + segment])));
     rows.push(row("total", pairs.map((q) => costs[q * G + segment])));
     const head = pairs.map((q) => `<th class="number">query ${q}</th>`).join("") + (pairs.length > 1 ? '<th class="number">difference</th>' : "");
-    at("why").innerHTML = `<p style="margin:.2rem 0 .5rem">${ofl.text(words)}</p><table class="ofl-table"><tr><th>on ${segment} ${
-      ofl.text(name)}</th>${head}</tr>${rows.join("")}</table>`;
+    at("why").innerHTML = `<p style="margin:.2rem 0 .5rem">${ofl.text(words)}</p><div class="ofl-scroll">
+      <table class="ofl-table"><tr><th style="white-space:normal">on ${segment} ${ofl.text(name)}</th>${head}</tr>
+      ${rows.join("")}</table></div>`;
     return rival;
   }
 
