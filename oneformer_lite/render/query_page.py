@@ -22,6 +22,8 @@ Readings = Mapping[tuple[str, str], tuple[QueryReading, Sequence[Sequence[Standi
 
 MOST_BYTES = 3_000_000  # of mask logits before compression: a page then stays below 5 MB whatever they are
 
+MOST_CELLS = 2_000_000  # of attention in all shades
+
 
 def query_page(
     title: str, look_for: str, state: Mapping, readings: Readings, painter: QueryPainter, factor: float
@@ -82,7 +84,9 @@ def _attention(reading: QueryReading, layer: int) -> dict:
     """0 where a query may not look, else 1 to 255: its share of the strongest weight of the query."""
     weights, regions = reading.attention[layer - 1].numpy(), reading.regions[layer - 1].numpy()
     strongest = weights.max((1, 2), keepdims=True).clip(1e-9)
-    levels = np.where(regions, 1 + (254 * weights / strongest).round(), 0).astype(np.uint8)
+    cells = sum(attention.numel() for attention in reading.attention)
+    shades = 254 if cells <= MOST_CELLS else 15  # the noise of many weights does not compress
+    levels = np.where(regions, 1 + (254 / shades * (shades * weights / strongest).round()).round(), 0).astype(np.uint8)
     words = [looked_words(reading, layer, q) for q in range(reading.num_queries)]
     return {"map": _gray(levels), "shape": levels.shape[1:], "cells": reading.cells_looked_at(layer), "words": words}
 

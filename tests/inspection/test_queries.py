@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import oneformer_lite as ofl
 from oneformer_lite.data.batch import collate
@@ -14,7 +18,7 @@ from oneformer_lite.inspection.queries import QueryReading, by_query, mask_iou, 
 from oneformer_lite.inspection.query_claims import Standing, claims_at, standings
 from oneformer_lite.losses.matching import Matcher
 from oneformer_lite.losses.points import PointSource
-from oneformer_lite.render.query_page import reduction
+from oneformer_lite.render.query_page import _attention, reduction
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +140,14 @@ def test_every_reason_by_hand() -> None:
 def test_large_models_get_smaller_masks_on_the_page(reading) -> None:
     assert reduction([reading] * 3) == 1
     assert reduction([reading] * 20) > 1
+
+
+def test_the_attention_of_large_models_has_fewer_shades(reading, monkeypatch) -> None:
+    fine = _attention(reading, 3)
+    monkeypatch.setattr("oneformer_lite.render.query_page.MOST_CELLS", 0)
+    coarse = _attention(reading, 3)
+    assert len(coarse["map"]) < len(fine["map"])
+    pictures = [np.asarray(Image.open(io.BytesIO(base64.b64decode(a["map"].split(",")[1])))) for a in (fine, coarse)]
+    assert len(np.unique(pictures[1])) <= 17 < len(np.unique(pictures[0]))
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 9
+    assert np.array_equal(pictures[0] > 0, pictures[1] > 0)
