@@ -34,9 +34,13 @@ _STOPWATCH = """() => {
   const now = () => performance.now();
   for (const kind of ["pointerdown", "keydown"])
     addEventListener(kind, () => { window.began ??= now(); }, true);
+  const seen = () => { window.ended = now(); window.loads = (window.loads || 0) + 1; };
   document.addEventListener("load", (event) => {  // such events never reach the window
-    if (event.target.tagName === "IMG") { window.ended = now(); window.loads = (window.loads || 0) + 1; }
+    if (event.target.tagName === "IMG") seen();
   }, true);
+  new MutationObserver((changes) => {  // frames around what is chosen, tables and words are HTML
+    if (changes.some(({ target }) => (target.closest ? target : target.parentElement)?.closest(".widget-html"))) seen();
+  }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
 }"""
 _PIXELS = """async (cell) => {
   const words = [];
@@ -123,16 +127,16 @@ class LabPage:
         """A fingerprint of the pixels of each picture."""
         return inspector.evaluate(_PIXELS)
 
-    def change(self, action) -> float:
-        """Do ``action`` and wait for the pictures that follow; milliseconds from the event to the last of them."""
+    def change(self, action, seconds: float = 10) -> float:
+        """Do ``action`` and wait for what follows; milliseconds from the event to the last picture, frame or word."""
         self.page.evaluate("() => { delete window.began; delete window.ended; window.loads = 0; }")
         action()
-        self.page.wait_for_function("() => window.loads > 0", timeout=10_000)
+        self.page.wait_for_function("() => window.loads > 0", timeout=1000 * seconds)
         self.settle()
         return self.page.evaluate("() => window.ended - window.began")
 
     def settle(self) -> None:
-        """Wait until no picture has come for a moment."""
+        """Wait until nothing has come for a moment."""
         before = None
         while before != (before := self.page.evaluate("() => window.loads || 0")):
             self.page.wait_for_timeout(1000 * SETTLED)
