@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+import torch._inductor.config
 from material import Material, output_of, picture, round_masks, round_targets
 from models import SIDES, Models, published, shipped, task_inputs, text_inputs, their_labels
 from transformers import OneFormerImageProcessor
@@ -42,6 +43,7 @@ def inference(preset: str, images: int, side: int, compiled: bool = False) -> Ca
         models = shipped() if preset == "toytown" else published(preset)
         ours, theirs = only(models, sides)
         if compiled:
+            torch._inductor.config.freezing = True  # weights are packed once; as an option of compile it had no effect
             ours = torch.compile(ours)
         pixels, tasks = picture(images, side, side), ["panoptic"] * images
         tokens = task_inputs(tasks)
