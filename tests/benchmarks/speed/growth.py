@@ -51,7 +51,8 @@ def _point(name: str, value: int, rounds: int, told: Callable[[str], None]) -> P
     at = START | {name: value}
     torch.manual_seed(0)
     config = replace(coco_swin_t(), num_queries=at["queries"], num_classes=at["classes"], pretrained=False)
-    model, pixels = ofl.OneFormer(config).eval(), picture(at["batch"], at["side"], at["side"])
+    model = ofl.OneFormer(config).eval().requires_grad_(False)  # or the counter looks for gradients
+    pixels = picture(at["batch"], at["side"], at["side"])
 
     @torch.inference_mode()
     def run() -> None:
@@ -87,12 +88,13 @@ def draw(found: dict[str, list[Point]], path: Path) -> None:
             else:
                 sides = [start * p.value**_power(name) / middle.value ** _power(name) for p in points]
                 axis.plot(values, sides, "--", color="#D55E00", label=_law(name))
-            axis.set_ylim(bottom=0)
             axis.grid(alpha=0.3)
             axis.legend(frameon=False, fontsize=8)
             if column == 0:
                 axis.set_ylabel(unit)
         axes[1, column].set_xlabel(TITLES[name])
+    for row in axes:  # a row shares its axis: from 0, once all of it is drawn
+        row[0].set_ylim(bottom=0)
     figure.suptitle("Inference, Swin-T, 512 x 512, 150 queries, 133 classes, batch 1: one of them varied")
     figure.savefig(path, dpi=130)
 
