@@ -39,13 +39,13 @@ def opened(browser, path, width: int = 1200, height: int = 900, ready: str = "ht
 
 def change(page, action) -> float:
     """Do ``action`` and wait for the next drawing; milliseconds from the event to the new picture."""
-    before = page.evaluate("document.documentElement.dataset.drawn")
     page.evaluate(
-        "window.began = 0; for (const kind of ['input', 'click', 'keydown'])"
+        "window.began = window.ended = 0; for (const kind of ['input', 'click', 'keydown'])"
         "addEventListener(kind, () => { window.began ||= performance.now(); }, true);"
+        # a page says that it has drawn; asking it frame by frame would add up to two frames
+        "new MutationObserver(() => { window.ended = performance.now(); })"
+        ".observe(document.documentElement, { attributeFilter: ['data-drawn'] });"
     )
     action()
-    page.wait_for_function(
-        "before => document.documentElement.dataset.drawn !== before && (window.ended = performance.now())", arg=before
-    )
+    page.wait_for_function("() => window.ended")
     return page.evaluate("window.ended - window.began")
