@@ -11,8 +11,9 @@ import warnings
 from dataclasses import dataclass
 
 import torch
+from reference import FULL_SIZE
 from torch import Tensor
-from transformers import OneFormerConfig, OneFormerForUniversalSegmentation, ResNetConfig, SwinConfig
+from transformers import OneFormerConfig, OneFormerForUniversalSegmentation
 
 import oneformer_lite as ofl
 from oneformer_lite.data.batch import Batch
@@ -21,16 +22,7 @@ from oneformer_lite.model.task import task_ids
 from oneformer_lite.model.tokenizer import tokenize
 from oneformer_lite.weights.huggingface import from_huggingface_state, save_huggingface
 
-STAGES = ["stage1", "stage2", "stage3", "stage4"]
-BACKBONES = {
-    "coco_r50": ResNetConfig(
-        hidden_sizes=[256, 512, 1024, 2048], depths=[3, 4, 6, 3], layer_type="bottleneck", out_features=STAGES
-    ),
-    "coco_swin_t": SwinConfig(
-        embed_dim=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24], window_size=7, drop_path_rate=0.3,
-        out_features=STAGES,
-    ),
-}  # fmt: skip
+BACKBONES = {"coco_r50": FULL_SIZE["coco_r50"], "coco_swin_t": FULL_SIZE["ade20k_swin_t"]}
 SIDES = ("ours", "theirs")
 
 
@@ -47,7 +39,7 @@ def published(preset: str, training: bool = False) -> Models:
     torch.manual_seed(0)
     expected = getattr(ofl.config, preset)()
     config = OneFormerConfig(
-        backbone_config=BACKBONES[preset], is_training=training, num_labels=expected.num_classes,
+        backbone_config=BACKBONES[preset](), is_training=training, num_labels=expected.num_classes,
         num_queries=expected.num_queries,
     )  # fmt: skip
     theirs = OneFormerForUniversalSegmentation(config).train(training)

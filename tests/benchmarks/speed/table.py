@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from data_throughput import processor_name
 
 import oneformer_lite
 from oneformer_lite.files import replacing
@@ -66,18 +67,11 @@ def circumstances(rounds: int, material: str) -> dict:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "python": platform.python_version(),
-        "processor": processor_name(),
+        "processor": f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})",
         "threads": torch.get_num_threads(),
         "rounds": rounds,
         "pictures": material,
     }
-
-
-def processor_name() -> str:
-    """As the kernel calls it, with the vector instructions that PyTorch uses."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def write(folder: Path, lines: list[Line], facts: dict) -> None:
