@@ -19,6 +19,7 @@ from .data.sample import TASKS, Category, Sample, check_task
 from .errors import ConfigError
 from .inference import check_model, prepare, raw_predictions, read_prediction
 from .metrics import InstanceMetric, PanopticMetric, ResultFiles, SemanticMetric, semantic_labels
+from .mode import evaluating
 from .model import OneFormer
 
 Progress = Callable[[int, int], None]
@@ -64,9 +65,8 @@ def evaluate(
         "semantic": SemanticMetric(len(categories)),
     }
     files = ResultFiles(results, tasks) if results is not None else None
-    done, was_training = 0, model.training
-    model.eval()
-    try:
+    done = 0
+    with evaluating(model):
         for samples in batches(dataset, model.config, batch_size):
             samples = [_renumbered(sample, class_ids, categories) for sample in samples]
             for task_group in [[task] for task in tasks] if token is None else [tasks]:
@@ -74,8 +74,6 @@ def evaluate(
             done += len(samples)
             if progress:
                 progress(done, len(dataset))
-    finally:
-        model.train(was_training)
     if files:
         files.finish()
     return {name: value for task in tasks for name, value in _report(task, judges[task]).items()}

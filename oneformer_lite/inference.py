@@ -25,6 +25,7 @@ from .data.image import read_image, write_image
 from .data.sample import Category, check_task
 from .errors import ConfigError
 from .merging import compete, settle, surest_classes
+from .mode import evaluating
 
 if TYPE_CHECKING:
     from .model import OneFormer
@@ -252,13 +253,9 @@ def predict_raw(
     check_task(task)
     check_model(model)
     pixels = as_pixels(image)
-    was_training = model.training
-    model.eval()
-    try:
-        tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
+    tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
+    with evaluating(model):
         output = model(tensor[None], task)
-    finally:
-        model.train(was_training)
     return pixels, raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
 
 

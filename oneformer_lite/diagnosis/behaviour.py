@@ -10,6 +10,7 @@ from torch import nn
 
 from ..data.sample import TASKS
 from ..losses.contrastive import MAX_SCALE
+from ..mode import evaluating
 from ..model.oneformer import OneFormer
 from .examination import Examination
 from .findings import Finding
@@ -85,10 +86,8 @@ def check_queries(e: Examination) -> Finding:
 @torch.no_grad()
 def check_task_token(e: Examination) -> Finding:
     """Another task gives other classes."""
-    was_training = e.model.training
-    images = e.batch.images[:1]
-    first, *others = [e.model.eval()(images, task).class_logits for task in TASKS]
-    e.model.train(was_training)
+    with evaluating(e.model):
+        first, *others = [e.model(e.batch.images[:1], task).class_logits for task in TASKS]
     change = max(float((other - first).norm() / first.norm().clamp(min=1e-12)) for other in others)
     evidence = f"class logits change by {change:.2g} of their size with the task"
     if change > HEEDED:

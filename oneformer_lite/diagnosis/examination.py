@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..data.batch import Batch
+from ..mode import evaluating
 from ..model.oneformer import OneFormer
 from ..model.output import OneFormerOutput
 
@@ -38,17 +39,12 @@ def examine_batch(model: OneFormer, batch: Batch, criterion: Callable, seed: int
 
     Nothing of the model changes, nor do the random numbers drawn later.
     """
-    was_training = model.training
-    try:
-        model.eval()
-        with warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
-            warnings.simplefilter("ignore")  # what it would warn about is a finding
-            torch.manual_seed(seed)
-            output = model(batch.images, batch.tasks, texts=batch.texts, trace=True)
-            losses = criterion(output, batch.targets)
-            gradients = _gradients(model, losses["total"])
-    finally:
-        model.train(was_training)
+    with evaluating(model), warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
+        warnings.simplefilter("ignore")  # what it would warn about is a finding
+        torch.manual_seed(seed)
+        output = model(batch.images, batch.tasks, texts=batch.texts, trace=True)
+        losses = criterion(output, batch.targets)
+        gradients = _gradients(model, losses["total"])
     return Examination(model, batch, output, losses, gradients)
 
 

@@ -19,6 +19,7 @@ from ..data.targets import PADDING_TEXT, pad_texts, targets_for
 from ..errors import ConfigError
 from ..inference import check_model, prepare
 from ..losses.contrastive import MAX_SCALE
+from ..mode import evaluating
 from ..model import OneFormer
 
 NEARLY = 0.75  # share of sentences from which the text lists of two images count as nearly equal
@@ -68,11 +69,10 @@ def encode(model: OneFormer, samples: Sequence[Sample]) -> dict[tuple[int, str],
         )
     pictures = [prepare(sample.image, model.config) for sample in samples]
     size = padded_size([tuple(picture.shape[-2:]) for picture in pictures])
-    device, was_training = next(model.parameters()).device, model.training
+    device = next(model.parameters()).device
     num_texts = model.config.num_texts
     found = {}
-    model.eval()
-    try:
+    with evaluating(model):
         for place, (sample, picture) in enumerate(zip(samples, pictures)):
             texts = [targets_for(sample, task).texts for task in sample.tasks]
             images = pad_to(picture, size).to(device).expand(len(texts), -1, -1, -1)
@@ -81,8 +81,6 @@ def encode(model: OneFormer, samples: Sequence[Sample]) -> dict[tuple[int, str],
             for row, task in enumerate(sample.tasks):
                 sentences = tuple(pad_texts(texts[row], task, num_texts)[: len(texts[row])])
                 found[place, task] = Encoded(place, task, sentences, num_texts, queries[row], mapped[row])
-    finally:
-        model.train(was_training)
     return found
 
 

@@ -19,6 +19,7 @@ from ..inference import prepare
 from ..losses.criterion import fit_to_queries
 from ..losses.matching import Matcher
 from ..losses.points import PointSource, sample_points
+from ..mode import evaluating
 from ..model import OneFormer
 
 PARTS = ("class", "mask", "dice")
@@ -53,13 +54,10 @@ class MatchReading:
 @torch.inference_mode()
 def read_matches(model: OneFormer, sample: Sample, task: str) -> MatchReading:
     """Run the model once and compare all its predictions with the targets, as :class:`Matcher` does in training."""
-    config, was_training = model.config, model.training
+    config = model.config
     pixels = prepare(sample.image, config)
-    model.eval()
-    try:
+    with evaluating(model):
         trace = model(pixels[None].to(next(model.parameters()).device), task, trace=True).trace
-    finally:
-        model.train(was_training)
     layers = range(config.decoder_layers + 1)
     logits = torch.cat([trace[f"prediction{i}.class_logits"] for i in layers]).float().cpu()  # [L, Q, K+1]
     masks = torch.cat([trace[f"prediction{i}.mask_logits"] for i in layers]).float().cpu()  # [L, Q, h, w]

@@ -18,9 +18,10 @@ from ..inference import Size
 from ..losses.criterion import fit_to_queries
 from ..losses.matching import Matcher
 from ..losses.points import PointSource
+from ..mode import evaluating
 from ..model import OneFormer
 from ..model.output import Predictions, Trace
-from .traced import EncodedPicture, encode_picture, evaluating
+from .traced import EncodedPicture, encode_picture
 
 SORTS = ("confidence", "number")
 STRIDE = 4  # of mask logits, in pixels of the model's input

@@ -16,11 +16,12 @@ from torch import Tensor
 from ..data.sample import TASKS, Sample
 from ..data.targets import pad_texts, targets_for
 from ..inference import Prediction, RawPrediction, Size, panoptic_inference, raw_predictions, read_prediction
+from ..mode import evaluating
 from ..model import OneFormer, Trace
 from ..model.task import task_ids
 from ..model.tokenizer import END, START, decode, vocabulary
 from .segments import ReadSegment
-from .traced import encode_picture, evaluating
+from .traced import encode_picture
 
 SHARES = tuple(round(0.1 * i, 1) for i in range(11))  # of the other task's token, in a blend
 FATES = ("changes class", "goes silent", "wakes", "keeps its class", "silent")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from torch import Tensor
 from ..data.batch import padded_size
 from ..data.sample import Sample
 from ..inference import as_pixels, check_model, prepare
+from ..mode import evaluating
 from ..model.output import Trace
 
 if TYPE_CHECKING:
@@ -57,19 +56,6 @@ class EncodedPicture:
     mask_features: Tensor
     maps: list[Tensor]
     input_size: Size
-
-
-@contextmanager
-def evaluating(model: OneFormer) -> Iterator[None]:
-    """Without dropout for a while."""
-    was_training = model.training
-    if was_training:  # it takes a large model tens of milliseconds
-        model.eval()
-    try:
-        yield
-    finally:
-        if was_training:
-            model.train()
 
 
 @torch.inference_mode()

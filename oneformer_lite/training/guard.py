@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..data.batch import Batch
 from ..losses import LOSSES
+from ..mode import evaluating
 
 
 def blame(model: nn.Module, batch: Batch, losses: dict[str, Tensor]) -> tuple[str, str]:
@@ -54,11 +55,10 @@ def first_bad_module(model: nn.Module, batch: Batch) -> str | None:
 
     leaves = [(name, module) for name, module in model.named_modules() if not list(module.children())]
     hooks = [module.register_forward_hook(watch(name)) for name, module in leaves]
-    was_training = model.training
     try:
-        model.eval()(batch.images, batch.tasks, texts=batch.texts)
+        with evaluating(model):
+            model(batch.images, batch.tasks, texts=batch.texts)
     finally:
         for hook in hooks:
             hook.remove()
-        model.train(was_training)
     return found[0] if found else None
