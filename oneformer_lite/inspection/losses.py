@@ -18,10 +18,11 @@ from ..data.batch import Batch
 from ..data.targets import Targets
 from ..losses import LOSSES, Criterion
 from ..losses.contrastive import similarity
-from ..losses.criterion import fit_to_queries, matched_pairs, target_values
+from ..losses.criterion import fit_to_queries, target_values
 from ..losses.masks import MASK_LOSSES, dice_loss
 from ..losses.points import PointSource, sample_points, uncertain_points
 from ..losses.precision import at_least_float32
+from ..losses.predicted import matched_masks, matched_pairs
 from ..model import OneFormer
 from ..model.output import OneFormerOutput
 
@@ -95,7 +96,7 @@ def take_apart(
     classes = torch.stack([layer[pairs] for layer, pairs in zip(entropies, matched)])
     for layer, pairs in zip(entropies, matched):
         layer[pairs] = 0
-    points, losses, errors, dice = _compare_masks(criterion, predictions, targets, matched, source)
+    points, losses, errors, dice = _compare_masks(criterion, predictions, targets, assigned, source)
     count = max(1, len(images))
     return LossParts(
         targets=targets,
@@ -195,10 +196,10 @@ def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pa
     return weights * entropies / weights.sum()
 
 
-def _compare_masks(criterion: Criterion, predictions, targets: list[Targets], matched, source: PointSource):
+def _compare_masks(criterion: Criterion, predictions, targets: list[Targets], assigned, source: PointSource):
     """Points [L, G, P, 2], losses and errors at them [L, G, P], dice loss [L, G], all of the matched masks."""
     c, layers = criterion.config, len(predictions)
-    logits = at_least_float32(torch.cat([p.mask_logits[pairs] for p, pairs in zip(predictions, matched)]))
+    logits = matched_masks(predictions, assigned)
     counts = [len(t) for t in targets]
     if not sum(counts):
         empty = logits.new_zeros(layers, 0, c.num_points)

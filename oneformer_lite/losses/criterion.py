@@ -14,7 +14,7 @@ from functools import partial
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..config import ModelConfig
@@ -25,6 +25,7 @@ from .masks import MASK_LOSSES, dice_loss
 from .matching import Matcher
 from .points import PointSource, sample_points, uncertain_points
 from .precision import at_least_float32
+from .predicted import matched_masks, matched_pairs
 
 LOSSES = ("class", "mask", "dice", "contrastive")
 
@@ -120,8 +121,7 @@ class Criterion(nn.Module):
         these are read once, at the points of all predictions together.
         """
         c = self.config
-        matched = torch.cat([matched_masks(p, queries) for p, queries in zip(predictions, assigned)])
-        matched = at_least_float32(matched)  # [L * G, h, w]
+        matched = matched_masks(predictions, assigned)  # [L * G, h, w]
         layers, counts = len(predictions), [len(t) for t in targets]
         count = max(1.0, mean_over_processes(sum(counts), matched.device))  # all take part, even without masks
         if sum(counts) == 0:  # nothing but void: a zero that still has a gradient
@@ -147,21 +147,6 @@ class Criterion(nn.Module):
                 stacklevel=3,
             )
         return contrastive_loss(output.object_queries, output.text_queries, output.logit_scale)
-
-
-def matched_pairs(assigned: list[Int[Tensor, "_g"]]) -> tuple[Int[Tensor, "G"], Int[Tensor, "G"]]:
-    """The image and the query of each matched mask of one prediction, image by image.
-
-    Together they index predictions [B, Q, ...] in one go: an index for each image has a gradient of the size
-    of the whole batch for each.
-    """
-    return torch.cat([torch.full_like(query, b) for b, query in enumerate(assigned)]), torch.cat(assigned)
-
-
-def matched_masks(prediction: Predictions, assigned: list[Int[Tensor, "_g"]]) -> Float[Tensor, "G h w"]:
-    """The mask logits of :func:`matched_pairs`, as whole rows: their gradient is written faster than that of pairs."""
-    (image, query), masks = matched_pairs(assigned), prediction.mask_logits
-    return masks.flatten(0, 1).index_select(0, image * masks.shape[1] + query)
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from ..data.targets import Targets
 from ..model.output import Predictions
 from .points import PointSource, sample_points
 from .precision import at_least_float32
+from .predicted import masks_at
 
 
 def class_cost(class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"]) -> Float[Tensor, "Q G"]:
@@ -133,9 +134,8 @@ class Matcher:
         points = points.to(at_least_float32(predictions[0].class_logits).dtype)
         point_labels = [sample_points(t.masks[None].to(points), points[b, None])[0] for b, t in enumerate(targets)]
         rows = []
-        for prediction in predictions:  # one after the other: what fits into the processor's cache is faster
+        for prediction, point_logits in zip(predictions, masks_at(points, predictions)):
             class_logits = at_least_float32(prediction.class_logits)
-            point_logits = sample_points(prediction.mask_logits.to(points), points)  # [B, Q, P]
             columns = [
                 self.costs(class_logits[b], target.labels, point_logits[b], point_labels[b]).total
                 for b, target in enumerate(targets)

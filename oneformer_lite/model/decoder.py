@@ -6,14 +6,13 @@ Lesson 10. Cheng et al., "Masked-attention Mask Transformer" (CVPR 2022) section
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .layers import MLP, Attention, FeedForward, sine_positions, xavier_init
 from .linear import Linear
-from .output import Predictions, Trace
+from .output import MaskProduct, Predictions, Trace
 
 
 class DecoderLayer(nn.Module):
@@ -118,9 +117,8 @@ class MaskedDecoder(nn.Module):
         mask_embed: Float[Tensor, "B Q C"],
         mask_features: Float[Tensor, "B C h w"],
     ) -> Predictions:
-        """Classes by a linear layer; masks by a dot product of each query with each pixel."""
-        mask_logits = torch.einsum("bqc,bchw->bqhw", mask_embed, mask_features)
-        return Predictions(self.class_head(normed), mask_logits)
+        """Classes by a linear layer; masks by a dot product of each query with each pixel, taken when it is read."""
+        return Predictions(self.class_head(normed), MaskProduct(mask_embed, mask_features))
 
     def _level(
         self, level: int, features: Float[Tensor, "B C h w"], mask_features: Float[Tensor, "B C h4 w4"]

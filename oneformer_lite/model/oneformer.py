@@ -81,7 +81,8 @@ class OneFormer(nn.Module):
         _record(record, "task.{}", ("token",), [token])
         queries, predictions = self.read(token, mask_features, maps, texts is not None, record)
         final = predictions.pop()
-        output = OneFormerOutput(final.class_logits, final.mask_logits, predictions, trace=record)
+        masks = final.mask_logits if texts is None else final.masks  # the losses do not read them whole
+        output = OneFormerOutput(final.class_logits, masks, predictions, trace=record)
         if texts is not None:
             output.object_queries = queries
             output.text_queries = self.text_mapper(texts, tasks)

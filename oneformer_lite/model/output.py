@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -23,16 +25,40 @@ class Trace(dict):
 
 
 @dataclass
-class Predictions:
-    """One reading of the queries: ``class_logits`` [B, Q, K+1] (last = no object), ``mask_logits``
-    [B, Q, H/4, W/4]."""
+class MaskProduct:
+    """Mask logits before they are multiplied out: an embedding for each query, features for each pixel.
 
-    class_logits: Tensor
-    mask_logits: Tensor
+    Training needs few of them: matched masks, and all masks at a few thousand points. Ten predictions of 150 masks of
+    256 x 256 and their gradients would fill 0.8 GB an image.
+    """
+
+    embeddings: Float[Tensor, "B Q C"]
+    features: Float[Tensor, "B C h w"]
+
+    def whole(self) -> Float[Tensor, "B Q h w"]:
+        """The dot product of each query with each pixel."""
+        return torch.einsum("bqc,bchw->bqhw", self.embeddings.to(self.features.dtype), self.features)
 
 
 @dataclass
-class OneFormerOutput:
+class Predictions:
+    """One reading of the queries: ``class_logits`` [B, Q, K+1] (last = no object) and ``masks``, whole
+    [B, Q, H/4, W/4] or as a :class:`MaskProduct`, which the first look at ``mask_logits`` multiplies out. Losses
+    computed after that look differentiate through ``mask_logits``, those before it through the product."""
+
+    class_logits: Tensor
+    masks: Tensor | MaskProduct
+
+    @property
+    def mask_logits(self) -> Float[Tensor, "B Q h w"]:
+        """The masks, whole; above 0 inside."""
+        if isinstance(self.masks, MaskProduct):
+            self.masks = self.masks.whole()
+        return self.masks
+
+
+@dataclass
+class OneFormerOutput(Predictions):
     """The final predictions and, when texts were given, everything training needs.
 
     Shapes with H, W padded to multiples of 32: ``class_logits`` [B, Q, K+1], ``mask_logits``
@@ -41,8 +67,6 @@ class OneFormerOutput:
     logarithm of the inverse temperature.
     """
 
-    class_logits: Tensor
-    mask_logits: Tensor
     auxiliary: list[Predictions] = field(default_factory=list)
     object_queries: Tensor | None = None
     text_queries: Tensor | None = None
@@ -52,4 +76,4 @@ class OneFormerOutput:
     @property
     def predictions(self) -> list[Predictions]:
         """All predictions, first to last; the last one is the result."""
-        return [*self.auxiliary, Predictions(self.class_logits, self.mask_logits)]
+        return [*self.auxiliary, self]

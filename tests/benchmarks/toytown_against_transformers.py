@@ -121,7 +121,7 @@ class TransformersOneFormer(nn.Module):
         )
         return OneFormerOutput(
             class_logits=out.class_queries_logits,
-            mask_logits=out.masks_queries_logits,
+            masks=out.masks_queries_logits,
             auxiliary=[
                 Predictions(p["class_queries_logits"], p["masks_queries_logits"])
                 for p in out.auxiliary_predictions

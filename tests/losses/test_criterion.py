@@ -130,7 +130,7 @@ def test_all_predictions_count_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = []
     for prediction in out.predictions:
         single = dataclasses.replace(
-            out, class_logits=prediction.class_logits, mask_logits=prediction.mask_logits, auxiliary=[]
+            out, class_logits=prediction.class_logits, masks=prediction.masks, auxiliary=[]
         )
         parts.append(criterion(single, given))
     for name in ("class", "mask", "dice"):
@@ -213,7 +213,7 @@ def test_a_batch_of_one_warns_and_has_no_contrastive_loss() -> None:
 def test_half_precision_predictions() -> None:
     out = output()
     classes, masks = out.class_logits.bfloat16(), out.mask_logits.bfloat16()
-    half = dataclasses.replace(out, class_logits=classes, mask_logits=masks)
+    half = dataclasses.replace(out, class_logits=classes, masks=masks)
     torch.manual_seed(0)
     losses = Criterion(CONFIG)(half, targets(2, 1))
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())

@@ -89,9 +89,10 @@ def test_a_picture_without_things_under_the_instance_task() -> None:
     given = collate([(street, "instance"), (meadow.replace(segments=stuff), "instance")])
     assert [len(t) > 0 for t in given.targets] == [True, False] and given.texts[1] == []
     output = model(given.images, given.tasks, texts=given.texts)
+    logits = [output.mask_logits, output.class_logits]
     losses = Criterion(model.config)(output, given.targets)
     assert all(losses[loss] > 0.01 and losses[loss].isfinite() for loss in LOSSES)
-    masks, classes = torch.autograd.grad(losses["total"], [output.mask_logits, output.class_logits])
+    masks, classes = torch.autograd.grad(losses["total"], logits)
     assert masks[0].any() and not masks[1].any()
     assert (classes[1, :, -1] < 0).all()  # every query of the empty picture moves towards "no object"
 

@@ -139,30 +139,44 @@ def transformer(material: Material, sides: Iterable[str]) -> Programs:
     )
 
 
-def criterion(material: Material, sides: Iterable[str]) -> Programs:
-    """Matching, losses and their gradient: two images of 1024 x 1024 with 20 masks, ten predictions."""
-    models = published("coco_swin_t", training=True)
-    output, targets = output_of(10, 2, 150, 133, 1024), round_targets(2, 20, 133, 1024)
-    labels = {"mask_labels": [t.masks.float() for t in targets], "class_labels": [t.labels for t in targets]}
-    ours = Criterion(models.ours.config)
-    leaves = [t for p in output.predictions for t in (p.class_logits, p.mask_logits)]
-    leaves += [output.object_queries, output.text_queries, output.logit_scale]
+def criterion(whole: bool) -> Callable:
+    """Matching, losses and their gradient: two images of 1024 x 1024 with 20 masks, ten predictions.
 
-    def run_theirs():
-        losses = models.theirs.get_loss_dict(
-            output.mask_logits, output.class_logits, output.object_queries, text_queries=output.text_queries,
-            auxiliary_predictions=[
-                {"class_queries_logits": p.class_logits, "masks_queries_logits": p.mask_logits}
-                for p in output.auxiliary
-            ],
-            calculate_contrastive_loss=True, **labels,
-        )  # fmt: skip
-        torch.autograd.grad(models.theirs.get_loss(losses), leaves, allow_unused=True)
+    Both get the embeddings of the queries and the mask features, and give their gradients; transformers makes whole
+    masks of them, as its decoder does. ``whole``: both get whole masks.
+    """
 
-    def run_ours():
-        torch.autograd.grad(ours(output, targets)["total"], leaves)
+    def build(material: Material, sides: Iterable[str]) -> Programs:
+        models = published("coco_swin_t", training=True)
+        output, targets = output_of(10, 2, 150, 133, 1024), round_targets(2, 20, 133, 1024)
+        labels = {"mask_labels": [t.masks.float() for t in targets], "class_labels": [t.labels for t in targets]}
+        ours, predictions = Criterion(models.ours.config), output.predictions
+        leaves = [output.object_queries, output.text_queries, output.logit_scale]
+        leaves += [p.class_logits for p in predictions]
+        if whole:
+            for prediction in predictions:
+                prediction.masks = prediction.masks.whole().detach().requires_grad_()
+            leaves += [p.masks for p in predictions]
+        else:
+            leaves += [output.masks.features, *(p.masks.embeddings for p in predictions)]
 
-    return chosen(sides, run_ours, run_theirs)
+        def run_theirs():
+            *others, last = [
+                {"class_queries_logits": p.class_logits, "masks_queries_logits": p.masks if whole else p.masks.whole()}
+                for p in predictions
+            ]
+            losses = models.theirs.get_loss_dict(
+                *reversed(last.values()), output.object_queries, text_queries=output.text_queries,
+                auxiliary_predictions=others, calculate_contrastive_loss=True, **labels,
+            )  # fmt: skip
+            torch.autograd.grad(models.theirs.get_loss(losses), leaves, allow_unused=True)
+
+        def run_ours():
+            torch.autograd.grad(ours(output, targets)["total"], leaves)
+
+        return chosen(sides, run_ours, run_theirs)
+
+    return build
 
 
 def post_processing(material: Material, sides: Iterable[str]) -> Programs:

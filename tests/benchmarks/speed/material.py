@@ -14,7 +14,7 @@ from oneformer_lite.data.augment import AUGMENTATIONS
 from oneformer_lite.data.batch import Batch, collate
 from oneformer_lite.data.sample import Sample
 from oneformer_lite.data.targets import Targets
-from oneformer_lite.model.output import OneFormerOutput, Predictions
+from oneformer_lite.model.output import MaskProduct, OneFormerOutput, Predictions
 from oneformer_lite.training.loader import TaskSamples, open_split
 
 TASKS = ("panoptic", "instance", "semantic")
@@ -70,19 +70,20 @@ def round_targets(images: int, masks: int, classes: int, side: int) -> list[Targ
 
 
 def output_of(predictions: int, images: int, queries: int, classes: int, side: int, dim: int = 256) -> OneFormerOutput:
-    """What a model hands to the criterion, random, with gradients."""
+    """What a model hands to the criterion, random, with gradients: masks as products of embeddings and features."""
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).requires_grad_()
 
+    features = random(images, dim, side // 4, side // 4)
     found = [
-        Predictions(random(images, queries, classes + 1), random(images, queries, side // 4, side // 4))
+        Predictions(random(images, queries, classes + 1), MaskProduct(random(images, queries, dim), features))
         for _ in range(predictions)
     ]
     last = found.pop()
     return OneFormerOutput(
-        last.class_logits, last.mask_logits, found,
+        last.class_logits, last.masks, found,
         object_queries=random(images, queries, dim), text_queries=random(images, queries, dim),
         logit_scale=torch.tensor(2.6593, requires_grad=True),
     )  # fmt: skip

@@ -1,0 +1,73 @@
+"""Predicted masks, as far as the losses read them: all at a few points, the matched ones whole.
+
+The model gives its masks as products of query embeddings and mask features (:class:`MaskProduct`), and both readings
+are linear in the features: reading first and multiplying afterwards gives the same numbers up to rounding.
+
+Lesson 09.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..model.output import MaskProduct, Predictions
+from .points import sample_points
+from .precision import at_least_float32
+
+
+def masks_at(points: Float[Tensor, "B P 2"], predictions: Sequence[Predictions]) -> Iterator[Float[Tensor, "B Q P"]]:
+    """The logits of all masks at the points of their image, one prediction after the other: what fits into the
+    processor's cache is faster."""
+    features = shared_features(predictions)
+    if features is None:
+        yield from (sample_points(p.mask_logits.to(points), points) for p in predictions)
+    else:
+        sampled = sample_points(features.to(points), points)  # [B, C, P], once for all predictions
+        yield from (p.masks.embeddings.to(points) @ sampled for p in predictions)
+
+
+def matched_masks(
+    predictions: Sequence[Predictions], assigned: Sequence[list[Int[Tensor, "_g"]]]
+) -> Float[Tensor, "LG h w"]:
+    """The mask logits of the queries of :func:`matched_pairs`, prediction by prediction, in float32 at least.
+
+    All predictions of an image in one product: the features, of many megabytes, get one gradient and not one for each.
+    """
+    features = shared_features(predictions)
+    if features is None:
+        masks = [_rows(p.mask_logits, queries) for p, queries in zip(predictions, assigned)]
+        return at_least_float32(torch.cat(masks))
+    features = at_least_float32(features)
+    queries = torch.stack([_rows(p.masks.embeddings, q) for p, q in zip(predictions, assigned)])  # [L, G, C]
+    counts = [len(query) for query in assigned[0]]
+    images = [
+        torch.einsum("lgc,chw->lghw", of_image.to(features.dtype), maps)
+        for of_image, maps in zip(queries.split(counts, dim=1), features)
+    ]
+    return torch.cat(images, dim=1).flatten(0, 1)
+
+
+def matched_pairs(assigned: list[Int[Tensor, "_g"]]) -> tuple[Int[Tensor, "G"], Int[Tensor, "G"]]:
+    """The image and the query of each matched mask of one prediction, image by image.
+
+    Together they index predictions [B, Q, ...] in one go: an index for each image has a gradient of the size
+    of the whole batch for each.
+    """
+    return torch.cat([torch.full_like(query, b) for b, query in enumerate(assigned)]), torch.cat(assigned)
+
+
+def shared_features(predictions: Sequence[Predictions]) -> Float[Tensor, "B C h w"] | None:
+    """The mask features of all ``predictions``; ``None`` where they came with whole masks."""
+    found = [p.masks.features for p in predictions if isinstance(p.masks, MaskProduct)]
+    same = len(found) == len(predictions) and all(features is found[0] for features in found)
+    return found[0] if same else None
+
+
+def _rows(values: Float[Tensor, "B Q *shape"], assigned: list[Int[Tensor, "_g"]]) -> Float[Tensor, "G *shape"]:
+    """``values`` of the matched queries, as whole rows: their gradient is written faster than that of pairs."""
+    image, query = matched_pairs(assigned)
+    return values.flatten(0, 1).index_select(0, image * values.shape[1] + query)
