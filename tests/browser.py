@@ -25,9 +25,13 @@ def chromium() -> Iterator:
 
 
 @contextmanager
-def opened(browser, path, width: int = 1200, height: int = 900, ready: str = "html[data-drawn]") -> Iterator:
-    """A page from disk, offline, once an element fits the selector ``ready``; an error in its script fails the test."""
+def opened(
+    browser, path, width: int = 1200, height: int = 900, ready: str = "html[data-drawn]", before: str = ""
+) -> Iterator:
+    """A page from disk, offline, once an element fits the selector ``ready``; an error in its script fails the test.
+    ``before``: a script that runs before the page's own."""
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    context.add_init_script(before)
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(path.as_uri())

@@ -142,7 +142,7 @@ def bars_picture(shares: np.ndarray, own: np.ndarray, kinds: Sequence[str], slot
         draw.line((place * step, level(own[place]), (place + 1) * step - 1, level(own[place])), fill="black", width=2)
     draw.line((0, level(0), width, level(0)), fill=_FAINT)
     scale = f"highest {highest:+.3f}, lowest {lowest:+.3f}"
-    draw.text((width - 4, 4), scale, font=ImageFont.load_default(18), fill=_FAINT, anchor="ra")
+    draw.text((width - 4, 4), scale, font=ImageFont.load_default(21), fill=_FAINT, anchor="ra")
     return np.asarray(sheet)
 
 
@@ -169,7 +169,7 @@ def curve_picture(
     (name, temperature) are dashed lines; a dot is where it stands ``now``; ``lowest``: a dotted line below."""
     height, width = 300, _SIDE
     sheet = Image.new("RGB", (2 * width, 2 * height), "white")  # drawn twice as large: smooth lines
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(34)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(42)
     start, end = np.log(temperatures[[0, -1]])
     top = max(float(losses.max()), 1e-9)
 
@@ -190,10 +190,10 @@ def curve_picture(
         draw.line((left, y(lowest), left + 6, y(lowest)), fill=TWIN, width=6)
     for line, (name, temperature) in enumerate(marks):
         at, right = x(temperature), x(temperature) > 1.2 * width
-        for upper in range(20 + 46 * line, int(y(0)), 20):
+        for upper in range(20 + 50 * line, int(y(0)), 20):
             draw.line((at, upper, at, upper + 10), fill=_FAINT, width=3)
         draw.text(
-            (at + (-12 if right else 12), 30 + 46 * line), name, font=font, fill=_INK, anchor="rm" if right else "lm"
+            (at + (-12 if right else 12), 30 + 50 * line), name, font=font, fill=_INK, anchor="rm" if right else "lm"
         )
     draw.line([(x(t), y(v)) for t, v in zip(temperatures, losses)], fill=POSITIVE, width=6, joint="curve")
     at = x(now), y(float(np.interp(np.log(now), np.log(temperatures), losses)))

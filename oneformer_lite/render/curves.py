@@ -18,6 +18,7 @@ Record = Mapping[str, object]  # one line of metrics.jsonl
 LOSS_TERMS = ("class", "mask", "dice", "contrastive")
 LAYER_TERMS = ("class", "mask", "dice")  # what every decoder layer is trained with
 METRICS = ("PQ", "AP", "mIoU")
+FONT = 9  # points
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def metric_plot(
             axes.plot(steps, values, "o-", color=color, linewidth=2, markersize=4, label=name)
             axes.annotate(
                 f"{values[-1]:.1f}", (steps[-1], values[-1]), (6, 0), textcoords="offset points",
-                color=color, fontsize=9, va="center", annotation_clip=False,
+                color=color, fontsize=FONT, va="center", annotation_clip=False,
             )  # fmt: skip
     axes.set_ylim(bottom=0)
     steps = [r["step"] for r in history if "step" in r]
@@ -215,16 +216,16 @@ def _plain_log_ticks(axes) -> None:
 def _finish(figure, axes, theme: Theme, title: str, dpi: int) -> Plot:
     from matplotlib.ticker import MaxNLocator
 
-    axes.tick_params(colors=theme.ink, labelsize=9, length=0)
+    axes.tick_params(colors=theme.ink, labelsize=FONT, length=0)
     axes.tick_params(which="minor", length=0)
     axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
-    axes.set_xlabel("step", color=theme.ink, fontsize=9)
-    axes.set_ylabel(title, color=theme.ink, fontsize=9)
+    axes.set_xlabel("step", color=theme.ink, fontsize=FONT)
+    axes.set_ylabel(title, color=theme.ink, fontsize=FONT)
     handles, names = axes.get_legend_handles_labels()
     if handles:
         figure.legend(
             handles, names, loc="outside upper left", ncols=len(names), frameon=False,
-            labelcolor=theme.ink, fontsize=9, handlelength=1.4, columnspacing=1.4,
+            labelcolor=theme.ink, fontsize=FONT, handlelength=1, handletextpad=0.6, columnspacing=1,
         )  # fmt: skip
     else:
         axes.text(0.5, 0.5, "nothing recorded yet", color=theme.ink, ha="center",

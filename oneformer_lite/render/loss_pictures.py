@@ -17,10 +17,11 @@ from .masks import blend_masks
 from .overlay import boundaries, outline_width
 
 HIGHEST = 4.0  # of the pointwise loss: the end of the colours; an undecided point (probability 0.5) has 0.69
-PLOT = {"size": (5.2, 3.0), "dpi": 130}
+PLOT = {"size": (4.0, 2.7), "dpi": 170}  # letters of 9 points stay legible on a phone
 _ANCHORS = ((255, 250, 225), (240, 228, 66), (230, 159, 0), (213, 94, 0), (92, 14, 58))  # light to dark, Okabe and Ito
 _CELL, _GAP, _COLUMNS = 176, 8, 4
-_AXES = 0.09, 0.88  # top and bottom of a plot's axes, as shares of its height
+FONT = 23  # pixels of the captions
+_AXES = 0.128, 0.854  # top and bottom of a plot's axes, as shares of its height
 _PAD = "padding:.15rem .6rem"
 
 
@@ -162,4 +163,4 @@ def _cell(picture: np.ndarray, caption: str) -> np.ndarray:
         image = image.resize((round(image.width * factor), round(image.height * factor)), Image.BICUBIC)
     cell = Image.new("RGB", (_CELL, _CELL), (240, 242, 245))
     cell.paste(image, ((_CELL - image.width) // 2, (_CELL - image.height) // 2))
-    return draw_labels(np.asarray(cell), [(caption, (_CELL // 2, _CELL - 20))], size=23)
+    return draw_labels(np.asarray(cell), [(caption, (_CELL // 2, _CELL - 20))], size=FONT)

@@ -39,7 +39,7 @@ def large_grid(names: Sequence[str]) -> Grid:
 
 def small_grid(names: Sequence[str]) -> Grid:
     """For one part of the costs: rows have numbers alone."""
-    return _grid(names, 370, 17, 34, 34, 10)
+    return _grid(names, 370, 17, 34, 34, 11)
 
 
 def _grid(names: Sequence[str], width: int, cell_height: int, most: int, label: int, font: int) -> Grid:

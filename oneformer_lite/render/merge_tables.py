@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -70,12 +71,17 @@ def _ious_by_class(result: PanopticResult, matching: SegmentMatching) -> dict[st
     groups = {"": matching.matches, "FP ": matching.false_positives, "FN ": matching.false_negatives}
     return {
         quality.name: "; ".join(
-            word + ", ".join(f"{item.iou:.2f}" for item in items if item.class_id == class_id)
+            word + _counted([f"{item.iou:.2f}" for item in items if item.class_id == class_id])
             for word, items in groups.items()
             if any(item.class_id == class_id for item in items)
         )
         for class_id, quality in enumerate(result.per_class)
     }
+
+
+def _counted(words: list[str]) -> str:
+    """Equal ones together: thirteen missed books are no thirteen numbers."""
+    return ", ".join(f"{number} × {word}" if number > 1 else word for word, number in Counter(words).items())
 
 
 def _fate_line(row: FateRow, current: bool) -> str:

@@ -13,8 +13,8 @@ from .labels import draw_labels, label_items, label_size
 from .masks import blend_masks
 
 # The chart in units: a cell is 1 x 1. Left of the cells the query's number, right of them words, above them the curve.
-LEFT, RIGHT, ABOVE = 2, 7, 5
-_CELL, _ROW, _FONT = 52, 40, 30  # pixels; drawn at twice the size at which it is shown
+LEFT, RIGHT, ABOVE = 2, 8, 5
+_CELL, _ROW, FONT = 44, 40, 30  # pixels; on a phone, 360 pixels wide, letters are still 11 pixels high
 _INK, _GREY, _RULE, _EMPTY = (31, 36, 48), (93, 101, 117), (227, 230, 236), (244, 245, 248)
 COUNT_COLORS: dict[str, RGB] = {"things": (0, 114, 178), "stuff": (213, 94, 0)}  # Okabe and Ito
 _VEIL = 0.82
@@ -44,7 +44,7 @@ def blend_chart(chart: BlendChart, colors: Mapping[int, RGB]) -> np.ndarray:
     ``colors``, paler where unsure, a low bar where too unsure for a segment, nothing for no object."""
     height, width = chart.size
     sheet = Image.new("RGB", (width * _CELL, height * _ROW), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT)
     _draw_counts(draw, font, chart)
     steps, axis = len(chart.classes), (ABOVE - 0.5) * _ROW
     left, right = LEFT * _CELL, (LEFT + steps) * _CELL
@@ -98,7 +98,7 @@ def _draw_counts(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, chart:
         for point in zip(x, y):
             draw.circle(point, 7, color)
     for end, anchor, place in ((0, "rm", LEFT * _CELL - 8), (-1, "lm", (LEFT + steps) * _CELL + 16)):
-        ends = _apart({name: y[end] for name, y in heights.items()}, _FONT)
+        ends = _apart({name: y[end] for name, y in heights.items()}, FONT)
         for name, y in ends.items():
             words = f"{chart.counts[name][end]}" + (f" {name}" if end else "")
             draw.text((place, y), words, COUNT_COLORS[name], font, anchor)
@@ -123,11 +123,16 @@ def named_segments(
     photo: np.ndarray, ids: np.ndarray, colors: Mapping[int, RGB], names: Mapping[int, str]
 ) -> np.ndarray:
     """Segments over a photograph (uint8 [H, W, 3]), with their names. ``ids`` int [H, W], 0 = void."""
-    size = label_size(photo.shape[:2])
+    size = letters(photo)
     kinds, places = np.unique(ids, return_inverse=True)  # ids may be large: number them anew
     places = places.reshape(ids.shape)
     table = {place: colors[int(kind)] for place, kind in enumerate(kinds) if int(kind) in colors}
     return draw_labels(blend_masks(photo, places, table), label_items(ids, names, size), size)
+
+
+def letters(photo: np.ndarray) -> int:
+    """Height of the names, in pixels: legible where the picture has a column of a page or a phone's width."""
+    return max(label_size(photo.shape[:2]), round(photo.shape[1] / 31))
 
 
 def veiled(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

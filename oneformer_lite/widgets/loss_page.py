@@ -11,7 +11,7 @@ from ..inspection.loss_table import loss_rows
 from ..inspection.losses import LossParts
 from ..render import data_uri, webp_bytes
 from ..render.inspector_page import id_picture, inspector_page, slider, toggle
-from ..render.loss_pictures import HIGHEST, batch_sheet, heat, heat_colors, scale_bar
+from ..render.loss_pictures import HIGHEST, batch_sheet, cursor_place, heat, heat_colors, scale_bar
 from ..render.loss_text import focus_text, layers_text, place_text, rows_table, step_text
 from ..render.pages import base64_numbers
 
@@ -65,10 +65,11 @@ def _over_time(inspector: LossInspector) -> dict:
     moments, chosen = inspector.curves.moments, inspector.state["step"]
     kept = np.unique(np.linspace(0, len(moments) - 1, min(_STEPS, len(moments))).round().astype(int))
     steps = sorted({*(moments[i] for i in kept), chosen})
-    plots = {
-        name: {"picture": data_uri(plot.png), "start": plot.start, "slope": plot.slope}
-        for name, plot in inspector.curves.plots.items()
-    }
+    plots = {}
+    for name, plot in inspector.curves.plots.items():
+        top, _, height = cursor_place(plot, 0)
+        places = {"start": plot.start, "slope": plot.slope, "top": top, "height": height}
+        plots[name] = {"picture": data_uri(plot.png), **places}
     sheets = {}
     for i in np.unique(np.linspace(0, len(steps) - 1, _SHEETS).round().astype(int)):
         if steps[i] != chosen and (step := inspector.batch_at(steps[i])):

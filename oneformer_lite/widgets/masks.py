@@ -63,13 +63,16 @@ class MaskInspector(Inspector):
         self._colors = {key: segment_colors(r.segments, self.categories) for key, r in self.readings.items()}
         super().__init__(*self._build())
 
+    def _caption(self, task: str, side: str) -> str:
+        return f"{side}, {task}" + ("" if self.readings[task, side].segments else ": no segments")
+
     def _build(self) -> tuple[dict, list]:
         self._told, self._legend = HTML(), HTML()
         self._pictures, self._panels = {}, {}
         for task, side in self.readings:
             label = f"{side}, {task}: arrow keys move the point"
             picture = Picture(None, label, self.image.shape[:2], self._tell, photo=True)
-            self._pictures[task, side], caption = picture, HTML(f"<b>{side}, {task}</b>")
+            self._pictures[task, side], caption = picture, HTML(f"<b>{self._caption(task, side)}</b>")
             self._panels[task, side] = VBox([caption, picture], layout={"flex": "1 1 19rem", "min_width": "0"})
         self._lead = self._pictures["panoptic", "prediction"]
         for picture in self._pictures.values():
@@ -175,7 +178,8 @@ class MaskInspector(Inspector):
             "verdicts": {verdict: VERDICT_COLORS[verdict] for verdict in VERDICTS},
             "panels": [
                 {
-                    "task": task, "side": side, "ids": id_picture(self._ids[task, side]),
+                    "task": task, "side": side, "caption": self._caption(task, side),
+                    "ids": id_picture(self._ids[task, side]),
                     "segments": [_told(s, self._colors[task, side][s.id]) for s in reading.segments],
                 }
                 for (task, side), reading in sorted(self.readings.items(), key=lambda item: SIDES.index(item[0][1]))

@@ -100,7 +100,7 @@
         return `<tr><th data-at="${i},${i}"><i class="photo${i}"></i><b>${i}</b></th>` +
           `${cells.join("")}<th>${right[1][i]}</th></tr>`;
       });
-      tables[name].style.fontSize = batch.length > 5 ? ".8em" : "";
+      tables[name].style.fontSize = batch.length > 5 ? ".86em" : "";
       tables[name].innerHTML = `<tr><th></th>${head.join("")}<th>${right[0]}</th></tr>${body.join("")}<tr><th>` +
         `${bottom[0]}</th>${bottom[1].map((word) => `<th>${word}</th>`).join("")}<th>${corner}</th></tr>`;
     }
@@ -122,9 +122,9 @@
     });
     context.fillStyle = "#5d6575";
     context.fillRect(0, level(0), width, 1);
-    context.font = "18px system-ui, sans-serif";
+    context.font = `${ofl.onScreen(canvases.shares, 12)}px system-ui, sans-serif`;
     context.textAlign = "right";
-    context.fillText(`highest ${signed(high, 3)}, lowest ${signed(low, 3)}`, width - 4, 20);
+    context.fillText(`highest ${signed(high, 3)}, lowest ${signed(low, 3)}`, width - 4, 22);
   }
 
   const colors = Uint32Array.from({ length: 255 }, (_, k) => {  // of cosines in 127ths, from -1 on
@@ -158,7 +158,8 @@
     const x = (value) => ((Math.log(value) - start) / (end - start)) * width;
     const y = (value) => height - 30 - (value / top) * (height - 115);
     context.clearRect(0, 0, width, height);
-    context.font = "17px system-ui, sans-serif";
+    const font = ofl.onScreen(canvases.curve, 12), lines = 1.15 * font;
+    context.font = `${font}px system-ui, sans-serif`;
     const line = (color, thick, dash, places) => {
       context.strokeStyle = color;
       context.lineWidth = thick;
@@ -177,10 +178,10 @@
     }
     marks.forEach(([name, value], place) => {
       const at = x(value), right = at > 0.6 * width;
-      line("#5d6575", 1.5, [5, 5], [[at, 10 + 23 * place], [at, y(0)]]);
+      line("#5d6575", 1.5, [5, 5], [[at, 10 + lines * place], [at, y(0)]]);
       context.fillStyle = "#1f2430";
       context.textAlign = right ? "right" : "left";
-      context.fillText(name, at + (right ? -6 : 6), 21 + 23 * place);
+      context.fillText(name, at + (right ? -6 : 6), font + lines * place);
     });
     line(css(blue), 3, [], points.map((point, k) => [x(point), y(losses[k])]));
     context.fillStyle = "#5d6575";

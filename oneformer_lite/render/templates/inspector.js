@@ -68,6 +68,11 @@ const ofl = {
     }
   },
 
+  // So many pixels on the screen in pixels of a canvas: words on it are legible whatever its size.
+  onScreen(canvas, pixels) {
+    return (pixels * canvas.width) / (canvas.clientWidth || canvas.width);
+  },
+
   // Call told(row, column, clicked) with the place on a canvas, in its own pixels, under the mouse or reached with
   // the arrow keys; told(null) when the mouse leaves.
   point(canvas, told) {
@@ -107,6 +112,7 @@ const ofl = {
       if (output) output.textContent = event.target.value;
       soon();
     });
+    addEventListener("resize", soon);
     ofl.redraw = soon;
     ofl.now(draw);
   },

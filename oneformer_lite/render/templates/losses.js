@@ -131,7 +131,8 @@
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.globalCompositeOperation = "source-over";
     context.fillStyle = "rgba(31, 36, 48, .7)";
-    context.fillRect((plot.start + plot.slope * step) * canvas.width - 1, 0.09 * canvas.height, 2, 0.79 * canvas.height);
+    context.fillRect((plot.start + plot.slope * step) * canvas.width - 1, plot.top * canvas.height, 2,
+      plot.height * canvas.height);
   }
 
   function paintSheet(state, step) {

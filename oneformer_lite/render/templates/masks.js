@@ -8,7 +8,7 @@
     Object.assign(panel, await ofl.ids(panel.ids));
     panel.byId = new Map(panel.segments.map((segment) => [segment.id, segment]));
     panel.figure = document.createElement("figure");
-    panel.figure.innerHTML = `<figcaption>${panel.side}, ${panel.task}</figcaption><canvas></canvas>`;
+    panel.figure.innerHTML = `<figcaption>${panel.caption}</figcaption><canvas></canvas>`;
     panel.canvas = panel.figure.querySelector("canvas");
     [panel.canvas.width, panel.canvas.height] = [photo.width, photo.height];
     panel.canvas.setAttribute("aria-label", `${panel.side}, ${panel.task}: arrow keys move the point`);
@@ -41,7 +41,7 @@
     });
     const head = ["", "segment", "score", "pixels", "IoU", "verdict"].map((name) => `<th>${name}</th>`).join("");
     told.innerHTML = `row ${Math.floor(row / factor)}, column ${Math.floor(column / factor)}
-      <table class="ofl-table"><tr>${head}</tr>${rows.join("")}</table>`;
+      <div class="ofl-scroll"><table class="ofl-table"><tr>${head}</tr>${rows.join("")}</table></div>`;
   }
 
   function legend(state) {

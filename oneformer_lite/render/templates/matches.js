@@ -119,7 +119,7 @@ ofl.assign = (costs, rows, columns) => {
 
   // One heat map: its canvas is made anew only when its size changes, so that it keeps the focus.
   function heat(id, v, values, limits, space) {
-    const box = at(id), large = id === "total", font = large ? 12 : 10;
+    const box = at(id), large = id === "total", font = large ? 12 : 11;
     const room = Math.min(space[id], large ? 760 : 370), label = large ? Math.min(170, 0.42 * room) : 34;
     const width = Math.min(Math.max((room - label) / v.G, font + 2), large ? 58 : 34), height = large ? 24 : 17;
     const letters = Math.min(Math.max(...v.task.class_ids.map((c) => classes[c].length)), 14);

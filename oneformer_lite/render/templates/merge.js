@@ -182,8 +182,13 @@
 
   function showQuality(result) {
     const cell = (value) => `<td>${value}</td>`, percent = (q) => [q.sq, q.rq, q.pq].map((value) => value.toFixed(1));
+    const counted = (ious) => {
+      const counts = new Map();
+      for (const word of ious.map((iou) => iou.toFixed(2))) counts.set(word, (counts.get(word) || 0) + 1);
+      return [...counts].map(([word, number]) => (number > 1 ? `${number} × ${word}` : word)).join(", ");
+    };
     const listed = (q) => ["TP", "FP", "FN"].filter((kind) => q[kind].length).map((kind) =>
-      (kind === "TP" ? "" : `${kind} `) + q[kind].map((iou) => iou.toFixed(2)).join(", ")).join("; ");
+      (kind === "TP" ? "" : `${kind} `) + counted(q[kind])).join("; ");
     const total = (kind) => sum(result.classes.map((q) => q[kind].length));
     const rows = result.classes.map((q) =>
       [ofl.text(q.name), q.TP.length, q.FP.length, q.FN.length, ...percent(q), listed(q)]);
