@@ -8,6 +8,7 @@ and is used.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 _LEAST = torch.iinfo(torch.int64).min
 _STEPS = 2**16
+_AT_ONCE = 2**21  # attention weights: 8 MB
 
 
 class Dropout(nn.Dropout):
@@ -39,30 +41,44 @@ def attend_with_dropout(
     """``dropout(softmax(q k^T / sqrt(d))) v``, whose backward pass computes the weights again instead of keeping them.
 
     As FlashAttention does (Dao et al., NeurIPS 2022, section 3): of all Q * S weights only what was dropped is kept,
-    and the logarithm of each query's sum.
+    and the logarithm of each query's sum; and few heads are computed at once, whose weights stay in the cache.
     """
-    return _DroppedAttention.apply(q / math.sqrt(q.shape[-1]), k, v, p)
+    q = q / math.sqrt(q.shape[-1])
+    mixed = _DroppedAttention.apply(*(part.flatten(0, 1) for part in (q, k, v)), p)
+    return mixed.unflatten(0, q.shape[:2])
 
 
 class _DroppedAttention(torch.autograd.Function):
+    """Of N heads of all images: ``q`` [N, Q, d], ``k`` and ``v`` [N, S, d]."""
+
     @staticmethod
     def forward(ctx, q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
-        scores = q @ k.transpose(-2, -1)
-        sums = scores.logsumexp(-1, keepdim=True)
-        kept = draw_kept(scores.shape, p)
-        ctx.save_for_backward(q, k, v, kept, sums)
+        kept = draw_kept((*q.shape[:2], k.shape[1]), p)
+        sums, mixed = [], []
+        for q_, k_, v_, kept_ in _few_at_once(q, k, v, kept):
+            scores = q_ @ k_.transpose(-2, -1)
+            sums.append(scores.logsumexp(-1, keepdim=True))
+            mixed.append(scores.sub_(sums[-1]).exp_().masked_fill_(~kept_, 0.0) @ v_)
+        ctx.save_for_backward(q, k, v, kept, torch.cat(sums))
         ctx.scale = 1 / (1 - p)
-        return (scores.sub_(sums).exp_().masked_fill_(~kept, 0.0) @ v).mul_(ctx.scale)
+        return torch.cat(mixed).mul_(ctx.scale)
 
     @staticmethod
     def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, kept, sums = ctx.saved_tensors
-        upstream = upstream * ctx.scale
-        weights = (q @ k.transpose(-2, -1)).sub_(sums).exp_()
-        dropped = ~kept
-        for_v = weights.masked_fill(dropped, 0.0).transpose(-2, -1) @ upstream
-        for_weights = (upstream @ v.transpose(-2, -1)).masked_fill_(dropped, 0.0)
-        # softmax: w * (g - sum of w * g)
-        mean = torch.einsum("...qs,...qs->...q", weights, for_weights)[..., None]
-        for_scores = for_weights.sub_(mean).mul_(weights)
-        return for_scores @ k, for_scores.transpose(-2, -1) @ q, for_v, None
+        gradients = []
+        for q_, k_, v_, upstream_, kept_, sums_ in _few_at_once(q, k, v, upstream * ctx.scale, kept, sums):
+            weights, dropped = (q_ @ k_.transpose(-2, -1)).sub_(sums_).exp_(), ~kept_
+            for_v = weights.masked_fill(dropped, 0.0).transpose(-2, -1) @ upstream_
+            for_weights = (upstream_ @ v_.transpose(-2, -1)).masked_fill_(dropped, 0.0)
+            # softmax: w * (g - sum of w * g)
+            mean = torch.einsum("nqs,nqs->nq", weights, for_weights)[..., None]
+            for_scores = for_weights.sub_(mean).mul_(weights)
+            gradients.append((for_scores @ k_, for_scores.transpose(-2, -1) @ q_, for_v))
+        return *(torch.cat(parts) for parts in zip(*gradients)), None
+
+
+def _few_at_once(q: Tensor, k: Tensor, *others: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """The heads in turns, with about :data:`_AT_ONCE` weights each, one head at least."""
+    heads = max(1, _AT_ONCE // (q.shape[1] * k.shape[1]))
+    return zip(*(part.split(heads) for part in (q, k, *others)))

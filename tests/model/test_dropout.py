@@ -45,9 +45,11 @@ def test_a_seed_decides_and_evaluation_drops_nothing() -> None:
     assert layer.eval()(x) is x and Dropout(0.0).train()(x) is x and isinstance(layer, nn.Dropout)
 
 
-def test_attention_with_dropout_and_its_gradient(monkeypatch) -> None:
+@pytest.mark.parametrize("at_once", [1, 2 * 4 * 7, 10**6])  # one head in a turn, two, all six
+def test_attention_with_dropout_and_its_gradient(at_once: int, monkeypatch) -> None:
     """Against the formula written out, with the same weights dropped; S is no multiple of 4."""
     torch.manual_seed(0)
+    monkeypatch.setattr(dropout, "_AT_ONCE", at_once)
     kept = torch.rand(2, 3, 4, 7) > 0.3
     monkeypatch.setattr(dropout, "draw_kept", lambda shape, p: kept.view(shape))
     q, k, v = (torch.randn(2, 3, length, 5, dtype=torch.float64, requires_grad=True) for length in (4, 7, 7))
