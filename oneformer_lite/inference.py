@@ -166,7 +166,8 @@ def instance_inference(
     used, row = query.unique(return_inverse=True)  # a query may win with several classes
     logits = raw.masks(used)
     masks = logits > 0
-    inside = (logits.sigmoid() * masks).flatten(1).sum(1) / (masks.flatten(1).sum(1) + 1e-6)
+    areas = masks.flatten(1).sum(1, dtype=torch.int32)
+    inside = (logits.sigmoid() * masks).flatten(1).sum(1) / (areas + 1e-6)
     scores = scores * inside[row]
     keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
     return masks[row[keep]], label[keep], scores[keep]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -50,11 +51,11 @@ def compete(
     Returns the winner (an index into the queries given), whether the pixel is in the winner's own mask (all others stay
     void), and the areas of each query. Lesson 11.
     """
-    winner = (scores[:, None, None] * masks).argmax(0)
+    winner = (scores[:, None, None] * masks).max(0).indices  # on a CPU several times as fast as argmax
     own = masks >= 0.5
     visible = own.gather(0, winner[None])[0]
     won_areas = winner.flatten().bincount(minlength=len(own)).tolist()
-    own_areas = own.flatten(1).sum(1).tolist()
+    own_areas = own.flatten(1).sum(1, dtype=torch.int32).tolist()  # by default all is copied to 64 bits first
     visible_areas = winner[visible].bincount(minlength=len(own)).tolist()
     return winner, visible, [Areas(*areas) for areas in zip(won_areas, own_areas, visible_areas)]
 
