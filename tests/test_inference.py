@@ -120,3 +120,13 @@ def test_the_inference_size_keeps_the_shape_and_the_limits():
     assert c.inference_size(480, 640) == (800, 1067)
     assert c.inference_size(400, 1000) == (533, 1333)
     assert ofl.config.toytown().inference_size(64, 64) == (160, 160)
+
+
+def test_a_model_in_bfloat16_sees_the_same() -> None:
+    """``model.bfloat16()`` is all it takes: pictures come as they are, and nearly every pixel stays what it was."""
+    scene = ofl.data.Toytown("val", size=160)[13]
+    model = ofl.from_pretrained("toytown")
+    full = ofl.predict(model, scene.image, "semantic")
+    half = ofl.predict(model.bfloat16(), scene.image, "semantic")
+    assert half.masks is None and half.label_map.shape == full.label_map.shape
+    assert 0.98 < (half.label_map == full.label_map).mean() < 1  # it did compute in steps of 1/256

@@ -94,6 +94,7 @@ class OneFormer(nn.Module):
         self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None
     ) -> tuple[Float[Tensor, "B C h w"], list[Float[Tensor, "B C _h _w"]]]:
         """The half that knows no task: features for masks (stride 4) and maps for the decoder (32, 16, 8)."""
+        images = images.to(self.query_positions.weight.dtype)  # a model in bfloat16 takes the same pictures
         images = pad_to(images, padded_size([tuple(images.shape[-2:])]))
         features = self.backbone(images)
         _record(trace, "backbone.stride{}", STRIDES, features)

@@ -37,17 +37,23 @@ class Case:
     measures_memory: bool = False
 
 
-def inference(preset: str, images: int, side: int, compiled: bool = False) -> Callable:
-    """Logits of a batch for the panoptic task. ``compiled`` is ours alone: compiled, transformers' takes longer."""
+def inference(preset: str, images: int, side: int, compiled: bool = False, half: bool = False) -> Callable:
+    """Logits of a batch for the panoptic task. ``compiled`` is ours alone: compiled, transformers' takes longer.
+
+    ``half``: both in bfloat16.
+    """
 
     def build(material: Material, sides: Iterable[str]) -> Programs:
         models = shipped() if preset == "toytown" else published(preset)
         ours, theirs = only(models, sides)
+        pixels, tasks = picture(images, side, side), ["panoptic"] * images
+        tokens = task_inputs(tasks)
+        if half:
+            ours, theirs = (model and model.bfloat16() for model in (ours, theirs))
+            pixels, tokens = pixels.bfloat16(), tokens.bfloat16()
         if compiled:
             torch._inductor.config.freezing = True  # weights are packed once; as an option of compile it had no effect
             ours = torch.compile(ours)
-        pixels, tasks = picture(images, side, side), ["panoptic"] * images
-        tokens = task_inputs(tasks)
 
         @torch.inference_mode()
         def run_theirs():
