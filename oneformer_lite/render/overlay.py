@@ -22,6 +22,7 @@ _OUTLINE_ALPHA = 0.85
 _VOID_LIGHT = 0.55  # void keeps a little of its colour and this much of its light
 _VOID_COLOR = 0.3
 _CENTRE = 0.74  # weight of the middle of the blur that smooths enlarged maps
+_REACH = 5  # pixels around a mask that blur (1) and bicubic kernel (2 to either side) can reach
 
 
 def overlay(
@@ -124,19 +125,25 @@ def enlarge_map(ids: np.ndarray, factor: int) -> np.ndarray:
     """A map of ids ``factor`` times as large, [H, W] to [f H, f W]: smooth edges, no mixed ids.
 
     Each pixel takes the id whose slightly blurred, bicubically resized mask is greatest there. The
-    blur is so narrow that even a single pixel keeps its own id in its middle.
+    blur is so narrow that even a single pixel keeps its own id in its middle. Each mask is looked at where it is.
     """
+    from scipy.ndimage import find_objects
+
     if factor == 1:
         return ids
-    size = (ids.shape[1] * factor, ids.shape[0] * factor)
-    best = np.full((size[1], size[0]), -np.inf, dtype=np.float32)
+    values, places = np.unique(ids, return_inverse=True)
+    places = places.reshape(ids.shape)
+    best = np.zeros((ids.shape[0] * factor, ids.shape[1] * factor), dtype=np.float32)
     result = np.zeros(best.shape, dtype=ids.dtype)
-    for value in np.unique(ids):
-        mask = Image.fromarray(_soften((ids == value).astype(np.float32)))
-        share = np.asarray(mask.resize(size, Image.BICUBIC))
-        wins = share > best
-        best[wins] = share[wins]
-        result[wins] = value
+    for number, box in enumerate(find_objects(places + 1)):
+        near = tuple(slice(max(side.start - _REACH, 0), side.stop + _REACH) for side in box)
+        mask = Image.fromarray(_soften((places[near] == number).astype(np.float32)))
+        share = np.asarray(mask.resize((mask.width * factor, mask.height * factor), Image.BICUBIC))
+        top, left = (factor * side.start for side in near)
+        block = slice(top, top + share.shape[0]), slice(left, left + share.shape[1])
+        wins = share > best[block]
+        best[block][wins] = share[wins]
+        result[block][wins] = values[number]
     return result
 
 

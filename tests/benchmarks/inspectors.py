@@ -28,6 +28,18 @@ from without_trace import model_without_trace  # noqa: E402
 import oneformer_lite as ofl  # noqa: E402
 
 REPEATS = 9
+RUN = """\
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from run_folder import write_run
+from oneformer_lite.data.toytown import write_toytown
+from oneformer_lite.training.checkpoint import save_checkpoint
+from oneformer_lite.training.loader import open_split
+write_toytown(Path("data"), "train", 128, 60)
+run = write_run(Path("run"))
+save_checkpoint(run.folder, model.config, step=40, model=model.state_dict(), average=None)
+"""
 
 
 def main() -> None:
@@ -35,12 +47,14 @@ def main() -> None:
         trace_cost(Path(folder))
         with chromium() as browser:
             lab = in_jupyterlab(browser, Path(folder))
+            steps = steps_of_a_run(browser, Path(folder))
             pages = in_pages(browser, Path(folder))
     print(f"\n{'':<18}{'JupyterLab: slider':>20}{'click':>8}{'page: slider':>15}{'MB':>6}")
     for name in INSPECTORS:
         moved, clicked = lab[name]
         page, size = pages[name]
         print(f"{name:<18}{moved:>17.0f} ms{f'{clicked:.0f}' if clicked else '-':>8}{page:>12.1f} ms{size:>6.1f}")
+    print("LossInspector, to another step of a run: {:.0f} ms if never shown, {:.0f} ms if shown".format(*steps))
 
 
 def in_jupyterlab(browser, folder: Path) -> dict[str, tuple[float, float | None]]:
@@ -67,6 +81,21 @@ def in_jupyterlab(browser, folder: Path) -> dict[str, tuple[float, float | None]
             found[name] = statistics.median(moved), clicked
         page.page.close()
     return found
+
+
+def steps_of_a_run(browser, folder: Path) -> tuple[float, float]:
+    """Milliseconds to a step of a run whose batch has to be built and measured, and to one that is known."""
+    (folder / "run").mkdir()
+    setup = SETUP + RUN.format(paths=sys.path[:2])
+    made = 'LossInspector(run, open_split("data", "train")).set(loss="mask")'
+    write_notebook(folder / "run/losses.ipynb", [setup, made])
+    with jupyterlab(folder / "run") as address:
+        page = LabPage(browser, address, "losses.ipynb")
+        handle = slider(page.inspector(1), "step")
+        new = [page.change(lambda: handle.press("ArrowLeft")) for _ in range(2 + REPEATS)][2:]  # the first warm it up
+        known = [page.change(lambda: handle.press(key)) for key in ["ArrowRight", "ArrowLeft"] * 3]  # noqa: B023
+        page.page.close()
+    return statistics.median(new), statistics.median(known)
 
 
 def clicks(page: LabPage, inspector, spots: list[tuple[float, float]]) -> list[float]:

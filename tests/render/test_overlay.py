@@ -113,6 +113,15 @@ def test_enlarged_map_keeps_ids_places_and_lone_pixels():
     np.testing.assert_array_equal(enlarge_map(ids, 1), ids)
 
 
+def test_each_mask_is_enlarged_as_the_whole_map_would_be(monkeypatch):
+    """Around a mask, its share of the pixels is looked for only as far as it can reach."""
+    ids = np.zeros((40, 50), dtype=np.int32)
+    ids[3:20, 8:9], ids[20:33, 17:40], ids[25, 20:45], ids[39, 49] = 5, 7, 900, 2
+    near = enlarge_map(ids, 4)
+    monkeypatch.setattr("oneformer_lite.render.overlay._REACH", 100)  # the whole map
+    np.testing.assert_array_equal(near, enlarge_map(ids, 4))
+
+
 def test_enlarged_map_rounds_the_stairs_of_a_diagonal():
     ids = np.tri(12, dtype=np.int32)
     y, x = np.mgrid[8:40, 8:40]
