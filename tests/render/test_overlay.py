@@ -118,7 +118,7 @@ def test_each_mask_is_enlarged_as_the_whole_map_would_be(monkeypatch):
     ids = np.zeros((40, 50), dtype=np.int32)
     ids[3:20, 8:9], ids[20:33, 17:40], ids[25, 20:45], ids[39, 49] = 5, 7, 900, 2
     near = enlarge_map(ids, 4)
-    monkeypatch.setattr("oneformer_lite.render.overlay._REACH", 100)  # the whole map
+    monkeypatch.setitem(enlarge_map.__globals__, "_REACH", 100)  # the whole map
     np.testing.assert_array_equal(near, enlarge_map(ids, 4))
 
 
