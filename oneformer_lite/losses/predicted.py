@@ -2,8 +2,6 @@
 
 The model gives its masks as products of query embeddings and mask features (:class:`MaskProduct`), and both readings
 are linear in the features: reading first and multiplying afterwards gives the same numbers up to rounding.
-
-Lesson 09.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from .precision import at_least_float32
 
 def masks_at(points: Float[Tensor, "B P 2"], predictions: Sequence[Predictions]) -> Iterator[Float[Tensor, "B Q P"]]:
     """The logits of all masks at the points of their image, one prediction after the other: what fits into the
-    processor's cache is faster."""
+    processor's cache is faster. Lesson 09."""
     features = shared_features(predictions)
     if features is None:
         yield from (sample_points(p.mask_logits.to(points), points) for p in predictions)
@@ -36,6 +34,8 @@ def matched_masks(
     """The mask logits of the queries of :func:`matched_pairs`, prediction by prediction, in float32 at least.
 
     All predictions of an image in one product: the features, of many megabytes, get one gradient and not one for each.
+
+    Lesson 09.
     """
     features = shared_features(predictions)
     if features is None:

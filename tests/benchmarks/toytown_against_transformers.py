@@ -44,6 +44,7 @@ from oneformer_lite.model.tokenizer import tokenize
 from oneformer_lite.training import Trainer, TrainingResult, toytown_training, trainer
 from oneformer_lite.training.loader import open_split
 
+COLORS = {"ours": "#0072B2", "transformers": "#D55E00"}
 SHOWN = ("PQ", "PQ_th", "PQ_st", "AP", "mIoU")
 # our name of a loss -> transformers' name
 TERMS = {
@@ -210,9 +211,10 @@ def draw(results: dict[str, dict], path: Path) -> None:
 
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.add_subplot(xlabel="minutes of training", ylabel="PQ (percent)")
-    for name, result in results.items():
-        points = [*result["curve"], result]
-        axes.plot([p["seconds"] / 60 for p in points], [p["PQ"] for p in points], "o-", label=name)
+    for name, color in COLORS.items():
+        points = [*results[name]["curve"], results[name]]
+        axes.plot([p["seconds"] / 60 for p in points], [p["PQ"] for p in points], "o-", color=color, label=name)
+    axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
@@ -238,7 +240,7 @@ def main() -> None:
     results = json.loads(args.out.read_text()) if args.out.exists() else {}
     results[result["model"]] = result
     args.out.write_text(json.dumps(results, indent=1) + "\n")
-    if len(results) == 2:
+    if len(results) == len(COLORS):
         draw(results, args.out.with_suffix(".png"))
 
 
