@@ -75,9 +75,11 @@ def encode(model: OneFormer, samples: Sequence[Sample]) -> dict[tuple[int, str],
     with evaluating(model):
         for place, (sample, picture) in enumerate(zip(samples, pictures)):
             texts = [targets_for(sample, task).texts for task in sample.tasks]
-            images = pad_to(picture, size).to(device).expand(len(texts), -1, -1, -1)
-            output = model(images, list(sample.tasks), texts)
-            queries, mapped = (t.double().cpu().numpy() for t in (output.object_queries, output.text_queries))
+            features, _ = model.encode(pad_to(picture, size).to(device)[None])  # the same for every task
+            token, positions = model.task_token(sample.tasks), model.query_positions.weight
+            queries = model.query_transformer(token, positions, features.expand(len(texts), -1, -1, -1))
+            pair = queries, model.text_mapper(texts, sample.tasks)  # the loss needs no decoder
+            queries, mapped = (tensor.double().cpu().numpy() for tensor in pair)
             for row, task in enumerate(sample.tasks):
                 sentences = tuple(pad_texts(texts[row], task, num_texts)[: len(texts[row])])
                 found[place, task] = Encoded(place, task, sentences, num_texts, queries[row], mapped[row])

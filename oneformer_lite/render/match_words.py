@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CLAIMS: RGB = (230, 159, 0)
 SILENT: RGB = (0, 114, 178)
+FEW = 150  # bars that have room for gaps on a phone
 
 
 def summary_html(view: MatchView, usual_weights: Sequence[float], left_out: int) -> str:
@@ -24,10 +25,12 @@ def summary_html(view: MatchView, usual_weights: Sequence[float], left_out: int)
         return "<b>No segment under this task:</b> every query learns “no object”."
     changed = int((view.assigned != view.usual).sum())
     usual = ", ".join(f"{weight:g}" for weight in usual_weights)
-    words = [f"{len(view.assigned)} pairs, sum of costs {view.cost:.2f}"]
+    pairs = len(view.assigned)
+    words = [f"{pairs} {'pair' if pairs == 1 else 'pairs'}, sum of costs {view.cost:.2f}"]
     words.append(f"<b>{changed} changed</b> by the weights (against {usual})")
     if view.before is not None:
-        words.append(f"{int((view.assigned != view.before).sum())} differ from the layer before")
+        moved = int((view.assigned != view.before).sum())
+        words.append(f"{moved} {'differs' if moved == 1 else 'differ'} from the layer before")
     if left_out:
         words.append(f"{left_out} smaller segments have no query left: nobody learns them")
     strike = f"background:linear-gradient(150deg,#fff 40%,rgb{CHANGED} 40% 60%,#fff 60%)"
@@ -110,10 +113,11 @@ def unmatched_html(
         color = SILENT if says[q][0] == "no object" else CLAIMS
         title = escape(f"query {q}: no object {no_object[q]:.2f}; {says[q][0]}")
         bars.append(
-            f'<i title="{title}" style="flex:1;min-width:1px;max-width:14px;height:{100 * no_object[q]:.1f}%;'
+            f'<i title="{title}" style="flex:1;min-width:0;max-width:14px;height:{100 * no_object[q]:.1f}%;'
             f'background:rgb{color}"></i>'
         )
-    frame = "display:flex;align-items:flex-end;gap:1px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575"
+    gap = 0 if len(others) > FEW else 1
+    frame = f"display:flex;align-items:flex-end;gap:{gap}px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575"
     legend = {"says “no object”": f"background:rgb{SILENT}", "claims a class": f"background:rgb{CLAIMS}"}
     return f'<p>{words}</p><div style="{frame}">{"".join(bars)}</div>{swatches(legend)}'
 

@@ -189,7 +189,7 @@ class MatchInspector(Inspector):
         if part == "total":
             terms = " + ".join(f"{w:g} x {name}" for w, name in zip(self._weights(), self.names))
             return f"total cost = {terms}"
-        words = ("minus the probability of the segment's class", "mean over the points", "1 - overlap of the masks")
+        words = ("minus its class's probability", "mean over the points", "1 - overlap of the masks")
         i = PARTS.index(part)
         return f"{self.names[i]} cost: {words[i]}"
 

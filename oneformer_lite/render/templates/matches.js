@@ -32,8 +32,8 @@ ofl.assign = (costs, rows, columns) => {
 
 (async () => {
   const { tasks, usual, names, classes, ramp, matched, changed, claims, silent } = ofl.data;
-  const WEIGHTS = ["class_weight", "mask_weight", "dice_weight"], PARTS = ["class", "mask", "dice"], RUNNERS_UP = 12;
-  const MEANS = ["minus the probability of the segment's class", "mean over the points", "1 - overlap of the masks"];
+  const WEIGHTS = ["class_weight", "mask_weight", "dice_weight"], PARTS = ["class", "mask", "dice"], RUNNERS_UP = 12, FEW = 150;
+  const MEANS = ["minus its class's probability", "mean over the points", "1 - overlap of the masks"];
   const selects = { query: document.querySelector("select[name=query]"), segment: document.querySelector("select[name=segment]") };
   const rgb = (color) => `rgb(${color})`, at = (id) => document.getElementById(id);
 
@@ -117,6 +117,11 @@ ofl.assign = (costs, rows, columns) => {
   };
   const segmentName = (v, g) => classes[v.task.class_ids[g]];
 
+  function fitted(context, words, tail, room) {  // as many letters as have room beside the tail
+    while (words && context.measureText(words + tail).width > room) words = words.slice(0, -1);
+    return words;
+  }
+
   // One heat map: its canvas is made anew only when its size changes, so that it keeps the focus.
   function heat(id, v, values, limits, space) {
     const box = at(id), large = id === "total", font = large ? 12 : 11;
@@ -155,8 +160,8 @@ ofl.assign = (costs, rows, columns) => {
       const y = head + row * height, [name, probability] = says(v, q);
       context.fillStyle = "#1f2430";
       context.textAlign = "right";
-      const text = large ? `${name.slice(0, label > 150 ? 16 : 9)} ${probability.toFixed(2)}   ${q}` : `${q}`;
-      context.fillText(text, label - 6, y + height / 2);
+      const tail = large ? ` ${probability.toFixed(2)}   ${q}` : `${q}`;
+      context.fillText((large ? fitted(context, name.slice(0, 16), tail, label - 8) : "") + tail, label - 6, y + height / 2);
       context.textAlign = "center";
       for (let g = 0; g < v.G; g++) {
         const value = values[q * v.G + g], share = shade((value - limits[0]) / Math.max(limits[1] - limits[0], 1e-9));
@@ -230,9 +235,9 @@ ofl.assign = (costs, rows, columns) => {
   function summary(v) {
     if (!v.G) return "<b>No segment under this task:</b> every query learns “no object”.";
     const count = (other) => v.assigned.filter((q, g) => q !== other[g]).length;
-    const words = [`${v.G} pairs, sum of costs ${sum(v.costs, v.assigned).toFixed(2)}`,
+    const words = [`${v.G} ${v.G === 1 ? "pair" : "pairs"}, sum of costs ${sum(v.costs, v.assigned).toFixed(2)}`,
       `<b>${count(v.usual)} changed</b> by the weights (against ${usual.join(", ")})`];
-    if (v.before) words.push(`${count(v.before)} differ from the layer before`);
+    if (v.before) words.push(`${count(v.before)} ${count(v.before) === 1 ? "differs" : "differ"} from the layer before`);
     if (v.task.left_out) words.push(`${v.task.left_out} smaller segments have no query left: nobody learns them`);
     return `<div>${words.join("; ")}.</div>` + legend({
       "matched": `border:3px solid ${rgb(matched)}`, "newly matched": `border:3px solid ${rgb(changed)}`,
@@ -304,14 +309,14 @@ ofl.assign = (costs, rows, columns) => {
     const weight = ofl.data.no_object_weight * others.length;
     const bars = others.map((q) => {
       const says_ = says(v, q)[0], color = says_ === "no object" ? silent : claims;
-      return `<i title="query ${q}: no object ${quiet(q).toFixed(2)}; ${ofl.text(says_)}" style="flex:1;min-width:1px;`
+      return `<i title="query ${q}: no object ${quiet(q).toFixed(2)}; ${ofl.text(says_)}" style="flex:1;min-width:0;`
         + `max-width:14px;height:${(100 * quiet(q)).toFixed(1)}%;background:${rgb(color)}"></i>`;
     });
     return `<p><b>${others.length} of ${v.Q} queries are unmatched.</b> Their masks learn nothing here; their class learns `
       + `“no object” at weight ${ofl.data.no_object_weight}, together ${Math.round((100 * weight) / (weight + v.G))}% of the class `
       + `loss's weight. Present probability of “no object”, median ${median.toFixed(2)}; ${claiming} still `
       + `${claiming === 1 ? "claims" : "claim"} a class. Furthest off: query ${others[0]} (${ofl.text(name)} ${probability.toFixed(2)}).</p>`
-      + `<div style="display:flex;align-items:flex-end;gap:1px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575">${bars.join("")}</div>`
+      + `<div style="display:flex;align-items:flex-end;gap:${others.length > FEW ? 0 : 1}px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575">${bars.join("")}</div>`
       + legend({ "says “no object”": `background:${rgb(silent)}`, "claims a class": `background:${rgb(claims)}` });
   }
 
