@@ -72,7 +72,7 @@ def _over_time(inspector: LossInspector) -> dict:
         plots[name] = {"picture": data_uri(plot.png), **places}
     sheets = {}
     for i in np.unique(np.linspace(0, len(steps) - 1, _SHEETS).round().astype(int)):
-        if steps[i] != chosen and (step := inspector.batch_at(steps[i])):
+        if steps[i] != chosen and (step := inspector.batches.at(steps[i])):
             sheet = batch_sheet(step.all_painted, step.captions)
             sheets[steps[i]] = data_uri(webp_bytes(sheet, 78))
     texts = [step_text(inspector.curves.timeline, step) for step in steps]

@@ -12,6 +12,7 @@ from ..data.batch import PIXEL_MEAN, PIXEL_STD, Batch
 from ..data.sample import Category, SegmentInfo
 from ..data.targets import Targets
 from ..inspection.losses import GradientNorms, LossParts, Seeds, gradient_norms, read_losses
+from ..inspection.steps import Source
 from ..losses.criterion import fit_to_queries
 from ..model import OneFormer
 from ..render import segment_colors
@@ -21,6 +22,26 @@ from ..render.masks import blend_masks, display_ids, display_image
 from ..render.overlay import stack_masks
 
 _LARGE = 20e6  # parameters
+_KEPT = 4
+
+
+class LossSteps:
+    """The batches behind the steps of a source, built when they are asked for; the last few are kept."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._kept = source, {}
+
+    def at(self, step: int | None) -> LossStep | None:
+        """The batch behind a step of the run (None: that of the samples); None where the data are not at hand."""
+        if step in self._kept:
+            self._kept[step] = self._kept.pop(step)  # the last one looked at goes last
+        else:
+            if (batches := self._source.batches(step)) is None:
+                return None
+            while len(self._kept) >= _KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[step] = LossStep(*batches, self._source.model, self._source.config.categories)
+        return self._kept[step]
 
 
 class LossStep:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from ipywidgets import HTML, Box, Button, Dropdown, IntSlider, SelectionSlider, Text, ToggleButtons, VBox
+from ipywidgets import HTML, Button, Dropdown, IntSlider, SelectionSlider, Text, ToggleButtons
 
 from ..data.sample import Sample
 from ..errors import ConfigError
@@ -17,20 +17,15 @@ from ..inspection.steps import open_source
 from ..losses import Criterion
 from ..model import OneFormer
 from ..render import contact_sheet
-from ..render.loss_pictures import (
-    batch_sheet,
-    image_in_sheet,
-    place_in_sheet,
-)  # fmt: skip
+from ..render.loss_pictures import batch_sheet, image_in_sheet, place_in_sheet
 from ..render.loss_text import norms_text, rows_table
 from ..training.run import Run
 from .inspector import Inspector
 from .loss_curves import LossCurves
 from .loss_page import LOSSES, loss_page
-from .loss_step import LossStep
-from .picture import Picture
+from .loss_step import LossStep, LossSteps
+from .panels import UNITS, Panels
 
-_KEPT, _POINTS = 4, 1000
 _TELL = (
     "const t=this.closest('.ofl-losses').querySelector('.ofl-row input');t.value='%d '+Date.now();"
     "for(const n of ['input','change'])t.dispatchEvent(new Event(n,{bubbles:true}));"
@@ -62,7 +57,8 @@ class LossInspector(Inspector):
         """``source``: a run (``data``: its training split, read from where its recipe says unless given; ``model``:
         other weights than its newest), or a model (``data``: samples or (sample, task) pairs, of which the first eight
         are one batch). Raises :class:`DataError` if the run has logged nothing."""
-        self._source, self._steps = open_source(source, data, model), {}
+        self._source = open_source(source, data, model)
+        self.batches = LossSteps(self._source)
         self.run, self.note, self.curves = self._source.run, self._source.note, None
         if self.run:
             recipe, weights = self._source.recipe, Criterion(self._source.config).weights
@@ -109,15 +105,16 @@ class LossInspector(Inspector):
             if first.parts:
                 controls["segment"] = Dropdown(options=[("all", None)], description="segment", layout=width)
         self._told, self._table, self._norms = HTML(), HTML(), HTML()
-        self._views: dict[str, Picture] = {}
         body = [HTML(f'<p class="ofl-look">{self.note}</p>')] if self.note else []
         if self.curves:
             curves = {"losses": "losses over the steps: click to choose a step", "layers": "the loss by decoder layer"}
-            body.append(self._row(curves, {"losses": self._to_step, "layers": self._to_step}))
+            body.append(Panels(curves, dict.fromkeys(curves, self._to_step)))
         body.append(self._told)
         if first:
             pictures = {"batch": "the batch: click an image", "focus": "the chosen image: click a segment"}
-            body.append(self._row(pictures, {"batch": self._to_image, "focus": self._to_segment}))
+            clicked = {"batch": self._to_image, "focus": self._to_segment}
+            body.append(Panels(pictures, clicked, photos=pictures))
+        self._views = {name: view for part in body if isinstance(part, Panels) for name, view in part.views.items()}
         self._pressed = Text().add_class("ofl-told").add_class("ofl-row")
         self._pressed.observe(lambda change: self._to_pair(int(change["new"].split(" ")[0])), "value")
         body += [self._table, self._pressed]
@@ -126,22 +123,6 @@ class LossInspector(Inspector):
             button.on_click(lambda _: self.gradients())
             body += [button, self._norms]
         return controls, body
-
-    def _row(self, labels: dict[str, str], handlers: dict[str, Callable]) -> Box:
-        panels = []
-        for name, label in labels.items():
-            clicked = handlers[name]
-            view = self._views[name] = Picture(None, label, (_POINTS, _POINTS), photo=name == "focus")
-            view.observe(
-                lambda change, view=view, clicked=clicked: self._clicked(view, change["new"], clicked), "point"
-            )
-            panels.append(VBox([HTML(f"<b>{label}</b>"), view], layout={"flex": "1 1 22rem", "min_width": "0"}))
-        return Box(panels, layout={"flex_flow": "row wrap", "grid_gap": "10px"})
-
-    def _clicked(self, view: Picture, point, clicked: Callable) -> None:
-        if point is not None:
-            clicked(*((value + 0.5) / _POINTS for value in point))
-            view.move(None)  # so that the same place can be clicked again
 
     def _to_step(self, row: float, column: float) -> None:
         self.set(step=self.curves.step_at(column))
@@ -172,9 +153,7 @@ class LossInspector(Inspector):
     def _changed(self, change) -> None:
         if not self._held and change["owner"] in (self._controls.get("step"), self._controls.get("image")):
             self._draw_curves()  # at once: the step's batch takes its time
-            self._held = True
             self._list_segments()
-            self._held = False
         super()._changed(change)
 
     def _list_segments(self) -> None:
@@ -182,27 +161,17 @@ class LossInspector(Inspector):
             return
         names = self.step_shown().names(self.state["image"])
         options = [("all", None), *((f"{name} ({place})", place) for place, name in enumerate(names))]
+        held, self._held = self._held, True
         if self._controls["segment"].options != tuple(options):
             self._controls["segment"].options = options
         self._controls["segment"].value = None
+        self._held = held
 
     # -- what is shown
 
     def step_shown(self) -> LossStep | None:
         """The batch that is shown; None where the run's data are not at hand."""
-        return self.batch_at(self._controls["step"].value if self.run else None)
-
-    def batch_at(self, step: int | None) -> LossStep | None:
-        """The batch behind a step of the run (None: that of the samples); the last few are kept."""
-        if step in self._steps:
-            self._steps[step] = self._steps.pop(step)  # the last one looked at goes last
-        else:
-            if (batches := self._source.batches(step)) is None:
-                return None
-            while len(self._steps) >= _KEPT:
-                del self._steps[next(iter(self._steps))]
-            self._steps[step] = LossStep(*batches, self._source.model, self._source.config.categories)
-        return self._steps[step]
+        return self.batches.at(self._controls["step"].value if self.run else None)
 
     def _draw(self) -> None:
         """What is known at once comes first; a new step's batch is then built, shown, and measured."""
@@ -212,12 +181,10 @@ class LossInspector(Inspector):
             self._told.value = self._words()
             return
         if "segment" in state and len(self._controls["segment"].options) == 1:
-            self._held = True
             self._list_segments()
-            self._held = False
         sheet = self._views["batch"]
         self._show(sheet, (state.get("step"),), partial(self._sheet, framed=False))
-        sheet.frame(tuple(_POINTS * share for share in place_in_sheet(state["image"], len(step.tasks))))
+        sheet.frame(tuple(UNITS * share for share in place_in_sheet(state["image"], len(step.tasks))))
         if not step.is_measured:
             self._show(self._views["focus"], (state.get("step"), state["image"]), lambda: step.photo(state["image"]))
             self._told.value = self._words()
@@ -226,10 +193,7 @@ class LossInspector(Inspector):
         if not step.parts:
             return
         self._table.value = rows_table(self._rows(), state["loss"], state["layer"], self._chosen(), _TELL)
-        if "gradients" in vars(step):
-            self.gradients()
-        else:
-            self._norms.value = ""
+        self._norms.value = self.norms_html() if "gradients" in vars(step) else ""
 
     def _draw_curves(self) -> None:
         if not self.curves:
@@ -237,7 +201,7 @@ class LossInspector(Inspector):
         step = self.state["step"]
         for view, name in (("losses", "losses"), ("layers", self.curves.by_layer(self.state["loss"]))):
             self._show(self._views[view], (name,), lambda name=name: self.curves.pictures[name])
-            self._views[view].frame(self.curves.cursor(name, step, _POINTS))
+            self._views[view].frame(self.curves.cursor(name, step, UNITS))
 
     def _sheet(self, framed: bool = True) -> np.ndarray:
         step = self.step_shown()
