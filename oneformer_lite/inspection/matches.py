@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -49,6 +50,17 @@ class MatchReading:
     def no_object(self) -> np.ndarray:
         """float32 [L, Q]: the probability that each query gives to "no object"."""
         return self.probabilities[..., -1]
+
+    @cached_property
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        """The values of each part, in all predictions, between which colours tell them apart."""
+        masks = self.costs[:, 1][np.isfinite(self.costs[:, 1])]
+        return (-1.0, 0.0), (0.0, float(np.quantile(masks, 0.9)) if masks.size else 1.0), (0.0, 1.0)
+
+    def surest(self, layer: int, query: int) -> tuple[int, float]:
+        """The likeliest class of a query (K = no object) and its probability."""
+        best = int(self.probabilities[layer, query].argmax())
+        return best, float(self.probabilities[layer, query, best])
 
 
 @torch.inference_mode()
@@ -151,6 +163,11 @@ def total_cost(parts: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     """[3, Q, G] to [Q, G]: the weighted sum; not-a-numbers count 100, as in :meth:`Matcher.costs`."""
     total = sum(weight * part for weight, part in zip(weights, parts, strict=True))
     return np.nan_to_num(total, nan=100.0, posinf=100.0, neginf=-100.0)
+
+
+def total_limits(total: np.ndarray) -> tuple[float, float]:
+    """The totals [R, G] between which colours tell them apart: the dearest tenth is one colour."""
+    return float(total.min()), float(np.quantile(total, 0.9))
 
 
 def best_assignment(total: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ def match_page(inspector: MatchInspector, weights: tuple[str, ...], step: float)
         "no_object_weight": inspector.no_object_weight, "ramp": RAMP, "matched": MATCHED, "changed": CHANGED,
         "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
         "tasks": {
-            task: task_data(reading, inspector.colors[task], inspector.limits[task], pixels)
+            task: task_data(reading, inspector.colors[task], reading.limits, pixels)
             for task, reading in readings.items()
         },
     }  # fmt: skip

@@ -10,7 +10,7 @@ from ipywidgets import HTML, Box, Dropdown, FloatSlider, Image, IntSlider, Toggl
 from ..data.sample import TASKS, Sample, SegmentInfo
 from ..errors import ConfigError
 from ..inference import check_model
-from ..inspection.matches import PARTS, nearest_miss, read_matches, rows_that_matter, view_matches
+from ..inspection.matches import PARTS, nearest_miss, read_matches, rows_that_matter, total_limits, view_matches
 from ..model import OneFormer
 from ..render import contact_sheet, segment_colors
 from ..render.colors import RGB
@@ -59,7 +59,6 @@ class MatchInspector(Inspector):
         self.readings = {task: read_matches(model, sample, task) for task in TASKS if task in sample.tasks}
         self.photo = small_photo(sample.image)
         self.colors = {task: self._segment_colors(reading.class_ids) for task, reading in self.readings.items()}
-        self.limits = {task: _limits(r.costs) for task, r in self.readings.items()}
         self._tiles = {
             task: [mask_tile(mask, color) for mask, color in zip(r.segment_masks, self.colors[task])]
             for task, r in self.readings.items()
@@ -122,14 +121,13 @@ class MatchInspector(Inspector):
         return picture
 
     def _grid(self, task: str, part: str) -> Grid:
-        names = [self.categories[c].name for c in self.readings[task].class_ids.tolist()]
-        return large_grid(names) if part == "total" else small_grid(names)
+        return (large_grid if part == "total" else small_grid)(self._segment_names(task))
 
     def _offer_segments(self, change=None) -> None:
         """The segments of the task, and of its pairs the one that was nearest to being chosen."""
         held, self._held = getattr(self, "_held", True), True
         reading = self.readings[self._choices["task"].value]
-        names = [(f"{i}  {self.categories[c].name}", i) for i, c in enumerate(reading.class_ids.tolist())]
+        names = [(f"{i}  {name}", i) for i, name in enumerate(self._segment_names(reading.task))]
         self._choices["segment"].options = names or [("none", None)]
         view = view_matches(reading, self._choices["layer"].value, self._weights(), self.weights)
         pair = nearest_miss(view.total, view.assigned) or ((int(view.assigned[0]), 0) if names else None)
@@ -178,7 +176,7 @@ class MatchInspector(Inspector):
         says = [self._surest(q) for q in range(len(view.total))]
         self._unmatched.value = unmatched_html(view, reading.no_object[layer], says, self.no_object_weight)
         pair = state["query"], state["segment"]
-        words = (self.names, self._weights(), self._segment_names())
+        words = (self.names, self._weights(), self._segment_names(state["task"]))
         self._told.value = why_html(view, *words, *pair) if pair[1] is not None else ""
         self._show(self._masks, (state["task"], state["layer"], self._weights(), *pair), self._mask_pictures)
 
@@ -196,7 +194,7 @@ class MatchInspector(Inspector):
     def _painted(self, part: str, framed: bool = True) -> np.ndarray:
         view, rows, large = self._view, self._rows, part == "total"
         values = (view.total if large else view.parts[PARTS.index(part)])[rows]
-        limits = _shown_limits(values) if large else self.limits[self._reading.task][PARTS.index(part)]
+        limits = total_limits(values) if large else self._reading.limits[PARTS.index(part)]
         place = {int(query): row for row, query in enumerate(rows)}
         pairs = [(place[q], g) for g, q in enumerate(view.assigned.tolist())]
         changed = [(place[q], g) for g, q in enumerate(view.assigned.tolist()) if view.usual[g] != q]
@@ -204,22 +202,20 @@ class MatchInspector(Inspector):
         labels = [self._says(int(q)) if large else str(q) for q in rows]
         task = self._reading.task
         return cost_map(
-            values, limits, self._grid(task, part), self._segment_names(), self._tiles[task], labels,
+            values, limits, self._grid(task, part), self._segment_names(task), self._tiles[task], labels,
             pairs, changed, given_up, self._chosen() if framed else None,
         )  # fmt: skip
 
-    def _segment_names(self) -> list[str]:
-        return [self.categories[c].name for c in self._reading.class_ids.tolist()]
+    def _segment_names(self, task: str) -> list[str]:
+        return [self.categories[c].name for c in self.readings[task].class_ids.tolist()]
 
     def _says(self, query: int) -> str:
         name, probability = self._surest(query)
         return f"{name[:16]} {probability:.2f}   {query}"
 
     def _surest(self, query: int) -> tuple[str, float]:
-        probabilities = self._reading.probabilities[self.state["layer"], query]
-        best = int(probabilities.argmax())
-        name = "no object" if best == len(self.categories) else self.categories[best].name
-        return name, float(probabilities[best])
+        best, probability = self._reading.surest(self.state["layer"], query)
+        return "no object" if best == len(self.categories) else self.categories[best].name, probability
 
     def _mask_pictures(self) -> np.ndarray:
         query, segment, layer = self.state["query"], self.state["segment"], self.state["layer"]
@@ -252,13 +248,3 @@ class MatchInspector(Inspector):
 
     def _page(self) -> str:
         return match_page(self, WEIGHTS, STEP)
-
-
-def _limits(costs: np.ndarray) -> list[tuple[float, float]]:
-    """Darkest and lightest value of each part, for all layers: of [L, 3, Q, G]."""
-    masks = costs[:, 1][np.isfinite(costs[:, 1])]
-    return [(-1.0, 0.0), (0.0, float(np.quantile(masks, 0.9)) if masks.size else 1.0), (0.0, 1.0)]
-
-
-def _shown_limits(total: np.ndarray) -> tuple[float, float]:
-    return float(total.min()), float(np.quantile(total, 0.9))

@@ -16,6 +16,7 @@ from oneformer_lite.data.transforms import resized
 from oneformer_lite.inspection.matches import (
     RUNNERS_UP,
     SEED,
+    MatchReading,
     MatchView,
     assignment_cost,
     assignment_without,
@@ -25,6 +26,7 @@ from oneformer_lite.inspection.matches import (
     read_matches,
     rows_that_matter,
     total_cost,
+    total_limits,
     view_matches,
 )
 from oneformer_lite.losses.criterion import Criterion
@@ -123,3 +125,13 @@ def test_one_query_and_nothing_to_find() -> None:
     assert reading.costs.shape == (2, 3, 1, 0) and reading.segment_masks.shape == (0, *reading.query_masks.shape[2:])
     found = view_matches(reading, 1, (2, 5, 5), (2, 5, 5))
     assert not len(found.assigned) and nearest_miss(found.total, found.assigned) is None
+
+
+def test_the_surest_class_and_the_ends_of_the_colours() -> None:
+    probabilities = np.array([[[0.2, 0.5, 0.3], [0.1, 0.3, 0.6]]], np.float32)  # two queries, two classes
+    costs = np.zeros((1, 3, 2, 1), np.float32)
+    costs[0, 1] = [[1.0], [np.nan]]
+    reading = MatchReading("panoptic", np.array([1]), costs, probabilities, np.zeros(0), np.zeros(0), 0)
+    assert reading.surest(0, 0) == (1, 0.5) and reading.surest(0, 1)[0] == 2  # no object
+    assert reading.limits == ((-1, 0), (0, 1), (0, 1))
+    assert total_limits(np.arange(11.0)[None]) == (0, 9)
