@@ -115,13 +115,20 @@ def to_proto(model: OneFormer, size: Size) -> ModelProto:
                 segmenter, (images, task), dynamo=True, verbose=False, dynamic_shapes={"images": batch, "task": batch},
                 input_names=INPUTS, output_names=OUTPUTS,
             )  # fmt: skip
-        except torch.onnx.OnnxExporterError as error:
-            reason = next(filter(None, str(error.__cause__ or error).splitlines()), "no reason given")
-            raise ConfigError(f"PyTorch {torch.__version__} cannot convert this model to ONNX: {reason}") from error
+        except RuntimeError as error:  # the exporter's own, and that of the passes that follow
+            reason = f"PyTorch {torch.__version__} cannot convert this model to ONNX: {_root(error)}"
+            raise ConfigError(reason) from error
     proto = program.model_proto
     proto.doc_string = USAGE
     set_model_props(proto, metadata(model.config, size))
     return proto
+
+
+def _root(error: BaseException) -> str:
+    """The first line of what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(filter(None, str(error).splitlines()), type(error).__name__)
 
 
 def metadata(config: ModelConfig, size: Size) -> dict[str, str]:

@@ -21,6 +21,7 @@ from oneformer_lite.data.batch import normalised_batch
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.inference import raw_predictions, read_prediction
 from oneformer_lite.model import deformable_attention
+from oneformer_lite.model.dinat import NeighborhoodAttention
 from oneformer_lite.model.output import OneFormerOutput
 from oneformer_lite.weights.onnx import onnx_difference, save_onnx
 
@@ -163,6 +164,35 @@ def test_what_one_file_cannot_hold_is_refused(model, monkeypatch, tmp_path) -> N
     with pytest.raises(ConfigError, match="0.0 GB, but an ONNX file holds no more"):
         save_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_pytorch_cannot_convert_is_told_in_one_line(model, monkeypatch, tmp_path) -> None:
+    def fails(*_, **__):
+        try:
+            raise AttributeError("no such thing\nas that")
+        except AttributeError as error:
+            raise RuntimeError("an error occurred at step 0") from error
+
+    monkeypatch.setattr("torch.onnx.export", fails)
+    with pytest.raises(ConfigError, match="cannot convert this model to ONNX: no such thing$"):
+        save_onnx(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_neighbourhood_attention_for_any_number_of_images(tmp_path) -> None:
+    """DiNAT attends tile by tile, some at a time; an exported graph does not know how many images will come."""
+    torch.manual_seed(0)
+    module = NeighborhoodAttention(dim=8, num_heads=2, kernel_size=3, dilation=2).eval()
+    images = torch.randn(3, 9, 12, 8)
+    with torch.no_grad():
+        torch.onnx.export(
+            module, (images[:2],), str(tmp_path / "attention.onnx"), dynamo=True, verbose=False,
+            dynamic_shapes={"x": {0: "batch"}}, input_names=["x"],
+        )  # fmt: skip
+        session = onnxruntime.InferenceSession(str(tmp_path / "attention.onnx"), providers=["CPUExecutionProvider"])
+        for count in (1, 3):
+            (found,) = session.run(None, {"x": images[:count].numpy()})
+            torch.testing.assert_close(torch.from_numpy(found), module(images[:count]), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("exporting, form", [(True, "grid"), (False, "bag")])
