@@ -36,7 +36,9 @@ _STOPWATCH = """() => {
     addEventListener(kind, () => { window.began ??= now(); }, true);
   const seen = () => { window.ended = now(); window.loads = (window.loads || 0) + 1; };
   document.addEventListener("load", (event) => {  // such events never reach the window
-    if (event.target.tagName === "IMG") seen();
+    if (event.target.tagName !== "IMG") return;
+    seen();
+    window.pictured ??= window.ended;
   }, true);
   new MutationObserver((changes) => {  // frames around what is chosen, tables and words are HTML
     if (changes.some(({ target }) => (target.closest ? target : target.parentElement)?.closest(".widget-html"))) seen();
@@ -129,11 +131,17 @@ class LabPage:
 
     def change(self, action, seconds: float = 10) -> float:
         """Do ``action`` and wait for what follows; milliseconds from the event to the last picture, frame or word."""
-        self.page.evaluate("() => { delete window.began; delete window.ended; window.loads = 0; }")
+        self.page.evaluate(
+            "() => { for (const time of ['began', 'pictured', 'ended']) delete window[time]; window.loads = 0; }"
+        )
         action()
         self.page.wait_for_function("() => window.loads > 0", timeout=1000 * seconds)
         self.settle()
         return self.page.evaluate("() => window.ended - window.began")
+
+    def first_picture(self) -> float:
+        """Of the last change: milliseconds from the event to the first new picture."""
+        return self.page.evaluate("() => window.pictured - window.began")
 
     def settle(self) -> None:
         """Wait until nothing has come for a moment."""
