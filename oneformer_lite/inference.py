@@ -165,12 +165,16 @@ def instance_inference(
     scores, query, label = scores[keep], query[keep], label[keep]
     used, row = query.unique(return_inverse=True)  # a query may win with several classes
     logits = raw.masks(used)
-    masks = logits > 0
-    areas = masks.flatten(1).sum(1, dtype=torch.int32)
-    inside = (logits.sigmoid() * masks).flatten(1).sum(1) / (areas + 1e-6)
-    scores = scores * inside[row]
+    scores = scores * mean_inside(logits)[row]
     keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
-    return masks[row[keep]], label[keep], scores[keep]
+    return (logits > 0)[row[keep]], label[keep], scores[keep]
+
+
+def mean_inside(logits: Float[Tensor, "N H W"]) -> Float[Tensor, "N"]:
+    """The mean probability of each mask over the pixels that it holds; 0 without any."""
+    masks = logits > 0
+    areas = masks.flatten(1).sum(1, dtype=torch.int32)  # by default all is copied to 64 bits first
+    return (logits.sigmoid() * masks).flatten(1).sum(1) / (areas + 1e-6)
 
 
 def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:

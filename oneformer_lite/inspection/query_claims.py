@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ..config import ModelConfig
-from ..inference import RawPrediction
+from ..inference import RawPrediction, mean_inside
+from ..merging import compete
 from .queries import STRIDE, QueryReading
 
 MIN_SCORE = 0.5  # what ``ofl.predict`` leaves of instances
@@ -77,11 +78,8 @@ def _kept_shares(reading: QueryReading, layer: int, kept: list[int]) -> list[flo
     size = tuple(max(1, round(side * factor)) for side in reading.size)
     masks = _raw(reading, layer, size).masks(torch.tensor(kept)).sigmoid()
     scores = reading.probabilities[layer, kept, :-1].amax(-1)
-    winner = (scores[:, None, None] * masks).argmax(0)
-    own = masks >= 0.5
-    visible = own.gather(0, winner[None])[0]
-    won, seen = (places.flatten().bincount(minlength=len(kept)) for places in (winner, winner[visible]))
-    return torch.where(seen > 0, won / own.flatten(1).sum(1).clamp_min(1), 0.0).tolist()
+    _, _, areas = compete(scores, masks)
+    return [area.won / area.own if area.visible else 0.0 for area in areas]
 
 
 def _instances(reading: QueryReading, layer: int, things: list[bool]) -> list[Standing]:
@@ -94,10 +92,9 @@ def _instances(reading: QueryReading, layer: int, things: list[bool]) -> list[St
     scores, labels = probabilities.masked_fill(~torch.tensor(things), -1.0).max(-1)
     height, width = (-(-side // STRIDE) for side in reading.unpadded)
     logits = reading.mask_logits[layer, :, :height, :width]
-    inside = (logits.sigmoid() * (logits > 0)).flatten(1).sum(1) / ((logits > 0).flatten(1).sum(1) + 1e-6)
     return [
         Standing(k, s, "" if s >= MIN_SCORE else f"left out: its score is below {MIN_SCORE:g}")
-        for k, s in zip(labels.tolist(), (scores * inside).tolist())
+        for k, s in zip(labels.tolist(), (scores * mean_inside(logits)).tolist())
     ]
 
 
