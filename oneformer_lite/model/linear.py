@@ -2,7 +2,8 @@
 
 PyTorch multiplies float32 matrices with Intel's MKL and computes convolutions with oneDNN. On AMD processors MKL
 leaves half of the vector width unused where there is AVX-512; oneDNN does not. A linear layer is a convolution of size
-1x1, so there it goes that way: the same sums, in half the time, forward and backward (``make benchmark``).
+1x1, so there it goes that way, if it is large: the same sums, in half the time, forward and backward (``make
+benchmark``).
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+LEAST = 10_000_000  # multiply-adds from which the detour pays; below it costs a few microseconds
+
 
 class Linear(nn.Linear):
     """``nn.Linear``: the same weights, names and initialisation, and the same result but for rounding."""
 
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         if (
-            x.dtype == torch.float32 and x.device.type == "cpu" and x.numel()
+            x.dtype == torch.float32 and x.device.type == "cpu"
             and not torch.is_autocast_enabled("cpu")  # half precision is multiplied by oneDNN anyway
             and not torch.compiler.is_exporting()  # an exported model runs elsewhere
             and CONVOLUTION_IS_FASTER
+            and x.numel() * self.out_features >= LEAST
         ):  # fmt: skip
             return linear_by_convolution(x, self.weight, self.bias)
         return super().forward(x)

@@ -62,11 +62,13 @@ def blend_chart(chart: BlendChart, colors: Mapping[int, RGB]) -> np.ndarray:
 
 
 def mark_cell(picture: np.ndarray, row: int | None, step: int) -> np.ndarray:
-    """A chart with a frame around a step and, if it has one, a query's row. ``templates/tasks.js`` draws the same."""
+    """A chart with frames around a step, in the curve and in the rows (they would cross the words between), and, if it
+    has one, a query's row. ``templates/tasks.js`` draws the same."""
     sheet = Image.fromarray(picture)
     draw = ImageDraw.Draw(sheet)
     x = (LEFT + step) * _CELL
-    draw.rectangle((x, 0, x + _CELL, sheet.height - 1), outline=_INK, width=4)
+    for top, bottom in ((0, (ABOVE - 1) * _ROW), (ABOVE * _ROW, sheet.height - 1)):
+        draw.rectangle((x, top, x + _CELL, bottom), outline=_INK, width=4)
     if row is not None:
         y = (ABOVE + row) * _ROW
         draw.rectangle((2, y, sheet.width - 3, y + _ROW), outline=_INK, width=4)

@@ -37,7 +37,7 @@ def test_columns_that_lie_apart_in_memory_come_out_row_by_row() -> None:
 
 @pytest.fixture
 def taken(monkeypatch) -> list:
-    """The shapes that go through the convolution, on a processor that has it faster."""
+    """The shapes that go through the convolution, on a processor that has it faster from 30 multiply-adds on."""
     shapes = []
 
     def counted(x, weight, bias):
@@ -46,14 +46,16 @@ def taken(monkeypatch) -> list:
 
     monkeypatch.setattr(linear, "linear_by_convolution", counted)
     monkeypatch.setattr(linear, "CONVOLUTION_IS_FASTER", True)
+    monkeypatch.setattr(linear, "LEAST", 30)
     return shapes
 
 
-def test_the_convolution_is_taken_for_float32_alone(taken, monkeypatch) -> None:
+def test_the_convolution_is_taken_for_large_float32_alone(taken, monkeypatch) -> None:
     layer, x = Linear(3, 2), torch.randn(5, 3)
     assert torch.allclose(layer(x), F.linear(x, layer.weight, layer.bias), atol=1e-6) and taken == [(5, 3)]
     layer.double()(x.double())
-    layer.float()(x[:0])
+    for few in (0, 4):
+        layer.float()(x[:few])
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(x).dtype == torch.bfloat16
     monkeypatch.setattr(linear, "CONVOLUTION_IS_FASTER", False)

@@ -92,7 +92,8 @@
     show(at("blend"), found.picture);
     const context = show(chart, pair.chart), [rows, columns] = pair.units;
     const cell = chart.width / columns, line = chart.height / rows, row = pair.queries.indexOf(query);
-    frame(context, (left + step) * cell, 0, cell, chart.height);
+    frame(context, (left + step) * cell, 0, cell, (above - 1) * line);
+    frame(context, (left + step) * cell, above * line, cell, chart.height - above * line);
     if (row >= 0) frame(context, 0, (above + row) * line, chart.width, line);
     at("query-words").innerHTML = pair.words[query];
     [task, other].forEach((name, i) => {
