@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 LEAST = 10_000_000  # multiply-adds from which the detour pays; below it costs a few microseconds
+LEAST_INPUT = 20_480  # numbers up to which PyTorch does not give a convolution to oneDNN (its native/Convolution.cpp)
 
 
 class Linear(nn.Linear):
@@ -28,7 +29,7 @@ class Linear(nn.Linear):
             and not torch.is_autocast_enabled("cpu")  # half precision is multiplied by oneDNN anyway
             and not torch.compiler.is_exporting()  # an exported model runs elsewhere
             and CONVOLUTION_IS_FASTER
-            and x.numel() * self.out_features >= LEAST
+            and x.numel() > LEAST_INPUT and x.numel() * self.out_features >= LEAST
         ):  # fmt: skip
             return linear_by_convolution(x, self.weight, self.bias)
         return super().forward(x)

@@ -37,7 +37,8 @@ def test_columns_that_lie_apart_in_memory_come_out_row_by_row() -> None:
 
 @pytest.fixture
 def taken(monkeypatch) -> list:
-    """The shapes that go through the convolution, on a processor that has it faster from 30 multiply-adds on."""
+    """The shapes that go through the convolution, on a processor that has it faster for inputs of more than 12 numbers
+    and from 30 multiply-adds on."""
     shapes = []
 
     def counted(x, weight, bias):
@@ -47,6 +48,7 @@ def taken(monkeypatch) -> list:
     monkeypatch.setattr(linear, "linear_by_convolution", counted)
     monkeypatch.setattr(linear, "CONVOLUTION_IS_FASTER", True)
     monkeypatch.setattr(linear, "LEAST", 30)
+    monkeypatch.setattr(linear, "LEAST_INPUT", 12)
     return shapes
 
 
@@ -54,8 +56,10 @@ def test_the_convolution_is_taken_for_large_float32_alone(taken, monkeypatch) ->
     layer, x = Linear(3, 2), torch.randn(5, 3)
     assert torch.allclose(layer(x), F.linear(x, layer.weight, layer.bias), atol=1e-6) and taken == [(5, 3)]
     layer.double()(x.double())
+    layer.float()
     for few in (0, 4):
-        layer.float()(x[:few])
+        layer(x[:few])
+    Linear(2, 100)(x[:, :2])  # 1000 multiply-adds, but of 10 numbers
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(x).dtype == torch.bfloat16
     monkeypatch.setattr(linear, "CONVOLUTION_IS_FASTER", False)
