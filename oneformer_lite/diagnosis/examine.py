@@ -14,7 +14,7 @@ from ..data.sample import Sample
 from ..errors import ConfigError, OneFormerLiteError
 from ..losses import Criterion
 from ..model.oneformer import OneFormer
-from ..training.checkpoint import load_checkpoint
+from ..training.checkpoint import saved_model
 from ..training.loader import open_split
 from ..training.run import Run
 from ..training.state import read_recipe
@@ -136,7 +136,6 @@ def _examine_run(
         findings.append(
             Finding("data of the run", "warning", str(error), "ofl.doctor(dataset=..., run=...) takes another")
         )
-    if model is None and (saved := load_checkpoint(run.folder, config)):
-        model = OneFormer(config)
-        model.load_state_dict(saved["model"])
+    if model is None and (saved := saved_model(run.folder, config)):
+        model, _ = saved
     return model, dataset

@@ -19,7 +19,7 @@ from ..data.batch import Batch, collate
 from ..data.sample import Sample
 from ..errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from ..model import OneFormer
-from ..training.checkpoint import load_checkpoint
+from ..training.checkpoint import saved_model
 from ..training.config import TrainConfig
 from ..training.loader import open_split, training_batches
 from ..training.run import Run
@@ -111,11 +111,6 @@ def newest_model(folder: Path, config: ModelConfig) -> tuple[OneFormer, int] | N
     """The run's model as it was saved last (its averaged weights, where they are collected), and the step; None before
     the first checkpoint."""
     try:
-        saved = load_checkpoint(folder, config)
+        return saved_model(folder, config)
     except CheckpointError:  # the log can be looked at all the same
         return None
-    if saved is None:
-        return None
-    model = OneFormer(config)
-    model.load_state_dict(saved.get("average") or saved["model"])
-    return model.eval(), saved["step"]

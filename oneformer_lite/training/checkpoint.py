@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -11,6 +13,7 @@ import torch
 from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import replacing
+from ..model import OneFormer
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -55,3 +58,27 @@ def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
             "another output folder, or delete this one to start anew"
         )
     return state
+
+
+def saved_model(folder: Path, config: ModelConfig) -> tuple[OneFormer, int] | None:
+    """The run's model for evaluation, with its averaged weights where they are collected, and the step at which it was
+    saved; ``None`` before the first checkpoint. Raises :class:`CheckpointError` as :func:`load_checkpoint` does."""
+    saved = load_checkpoint(folder, config)
+    if saved is None:
+        return None
+    model = OneFormer(config)
+    with fitting(folder):
+        model.load_state_dict(saved["average"]["state"] if saved.get("average") else saved["model"])
+    return model.eval(), saved["step"]
+
+
+@contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Turns PyTorch's list of all tensors that do not fit into a :class:`CheckpointError` of one sentence."""
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{folder / CHECKPOINT} does not fit the model that its own configuration describes; was it written by "
+            "another version of the package? Choose another output folder, or delete this one to start anew"
+        ) from error

@@ -18,7 +18,7 @@ from ..evaluation import evaluate
 from ..files import make_folder
 from ..losses import Criterion
 from ..model import OneFormer
-from .checkpoint import load_checkpoint, remove_drafts, save_checkpoint
+from .checkpoint import fitting, load_checkpoint, remove_drafts, save_checkpoint
 from .config import TrainConfig
 from .distributed import join_processes
 from .loader import open_split, training_batches
@@ -177,7 +177,8 @@ class Trainer:
             save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
-        self.optimization.load_state_dict(saved)
+        with fitting(self.folder):
+            self.optimization.load_state_dict(saved)
         self.model.backbone.has_imagenet_weights = self.config.pretrained
         self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved.get("best", self.best)
         recipe, before = self.train_config.recipe(), saved.get("recipe", {})

@@ -13,6 +13,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from oneformer_lite.training import Trainer, read_log, toytown_training, train
+from oneformer_lite.training.checkpoint import saved_model
 from oneformer_lite.training.loader import EndlessSampler, TaskSamples, open_split
 from oneformer_lite.training.log import Log
 from oneformer_lite.training.optim import AveragedWeights, lr_factor, parameter_groups
@@ -149,6 +150,30 @@ def test_a_damaged_checkpoint_is_refused_in_words(config, data, tmp_path, damage
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CheckpointError, match="checkpoint.pt cannot be read"):
+        train(config, settings(data, tmp_path, steps=2))
+
+
+@pytest.mark.parametrize("ema_decay", [0.5, None])
+def test_a_checkpoint_gives_back_the_model_to_judge(config, data, tmp_path, ema_decay):
+    """With averaged weights where they are collected: the ones that evaluations judged."""
+    result = train(config, settings(data, tmp_path, steps=2, ema_decay=ema_decay))
+    model, step = saved_model(tmp_path, config)
+    assert step == 2 and not model.training
+    kept = result.model.state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in model.state_dict().items())
+    assert saved_model(tmp_path / "nowhere", config) is None
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_one_sentence(config, data, tmp_path):
+    train(config, settings(data, tmp_path, steps=1))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    for part in (state["model"], state["average"]["state"]):
+        part["decoder.old_name.weight"] = part.pop("decoder.norm.weight")
+    torch.save(state, tmp_path / "checkpoint.pt")
+    words = "checkpoint.pt does not fit the model .* another version"
+    with pytest.raises(CheckpointError, match=words):
+        saved_model(tmp_path, config)
+    with pytest.raises(CheckpointError, match=words):
         train(config, settings(data, tmp_path, steps=2))
 
 
