@@ -24,7 +24,8 @@ Picture(ofl.render.loss_curves(run.history, size=(7, 3.2), dpi=90), width=700)
 
 # %% [markdown]
 # Four losses, smoothed, on a log scale, and their weighted sum on top. All fall quickly, then slowly. The
-# contrastive one (purple) moves least: with six images a step, some negatives are false (lesson 07).
+# contrastive one (purple) soon falls no more and jumps most: with six images a step it depends on which of them meet,
+# and some negatives are false (lesson 07).
 #
 # And what one wants of it, measured at five moments on held-out scenes, few on the way and all at the end:
 
@@ -35,7 +36,7 @@ for record in run.history:
         print(f"step {record['step']:>4}: {scores}  on {record.get('images') or record['scenes']} scenes")
 
 # %% [markdown]
-# A run's folder remembers its recipe, too. This run is a little older than today's, which is `toytown_training()`:
+# A run's folder remembers its recipe, too, so that it can be compared with today's, which is `toytown_training()`:
 
 # %%
 import json

@@ -346,18 +346,18 @@ watch.close()
 
 # %% [markdown]
 # `run.replay()` shows a run that is over, with a slider over its time. Ours has no pictures; the recorded run of
-# lesson 13 has. Its first evaluation, step 488:
+# lesson 13 has. Its first evaluation, step 612:
 
 # %%
 replay = ofl.Run.attach("../data/sample/run").replay()
-replay.set(step=488, loss="class")
+replay.set(step=612, loss="class")
 
 # %% [markdown]
 # Left the four losses, in the middle the class loss by decoder layer, right the scores on held-out scenes; below,
 # three of these as they were then. The slider goes to any other moment:
 
 # %%
-replay.set(step=2417).state
+replay.set(step=2940).state
 
 # %% [markdown]
 # When a run fails, it says why, from wherever you look. Send one to a folder without data:
