@@ -37,7 +37,7 @@ SABOTAGES = (
     Sabotage("02", "the coarse map is subtracted", "model/fpn.py",
              "self.lateral(fine) + enlarged", "self.lateral(fine) - enlarged"),
     Sabotage("03", "pixel centres at the corners", "model/deformable_attention.py",
-             "pixel = locations * size.to(locations.dtype) - 0.5", "pixel = locations * size.to(locations.dtype)"),
+             "pixel = places * length - 0.5", "pixel = places * length"),
     Sabotage("03", "width and height swapped", "model/pixel_decoder.py",
              "torch.stack([x, y], -1)", "torch.stack([y, x], -1)"),
     Sabotage("03", "level embeddings in the wrong order", "model/pixel_decoder.py",
