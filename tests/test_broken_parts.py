@@ -14,7 +14,7 @@ from broken_parts import ROOT, SABOTAGES, Sabotage, break_part  # noqa: E402
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda s: f"{s.lesson} {s.part}")
 def test_a_line_to_break_stands_once(sabotage: Sabotage, tmp_path) -> None:
     copy = tmp_path / sabotage.file
-    copy.parent.mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text((ROOT / "oneformer_lite" / sabotage.file).read_text())
     break_part(tmp_path, sabotage)
     assert sabotage.after in copy.read_text()
