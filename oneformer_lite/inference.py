@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
@@ -24,7 +24,7 @@ from .data.equalize import equalized
 from .data.image import read_image, write_image
 from .data.sample import Category, check_task
 from .errors import ConfigError
-from .merging import compete, settle, surest_classes
+from .merging import compete, count_pixels, settle, surest_classes
 from .mode import evaluating
 
 if TYPE_CHECKING:
@@ -165,16 +165,15 @@ def instance_inference(
     scores, query, label = scores[keep], query[keep], label[keep]
     used, row = query.unique(return_inverse=True)  # a query may win with several classes
     logits = raw.masks(used)
-    scores = scores * mean_inside(logits)[row]
-    keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
-    return (logits > 0)[row[keep]], label[keep], scores[keep]
-
-
-def mean_inside(logits: Float[Tensor, "N H W"]) -> Float[Tensor, "N"]:
-    """The mean probability of each mask over the pixels that it holds; 0 without any."""
     masks = logits > 0
-    areas = masks.flatten(1).sum(1, dtype=torch.int32)  # by default all is copied to 64 bits first
-    return (logits.sigmoid() * masks).flatten(1).sum(1) / (areas + 1e-6)
+    scores = scores * mean_inside(logits, masks)[row]
+    keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
+    return masks[row[keep]], label[keep], scores[keep]
+
+
+def mean_inside(logits: Float[Tensor, "N H W"], masks: Bool[Tensor, "N H W"]) -> Float[Tensor, "N"]:
+    """The mean probability of each mask over the pixels that it holds; 0 without any."""
+    return (logits.sigmoid() * masks).flatten(1).sum(1) / (count_pixels(masks) + 1e-6)
 
 
 def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:

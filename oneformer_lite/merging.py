@@ -55,9 +55,14 @@ def compete(
     own = masks >= 0.5
     visible = own.gather(0, winner[None])[0]
     won_areas = winner.flatten().bincount(minlength=len(own)).tolist()
-    own_areas = own.flatten(1).sum(1, dtype=torch.int32).tolist()  # by default all is copied to 64 bits first
+    own_areas = count_pixels(own).tolist()
     visible_areas = winner[visible].bincount(minlength=len(own)).tolist()
     return winner, visible, [Areas(*areas) for areas in zip(won_areas, own_areas, visible_areas)]
+
+
+def count_pixels(masks: Bool[Tensor, "N H W"]) -> Int[Tensor, "N"]:
+    """How many pixels each mask holds."""
+    return masks.flatten(1).sum(1, dtype=torch.int32)  # by default all is copied to 64 bits first
 
 
 def settle(

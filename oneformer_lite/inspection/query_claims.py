@@ -94,7 +94,7 @@ def _instances(reading: QueryReading, layer: int, things: list[bool]) -> list[St
     logits = reading.mask_logits[layer, :, :height, :width]
     return [
         Standing(k, s, "" if s >= MIN_SCORE else f"left out: its score is below {MIN_SCORE:g}")
-        for k, s in zip(labels.tolist(), (scores * mean_inside(logits)).tolist())
+        for k, s in zip(labels.tolist(), (scores * mean_inside(logits, logits > 0)).tolist())
     ]
 
 

@@ -107,7 +107,7 @@ def _hard_points(mask_logits: Tensor, candidates: Tensor, others: Tensor, import
     """The package's, with the candidates as its first draw, the others as its second, and put in order."""
     draws, hard = iter((candidates, others)), int(importance * others.shape[1])
     points = uncertain_points(mask_logits, others.shape[1], 3.0, importance, lambda count: next(draws)[:, :count])
-    doubt = sample_points(mask_logits[:, None], points[:, :hard])[:, 0].abs()
+    doubt = _logits_at(mask_logits, points[:, :hard]).abs()
     first = points.gather(1, doubt.argsort(1)[..., None].expand(-1, -1, 2))
     return torch.cat([first, points[:, hard:]], dim=1)
 

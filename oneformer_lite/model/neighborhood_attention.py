@@ -145,9 +145,10 @@ def attend_by_tile(
         for cols in axis_tiles(width, w, kernel_size, dilation, query.device):
             mask = tile_bias(bias, rows, cols).to(query.dtype)
             from_, to = grid(rows.queries, cols.queries, w), grid(rows.keys, cols.keys, width)
-            share = max(1, GATHERED // (to.shape[1] * key[:, 0].numel()))
             if torch.compiler.is_exporting():  # for any number of images: the graph has no sizes to choose by
                 share = len(from_)
+            else:
+                share = max(1, GATHERED // (to.shape[1] * key[:, 0].numel()))
             for queries, keys in zip(from_.split(share), to.split(share)):
                 pieces.append(_attend(query, key, value, mask, queries, keys))
                 places.append(queries.flatten())

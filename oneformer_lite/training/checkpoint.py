@@ -14,6 +14,7 @@ from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import replacing
 from ..model import OneFormer
+from ..weights.load import build
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -66,10 +67,9 @@ def saved_model(folder: Path, config: ModelConfig) -> tuple[OneFormer, int] | No
     saved = load_checkpoint(folder, config)
     if saved is None:
         return None
-    model = OneFormer(config)
     with fitting(folder):
-        model.load_state_dict(saved["average"]["state"] if saved.get("average") else saved["model"])
-    return model.eval(), saved["step"]
+        state = saved["average"]["state"] if saved.get("average") else saved["model"]
+        return build(config, state, str(folder / CHECKPOINT)), saved["step"]
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def fitting(folder: Path) -> Iterator[None]:
     """Turns PyTorch's list of all tensors that do not fit into a :class:`CheckpointError` of one sentence."""
     try:
         yield
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (CheckpointError, RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{folder / CHECKPOINT} does not fit the model that its own configuration describes; was it written by "
             "another version of the package? Choose another output folder, or delete this one to start anew"
