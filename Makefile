@@ -34,21 +34,28 @@ checkpoint: $(VENV)/installed  ## train and install a checkpoint like the one th
 	$(BIN)/oneformer-lite eval --model oneformer_lite/checkpoints/toytown \
 	    --json oneformer_lite/checkpoints/toytown/metrics.json
 
+# $(call install,WHAT): pip, and where it fails a sentence on the most frequent reason, a full disk.
+define install
+	@echo "installing (PyTorch is large: a few minutes)"
+	@$(BIN)/python -m pip install --quiet --editable $(1) || { \
+	    echo "The installation did not finish; pip's reason stands above. With CUDA, PyTorch needs 10 GB of disk" \
+	    "while it is installed (free here: $$(df -Ph . | awk 'END {print $$4}')); without, far less:" \
+	    "README, 'Two commands', says how."; exit 1; }
+endef
+
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "oneformer_lite needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -m venv $(VENV) || \
 	    { rm -rf $(VENV); echo "Python cannot make a virtual environment here: sudo apt install python3-venv"; exit 1; }
 	@touch $@
 
 $(VENV)/installed: $(VENV)/created pyproject.toml
-	@echo "installing (PyTorch is large: a few minutes)"
-	$(BIN)/python -m pip install --quiet --editable .
+	$(call install,.)
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/created pyproject.toml
-	@echo "installing (PyTorch is large: a few minutes)"
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(call install,'.[test]')
 	@touch $(VENV)/installed $@
 
 clean:  ## remove the environment and all runs
