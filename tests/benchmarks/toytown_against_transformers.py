@@ -4,7 +4,7 @@
     python tests/benchmarks/toytown_against_transformers.py --data DATA --minutes 10 --ours
 
 DATA is Toytown in COCO's layout (``oneformer-lite demo`` leaves one in ``OUT/data``). Each run prints one
-line of JSON and adds it to ``--out``; when both are there, a picture of the curves lies beside it.
+line of JSON and adds it to ``--out``; the curves of all that is there are drawn beside it.
 
 Both models go through our trainer (batches, AdamW and its groups, schedule, clipping, averaged weights,
 budget) and our evaluation (official post-processing). Both start from the same backbone: lite0 with
@@ -211,9 +211,11 @@ def draw(results: dict[str, dict], path: Path) -> None:
 
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.add_subplot(xlabel="minutes of training", ylabel="PQ (percent)")
-    for name, color in COLORS.items():
-        points = [*results[name]["curve"], results[name]]
-        axes.plot([p["seconds"] / 60 for p in points], [p["PQ"] for p in points], "o-", color=color, label=name)
+    markers = dict(zip(sorted({result["lr"] for result in results.values()}), "os^Dv"))
+    for name, result in sorted(results.items(), key=lambda item: -item[1]["PQ"]):
+        points = [*result["curve"], result]
+        minutes, scores = [p["seconds"] / 60 for p in points], [p["PQ"] for p in points]
+        axes.plot(minutes, scores, marker=markers[result["lr"]], color=COLORS[result["model"]], label=name)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", alpha=0.3)
@@ -230,7 +232,7 @@ def main() -> None:
     budget.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lr", type=float, default=toytown_training(steps=1).lr, help="peak learning rate")
-    parser.add_argument("--out", type=Path, default=Path("results.json"), help="gains one entry a model")
+    parser.add_argument("--out", type=Path, default=Path("results.json"), help="gains one entry a model and rate")
     args = parser.parse_args()
 
     result = measure(
@@ -238,10 +240,9 @@ def main() -> None:
     )
     print(json.dumps({name: value for name, value in result.items() if name != "curve"}))
     results = json.loads(args.out.read_text()) if args.out.exists() else {}
-    results[result["model"]] = result
+    results[f"{result['model']}, learning rate {result['lr']:g}"] = result
     args.out.write_text(json.dumps(results, indent=1) + "\n")
-    if len(results) == len(COLORS):
-        draw(results, args.out.with_suffix(".png"))
+    draw(results, args.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
