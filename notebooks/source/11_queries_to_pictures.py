@@ -442,7 +442,7 @@ print("map equal:", np.array_equal(segment_map, predicted.segment_map))
 # candidate also wins pixels outside its mask, where nobody is sure. Step 4 makes these void.
 
 # %%
-from oneformer_lite.merging import compete, settle
+from oneformer_lite.inference.merging import compete, settle
 
 _, _, areas = compete(scores, masks)
 fates, _ = settle(labels.tolist(), scores.tolist(), areas, is_thing, overlap)
@@ -601,7 +601,7 @@ for name, labels in (("cut", good), ("not cut", bad)):
 # for the masks of the things that the instance token finds:
 
 # %%
-from oneformer_lite.merging import surest_classes
+from oneformer_lite.inference.merging import surest_classes
 
 score, label = surest_classes(raw["instance"].class_logits)
 sure = (label < len(names)) & (score > 0.5)
@@ -635,9 +635,9 @@ for value in (0.8, 0.0):
 # * `inference.semantic_inference`: the sum over queries
 # * `inference.instance_inference`: the best pairs of query and class
 # * `inference.panoptic_inference`: the merge
-# * `merging.surest_classes`: step 1
-# * `merging.compete`: step 2, with the areas
-# * `merging.settle`: steps 3 to 5, and each query's fate
+# * `inference.merging.surest_classes`: step 1
+# * `inference.merging.compete`: step 2, with the areas
+# * `inference.merging.settle`: steps 3 to 5, and each query's fate
 
 # %% [markdown]
 # ## Summary

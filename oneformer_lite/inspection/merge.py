@@ -16,7 +16,7 @@ import torch
 
 from ..data.sample import Category, Sample, SegmentInfo
 from ..inference import RawPrediction
-from ..merging import Areas, Fate, settle, surest_classes
+from ..inference.merging import Areas, Fate, settle, surest_classes
 from ..metrics.matching import VOID, SegmentMatching, match_overlaps
 from ..metrics.panoptic import PanopticMetric, PanopticResult
 

@@ -122,8 +122,8 @@ class QueryReading:
 def resize_weights(low: int, padded: int, unpadded: int, output: int) -> Float[Tensor, "output low"]:
     """What each of ``output`` places along an axis takes of the ``low`` cells of a mask.
 
-    Bilinear resizing is linear and treats rows and columns apart: the two resizings of ``inference.py`` with the cut
-    between them are one small matrix for each axis.
+    Bilinear resizing is linear and treats rows and columns apart: the two resizings of ``RawPrediction.masks`` with the
+    cut between them are one small matrix for each axis.
     """
     wide = F.interpolate(torch.eye(low)[None], size=padded, mode="linear", align_corners=False)[..., :unpadded]
     return F.interpolate(wide, size=output, mode="linear", align_corners=False)[0].T

@@ -10,7 +10,7 @@ import torch
 
 from ..config import ModelConfig
 from ..inference import RawPrediction, mean_inside
-from ..merging import compete
+from ..inference.merging import compete
 from .queries import STRIDE, QueryReading
 
 MIN_SCORE = 0.5  # what ``ofl.predict`` leaves of instances

@@ -1,0 +1,83 @@
+"""A picture in, its segments out: ``predict``, and what stands around the model for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ..config import ModelConfig
+from ..data.batch import normalise
+from ..data.equalize import equalized
+from ..data.image import read_image
+from ..data.sample import check_task
+from ..errors import ConfigError
+from ..mode import evaluating
+from .postprocessing import RawPrediction, raw_predictions
+from .prediction import Prediction, read_prediction
+
+if TYPE_CHECKING:
+    from ..model import OneFormer
+
+
+def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
+    """A picture at inference size, normalised; resized as in training, anti-aliased, equalised where that was."""
+    if config.equalize:
+        image = equalized(image)
+    size = config.inference_size(*image.shape[:2])
+    if size != image.shape[:2]:
+        image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+    return normalise(image)
+
+
+@torch.inference_mode()
+def predict(
+    model: OneFormer, image: Image.Image | str | Path | np.ndarray, task: str, min_score: float = 0.5
+) -> Prediction:
+    """Segment one picture for one task, at the picture's own size.
+
+    ``image``: a path, a PIL image, or uint8 [H, W, 3]. ``min_score`` only concerns the instance task:
+    instances below it are left out.
+    """
+    pixels, raw = predict_raw(model, image, task)
+    return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
+
+
+@torch.inference_mode()
+def predict_raw(
+    model: OneFormer, image: Image.Image | str | Path | np.ndarray, task: str
+) -> tuple[np.ndarray, RawPrediction]:
+    """The picture, uint8 [H, W, 3], and its logits, which :func:`predict` post-processes."""
+    check_task(task)
+    check_model(model)
+    pixels = as_pixels(image)
+    tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
+    with evaluating(model):
+        output = model(tensor[None], task)
+    return pixels, raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
+
+
+def check_model(model: OneFormer) -> None:
+    """Raises :class:`ConfigError` where a name, a folder or something else was given instead of the model."""
+    if isinstance(model, (str, Path)):
+        raise ConfigError(f'expected a model, got the name {str(model)!r}: ofl.from_pretrained("{model}") loads it')
+    if not isinstance(model, torch.nn.Module):
+        raise ConfigError(f"expected a model first, got a {type(model).__name__}")
+
+
+def as_pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] of whatever :func:`predict` takes. Raises :class:`ValueError` for anything else."""
+    if isinstance(image, (str, Path)):
+        return read_image(image)
+    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
+        raise ValueError(
+            f"expected one picture, as a path, a PIL image or a uint8 array [H, W, 3] of raw pixels; got "
+            f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}"
+        )
+    return pixels

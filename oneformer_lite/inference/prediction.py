@@ -1,0 +1,120 @@
+"""What the model says of one picture, read from its logits: segments that show and save themselves. Lesson 15."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..config import ModelConfig
+from ..data.image import write_image
+from ..data.sample import Category
+from .postprocessing import RawPrediction, instance_inference, panoptic_inference, semantic_inference
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One found segment; ``id`` is its number in the segment map, ``area`` its pixels.
+
+    ``score``, 0 to 1, is for panoptic segments the class probability (of the surest query, where stuff was merged),
+    for instances that times the mean mask probability inside the mask, as in the official code. For semantic
+    segments, to which that gives none, it is the class's share of all class scores, averaged over its pixels.
+    """
+
+    id: int
+    class_id: int
+    class_name: str
+    score: float
+    is_thing: bool
+    area: int
+
+
+@dataclass
+class Prediction:
+    """What the model says of one picture under one task. Lesson 15.
+
+    panoptic: ``segment_map`` int32 [H, W], 0 = void. semantic: ``label_map`` int64 [H, W].
+    instance: ``masks`` bool [n, H, W] with ``scores`` and ``class_ids`` [n]. ``segments`` lists what
+    was found in every case. Fields of other tasks are ``None``.
+    """
+
+    task: str
+    image: np.ndarray = field(repr=False)
+    segments: list[Segment]
+    categories: tuple[Category, ...] = field(repr=False)
+    segment_map: np.ndarray | None = field(default=None, repr=False)
+    label_map: np.ndarray | None = field(default=None, repr=False)
+    masks: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def scores(self) -> np.ndarray:
+        return np.array([s.score for s in self.segments], dtype=np.float64)
+
+    @property
+    def class_ids(self) -> np.ndarray:
+        return np.array([s.class_id for s in self.segments], dtype=np.int64)
+
+    def render(self) -> np.ndarray:
+        """uint8 [H', W', 3]: the picture with its segments in colour."""
+        from ..render import render_prediction
+
+        return render_prediction(self.image, self, self.categories)
+
+    def show(self) -> Image.Image:
+        """The rendered picture as a PIL image, which a notebook displays."""
+        return Image.fromarray(self.render())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the rendered picture, small ones enlarged; the file name's ending chooses the format.
+
+        Raises :class:`DataError` where that is not possible.
+        """
+        write_image(path, self.render())
+        return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        from ..render import png_bytes
+
+        return png_bytes(self.render())
+
+
+def read_prediction(
+    raw: RawPrediction,
+    task: str,
+    image: np.ndarray,
+    config: ModelConfig,
+    categories: tuple[Category, ...],
+    min_score: float = 0.0,
+) -> Prediction:
+    """Post-process one image for ``task``. Which class is a thing is the categories' business."""
+    things = tuple(c.is_thing for c in categories)
+
+    def segment(id_: int, class_id: int, score: float, area: int) -> Segment:
+        category = categories[class_id]
+        return Segment(id_, class_id, category.name, float(score), category.is_thing, int(area))
+
+    if task == "panoptic":
+        segment_map, found = panoptic_inference(raw, things, config.object_mask_threshold, config.overlap_threshold)
+        areas = torch.bincount(segment_map.flatten(), minlength=len(found) + 1).tolist()
+        segments = [segment(id_, class_id, score, areas[id_]) for id_, class_id, score in found]
+        return Prediction(task, image, segments, categories, segment_map=segment_map.cpu().numpy())
+    if task == "instance":
+        masks, labels, scores = instance_inference(raw, things, min_score)
+        order = scores.argsort(descending=True)
+        masks = masks[order].cpu().numpy()
+        rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)))
+        segments = [segment(i, *row) for i, row in enumerate(rows, start=1)]
+        return Prediction(task, image, segments, categories, masks=masks)
+    scores = semantic_inference(raw)
+    best, labels = scores.max(0)
+    share = best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)  # scores themselves may exceed 1
+    present = labels.unique().tolist()
+    regions = [labels == class_id for class_id in present]
+    segments = [
+        segment(i, class_id, share[region].mean(), region.sum())
+        for i, (class_id, region) in enumerate(zip(present, regions), start=1)
+    ]
+    return Prediction(task, image, segments, categories, label_map=labels.cpu().numpy())
