@@ -22,6 +22,11 @@ Readings = Mapping[tuple[str, str], tuple[QueryReading, Sequence[Sequence[Standi
 
 MOST_BYTES = 3_000_000  # of mask logits before compression: a page then stays below 5 MB whatever they are
 
+_ONE_TASK = (
+    '<p class="ofl-look">This page holds the {task} task alone: the masks of all tasks together would make it too '
+    "large. For {others}, choose the task in the notebook and write another page, as in "
+    '<code>inspector.set(task="{other}").to_html("{other}.html")</code>.</p>'
+)
 MOST_CELLS = 2_000_000  # of attention in all shades
 
 
@@ -32,8 +37,11 @@ def query_page(
 
     Where the masks of all tasks have no room, the page has one task: that of ``state``.
     """
+    note = ""
     if reduction([reading for reading, _ in readings.values()]) > 1:
+        left_out = [task for task in dict.fromkeys(task for _, task in readings) if task != state["task"]]
         readings = {key: value for key, value in readings.items() if key[1] == state["task"]}
+        note = _ONE_TASK.format(task=state["task"], others=" and ".join(left_out), other=left_out[0])
     step = reduction([reading for reading, _ in readings.values()])
     names, tasks = (list(dict.fromkeys(key[i] for key in readings)) for i in (0, 1))
     first, found = next(iter(readings.values()))
@@ -51,7 +59,7 @@ def query_page(
     ]
     if len(names) > 1:
         controls.append(toggle("checkpoint", {name: name for name in names}, state["checkpoint"]))
-    return inspector_page(title, look_for, page_body(controls), "queries.js", data)
+    return inspector_page(title, look_for, note + page_body(controls), "queries.js", data)
 
 
 def reduction(readings: list[QueryReading]) -> int:
@@ -75,6 +83,7 @@ def reading_data(reading: QueryReading, standings: Sequence[Sequence[Standing]],
         "masks": [_gray(maps[layer]) for layer in layers],
         "attention": [_attention(reading, layer) for layer in layers[1:]],
         "top": [[_flat(reading.top_classes(layer, q)) for q in queries] for layer in layers],
+        "order": [reading.order(layer, "confidence") for layer in layers],  # of unrounded numbers
         "standings": [[[s.class_id, round(s.score, 4), s.barred, s.dropped] for s in row] for row in standings],
         "truth": _truth(reading),
     }
