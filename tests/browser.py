@@ -41,6 +41,19 @@ def opened(
     context.close()
 
 
+def assert_back_opens_anew(page, action) -> None:
+    """After ``action``, another page, and the browser's Back, controls, labels and words are those of the first
+    opening: browsers restore controls without telling the page."""
+    read = "() => JSON.stringify([ofl.state(), document.querySelector('main').innerText])"
+    first = page.evaluate(read)
+    change(page, action)
+    assert page.evaluate(read) != first
+    page.goto("about:blank")
+    page.go_back()
+    page.wait_for_selector("html[data-drawn]")
+    assert page.evaluate(read) == first
+
+
 def change(page, action) -> float:
     """Do ``action`` and wait for the next drawing; milliseconds from the event to the new picture."""
     page.evaluate(

@@ -6,7 +6,7 @@ what all scripts share: pictures as pixels, maps of ids, points under the mouse,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 
@@ -64,6 +64,16 @@ def slider(name: str, low: float, high: float, step: float, value: float) -> str
         f'<label class="ofl-slider"><span>{escape(name)}</span><input type="range" name="{escape(name)}" min="{low}" '
         f'max="{high}" step="{step}" value="{value}"><output>{value}</output></label>'
     )
+
+
+def chips(name: str, text: str, options: Sequence[str], chosen: Sequence[str]) -> str:
+    """Any number of ``options``, each a box that looks like a label; ``text`` stands before them."""
+    boxes = "".join(
+        f'<label><input type="checkbox" name="{escape(name)}" value="{escape(option)}"'
+        f"{' checked' if option in chosen else ''}><span>{escape(option)}</span></label>"
+        for option in options
+    )
+    return f'<fieldset class="ofl-toggle ofl-chips"><legend>{escape(text)}</legend>{boxes}</fieldset>'
 
 
 def checkbox(name: str, text: str, checked: bool) -> str:

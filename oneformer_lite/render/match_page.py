@@ -32,8 +32,13 @@ def match_body(tasks: Sequence[str], sliders: Mapping[str, tuple[float, float]],
         f'<div class="ofl-controls">{"".join(controls)}</div><div id="summary"></div>'
         + _row(_figure("total", "3 1 19rem") + why)
         + _row("".join(_figure(part, "1 1 18rem") for part in ("class", "mask", "dice")))
+        + _PRINT
         + '<div id="unmatched"></div>'
     )
+
+
+_PRINT = """<style>@media print { figure:has(> #total) { flex-basis: 100% !important; }
+  figure:has(> :is(#class, #mask, #dice)) { flex-basis: 30% !important; } }</style>"""
 
 
 def _figure(name: str, flex: str) -> str:

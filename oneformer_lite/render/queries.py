@@ -31,7 +31,9 @@ STYLE = """.ofl-bars td { border: 0; padding: .1rem .6rem .1rem 0; } .ofl-bar { 
 .ofl-cell span { display: block; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .ofl-cell span + span { color: #5d6575; } .ofl-cell.empty canvas.mask { opacity: .5; }
 .ofl-cell[aria-pressed=true] { border-color: #0072b2; background: #ddebf5; }
-.ofl-cell:focus-visible { outline: 3px solid #e69f00; }"""
+.ofl-cell:focus-visible { outline: 3px solid #e69f00; }
+@media print { .ofl-strip { flex-wrap: wrap; } .ofl-cell { break-inside: avoid; }
+  b[id^=caption] { display: block; break-after: avoid; } }"""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..inference import predict
 from ..inspection.segments import VERDICTS, Reading, ReadSegment, count_verdicts, judged, read_prediction, read_truth
 from ..model import OneFormer
 from ..render import contact_sheet, data_uri, png_bytes, segment_colors
-from ..render.inspector_page import checkbox, id_picture, inspector_page, slider, toggle
+from ..render.inspector_page import checkbox, chips, id_picture, inspector_page, slider, toggle
 from ..render.masks import VERDICT_COLORS, blend_masks, display_factor, display_ids, display_image, mark_point
 from .inspector import Inspector
 from .picture import Picture
@@ -173,7 +173,7 @@ class MaskInspector(Inspector):
         state = self.state
         data = {
             "photo": data_uri(png_bytes(self._photo)),
-            "factor": self._factor,
+            "factor": self._factor, "size": self.image.shape[:2], "point": state["point"],
             "tasks": TASKS,
             "verdicts": {verdict: VERDICT_COLORS[verdict] for verdict in VERDICTS},
             "panels": [
@@ -185,15 +185,13 @@ class MaskInspector(Inspector):
                 for (task, side), reading in sorted(self.readings.items(), key=lambda item: SIDES.index(item[0][1]))
             ],
         }  # fmt: skip
-        seen = sorted({s.name for reading in self.readings.values() for s in reading.segments})
-        options = "".join(f"<option>{escape(name)}</option>" for name in seen)
+        seen = sorted({s.name for r in self.readings.values() for s in r.segments}.union(state["classes"]))
         controls = [
             toggle("task", {task: task for task in (*TASKS, "all")}, state["task"]),
             toggle("colors", COLORS, state["colors"]) if self._has_truth else "",
             slider("opacity", 0, 100, 5, state["opacity"]),
             checkbox("outline", "outlines", state["outline"]),
-            f'<label class="ofl-slider"><span>class</span><select name="class"><option value="">all</option>{options}'
-            "</select></label>",
+            chips("classes", "only these classes", seen, state["classes"]),
         ]
         body = (
             f'<div class="ofl-controls">{"".join(controls)}</div><div class="ofl-views"></div>'

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import change, chromium, opened
+from browser import assert_back_opens_anew, change, chromium, opened
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
@@ -182,5 +182,19 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             inspector.set(tasks="semantic", slot=slot, row=1, column=1)
             rows = [re.sub("<[^>]*>", "", row) for row in inspector._table.value.split("<tr")[1:]]
             assert page.locator("#table tr").count() == len(rows)
+        with opened(browser, path) as page:
+            slot, slots = page.evaluate("[ofl.state().slot, Number(document.querySelector('[name=slot]').max) + 1]")
+            page.locator("#cosines").hover(position={"x": 200, "y": 150})
+            for picture, key, step in (("shares", "ArrowRight", 1), ("cosines", "ArrowDown", 1)):
+                page.locator(f"#{picture}").focus()
+                page.keyboard.press(key)
+                slot += step
+                page.wait_for_function(f"ofl.state().slot === {min(slot, slots - 1)}")
+            before = page.evaluate("ofl.state().temperature")
+            page.locator("#curve").focus()
+            change(page, lambda: page.keyboard.press("ArrowRight"))
+            assert 0 < page.evaluate("ofl.state().temperature") - before < 0.02
+        with opened(browser, path) as page:
+            assert_back_opens_anew(page, lambda: page.locator("input[name=slot]").press("End"))
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -116,12 +116,16 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             inspector.set(view="similarity", point=(row * 128 // 40, column * 128 // 40))
             apart = np.abs(shown(page, 1).astype(int) - inspector._large_view().astype(int))
             assert np.median(apart) <= 2 and (apart < 16).mean() > 0.95  # shortened vectors: nearly the same
+            page.mouse.move(box["x"] + 5, box["y"] + 5)  # hovering moves no point
             change(page, lambda: page.keyboard.press("Shift+ArrowUp"))
-            assert inspector_point(page) != (row, column)
+            moved = inspector.traced.cell((int(0.8 * 128) - 10, int(0.2 * 128)), 4)  # ten pixels of the picture
+            assert inspector_point(page) == tuple(moved) != (row, column)
             change(page, lambda: page.get_by_text("channels", exact=True).click())
             grid = page.locator("canvas").nth(2).bounding_box()
             slow = change(page, lambda: page.mouse.click(grid["x"] + grid["width"] - 5, grid["y"] + 5))
             assert "place 6 by variation" in page.inner_text("#told") and slow < 1000
+            change(page, lambda: page.keyboard.press("ArrowDown"))
+            assert "place 12 by variation" in page.inner_text("#told")
             change(page, lambda: page.get_by_role("button", name="backbone, stride 32").click())
             assert "5 x 5 positions, 320 channels" in page.inner_text("#told")
         with opened(browser, path, width=400) as page:

@@ -194,6 +194,12 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             change(page, lambda: page.locator("[name=step]").evaluate(
                 "e => { e.value = 9; e.dispatchEvent(new Event('input', {bubbles: true})); }"))  # fmt: skip
             assert "step 10, as logged" in page.inner_text("#told") and "text mapper" in page.inner_text("#norms")
+            page.locator("canvas").first.hover(position={"x": 200, "y": 50})
+            for picture, name in ((0, "step"), (2, "image")):
+                before = int(page.input_value(f"[name={name}]"))
+                page.locator("canvas").nth(picture).focus()
+                change(page, lambda: page.keyboard.press("ArrowRight"))
+                assert int(page.input_value(f"[name={name}]")) == before + 1
             page.locator("canvas").nth(2).scroll_into_view_if_needed()
             box = page.locator("canvas").nth(2).bounding_box()
             change(page, lambda: page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.75 * box["height"]))

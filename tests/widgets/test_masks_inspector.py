@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import change, chromium, opened
+from browser import assert_back_opens_anew, change, chromium, opened
 
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.widgets import MaskInspector
@@ -121,6 +121,48 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert "right" in page.inner_text("#legend") and slow < 1000
             change(page, lambda: page.get_by_text("all", exact=True).first.click())
             assert page.locator("canvas").count() == 6
-            change(page, lambda: page.select_option("select", "person"))
+            boxes = [page.locator("canvas").nth(i).bounding_box() for i in range(6)]
+            sides = [caption.split(", ")[0] for caption in page.locator("figcaption").all_inner_texts()]
+            assert sides == ["ground truth", "prediction"] * 3
+            assert all(a["x"] == b["x"] and a["y"] < b["y"] for a, b in zip(boxes[::2], boxes[1::2]))
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_page_opens_as_exported_and_takes_any_classes(inspector, tmp_path: Path) -> None:
+    inspector.set(classes=["car", "tree"], point=(90, 40))
+    path = inspector.to_html(tmp_path / "masks.html")
+    with chromium() as browser, opened(browser, path) as page:
+        assert_shows(page, inspector)
+        page.get_by_label("person", exact=True).focus()
+        change(page, lambda: page.keyboard.press("Space"))
+        assert_shows(page, inspector.set(classes=["car", "person", "tree"]))
+    with chromium() as browser, opened(browser, path) as page:
+        assert_back_opens_anew(page, lambda: page.get_by_text("car", exact=True).click())
+
+
+def test_arrow_keys_start_from_the_point_that_is_shown(inspector, tmp_path: Path) -> None:
+    path = inspector.set(point=(90, 40)).to_html(tmp_path / "masks.html")
+    with chromium() as browser, opened(browser, path) as page:
+        truth, found = (page.locator("canvas").nth(i) for i in range(2))
+        truth.focus()
+        change(page, lambda: page.keyboard.press("ArrowRight"))
+        assert_shows(page, inspector.set(point=(90, 41)))
+        found.hover(position={"x": 5, "y": 5})
+        assert "row 1, column 1" in page.inner_text("#told")
+        page.keyboard.press("Tab")  # to the other picture, with the mouse elsewhere
+        change(page, lambda: page.keyboard.press("Shift+ArrowUp"))
+        assert_shows(page, inspector.set(point=(80, 41)))
+
+
+def assert_shows(page, inspector) -> None:
+    """The page has the classes and the point of the notebook, and paints what that paints."""
+    assert page.evaluate("ofl.state().classes") == inspector.state["classes"]
+    assert page.inner_text("#told").startswith("row {}, column {}".format(*inspector.state["point"]))
+    painted = inspector._painted(("panoptic", "prediction"))
+    pixels = page.evaluate(
+        "() => { const c = document.querySelectorAll('canvas')[1];"
+        "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
+    )
+    same = np.array(pixels, dtype=np.uint8).reshape(*painted.shape[:2], 4)[..., :3] == painted
+    assert same.mean() > 0.995  # all but the ring, which has soft edges here

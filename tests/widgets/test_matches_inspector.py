@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import change, chromium, opened
+from browser import assert_back_opens_anew, change, chromium, opened
 from scipy.optimize import linear_sum_assignment
 
 import oneformer_lite as ofl
@@ -169,6 +169,12 @@ def test_the_page_in_a_browser(inspector, sample, tmp_path: Path) -> None:
             assert page.inner_text("#why p") in inspector.set(query=first, segment=1)._told.value
             change(page, lambda: page.get_by_text("semantic", exact=True).click())
             assert_shows(page, inspector.set(task="semantic"))
+        with opened(browser, path) as page:
+            assert_back_opens_anew(page, lambda: slide(page, "class_weight", 7))
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": 718, "height": 1000})  # A4 between its margins
+            cut = "(box) => box.scrollWidth - box.clientWidth"
+            assert [page.locator(f"#{part}").evaluate(cut) for part in ("total", "class", "mask", "dice")] == [0] * 4
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
         long = [dataclasses.replace(c, name=f"{c.name}, with a long name of many words") for c in sample.categories]

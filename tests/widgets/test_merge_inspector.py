@@ -112,6 +112,12 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             box = page.locator("canvas").first.bounding_box()
             change(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 9))
             assert "sky" in page.inner_text("#told")
+            painted = pixels_of(page, 0)
+            change(page, lambda: page.keyboard.press("Shift+ArrowDown"))
+            assert not np.array_equal(pixels_of(page, 0), painted)  # the cursor is seen
+            for _ in range(3):
+                change(page, lambda: page.keyboard.press("Shift+ArrowDown"))
+            assert "sky" not in page.inner_text("#told")
             change(page, lambda: page.get_by_text("TP, FP, FN", exact=True).click())
             assert "TP" in page.inner_text("#legend")
         with opened(browser, path, width=400) as page:

@@ -257,29 +257,33 @@
       choose({ row, column });
     });
     element.addEventListener("keydown", (event) => {
-      const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+      const way = ofl.way(event);
       if (!way) return;
-      event.preventDefault();
       const state = ofl.state();
       choose({ row: state.row + way[0], column: state.column + way[1] });
     });
   }
-  const at = (column, canvas) => Math.min(Math.floor((column / canvas.width) * slots), slots - 1);
-  const nothing = (row) => row === null || row === undefined;
-  ofl.point(canvases.shares, (row, column, clicked) => {
-    const slot = nothing(row) ? null : at(column, canvases.shares);
-    if (clicked) choose({ slot });
-    tellSlot(read(ofl.state()), slot === null ? null : [slot, slot]);
+  ofl.point(canvases.shares, {
+    size: () => [1, slots], shown: () => [0, ofl.state().slot],
+    told: (place, clicked) => {
+      if (clicked) choose({ slot: place[1] });
+      tellSlot(read(ofl.state()), place && [place[1], place[1]]);
+    },
   });
-  ofl.point(canvases.cosines, (row, column, clicked) => {
-    const place = nothing(row) ? null : [at(row, canvases.cosines), at(column, canvases.cosines)];
-    if (clicked) choose({ slot: place[0] });
-    tellSlot(read(ofl.state()), place);
+  let other = null;  // the query and the text slot that were chosen in the map of cosines
+  ofl.point(canvases.cosines, {
+    size: () => [slots, slots],
+    shown: () => { const { slot } = ofl.state(); return other && other[0] === slot ? other : [slot, slot]; },
+    told: (place, clicked) => {
+      if (clicked) { other = place; choose({ slot: place[0] }); }
+      tellSlot(read(ofl.state()), place);
+    },
   });
-  ofl.point(canvases.curve, (row, column, clicked) => {
-    if (!clicked) return;
-    const [low, high] = ends.map(Math.log10);
-    choose({ temperature: low + ((high - low) * column) / (canvases.curve.width - 1) });
+  const stops = 256, [low, high] = ends.map(Math.log10);  // of the temperature, as in the notebook
+  ofl.point(canvases.curve, {
+    size: () => [1, stops],
+    shown: () => [0, Math.round(((ofl.state().temperature - low) / (high - low)) * (stops - 1))],
+    told: (place, clicked) => { if (clicked) choose({ temperature: low + ((high - low) * place[1]) / (stops - 1) }); },
   });
 
   ofl.start((state) => {

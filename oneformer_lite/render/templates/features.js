@@ -10,7 +10,7 @@
     map.painted = await ofl.pixels(map.components);
   }
   const scale = [height / size[0], width / size[1]];
-  let held = ofl.data.point.map((place, axis) => (place + 0.5) * scale[axis]), over = null;
+  let held = ofl.data.point, over = null;  // in pixels of the picture
 
   const css = document.createElement("style");
   css.textContent = `
@@ -31,24 +31,31 @@
     figure.innerHTML = "<figcaption></figcaption><canvas></canvas>";
     const canvas = figure.querySelector("canvas");
     [canvas.width, canvas.height] = [width, height];
-    canvas.setAttribute("aria-label", name === "grid" ? "channels: click one" : `${name}: arrow keys move the point`);
+    canvas.setAttribute("aria-label", name === "grid" ? "channels: arrow keys choose"
+      : `${name}: arrow keys move the point`);
     document.getElementById("large").append(figure);
     return { figure, canvas, caption: figure.querySelector("figcaption"), context: canvas.getContext("2d") };
   });
   const [picture, large, grid] = figures;
   for (const { canvas } of [picture, large]) {
-    ofl.point(canvas, (row, column, clicked) => {
-      const place = row === null ? null : [row + 0.5, column + 0.5];
-      if (clicked) held = place;
-      over = clicked ? null : place;
-      ofl.redraw();
+    ofl.point(canvas, {
+      size: () => size, shown: () => held,
+      told: (place, clicked) => {
+        if (clicked) held = place;
+        over = clicked ? null : place;
+        ofl.redraw();
+      },
     });
   }
-  ofl.point(grid.canvas, (row, column, clicked) => {
-    if (!clicked) return;
-    const count = chosen(ofl.state()).channels.length, rows = Math.ceil(count / columns);
-    const tile = Math.floor((row / height) * rows) * columns + Math.floor((column / width) * columns);
-    if (tile < count) set("channel", tile + 1);
+  const count = () => chosen(ofl.state()).channels.length;
+  const shownTile = () => Math.min(ofl.state().channel, count()) - 1;
+  ofl.point(grid.canvas, {
+    size: () => [Math.ceil(count() / columns), columns],
+    shown: () => [Math.floor(shownTile() / columns), shownTile() % columns],
+    told: (place, clicked) => {
+      const tile = place && place[0] * columns + place[1];
+      if (clicked && tile < count()) set("channel", tile + 1);
+    },
   });
 
   const atlas = document.getElementById("atlas");
@@ -72,8 +79,7 @@
   // The position of a map over a place of the photograph, as Python's TracedPicture.cell finds it.
   function cell(map, place, step) {
     return [0, 1].map((axis) => {
-      const pixel = Math.floor(place[axis] / scale[axis]) + 0.5;
-      const at = Math.floor((pixel * seen[axis]) / size[axis] / map.stride);
+      const at = Math.floor(((place[axis] + 0.5) * seen[axis]) / size[axis] / map.stride);
       return Math.min(Math.floor(at / step), map.few[axis] - 1);
     });
   }
@@ -173,7 +179,7 @@
     const shown = cells(map, state.view, channel, place), listing = state.view === "channels";
     picture.context.putImageData(photo, 0, 0);
     spread(map, shown, large.context, 0, 0, width, height);
-    for (const { context } of [picture, large]) ofl.ring(context, place[0], place[1]);
+    for (const { context } of [picture, large]) ofl.ring(context, ...place.map((at, axis) => (at + 0.5) * scale[axis]));
     picture.caption.textContent = "picture";
     large.caption.textContent = map.name;
     grid.figure.hidden = !listing;

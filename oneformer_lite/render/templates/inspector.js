@@ -22,12 +22,16 @@ const ofl = {
     return { width, height, ids };
   },
 
-  // Values of all named controls: numbers of sliders, booleans of boxes, texts of radio buttons and lists.
+  // Values of all named controls: numbers of sliders, booleans of boxes, texts of radio buttons and lists; of boxes
+  // with a value of their own, the values that are checked.
   state() {
     const state = {};
     for (const control of document.querySelectorAll("input[name], select[name]")) {
       if (control.type === "radio") { if (control.checked) state[control.name] = control.value; }
-      else if (control.type === "checkbox") state[control.name] = control.checked;
+      else if (control.type === "checkbox" && control.hasAttribute("value")) {
+        state[control.name] ||= [];
+        if (control.checked) state[control.name].push(control.value);
+      } else if (control.type === "checkbox") state[control.name] = control.checked;
       else if (control.type === "range") state[control.name] = Number(control.value);
       else state[control.name] = control.multiple ? [...control.selectedOptions].map((o) => o.value) : control.value;
     }
@@ -73,30 +77,32 @@ const ofl = {
     return (pixels * canvas.width) / (canvas.clientWidth || canvas.width);
   },
 
-  // Call told(row, column, clicked) with the place on a canvas, in its own pixels, under the mouse or reached with
-  // the arrow keys; told(null) when the mouse leaves.
-  point(canvas, told) {
-    let row = Math.floor(canvas.height / 2), column = Math.floor(canvas.width / 2);
-    const inside = (value, size) => Math.min(Math.max(Math.floor(value), 0), size - 1);
-    const tell = (event, clicked) => {
+  // A canvas that is pointed at. told(place, clicked) gets [row, column] under the mouse or reached with the arrow
+  // keys, and null when the mouse leaves. size(): how many rows and columns of places the canvas has. shown(): the
+  // place that is shown, where the keys start; none: the middle. at(down, along): the place at these shares of the
+  // canvas (null: none is there), where places are not spread evenly.
+  point(canvas, { told, size, shown, at }) {
+    const inside = (place) => place.map((value, axis) => Math.min(Math.max(Math.floor(value), 0), size()[axis] - 1));
+    const under = (event) => {
       const box = canvas.getBoundingClientRect();
-      row = inside(((event.clientY - box.top) / box.height) * canvas.height, canvas.height);
-      column = inside(((event.clientX - box.left) / box.width) * canvas.width, canvas.width);
-      told(row, column, clicked);
+      const [down, along] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+      return at ? at(down, along) : inside([down * size()[0], along * size()[1]]);
     };
     canvas.tabIndex = 0;
-    canvas.addEventListener("mousemove", (event) => tell(event, false));
-    canvas.addEventListener("click", (event) => tell(event, true));
-    canvas.addEventListener("mouseleave", () => told(null));
+    canvas.addEventListener("mousemove", (event) => told(under(event), false));
+    canvas.addEventListener("click", (event) => { const place = under(event); if (place) told(place, true); });
+    canvas.addEventListener("mouseleave", () => told(null, false));
     canvas.addEventListener("keydown", (event) => {
-      const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-      if (!way) return;
-      event.preventDefault();
-      const step = event.shiftKey ? 10 : 1;
-      row = inside(row + step * way[0], canvas.height);
-      column = inside(column + step * way[1], canvas.width);
-      told(row, column, true);
+      const way = ofl.way(event), from = shown() || size().map((count) => Math.floor(count / 2));
+      if (way) told(inside(from.map((value, axis) => value + way[axis] * (event.shiftKey ? 10 : 1))), true);
     });
+  },
+
+  // The step of an arrow key as [down, along], null for other keys; the page then does not scroll.
+  way(event) {
+    const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (way) event.preventDefault();
+    return way || null;
   },
 
   // Draw now and after every change of a control; changes that come faster than pictures are drawn once.

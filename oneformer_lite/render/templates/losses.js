@@ -24,31 +24,50 @@
     made.canvas.setAttribute("aria-label", title);
     return made;
   }
+  let pointed = null;  // the pixel of the chosen image that was clicked or reached, until something else is chosen
+  document.addEventListener("input", (event) => {
+    if (["image", "segment"].includes(event.target.name)) pointed = null;
+  });
   function choose(name, value) {
     control(name).value = value;
     control(name).dispatchEvent(new Event("input", { bubbles: true }));
   }
   const curves = data.plots ? [view("losses over the steps: click to choose a step"), view("loss by decoder layer")] : [];
   for (const { canvas } of curves) {
-    ofl.point(canvas, (row, column, clicked) => {
-      if (!clicked) return;
-      const { start, slope } = data.plots.losses, wanted = (column / canvas.width - start) / slope;
-      let best = 0;
-      data.steps.forEach((s, i) => { if (Math.abs(s - wanted) < Math.abs(data.steps[best] - wanted)) best = i; });
-      choose("step", best);
+    ofl.point(canvas, {
+      size: () => [1, data.steps.length], shown: () => [0, ofl.state().step],
+      at: (down, along) => {
+        const { start, slope } = data.plots.losses, wanted = (along - start) / slope;
+        let best = 0;
+        data.steps.forEach((s, i) => { if (Math.abs(s - wanted) < Math.abs(data.steps[best] - wanted)) best = i; });
+        return [0, best];
+      },
+      told: (place, clicked) => { if (clicked) choose("step", place[1]); },
     });
   }
   const sheet = images.length ? view("the batch") : null, focus = images.length ? view("the chosen image") : null;
   const columns = Math.min(4, images.length);
   if (sheet) {
-    ofl.point(sheet.canvas, (row, column, clicked) => {
-      const number = Math.floor((row - 4) / 184) * columns + Math.min(Math.floor((column - 4) / 184), columns - 1);
-      if (clicked && number >= 0 && number < images.length) choose("image", number);
+    const rows = Math.ceil(images.length / columns), tile = (share, count) => (share * (184 * count + 8) - 4) / 184;
+    ofl.point(sheet.canvas, {
+      size: () => [rows, columns],
+      shown: () => { const { image } = ofl.state(); return [Math.floor(image / columns), image % columns]; },
+      at: (down, along) => [[down, rows], [along, columns]].map(([share, count]) =>
+        Math.min(Math.max(Math.floor(tile(share, count)), 0), count - 1)),
+      told: (place, clicked) => {
+        const number = place && place[0] * columns + place[1];
+        if (clicked && number < images.length) choose("image", number);
+      },
     });
-    ofl.point(focus.canvas, (row, column, clicked) => {
-      if (!clicked || !data.costs) return;
-      const { map } = images[ofl.state().image], found = map.ids[row * map.width + column];
-      choose("segment", found ? found - 1 : "");
+    ofl.point(focus.canvas, {
+      size: () => { const { map } = images[ofl.state().image]; return [map.height, map.width]; },
+      shown: () => pointed,
+      told: (place, clicked) => {
+        if (!clicked || !data.costs) return;
+        const { map } = images[ofl.state().image], found = map.ids[place[0] * map.width + place[1]];
+        choose("segment", found ? found - 1 : "");
+        pointed = place;
+      },
     });
   }
   document.getElementById("table").addEventListener("click", (event) => {
@@ -165,6 +184,7 @@
       if (data.costs) state.segment = control("segment").value;
       paintSheet(state, step);
       const pair = paintFocus(state);
+      if (pointed) ofl.ring(focus.canvas.getContext("2d"), ...pointed.map((at) => at + 0.5));
       const where = data.steps ? ` of step ${data.at}` : "";
       focus.caption.textContent = `image ${state.image}${where}, ${images[state.image].task}: click a segment`;
       if (data.costs) {

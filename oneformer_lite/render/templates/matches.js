@@ -223,9 +223,8 @@ ofl.assign = (costs, rows, columns) => {
       canvas.title = q === null || g === null ? "" : `query ${q} on ${g} ${segmentName(v, g)}: ${v.costs[q * v.G + g].toFixed(2)}`;
     });
     canvas.addEventListener("keydown", (event) => {
-      const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+      const way = ofl.way(event);
       if (!way) return;
-      event.preventDefault();
       const { v } = canvas.layout, inside = (value, size) => Math.min(Math.max(value, 0), size - 1);
       choose(v.rows[inside(v.rows.indexOf(v.query) + way[0], v.rows.length)], inside(v.segment + way[1], v.G));
     });

@@ -122,15 +122,22 @@
   }
 
   const figures = {};
+  let pointed = null;  // the pixel that was clicked or reached, until step or query are chosen otherwise
   for (const key of ["result", "query", ...(truth ? ["truth"] : [])]) {
     const figure = document.createElement("figure");
     figure.innerHTML = "<figcaption></figcaption><canvas></canvas>";
     const canvas = figure.querySelector("canvas");
     [canvas.width, canvas.height] = [photo.width, photo.height];
-    canvas.setAttribute("aria-label", `${key}: click to choose the query that wins`);
-    ofl.point(canvas, (row, column, clicked) => {
-      const place = clicked ? winner[Math.floor(row / zoom) * width + Math.floor(column / zoom)] : -1;
-      if (place >= 0) { choose(candidates[place].query); ofl.redraw(); }
+    canvas.setAttribute("aria-label", `${key}: click, or move with the arrow keys, to choose the query that wins`);
+    ofl.point(canvas, {
+      size: () => [height, width], shown: () => pointed,
+      told: (place, clicked) => {
+        if (!clicked) return;
+        const wins = winner[place[0] * width + place[1]];
+        if (wins >= 0) choose(candidates[wins].query);
+        pointed = place;
+        ofl.redraw();
+      },
     });
     views.append(figure);
     figures[key] = { canvas, caption: figure.querySelector("figcaption") };
@@ -144,7 +151,9 @@
       for (let column = 0; column < W; column++, i++) wide[i] = ids[from + Math.floor(column / zoom)];
     }
     const given = new Map(Object.entries(colors).filter(([, color]) => color).map(([id, color]) => [Number(id), color]));
-    canvas.getContext("2d").putImageData(ofl.blend(photo, wide, given, 0.6, true), 0, 0);
+    const context = canvas.getContext("2d");
+    context.putImageData(ofl.blend(photo, wide, given, 0.6, true), 0, 0);
+    if (pointed) ofl.ring(context, ...pointed.map((at) => (at + 0.5) * zoom));
   }
 
   function sentence(query, merged, state) {
@@ -201,7 +210,10 @@
       : "<p>Nothing annotated and nothing predicted: PQ is not defined.</p>";
   }
 
-  document.addEventListener("input", (event) => { if (event.target.name === "step") choose(""); });
+  document.addEventListener("input", (event) => {
+    if (event.target.name === "step") choose("");
+    if (["step", "query"].includes(event.target.name)) pointed = null;
+  });
   ofl.start((state) => {
     const merged = merge(state), chosen = state.query === "" ? null : Number(state.query);
     const current = chosen !== null ? chosen : state.step ? candidates[state.step - 1].query : null;

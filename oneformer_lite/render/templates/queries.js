@@ -166,8 +166,8 @@
 
   let painted = "";
   function sheet(state, reading) {
-    const queries = [...Array(ofl.data.queries).keys()], { layer } = state;
-    if (state.sort === "confidence") queries.sort((a, b) => best(reading, layer, b)[1] - best(reading, layer, a)[1]);
+    const { layer } = state;
+    const queries = state.sort === "confidence" ? reading.order[layer] : [...Array(ofl.data.queries).keys()];
     const key = `${state.task} ${state.checkpoint} ${layer} ${state.sort}`;
     const width = fitted(queries.length > 64 ? 72 : 112);
     buttons(element("sheet"), queries.length, false, (query) => choose("query", query)).forEach((button, i) => {
@@ -295,10 +295,9 @@
   for (const id of ["mask", "attention"]) {
     [element(id).width, element(id).height] = [photo.width, photo.height];
     element(id).setAttribute("aria-label", "arrow keys move the point");
-    ofl.point(element(id), (row, column, clicked) => {
-      if (!clicked) return;
-      point = [Math.min(Math.floor(row / factor), size[0] - 1), Math.min(Math.floor(column / factor), size[1] - 1)];
-      ofl.redraw();
+    ofl.point(element(id), {
+      size: () => size, shown: () => point,
+      told: (place, clicked) => { if (clicked) { point = place; ofl.redraw(); } },
     });
   }
 

@@ -15,19 +15,21 @@
     level.places = numbers(level.places);
     level.weights = numbers(level.weights);
   }
-  let held = ofl.data.point.map((place, axis) => ((place + 0.5) / size[axis]) * [height, width][axis]), over = null;
-  ofl.point(canvas, (row, column, clicked) => {
-    const place = row === null ? null : [row + 0.5, column + 0.5];
-    if (clicked) held = place;
-    over = clicked ? null : place;
-    ofl.redraw();
+  let held = ofl.data.point, over = null;  // in pixels of the picture
+  ofl.point(canvas, {
+    size: () => size, shown: () => held,
+    told: (place, clicked) => {
+      if (clicked) held = place;
+      over = clicked ? null : place;
+      ofl.redraw();
+    },
   });
   for (let i = 0; i < photo.data.length; i++) if (i % 4 !== 3) photo.data[i] = photo.data[i] * 0.6 + 255 * 0.4;
 
   // The query's position, of those that the page has, and what it looks at.
   function looks(state, place) {
     const level = levels.find((other) => other.stride === Number(state.query)), unit = level.stride * level.step;
-    const cell = [0, 1].map((axis) => Math.floor(((place[axis] / [height, width][axis]) * seen[axis]) / unit));
+    const cell = [0, 1].map((axis) => Math.floor((((place[axis] + 0.5) / size[axis]) * seen[axis]) / unit));
     const each = heads * levels.length * points, count = level.weights.length / each / ofl.layers;
     const query = (state.layer - 1) * count + cell[0] * level.columns + cell[1], found = [];
     for (let head = 0; head < heads; head++) {

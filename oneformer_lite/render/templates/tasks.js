@@ -74,9 +74,8 @@
       Math.floor(((event.clientX - box.left) / box.width) * columns));
   });
   chart.addEventListener("keydown", (event) => {
-    const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const way = ofl.way(event);
     if (!way) return;
-    event.preventDefault();
     const state = ofl.state(), { queries } = pairs[`${state.task} ${state.other}`];
     const row = Math.min(Math.max(queries.indexOf(state.query) + way[0], 0), queries.length - 1);
     pick(above + row, left + Math.round(state.blend * last) + way[1]);
