@@ -61,8 +61,8 @@ def toggle(name: str, options: Mapping[str, str], chosen: str) -> str:
 def slider(name: str, low: float, high: float, step: float, value: float) -> str:
     """A slider with its value beside it."""
     return (
-        f'<label class="ofl-slider"><span>{escape(name)}</span><input type="range" name="{escape(name)}" min="{low}" '
-        f'max="{high}" step="{step}" value="{value}"><output>{value}</output></label>'
+        f'<label class="ofl-slider"><span>{escape(name.replace("_", " "))}</span><input type="range" '
+        f'name="{escape(name)}" min="{low}" max="{high}" step="{step}" value="{value}"><output>{value}</output></label>'
     )
 
 

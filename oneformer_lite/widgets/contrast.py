@@ -65,7 +65,7 @@ class ContrastInspector(Inspector):
     )
 
     def __init__(self, model: OneFormer, samples: Sequence[Sample | tuple[Sample, str]]) -> None:
-        """``samples``: 2 to 8 of them, or (sample, task) pairs; with a single one the loss is 0, and the text says why.
+        """``samples``: 1 to 8 of them, or (sample, task) pairs; with a single one the loss is 0, and the text says why.
 
         Raises :class:`ConfigError` for a model without text mapper, for other numbers of samples, and for tasks that an
         annotation cannot supply.

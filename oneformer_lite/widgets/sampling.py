@@ -26,6 +26,10 @@ _NONE = (
     "This model's pixel decoder is an FPN: convolutions that look at the same neighbours everywhere. There is no "
     "sampling to see; FeatureInspector shows its maps."
 )
+_LOOK_FOR_NONE = (
+    "What to look for: a model whose pixel decoder is deformable. There each position chooses the places it gathers "
+    "from; here it has no choice."
+)
 
 
 class SamplingInspector(Inspector):
@@ -49,11 +53,14 @@ class SamplingInspector(Inspector):
         self.image, self.sampling = self._traced.image, read_sampling(self._traced)
         self._photo = display_image(self.image)
         self._scale = np.array(self._photo.shape[:2]) / self.image.shape[:2]  # rows, columns
+        if self.sampling is None:
+            self.LOOK_FOR = _LOOK_FOR_NONE
         super().__init__(*self._build())
 
     def _build(self) -> tuple[dict, list]:
         height, width = self.image.shape[:2]
-        self._lead = Picture(None, "sampling points: arrow keys move the query", (height, width), photo=True)
+        label = "the picture" if self.sampling is None else "sampling points: arrow keys move the query"
+        self._lead = Picture(None, label, (height, width), photo=True)
         self._lead.point = height // 2, width // 2
         self._told = HTML(layout={"flex": "1 1 17rem", "min_width": "0"})
         picture = VBox([self._lead], layout={"flex": "2 1 20rem", "min_width": "0", "max_width": "46rem"})

@@ -27,7 +27,8 @@ keys choose"></canvas><p>{chart_words}</p></figure>
 <div style="display:grid;grid-template-columns:1fr 1fr;gap:8px">{masks}</div></figure>
 </div>
 <div class="ofl-title">{titles[0]}</div><div class="ofl-views">{panels}</div>
-<div class="ofl-title">{titles[1]}</div>{token}<div id="channels"></div>"""
+<div class="ofl-title">{titles[1]}</div>{token}<div id="channels"></div>
+<style>@media print {{ figure:has(> #chart) {{ grid-column: span 2; }} }}</style>"""
 
 
 def task_page(inspector: TaskInspector, titles: tuple[str, str], chart_words: str) -> str:

@@ -152,6 +152,8 @@ def test_the_page_in_a_browser(inspector, sample, tmp_path: Path) -> None:
                 costs = rng.normal(size=(rows, columns)) * 5
                 found = page.evaluate("([c, r, n]) => ofl.assign(c, r, n)", [costs.ravel().tolist(), rows, columns])
                 assert found == linear_sum_assignment(costs.T)[1].tolist()
+            words = page.locator(".ofl-slider > span").all_inner_texts()
+            assert [control.description for control in inspector._controls.values()][1:] == words  # the same in both
             assert page.inner_text("#why p") in inspector._told.value
             assert_shows(page, inspector)
             slow = change(page, lambda: slide(page, "dice_weight", 0))

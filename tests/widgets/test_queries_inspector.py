@@ -106,6 +106,18 @@ def test_edges(changes: dict, size: tuple[int, int], tmp_path: Path) -> None:
     assert inspector.to_html(tmp_path / "edge.html").stat().st_size < 5e6
 
 
+def test_the_page_says_which_tasks_have_no_room(inspector, tmp_path: Path, monkeypatch) -> None:
+    inspector.set(task="semantic")
+    assert "task alone" not in inspector._page()
+    monkeypatch.setattr("oneformer_lite.render.query_page.MOST_BYTES", 500_000)
+    path = inspector.to_html(tmp_path / "one.html")
+    with chromium() as browser, opened(browser, path) as page:
+        words = page.inner_text(".ofl-look >> nth=1")
+        assert "holds the semantic task alone" in words and "For panoptic and instance" in words
+        assert 'inspector.set(task="panoptic").to_html("panoptic.html")' in words
+        assert page.locator("input[name=task]").count() == 1
+
+
 def test_no_segment_and_a_sample_of_other_classes(model, sample) -> None:
     nothing = dataclasses.replace(sample, segments=(), segment_map=np.zeros_like(sample.segment_map))
     assert "Matched" not in QueryInspector(model, nothing)._told.value
@@ -120,6 +132,8 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
         with opened(browser, path) as page:
             assert page.locator("#sheet button").count() == 32 and page.locator("#life button").count() == 7
             assert "wins: sky" in page.inner_text("#claims")
+            shown = page.locator("#sheet button").evaluate_all("buttons => buttons.map((b) => Number(b.dataset.value))")
+            assert shown == inspector._order()  # also where scores differ only behind the third digit
             pixels = page.evaluate(
                 "() => { const c = document.getElementById('mask');"
                 "return [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"

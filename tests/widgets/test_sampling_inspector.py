@@ -91,7 +91,8 @@ def test_any_size_and_the_fpn(size, kind: str, tmp_path: Path) -> None:
     inspector = SamplingInspector(ofl.OneFormer(config), image).set(point=(size[0] - 1, size[1] - 1))
     words = "is an FPN" if kind == "fpn" else "96 places"
     assert words in inspector._told.value and inspector.still() and ("FPN" in repr(inspector)) == (kind == "fpn")
-    assert inspector.to_html(tmp_path / "page.html").stat().st_size < 5e6
+    path = inspector.to_html(tmp_path / "page.html")
+    assert path.stat().st_size < 5e6 and ("triangles" in path.read_text()) == (kind == "deformable")
 
 
 def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:

@@ -5,11 +5,13 @@
   const { width, height } = photo, canvas = document.querySelector("canvas"), context = canvas.getContext("2d");
   const told = document.getElementById("told");
   [canvas.width, canvas.height] = [width, height];
-  canvas.setAttribute("aria-label", "sampling points: arrow keys move the query");
   if (!levels) {
+    canvas.setAttribute("aria-label", "the picture");
+    canvas.style.cursor = "default";
     ofl.start(() => { context.putImageData(photo, 0, 0); told.textContent = ofl.data.none; });
     return;
   }
+  canvas.setAttribute("aria-label", "sampling points: arrow keys move the query");
   const numbers = (text) => new Uint16Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
   for (const level of levels) {
     level.places = numbers(level.places);
