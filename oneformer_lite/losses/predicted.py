@@ -21,11 +21,15 @@ def masks_at(points: Float[Tensor, "B P 2"], predictions: Sequence[Predictions])
     """The logits of all masks at the points of their image, one prediction after the other: what fits into the
     processor's cache is faster. Lesson 09."""
     features = shared_features(predictions)
-    if features is None:
-        yield from (sample_points(p.mask_logits.to(points), points) for p in predictions)
-    else:
+    if features is not None:
         sampled = sample_points(features.to(points), points)  # [B, C, P], once for all predictions
         yield from (p.masks.embeddings.to(points) @ sampled for p in predictions)
+        return
+    for prediction in predictions:  # each of its own kind
+        if isinstance(prediction.masks, MaskProduct):
+            yield from masks_at(points, [prediction])
+        else:
+            yield sample_points(prediction.masks.to(points), points)
 
 
 def matched_masks(
@@ -38,8 +42,11 @@ def matched_masks(
     Lesson 09.
     """
     features = shared_features(predictions)
-    if features is None:
-        masks = [_rows(p.mask_logits, queries) for p, queries in zip(predictions, assigned)]
+    if features is None:  # each of its own kind
+        masks = [
+            matched_masks([p], [queries]) if isinstance(p.masks, MaskProduct) else _rows(p.masks, queries)
+            for p, queries in zip(predictions, assigned)
+        ]
         return at_least_float32(torch.cat(masks))
     features = at_least_float32(features)
     queries = torch.stack([_rows(p.masks.embeddings, q) for p, q in zip(predictions, assigned)])  # [L, G, C]
@@ -61,7 +68,7 @@ def matched_pairs(assigned: list[Int[Tensor, "_g"]]) -> tuple[Int[Tensor, "G"], 
 
 
 def shared_features(predictions: Sequence[Predictions]) -> Float[Tensor, "B C h w"] | None:
-    """The mask features of all ``predictions``; ``None`` where they came with whole masks."""
+    """The mask features of all ``predictions``; ``None`` where some have whole masks, or others."""
     found = [p.masks.features for p in predictions if isinstance(p.masks, MaskProduct)]
     same = len(found) == len(predictions) and all(features is found[0] for features in found)
     return found[0] if same else None

@@ -37,6 +37,11 @@ class MaskProduct:
     embeddings: Float[Tensor, "B Q C"]
     features: Float[Tensor, "B C h w"]
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient can reach the model through these masks."""
+        return self.embeddings.requires_grad or self.features.requires_grad
+
     def whole(self) -> Float[Tensor, "B Q h w"]:
         """The dot product of each query with each pixel."""
         return torch.einsum("bqc,bchw->bqhw", self.embeddings.to(self.features.dtype), self.features)
@@ -45,8 +50,12 @@ class MaskProduct:
 @dataclass
 class Predictions:
     """One reading of the queries: ``class_logits`` [B, Q, K+1] (last = no object) and ``masks``, whole
-    [B, Q, H/4, W/4] or as a :class:`MaskProduct`, which the first look at ``mask_logits`` multiplies out. Losses
-    computed after that look differentiate through ``mask_logits``, those before it through the product."""
+    [B, Q, H/4, W/4] or as a :class:`MaskProduct`, which the first look at ``mask_logits`` multiplies out.
+
+    Gradients reach the model whether masks were looked at or not. Losses computed after a look differentiate through
+    ``mask_logits``, whose own gradient can then be asked for, those before it through the product; a look under
+    ``torch.no_grad()`` changes nothing.
+    """
 
     class_logits: Tensor
     masks: Tensor | MaskProduct
@@ -54,9 +63,16 @@ class Predictions:
     @property
     def mask_logits(self) -> Float[Tensor, "B Q h w"]:
         """The masks, whole; above 0 inside."""
-        if isinstance(self.masks, MaskProduct):
-            self.masks = self.masks.whole()
-        return self.masks
+        if not isinstance(self.masks, MaskProduct):
+            return self.masks
+        whole = self.masks.whole()
+        if whole.requires_grad or not self.masks.requires_grad:  # never put masks without a graph into one
+            self.masks = whole
+        return whole
+
+    @mask_logits.setter
+    def mask_logits(self, masks: Float[Tensor, "B Q h w"]) -> None:
+        self.masks = masks
 
 
 @dataclass

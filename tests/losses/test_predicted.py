@@ -83,11 +83,62 @@ def test_the_criterion_makes_no_whole_masks(monkeypatch: pytest.MonkeyPatch) -> 
     assert Criterion(config)(output, targets(2, 3))["total"].isfinite()
 
 
-def test_a_look_at_the_masks_keeps_them() -> None:
+def total_and_gradients(predictions: list[Predictions], leaves: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    *auxiliary, last = predictions
+    queries = leaf(30, 2, QUERIES, DIM), leaf(31, 2, QUERIES, DIM), torch.tensor(2.0, dtype=torch.float64)
+    config = ModelConfig(num_classes=CLASSES, num_queries=QUERIES, text_context=1, num_points=8)
+    output = OneFormerOutput(last.class_logits, last.masks, auxiliary, *queries)
+    total = Criterion(config)(output, targets(2, 3), seeds=[(0,), (1,)])["total"]
+    return total, torch.autograd.grad(total, leaves)
+
+
+@pytest.mark.parametrize("looked_at", [(0,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_a_look_before_the_loss_changes_no_gradient(looked_at: tuple[int, ...], mode) -> None:
+    expected = total_and_gradients(*products())
+    predictions, leaves = products()
+    with mode():
+        for i in looked_at:
+            assert predictions[i].mask_logits.shape == (2, QUERIES, 6, 9)
+    torch.testing.assert_close(total_and_gradients(predictions, leaves), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_predictions_of_different_features() -> None:
+    """As of two models side by side."""
+    one, leaves = products(layers=1)
+    other = Predictions(
+        leaf(50, 2, QUERIES, CLASSES + 1), MaskProduct(leaf(51, 2, QUERIES, DIM), leaf(52, 2, DIM, 6, 9))
+    )
+    both = [*one, other]
+    found = total_and_gradients(both, [*leaves, other.masks.features])
+    torch.testing.assert_close(
+        found, total_and_gradients(whole(both), [*leaves, other.masks.features]), rtol=1e-10, atol=1e-12
+    )
+
+
+def test_half_precision_is_multiplied_in_float32() -> None:
+    predictions, _ = products(layers=2)
+    half = [
+        Predictions(p.class_logits, MaskProduct(p.masks.embeddings.bfloat16(), p.masks.features.bfloat16()))
+        for p in predictions
+    ]
+    assigned = [[torch.tensor([1, 3]), torch.tensor([0])]] * 2
+    exact = [
+        Predictions(p.class_logits, MaskProduct(p.masks.embeddings.float(), p.masks.features.float())) for p in half
+    ]
+    torch.testing.assert_close(matched_masks(half, assigned), matched_masks(exact, assigned), rtol=1e-6, atol=1e-6)
+
+
+def test_masks_looked_at_are_kept_with_their_gradient() -> None:
     """Whoever wants the gradient of the masks themselves looks at them before the loss."""
-    (prediction,), _ = products(layers=1)
+    (prediction,), leaves = products(layers=1)
     masks = prediction.mask_logits
     assert prediction.mask_logits is masks and prediction.masks is masks
+    (gradient,) = torch.autograd.grad(sample_points(masks, torch.rand(2, 3, 2, dtype=torch.float64)).sum(), masks)
+    assert gradient.abs().sum() > 0
+    with torch.no_grad():
+        detached = Predictions(prediction.class_logits, MaskProduct(*(x.detach() for x in leaves[1::-1])))
+        assert detached.mask_logits is detached.mask_logits
     found = matched_masks([prediction], [[torch.tensor([1]), torch.tensor([4])]])
     (gradient,) = torch.autograd.grad(found.sum(), masks)
     assert [row.any(-1).any(-1).nonzero().flatten().tolist() for row in gradient] == [[1], [4]]
