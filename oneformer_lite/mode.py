@@ -1,4 +1,4 @@
-"""Evaluation mode for a while: no dropout, no statistics collected; then the model is as it was."""
+"""Evaluation mode for a while: no dropout, no statistics collected; then each part of the model is as it was."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """``model.eval()`` for the block. A model that evaluates already is not touched: to tell all parts of a large one
-    takes tens of milliseconds."""
-    if not any(module.training for module in model.modules()):
-        yield
-        return
-    was_training = model.training
-    model.eval()
+    """``model.eval()`` for the block, also where only parts of it train."""
+    trained = [module for module in model.modules() if module.training]
+    for module in trained:
+        module.training = False
     try:
         yield
     finally:
-        model.train(was_training)
+        for module in trained:
+            module.training = True

@@ -23,6 +23,7 @@ from ..losses.masks import MASK_LOSSES, dice_loss
 from ..losses.points import PointSource, sample_points, uncertain_points
 from ..losses.precision import at_least_float32
 from ..losses.predicted import matched_masks, matched_pairs
+from ..mode import evaluating
 from ..model import OneFormer
 from ..model.output import OneFormerOutput
 
@@ -149,7 +150,8 @@ def read_losses(model: OneFormer, batches: Sequence[Batch], seeds: Sequence[Seed
     """The parts of what ``model`` loses on the micro-batches of one step, without dropout."""
     criterion, parts = Criterion(model.config), []
     for batch, batch_seeds in zip(batches, seeds, strict=True):
-        output = model(batch.images, batch.tasks, texts=batch.texts)
+        with evaluating(model):
+            output = model(batch.images, batch.tasks, texts=batch.texts)
         parts.append(take_apart(criterion, output, batch.targets, batch_seeds))
     return joined(parts)
 
@@ -165,13 +167,16 @@ class GradientNorms:
 
 
 def gradient_norms(model: OneFormer, batches: Sequence[Batch], seeds: Sequence[Seeds]) -> GradientNorms:
-    """One backward pass for each loss. Losses have their weights; gradients can cancel, so "total" is no sum."""
+    """One backward pass for each loss, without dropout. Losses have their weights; gradients can cancel, so "total" is
+    no sum."""
     criterion = Criterion(model.config)
     named = [(name.split(".")[0], p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [parameter for _, parameter in named]
     sums = {term: [torch.zeros_like(p) for p in parameters] for term in LOSSES}
     for batch, batch_seeds in zip(batches, seeds, strict=True):
-        losses = criterion(model(batch.images, batch.tasks, texts=batch.texts), batch.targets, batch_seeds)
+        with evaluating(model):
+            output = model(batch.images, batch.tasks, texts=batch.texts)
+        losses = criterion(output, batch.targets, batch_seeds)
         for term in LOSSES:
             share = criterion.weights[term] / len(batches) * losses[term]
             found = torch.autograd.grad(share, parameters, retain_graph=term != LOSSES[-1], allow_unused=True)

@@ -24,8 +24,8 @@ from ..training.config import TrainConfig
 from ..training.loader import open_split, training_batches
 from ..training.run import Run
 from ..training.state import read_recipe
+from .samples import sample_pairs
 
-MOST_SAMPLES = 8
 Batches = tuple[list[Batch], list[list[tuple[int, int]]]]  # micro-batches, and for each its images' seeds
 
 
@@ -60,7 +60,9 @@ def open_source(source: OneFormer | Run | str | Path, data=None, model: OneForme
     if isinstance(source, OneFormer):
         if data is None:
             raise ConfigError("a model alone has no losses: LossInspector(model, dataset) takes its first samples")
-        return Source(source.config, source.eval(), data)
+        return Source(source.config, source, data)
+    if isinstance(data, Sample):
+        raise ConfigError("data of a run is its training split, a data set; got one Sample")
     run, note = source if isinstance(source, Run) else Run(source), ""
     config, recipe, _ = read_recipe(run.folder)
     if not any(record["kind"] == "train" for record in run.history):
@@ -70,10 +72,8 @@ def open_source(source: OneFormer | Run | str | Path, data=None, model: OneForme
             data = open_split(recipe.data, recipe.train_split)
         except OneFormerLiteError as error:
             note = f"The batches cannot be shown: {error}. Pass the training split as data."
-    own, step = (model.eval(), None) if model else newest_model(run.folder, config) or (None, None)
-    if own is None:
-        note = note or "No checkpoint yet: the batch is shown without what it costs."
-    return Source(config, own, data, run, recipe, step, note)
+    own, step, missing = (model, None, "") if model else newest_model(run.folder, config)
+    return Source(config, own, data, run, recipe, step, note or missing)
 
 
 def batches_of_step(dataset, config: ModelConfig, train_config: TrainConfig, step: int) -> Batches:
@@ -96,21 +96,21 @@ def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: Mod
     """One batch of the first MOST_SAMPLES samples, scaled to the training size; the task of a sample alone is the
     first that its annotation supplies."""
     fit, pairs = augmentation("fit", config.image_size, config.equalize), []
-    for item in islice(iter(samples), MOST_SAMPLES):
-        sample, task = item if isinstance(item, tuple) else (item, item.tasks[0])
+    for sample, task in sample_pairs(samples):
         if len(sample.categories) != config.num_classes:
             raise ConfigError(
                 f"the samples have {len(sample.categories)} classes, the model {config.num_classes}: their losses "
                 "cannot be computed; take samples of the data set that the model was made for"
             )
-        pairs.append((fit(sample, np.random.default_rng(0)), task))
+        pairs.append((fit(sample, np.random.default_rng(0)), task or sample.tasks[0]))
     return [collate(pairs)], [[(0, i) for i in range(len(pairs))]]
 
 
-def newest_model(folder: Path, config: ModelConfig) -> tuple[OneFormer, int] | None:
-    """The run's model as it was saved last (its averaged weights, where they are collected), and the step; None before
-    the first checkpoint."""
+def newest_model(folder: Path, config: ModelConfig) -> tuple[OneFormer | None, int | None, str]:
+    """The run's model as it was saved last (its averaged weights, where they are collected), and the step; without
+    them, a sentence that says why: the log can be looked at all the same."""
     try:
-        return saved_model(folder, config)
-    except CheckpointError:  # the log can be looked at all the same
-        return None
+        found, why = saved_model(folder, config), "No checkpoint yet"
+    except CheckpointError as error:
+        found, why = None, str(error)
+    return (*found, "") if found else (None, None, f"{why}: the batch is shown without what it costs.")

@@ -56,9 +56,9 @@ class _DroppedAttention(torch.autograd.Function):
         kept = draw_kept((*q.shape[:2], k.shape[1]), p)
         sums, mixed = [], []
         for q_, k_, v_, kept_ in _few_at_once(q, k, v, kept):
-            scores = q_ @ k_.transpose(-2, -1)
+            scores = _scores(q_, k_)
             sums.append(scores.logsumexp(-1, keepdim=True))
-            mixed.append(scores.sub_(sums[-1]).exp_().masked_fill_(~kept_, 0.0) @ v_)
+            mixed.append(scores.sub_(sums[-1]).exp_().masked_fill_(~kept_, 0.0).to(v) @ v_)
         ctx.save_for_backward(q, k, v, kept, torch.cat(sums))
         ctx.scale = 1 / (1 - p)
         return torch.cat(mixed).mul_(ctx.scale)
@@ -68,7 +68,7 @@ class _DroppedAttention(torch.autograd.Function):
         q, k, v, kept, sums = ctx.saved_tensors
         gradients = []
         for q_, k_, v_, upstream_, kept_, sums_ in _few_at_once(q, k, v, upstream * ctx.scale, kept, sums):
-            weights, dropped = (q_ @ k_.transpose(-2, -1)).sub_(sums_).exp_(), ~kept_
+            weights, dropped = _scores(q_, k_).sub_(sums_).exp_().to(v), ~kept_
             for_v = weights.masked_fill(dropped, 0.0).transpose(-2, -1) @ upstream_
             for_weights = (upstream_ @ v_.transpose(-2, -1)).masked_fill_(dropped, 0.0)
             # softmax: w * (g - sum of w * g)
@@ -78,7 +78,13 @@ class _DroppedAttention(torch.autograd.Function):
         return *(torch.cat(parts) for parts in zip(*gradients)), None
 
 
+def _scores(q: Tensor, k: Tensor) -> Tensor:
+    """In float32 at least: bfloat16 tells two logarithms near 10 apart by 0.06, six per cent of a weight."""
+    scores = q @ k.transpose(-2, -1)
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
 def _few_at_once(q: Tensor, k: Tensor, *others: Tensor) -> Iterable[tuple[Tensor, ...]]:
     """The heads in turns, with about :data:`_AT_ONCE` weights each, one head at least."""
-    heads = max(1, _AT_ONCE // (q.shape[1] * k.shape[1]))
+    heads = max(1, _AT_ONCE // max(1, q.shape[1] * k.shape[1]))
     return zip(*(part.split(heads) for part in (q, k, *others)))

@@ -17,7 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 LEAST = 10_000_000  # multiply-adds from which the detour pays; below it costs a few microseconds
-LEAST_INPUT = 20_480  # numbers up to which PyTorch does not give a convolution to oneDNN (its native/Convolution.cpp)
+# PyTorch gives a 1x1 convolution to oneDNN (its native/Convolution.cpp) if it has more numbers than these, and either
+# several threads or so many pictures.
+LEAST_INPUT, PICTURES = 20_480, 16
 
 
 class Linear(nn.Linear):
@@ -49,9 +51,10 @@ def adopt_linears(network: nn.Module) -> nn.Module:
 def linear_by_convolution(
     x: Float[Tensor, "*n i"], weight: Float[Tensor, "o i"], bias: Float[Tensor, "o"] | None
 ) -> Float[Tensor, "*n o"]:
-    """Each row of ``x`` as a pixel of a picture of one line, whose channels lie side by side in memory."""
-    picture = x.reshape(1, 1, -1, x.shape[-1]).contiguous().permute(0, 3, 1, 2)  # [1, i, 1, n]
-    result = F.conv2d(picture, weight[:, :, None, None], bias)
+    """Each row of ``x`` as a pixel of pictures of one line, whose channels lie side by side in memory."""
+    rows = x.reshape(-1, x.shape[-1]).contiguous()
+    pictures = rows.unflatten(0, (PICTURES, -1)) if len(rows) % PICTURES == 0 else rows[None]
+    result = F.conv2d(pictures[:, None].permute(0, 3, 1, 2), weight[:, :, None, None], bias)  # of [pictures, i, 1, n]
     return result.permute(0, 2, 3, 1).reshape(*x.shape[:-1], len(weight))
 
 

@@ -58,8 +58,21 @@ def toggle(name: str, options: Mapping[str, str], chosen: str) -> str:
     return f'<fieldset class="ofl-toggle"><legend>{escape(name)}</legend>{buttons}</fieldset>'
 
 
-def slider(name: str, low: float, high: float, step: float, value: float) -> str:
-    """A slider with its value beside it."""
+def step_through(value: float, low: float, step: float) -> float:
+    """``step``, or the tenth, hundredth ... of it, with which a slider from ``low`` stops at ``value``: browsers move a
+    value between two stops silently to one of them."""
+    for _ in range(4):
+        stops = (value - low) / step
+        if abs(stops - round(stops)) < 1e-6:
+            break
+        step /= 10
+    return step
+
+
+def slider(name: str, low: float, high: float, step: float | str, value: float) -> str:
+    """A slider with its value beside it; ``step`` "any": without stops."""
+    if step != "any":
+        step = step_through(value, low, step)
     return (
         f'<label class="ofl-slider"><span>{escape(name.replace("_", " "))}</span><input type="range" '
         f'name="{escape(name)}" min="{low}" max="{high}" step="{step}" value="{value}"><output>{value}</output></label>'

@@ -77,6 +77,8 @@ def fitting(folder: Path) -> Iterator[None]:
     """Turns PyTorch's list of all tensors that do not fit into a :class:`CheckpointError` of one sentence."""
     try:
         yield
+    except torch.OutOfMemoryError:  # a RuntimeError too, but no fault of the file
+        raise
     except (CheckpointError, RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{folder / CHECKPOINT} does not fit the model that its own configuration describes; was it written by "

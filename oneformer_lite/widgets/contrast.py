@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from ipywidgets import HTML, Box, FloatLogSlider, IntSlider, ToggleButtons, VBox
 
-from ..data.sample import TASKS, Sample, check_task
+from ..data.sample import TASKS, Sample
 from ..errors import ConfigError
 from ..inspection.contrast import (
     KINDS,
@@ -21,6 +21,7 @@ from ..inspection.contrast import (
     slot_cosines,
     slot_shares,
 )  # fmt: skip
+from ..inspection.samples import MOST_SAMPLES, sample_pairs
 from ..model import OneFormer
 from ..render import contact_sheet
 from ..render.contrast import (
@@ -36,7 +37,7 @@ from .contrast_page import contrast_page
 from .inspector import Inspector
 from .picture import Picture
 
-_MOST, _POINTS = 8, 256  # images; temperatures of the curve
+_POINTS = 256  # temperatures of the curve
 _MATRICES = {
     "similarity": "similarity: cosine / temperature",
     "by_row": "softmax of rows: image among texts",
@@ -119,6 +120,7 @@ class ContrastInspector(Inspector):
             "column": IntSlider(column, 0, count - 1, description="texts (column)", **wide, **number),
             "slot": IntSlider(slot, 0, slots - 1, description="slot", **wide, **number),
         }
+        _stop_at(controls["temperature"], self.learned, low)
         views = Box(list(panels.values()), layout={"flex_flow": "row wrap", "grid_gap": "10px"})
         return controls, [self._pair, views, HTML(legend()), self._slot, self._table]
 
@@ -135,6 +137,8 @@ class ContrastInspector(Inspector):
         low, high = self.temperatures[[0, -1]]
         if name == "temperature" and isinstance(value, (int, float)) and not low <= value <= high:
             raise ConfigError(f"temperature is {value!r}; expected {low:.4g} to {high:.4g}")
+        if name == "temperature" and isinstance(value, (int, float)):
+            _stop_at(self._controls[name], value, math.log10(low))
         super()._choose(name, value)
 
     def _pointed(self, name: str, point: tuple[int, int] | None) -> None:
@@ -228,14 +232,16 @@ class ContrastInspector(Inspector):
 
 
 def _pairs(samples: Sequence) -> list[tuple[Sample, str | None]]:
-    if isinstance(samples, Sample) or not 1 <= len(samples) <= _MOST:
-        got = "one Sample" if isinstance(samples, Sample) else f"{len(samples)}"
-        raise ConfigError(f"expected a list of 2 to {_MOST} samples, got {got}: write [dataset[0], dataset[1], ...]")
-    pairs = [(item, None) if isinstance(item, Sample) else tuple(item) for item in samples]
-    for sample, task in pairs:
-        if task is not None and check_task(task) not in sample.tasks:
-            raise ConfigError(f"{sample.file_name or 'a sample'} cannot supply the {task} task")
-    return pairs
+    if hasattr(samples, "__len__") and len(samples) > MOST_SAMPLES:
+        raise ConfigError(f"expected at most {MOST_SAMPLES} samples, got {len(samples)}: take some of them")
+    return sample_pairs(samples)
+
+
+def _stop_at(slider: FloatLogSlider, value: float, low: float) -> None:
+    """Begin a slider less than a step above ``low`` (an exponent), so that it stops at ``value``: browsers move a value
+    between two stops silently to one of them."""
+    exponent = math.log10(value)
+    slider.min = exponent - math.floor((exponent - low) / slider.step + 1e-9) * slider.step
 
 
 def _task_choices(pairs: Sequence[tuple[Sample, str | None]]) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from ipywidgets import HTML, Box, VBox, Widget
+from ipywidgets import HTML, Box, FloatSlider, VBox, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 from traitlets import TraitError
@@ -15,7 +15,7 @@ from traitlets import TraitError
 from ..errors import ConfigError
 from ..files import replacing
 from ..render import png_bytes, quick_bytes
-from ..render.inspector_page import head, style
+from ..render.inspector_page import head, step_through, style
 from .framed import framed
 from .picture import Picture
 
@@ -34,6 +34,7 @@ class Inspector(VBox):
         """``controls``: name -> widget with a ``value``, or a :class:`Picture` with its ``point``; those that have no
         place in ``body`` stand in a row above it."""
         self._controls, self._held, self._keys = dict(controls), False, {}
+        self._placed = {name for name, c in controls.items() if isinstance(c, Picture) and c.point is not None}
         inside = set(_all_below(body))
         row = [control for control in self._controls.values() if control not in inside]
         bar = Box(row, layout={"flex_flow": "row wrap", "align_items": "center"}).add_class("ofl-controls")
@@ -85,15 +86,19 @@ class Inspector(VBox):
     def _choose(self, name: str, value) -> None:
         control = self._controls[name]
         if isinstance(control, Picture):
+            if value is None and name in self._placed:
+                raise ConfigError(f"{name} is None; expected (row, column)")
             return control.move(value)
+        expected, fits = _expected(control), value in _values(control.options) if hasattr(control, "options") else True
         try:
-            control.value = value
-        except (TraitError, ValueError, TypeError) as error:
-            options = getattr(control, "options", None)
-            expected = f"one of {', '.join(map(str, _values(options)))}" if options else str(error)
-            raise ConfigError(f"{name} is {value!r}; expected {expected}") from None
-        if control.value != value and not isinstance(value, tuple):  # sliders move silently to the nearest end
-            raise ConfigError(f"{name} is {value!r}; expected {control.min} to {control.max}")
+            if fits and isinstance(control, FloatSlider):
+                control.step = step_through(value, control.min, control.step)
+            if fits:
+                control.value = value
+        except (TraitError, ValueError, TypeError):
+            fits = False
+        if not fits or control.value != value:  # sliders move silently to the nearest end
+            raise ConfigError(f"{name} is {value!r}; expected {expected}")
 
     def _show(self, view: Picture | ImageWidget, key: tuple, make: Callable[[], np.ndarray]) -> None:
         """Show ``make()``, unless the view shows what belongs to ``key`` already."""
@@ -140,6 +145,17 @@ def _all_below(widgets: Sequence[Widget]):
 
 def _values(options) -> list:
     return [option[1] if isinstance(option, tuple) else option for option in options]
+
+
+def _expected(control: Widget) -> str:
+    """The values that a control takes, in words."""
+    if hasattr(control, "options"):
+        return f"one of {', '.join(map(str, _values(control.options)))}"
+    if hasattr(control, "allowed_tags"):
+        return f"a list of {', '.join(control.allowed_tags)}"
+    if hasattr(control, "max"):
+        return f"{control.min} to {control.max}" + ("" if isinstance(control.min, float) else ", a whole number")
+    return "True or False"
 
 
 def _short(value) -> str:

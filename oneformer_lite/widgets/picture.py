@@ -105,10 +105,13 @@ class Picture(VBox):
         return f'<i{"" if wide else _LINE} style="{place};{size}"></i>'
 
     def move(self, point: Point | None) -> None:
-        """Point at (row, column). Raises :class:`ConfigError` if it is outside."""
+        """Point at (row, column). Raises :class:`ConfigError` if it is outside, or no such pair."""
         if point is not None:
             height, width = self._points
-            row, column = point
+            try:
+                row, column = point
+            except TypeError:
+                raise ConfigError(f"the point is {point!r}; expected (row, column)") from None
             if not (0 <= row < height and 0 <= column < width):
                 raise ConfigError(f"the point {row, column} is outside the picture of {height} x {width}")
             point = int(row), int(column)

@@ -124,12 +124,15 @@ def test_the_logged_loss_is_found_again_from_the_weights_before(scenes, tmp_path
     recipe = {"evaluations": 0, "batch_size": 2, "workers": 0, "log_steps": 1, "ema_decay": None, "seed": 5}
     c = toytown_training(out=str(tmp_path), steps=1, **recipe)
     ofl.train(config, c, scenes)
-    model, at = newest_model(tmp_path, config)
-    assert at == 1
+    model, at, missing = newest_model(tmp_path, config)
+    assert at == 1 and not missing
     batches, seeds = batches_of_step(scenes, config, c, 2)
     losses = Objective(model.train(), Criterion(config))(batches[0], seeds[0])
     ofl.train(config, dataclasses.replace(c, steps=2), scenes)
     logged = [r for r in ofl.Run(tmp_path).history if r["step"] == 2 and r["kind"] == "train"][0]
     for name in LOSSES:
         assert logged[name] == pytest.approx(losses[name].item(), rel=1e-4), name
-    assert newest_model(tmp_path / "nowhere", config) is None
+    assert newest_model(tmp_path / "nowhere", config)[2].startswith("No checkpoint yet: ")
+    (tmp_path / "checkpoint.pt").write_bytes(b"torn")
+    model, at, missing = newest_model(tmp_path, config)
+    assert model is at is None and "checkpoint.pt" in missing and "No checkpoint yet" not in missing

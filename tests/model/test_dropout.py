@@ -45,6 +45,25 @@ def test_a_seed_decides_and_evaluation_drops_nothing() -> None:
     assert layer.eval()(x) is x and Dropout(0.0).train()(x) is x and isinstance(layer, nn.Dropout)
 
 
+def test_attention_with_dropout_is_as_exact_in_bfloat16_as_the_numbers_are(monkeypatch) -> None:
+    monkeypatch.setattr(dropout, "draw_kept", lambda shape, p: torch.ones(shape, dtype=torch.bool))
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1, 2, length, 8).bfloat16().requires_grad_() for length in (3, 20_000, 20_000))
+    v = (v.detach() + 1).requires_grad_()  # a mean that does not vanish
+    exact = F.scaled_dot_product_attention(*(x.float() for x in (q, k, v)))
+    found, upstream = attend_with_dropout(q, k, v, 0.5) / 2, torch.randn_like(exact)
+    assert found.dtype == torch.bfloat16
+    assert (found - exact).abs().max() < 0.01 * exact.abs().max()
+    gradients = [torch.autograd.grad(out, v, upstream.to(out))[0].float().sum() for out in (found, exact)]
+    assert gradients[0] == pytest.approx(gradients[1].item(), rel=0.02)
+
+
+def test_attention_without_queries() -> None:
+    """A model of one query: its task token alone, and nothing to refine."""
+    k = torch.randn(2, 3, 5, 4)
+    assert attend_with_dropout(torch.randn(2, 3, 0, 4), k, k, 0.1).shape == (2, 3, 0, 4)
+
+
 @pytest.mark.parametrize("at_once", [1, 2 * 4 * 7, 10**6])  # one head in a turn, two, all six
 def test_attention_with_dropout_and_its_gradient(at_once: int, monkeypatch) -> None:
     """Against the formula written out, with the same weights dropped; S is no multiple of 4."""

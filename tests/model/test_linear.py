@@ -12,7 +12,7 @@ from oneformer_lite.model.backbone import Backbone
 from oneformer_lite.model.linear import Linear, adopt_linears, linear_by_convolution
 
 
-@pytest.mark.parametrize("shape", [(7,), (1, 1), (3, 5), (2, 3, 4, 5), (300, 17)])
+@pytest.mark.parametrize("shape", [(7,), (1, 1), (3, 5), (2, 3, 4, 5), (300, 17), (2, 16, 5), (160, 3)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_convolution_gives_the_same_numbers_and_gradients(shape: tuple, bias: bool) -> None:
     torch.manual_seed(0)

@@ -61,6 +61,19 @@ def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: di
     assert inspector.state == before
 
 
+def test_a_browser_finds_the_temperature_on_one_of_the_slider_s_stops(inspector) -> None:
+    slider = inspector._controls["temperature"]
+
+    def stops() -> float:
+        return (np.log10(slider.value) - slider.min) / slider.step
+
+    assert stops() == pytest.approx(round(stops()), abs=1e-6)
+    for value in (0.123, inspector.learned, *inspector.temperatures[[0, -1]]):
+        assert inspector.set(temperature=value).state["temperature"] == value
+        assert stops() == pytest.approx(round(stops()), abs=1e-6)
+    inspector.set(temperature=inspector.learned)
+
+
 def test_clicks_choose(inspector) -> None:
     pictures = inspector._pictures
     pictures["by_row"]._told.value = f"at {2.5 / 5} {1.5 / 5} 1"  # row 1, column 0
@@ -130,9 +143,11 @@ def test_one_image_says_why_nothing_is_learned(model, samples) -> None:
 
 
 def test_what_is_refused(model, samples) -> None:
-    for wrong in (samples[0], [], samples * 3):
-        with pytest.raises(ConfigError, match="a list of 2 to 8 samples"):
+    for wrong in (samples[0], [], None, [samples[0].image]):
+        with pytest.raises(ConfigError, match="expected a list of samples"):
             ContrastInspector(model, wrong)
+    with pytest.raises(ConfigError, match="at most 8 samples, got 9"):
+        ContrastInspector(model, samples * 3)
     things = dataclasses.replace(samples[0], tasks=("instance",))
     with pytest.raises(ConfigError, match="cannot supply the panoptic task"):
         ContrastInspector(model, [things, (things, "panoptic")])

@@ -160,6 +160,8 @@ def test_what_is_missing_is_said(tmp_path, run, scenes, model) -> None:
         blind.gradients()
     with pytest.raises(DataError, match="nothing was logged"):
         LossInspector(write_run(tmp_path / "empty", logged=0), scenes)
+    with pytest.raises(ConfigError, match="expected a list of samples"):
+        LossInspector(model, ofl.data.Toytown("val", 64, 1)[0])
     with pytest.raises(ConfigError, match="a model alone"):
         LossInspector(model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,15 @@ def test_state_is_set_read_and_told(inspector) -> None:
         ({"opacity": 300}, "opacity is 300; expected 0 to 100"),
         ({"point": (500, 3)}, "outside the picture of 128 x 128"),
         ({"classes": ["unicorn"]}, "classes"),
+        ({"classes": "car"}, "classes is 'car'; expected a list of car, bus, person"),
+        ({"task": None}, "task is None; expected one of panoptic"),
+        ({"point": 5}, "the point is 5; expected (row, column)"),
+        ({"opacity": 55.5}, "opacity is 55.5; expected 0 to 100, a whole number"),
     ],
 )
 def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: dict, words: str) -> None:
     before = inspector.state
-    with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
+    with pytest.raises(ConfigError, match=re.escape(words)):
         inspector.set(outline=False, **wrong)
     assert inspector.state == before
 

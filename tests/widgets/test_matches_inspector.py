@@ -56,6 +56,7 @@ def test_state_is_set_read_and_told(inspector) -> None:
         ({"dice_weight": -1.0}, "dice_weight is -1.0; expected 0"),
         ({"query": 32}, "query is 32; expected one of 0, 1"),
         ({"segment": 99}, "segment is 99; expected one of 0, 1"),
+        ({"segment": None}, "segment is None; expected one of 0, 1"),
     ],
 )
 def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: dict, words: str) -> None:
