@@ -32,8 +32,9 @@ STYLE = """.ofl-bars td { border: 0; padding: .1rem .6rem .1rem 0; } .ofl-bar { 
 .ofl-cell span + span { color: #5d6575; } .ofl-cell.empty canvas.mask { opacity: .5; }
 .ofl-cell[aria-pressed=true] { border-color: #0072b2; background: #ddebf5; }
 .ofl-cell:focus-visible { outline: 3px solid #e69f00; }
-@media print { .ofl-strip { flex-wrap: wrap; } .ofl-strip .ofl-cell { width: 98px !important; break-inside: avoid; }
-  .ofl-cells { grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); }
+@media print { .ofl-strip { flex-wrap: wrap; } .ofl-cell { break-inside: avoid; font-size: 10px; }
+  .ofl-cells { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
+  .ofl-strip .ofl-cell { width: 98px !important; }
   b[id^=caption] { display: block; break-after: avoid; } }"""
 
 

@@ -28,7 +28,7 @@ keys choose"></canvas><p>{chart_words}</p></figure>
 </div>
 <div class="ofl-title">{titles[0]}</div><div class="ofl-views">{panels}</div>
 <div class="ofl-title">{titles[1]}</div>{token}<div id="channels"></div>
-<style>@media print {{ figure:has(> #chart) {{ grid-column: span 2; }} }}</style>"""
+<style>@media print {{ figure:has(> #chart) {{ grid-column: span 2; grid-row: span 2; }} }}</style>"""
 
 
 def task_page(inspector: TaskInspector, titles: tuple[str, str], chart_words: str) -> str:

@@ -37,6 +37,10 @@ def test_slider_and_pointer_move_everything_offline(browser, tmp_path):
         assert page.locator(".ofl-of-dice").is_hidden()
         page.get_by_label("dice").check()
         assert page.locator(".ofl-of-dice").is_visible() and page.locator(".ofl-of-class").is_hidden()
+        page.goto("about:blank")
+        page.go_back()
+        page.wait_for_selector("#now")
+        assert page.locator(".ofl-of-dice").is_hidden() and page.get_by_label("class").is_checked()  # opened anew
         for width in (360, 1300):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out
