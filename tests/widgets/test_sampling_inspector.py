@@ -114,12 +114,11 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert change(page, lambda: page.get_by_text("stride 32", exact=True).first.click()) < 1000
             assert "of stride 32" in page.inner_text("#told")
             assert page.evaluate("document.querySelector('canvas').toDataURL()") != before
-        with opened(browser, path) as page:
+        with opened(browser, inspector.set(level=8, point=(30, 90)).to_html(tmp_path / "point.html")) as page:
             page.locator("canvas").hover(position={"x": 9, "y": 9})
             page.locator("canvas").focus()
-            change(page, lambda: page.get_by_text("stride 8", exact=True).first.click())
-            page.locator("canvas").focus()
             change(page, lambda: page.keyboard.press("Shift+ArrowRight"))
-            assert "row {}, column {}".format(*inspector.set(level=8, point=(64, 74))._cell) in page.inner_text("#told")
+            cell = inspector.set(point=(30, 100))._cell
+            assert "row {}, column {} of stride 8".format(*cell) in page.inner_text("#told")
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
