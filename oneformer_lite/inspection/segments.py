@@ -130,8 +130,11 @@ def judged(predicted: Reading, truth: Reading) -> tuple[Reading, Reading]:
 
 
 def count_verdicts(predicted: Reading, truth: Reading) -> dict[str, int]:
-    """How many predicted segments have which verdict, and how many annotated ones were not found."""
-    verdicts = [s.verdict for s in predicted.segments] + [s.verdict for s in truth.segments if s.verdict == "missed"]
+    """How many predicted segments have which verdict, and how many annotated ones were not found, but for those whose
+    partner was counted for the same."""
+    verdicts = {s.id: s.verdict for s in predicted.segments}
+    lost = [s for s in truth.segments if s.verdict not in ("right", "ignored")]
+    verdicts = [*verdicts.values(), *(s.verdict for s in lost if s.verdict != verdicts.get(s.partner))]
     return {verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts}
 
 

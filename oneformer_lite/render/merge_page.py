@@ -18,7 +18,7 @@ from .grid import data_uri, png_bytes
 from .inspector_page import id_picture, inspector_page, toggle
 from .masks import VERDICT_COLORS
 from .merge import OUTCOMES, PARTS
-from .merge_tables import FATE_WORDS, QUALITY_COLUMNS, QUALITY_RULE
+from .merge_tables import FATE_WORDS, NOTHING_TO_SCORE, QUALITY_COLUMNS, QUALITY_RULE
 
 if TYPE_CHECKING:
     from ..inspection.merge import Contest
@@ -66,7 +66,8 @@ def merge_page(
         "noObject": {str(query): [value, queries[query]] for query, value in contest.no_object.items()},
         "parts": [color for color, _ in PARTS.values()], "partWords": [text for _, text in PARTS.values()],
         "verdicts": {word: VERDICT_COLORS[verdict] for verdict, word in OUTCOMES.items()}, "words": FATE_WORDS,
-        "qualityColumns": QUALITY_COLUMNS, "rule": QUALITY_RULE, "truth": _truth(truth, categories),
+        "qualityColumns": QUALITY_COLUMNS, "rule": QUALITY_RULE, "nothing": NOTHING_TO_SCORE,
+        "truth": _truth(truth, categories),
     }  # fmt: skip
     body = (
         f'<div class="ofl-controls">{_controls(contest, thresholds, state, queries)}</div>'

@@ -46,11 +46,15 @@ def fates_table(rows: Sequence[FateRow], current: int | None, rejected: int) -> 
     )
 
 
+# What a prediction says where nothing is annotated costs nothing: it lies on void.
+NOTHING_TO_SCORE = "Nothing is annotated, and no prediction counts as false: PQ is not defined."
+
+
 def quality_table(result: PanopticResult, matching: SegmentMatching) -> str:
     """HTML: the panoptic quality of one picture, class by class, with the IoUs behind it."""
     seen = [quality for quality in result.per_class if quality.seen]
     if not seen:
-        return "<p>Nothing annotated and nothing predicted: PQ is not defined.</p>"
+        return f"<p>{NOTHING_TO_SCORE}</p>"
     ious = _ious_by_class(result, matching)
     lines = [
         (q.name, str(q.tp), str(q.fp), str(q.fn), *(f"{value:.1f}" for value in (q.sq, q.rq, q.pq)), ious[q.name])

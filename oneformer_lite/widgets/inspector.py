@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,7 @@ class Inspector(VBox):
         try:
             if fits and isinstance(control, FloatSlider):
                 control.step = step_through(value, control.min, control.step)
+                control.readout_format = f".{max(2, math.ceil(-math.log10(control.step)))}f"
             if fits:
                 control.value = value
         except (TraitError, ValueError, TypeError):

@@ -175,6 +175,7 @@ class MaskInspector(Inspector):
             "photo": data_uri(png_bytes(self._photo)),
             "factor": self._factor, "size": self.image.shape[:2], "point": state["point"],
             "tasks": TASKS,
+            "counts": {t: count_verdicts(*self._pair(t)) for t in TASKS if (t, "ground truth") in self.readings},
             "verdicts": {verdict: VERDICT_COLORS[verdict] for verdict in VERDICTS},
             "panels": [
                 {

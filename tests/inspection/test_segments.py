@@ -36,6 +36,15 @@ def test_split_and_merged() -> None:
     found, truth = judged(found, truth)
     assert verdicts(found) == {1: "split", 2: "split", 3: "merged"}
     assert verdicts(truth) == {1: "split", 2: "merged", 3: "merged"}
+    assert count_verdicts(found, truth) == {"split": 2, "merged": 1}
+
+
+def test_a_segment_lost_in_a_right_one_is_counted() -> None:
+    """Two trees found as one, which is right for the larger of them."""
+    truth = reading(["1112", "1112"], {1: 0, 2: 0})
+    found, truth = judged(reading(["3333", "3333"], {3: 0}), truth)
+    assert verdicts(found) == {3: "right"} and verdicts(truth) == {1: "right", 2: "merged"}
+    assert count_verdicts(found, truth) == {"right": 1, "merged": 1}
 
 
 def test_a_piece_that_is_large_enough_is_right_all_the_same() -> None:

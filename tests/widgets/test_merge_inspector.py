@@ -34,6 +34,8 @@ def test_state_is_set_read_and_told(inspector) -> None:
     with pytest.raises(ConfigError, match="overlap_threshold"):
         inspector.set(step=1, overlap_threshold=7)
     assert inspector.state == state
+    slider = inspector.set(object_threshold=0.123)._controls["object_threshold"]
+    assert (slider.value, slider.step, slider.readout_format) == (0.123, pytest.approx(0.001), ".3f")
 
 
 def test_thresholds_change_map_and_quality(inspector) -> None:

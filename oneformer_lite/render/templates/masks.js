@@ -55,15 +55,11 @@
   }
 
   function legend(state) {
-    const counts = new Map();
-    for (const panel of shown(state)) {
-      for (const segment of panel.segments) {
-        if (panel.side === "ground truth" && segment.verdict !== "missed") continue;
-        counts.set(segment.verdict, (counts.get(segment.verdict) || 0) + 1);
-      }
-    }
-    const items = Object.keys(verdicts).filter((verdict) => counts.has(verdict)).map((verdict) =>
-      `<span><i class="ofl-dot" style="background:rgb(${verdicts[verdict]})"></i>${counts.get(verdict)} ${verdict}</span>`);
+    const counts = tasks.filter((task) => ofl.data.counts[task] && [task, "all"].includes(state.task))
+      .map((task) => ofl.data.counts[task]);
+    const items = Object.keys(verdicts).filter((verdict) => counts.some((found) => found[verdict])).map((verdict) =>
+      `<span><i class="ofl-dot" style="background:rgb(${verdicts[verdict]})"></i>` +
+      `${counts.map((found) => found[verdict] || 0).join(" + ")} ${verdict}</span>`);
     document.getElementById("legend").innerHTML = state.colors === "verdict" ? items.join("") : "";
   }
 

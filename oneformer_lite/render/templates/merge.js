@@ -207,7 +207,7 @@
     document.getElementById("quality").innerHTML = result.classes.length
       ? `<div><b>PQ ${result.pq.toFixed(1)}</b> &nbsp; ${ofl.data.rule}</div><div class="ofl-scroll">
         <table class="ofl-table"><tr>${head}</tr>${lines}</table></div>`
-      : "<p>Nothing annotated and nothing predicted: PQ is not defined.</p>";
+      : `<p>${ofl.data.nothing}</p>`;
   }
 
   document.addEventListener("input", (event) => {
