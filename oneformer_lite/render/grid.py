@@ -7,9 +7,10 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ..errors import DataError
+from .letters import font_for
 
 _PAPER = (255, 255, 255)
 _INK = (52, 58, 70)
@@ -33,7 +34,7 @@ def contact_sheet(
     columns = max(len(row) for row in rows)
     heights = [max((p.shape[0] for p in row if p is not None), default=0) for row in rows]
     widths = [max((r[c].shape[1] for r in rows if c < len(r) and r[c] is not None), default=0) for c in range(columns)]
-    font = ImageFont.load_default(font_size)
+    font = font_for(font_size, [*column_titles, *row_titles])
     left = gap + (max(int(font.getlength(t)) for t in row_titles) + gap if row_titles else 0)
     top = gap + (font_size + gap if column_titles else 0)
     xs = left + np.cumsum([0] + [w + gap for w in widths])

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from .letters import font_for
 
 Item = tuple[str, tuple[int, int]]
 _Box = tuple[float, float, float, float]
@@ -72,7 +74,7 @@ def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = Non
     """
     height, width = image.shape[:2]
     size = size or label_size((height, width))
-    font = ImageFont.load_default(size)
+    font = font_for(size, (text for text, _ in items))
     picture = Image.fromarray(image).convert("RGBA")
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from .colors import RGB
+from .letters import font_for
 
 MATCHED: RGB = (230, 159, 0)  # Okabe and Ito
 CHANGED: RGB = (213, 94, 0)
@@ -71,7 +72,7 @@ def cost_map(
     height, width = grid.cell
     rows, columns = values.shape
     sheet = Image.new("RGB", ((grid.side + columns) * width, (grid.head + rows) * height), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(grid.font)
+    draw, font = ImageDraw.Draw(sheet), font_for(grid.font, names)
     left, top = grid.side * width, grid.head * height
     shares = ((values - limits[0]) / max(limits[1] - limits[0], 1e-9)).clip(0, 1) ** 0.5  # cheap ones differ most
     for column, (name, tile) in enumerate(zip(names, tiles, strict=True)):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from .colors import RGB
+from .letters import font_for, shortened
 from .overlay import boundaries, outline_width
 
 ATTENTION: RGB = (230, 159, 0)  # Okabe and Ito
@@ -102,7 +103,8 @@ def cell_sheet(cells: Sequence[Cell], columns: int, chosen: int | None = None) -
     height = sum(heights) + 4 * (len(heights) - 1) + 2 * _LINE + _GAP + 6
     rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    draw = ImageDraw.Draw(sheet)
+    font = font_for(12, (word for cell in cells for word in (cell.title, cell.text)))
     for i, cell in enumerate(cells):
         x, y = i % columns * width, i // columns * height
         if i == chosen:
@@ -116,15 +118,6 @@ def cell_sheet(cells: Sequence[Cell], columns: int, chosen: int | None = None) -
             draw.text((x + width / 2, top), shortened(text, font, width - 4), font=font, fill=ink, anchor="ma")
             top += _LINE
     return np.asarray(sheet)
-
-
-def shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """The text, cut with an ellipsis where it is longer than there is room."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(f"{text}…") > room:
-        text = text[:-1]
-    return f"{text}…"
 
 
 def faded(picture: np.ndarray) -> np.ndarray:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from .curves import layer_plot, loss_plot, metric_plot
 from .dashboard import STATUS
 from .grid import contact_sheet
+from .letters import font_for
 from .timeline import Timeline
 
 _GAP, _FONT, _INK = 12, 17, (31, 36, 48)
@@ -39,7 +40,7 @@ def _told(name: str, status: str, timeline: Timeline, step: int) -> str:
 
 def _line(text: str, width: int) -> np.ndarray:
     band = Image.new("RGB", (width, _FONT + 2 * _GAP), "white")
-    ImageDraw.Draw(band).text((_GAP, _GAP), text, font=ImageFont.load_default(_FONT), fill=_INK)
+    ImageDraw.Draw(band).text((_GAP, _GAP), text, font=font_for(_FONT, [text]), fill=_INK)
     return np.asarray(band)
 
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .colors import RGB
 from .labels import draw_labels, label_items, label_size
+from .letters import font_for, shortened
 from .masks import blend_masks
 
 # The chart in units: a cell is 1 x 1. Left of the cells the query's number, right of them words, above them the curve.
@@ -44,7 +45,7 @@ def blend_chart(chart: BlendChart, colors: Mapping[int, RGB]) -> np.ndarray:
     ``colors``, paler where unsure, a low bar where too unsure for a segment, nothing for no object."""
     height, width = chart.size
     sheet = Image.new("RGB", (width * _CELL, height * _ROW), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT)
+    draw, font = ImageDraw.Draw(sheet), font_for(FONT, chart.words)
     _draw_counts(draw, font, chart)
     steps, axis = len(chart.classes), (ABOVE - 0.5) * _ROW
     left, right = LEFT * _CELL, (LEFT + steps) * _CELL
@@ -56,7 +57,7 @@ def blend_chart(chart: BlendChart, colors: Mapping[int, RGB]) -> np.ndarray:
         draw.text((left - 12, y + _ROW / 2), f"q{query}", _GREY, font, "rm")
         for step in range(steps):
             _draw_cell(draw, chart, colors, row, step, y)
-        words = _fitted(chart.words[row], font, RIGHT * _CELL - 20)
+        words = shortened(chart.words[row], font, RIGHT * _CELL - 20)
         draw.text((right + 16, y + _ROW / 2), words, _INK, font, "lm")
     return np.asarray(sheet)
 
@@ -111,14 +112,6 @@ def _apart(places: dict[str, float], gap: float) -> dict[str, float]:
     (low, y1), (high, y2) = sorted(places.items(), key=lambda item: item[1])
     push = max(0.0, gap - (y2 - y1)) / 2
     return {low: y1 - push, high: y2 + push}
-
-
-def _fitted(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
 
 
 def named_segments(
