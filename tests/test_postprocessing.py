@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from oneformer_lite.inference import RawPrediction, instance_inference, panoptic_inference, semantic_inference
+from oneformer_lite.inference.merging import compete, count_pixels
 
 CLOSE = 1e-4
 THINGS = (True, True, False, False)
@@ -216,3 +217,11 @@ def test_nothing_found_is_void():
     assert segment_map.shape == (48, 60) and not segment_map.any() and segments == []
     masks, labels, scores = instance_inference(r, THINGS, min_score=0.5)
     assert masks.shape == (0, 48, 60) and len(labels) == len(scores) == 0
+
+
+def test_exactly_half_is_inside_and_large_masks_are_counted_whole():
+    """A logit of 0 belongs to the mask, as in the official rule; more pixels than 15 bits hold."""
+    masks = torch.full((1, 200, 300), 0.5)
+    winner, visible, areas = compete(torch.tensor([0.9]), masks)
+    assert visible.all() and not winner.any() and areas == [(60_000, 60_000, 60_000)]
+    assert count_pixels(masks > 0.4).tolist() == [60_000]

@@ -16,6 +16,7 @@ from oneformer_lite.data.targets import Targets
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import OneFormer, Trace
+from oneformer_lite.model.output import MaskProduct
 
 TEXTS = [["a photo with a car", "a photo with a tree"], ["a photo with a sky"]]
 
@@ -60,6 +61,7 @@ def targets() -> list[Targets]:
 @pytest.mark.parametrize("task", ["panoptic", ["semantic", "instance"]])
 def test_output_without_texts(model: OneFormer, task) -> None:
     out = model(images(), task)
+    assert isinstance(out.masks, torch.Tensor)
     assert out.class_logits.shape == (2, 10, model.config.num_classes + 1)
     assert out.mask_logits.shape == (2, 10, 16, 24)
     assert out.auxiliary == [] and out.trace is None
@@ -71,6 +73,7 @@ def test_output_with_texts(pixel_decoder: str) -> None:
     model = OneFormer(tiny(pixel_decoder=pixel_decoder)).eval()
     out = model(images(), "panoptic", texts=TEXTS)
     assert len(out.predictions) == model.config.decoder_layers + 1
+    assert all(isinstance(p.masks, MaskProduct) for p in out.predictions)  # the losses do not read them whole
     assert all(p.mask_logits.shape == (2, 10, 16, 24) for p in out.predictions)
     assert out.predictions[-1].mask_logits is out.mask_logits
     assert out.object_queries.shape == out.text_queries.shape == (2, 10, 48)

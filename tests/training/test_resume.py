@@ -18,7 +18,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError
 from oneformer_lite.training import read_log, toytown_training, train
-from oneformer_lite.training.checkpoint import load_checkpoint
+from oneformer_lite.training.checkpoint import fitting, load_checkpoint
 from oneformer_lite.training.meter import MEASURED
 from oneformer_lite.training.state import TRAINER_LOCK, locked
 
@@ -139,3 +139,10 @@ def test_how_a_run_ended_is_written_down(data: Path, tmp_path: Path) -> None:
         train(other, recipe(data, tmp_path, steps=2, evaluations=0))
     state = json.loads((tmp_path / "state.json").read_text())
     assert state["state"] == "failed" and "CheckpointError" in state["reason"] and "num_queries" in state["reason"]
+
+
+def test_a_full_memory_is_no_fault_of_the_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(torch.OutOfMemoryError), fitting(tmp_path):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    with pytest.raises(CheckpointError, match="does not fit the model"), fitting(tmp_path):
+        raise RuntimeError("size mismatch for class_head.weight")
