@@ -71,7 +71,9 @@ class ContrastInspector(Inspector):
         Raises :class:`ConfigError` for a model without text mapper, for other numbers of samples, and for tasks that an
         annotation cannot supply.
         """
-        pairs = _pairs(samples)
+        if hasattr(samples, "__len__") and len(samples) > MOST_SAMPLES:
+            raise ConfigError(f"expected at most {MOST_SAMPLES} samples, got {len(samples)}: take some of them")
+        pairs = sample_pairs(samples)
         self.samples = [sample for sample, _ in pairs]
         self.encoded = encode(model, self.samples)
         self.batches = {
@@ -225,16 +227,11 @@ class ContrastInspector(Inspector):
         name = self.state["tasks"]
         loss = contrast(self._shares[name].sum(-1), self.state["temperature"]).loss
         pairs = int(self.twins[name].sum()) // 2
-        return f"{len(self.samples)} images, contrastive loss {loss:.3f}, {pairs} false-negative pairs"
+        images = f"{len(self.samples)} image" + ("s" if len(self.samples) > 1 else "")
+        return f"{images}, contrastive loss {loss:.3f}, {pairs} false-negative pairs"
 
     def _page(self) -> str:
         return contrast_page(self, _TITLES)
-
-
-def _pairs(samples: Sequence) -> list[tuple[Sample, str | None]]:
-    if hasattr(samples, "__len__") and len(samples) > MOST_SAMPLES:
-        raise ConfigError(f"expected at most {MOST_SAMPLES} samples, got {len(samples)}: take some of them")
-    return sample_pairs(samples)
 
 
 def _stop_at(slider: FloatLogSlider, value: float, low: float) -> None:
