@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from ipywidgets import HTML, Box, FloatSlider, VBox, Widget
+from ipywidgets import HTML, Box, FloatSlider, TagsInput, VBox, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 from traitlets import TraitError
@@ -90,6 +90,8 @@ class Inspector(VBox):
             if value is None and name in self._placed:
                 raise ConfigError(f"{name} is None; expected (row, column)")
             return control.move(value)
+        if isinstance(control, TagsInput) and isinstance(value, tuple):
+            value = list(value)
         expected, fits = _expected(control), value in _values(control.options) if hasattr(control, "options") else True
         try:
             if fits and isinstance(control, FloatSlider):
@@ -153,7 +155,7 @@ def _expected(control: Widget) -> str:
     """The values that a control takes, in words."""
     if hasattr(control, "options"):
         return f"one of {', '.join(map(str, _values(control.options)))}"
-    if hasattr(control, "allowed_tags"):
+    if isinstance(control, TagsInput):
         return f"a list of {', '.join(control.allowed_tags)}"
     if hasattr(control, "max"):
         return f"{control.min} to {control.max}" + ("" if isinstance(control.min, float) else ", a whole number")

@@ -141,7 +141,7 @@ def test_the_page_opens_as_exported_and_takes_any_classes(inspector, tmp_path: P
         assert_shows(page, inspector)
         page.get_by_label("person", exact=True).focus()
         change(page, lambda: page.keyboard.press("Space"))
-        assert_shows(page, inspector.set(classes=["car", "person", "tree"]))
+        assert_shows(page, inspector.set(classes=("car", "person", "tree")))
     with chromium() as browser, opened(browser, path) as page:
         assert_back_opens_anew(page, lambda: page.get_by_text("car", exact=True).click())
 
