@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OneFormerLiteError
@@ -28,7 +32,10 @@ def run(args) -> None:
         return
     from ..installation import examine
 
-    if not examine():
+    complete = True
+    with _until_nobody_reads():
+        complete = examine()
+    if not complete:
         raise OneFormerLiteError("something is missing: see the lines marked with a cross")
 
 
@@ -41,10 +48,22 @@ def _examine(args) -> None:
     model = from_pretrained(args.model) if args.model else None
     dataset = open_split(args.data, args.split) if args.data else None
     diagnosis = doctor(model, dataset, run=args.folder, images=args.images)
-    print(diagnosis)
     if args.html:
         with replacing(args.html) as draft:
             draft.write_text(diagnosis.to_html(), encoding="utf-8")
-        print(f"\nwith pictures: {args.html}")
+    with _until_nobody_reads():
+        print(diagnosis)
+        if args.html:
+            print(f"\nwith pictures: {args.html}")
     if not diagnosis.healthy:
         raise OneFormerLiteError(f"{diagnosis.summary()}: see the lines marked with a cross")
+
+
+@contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """For ``doctor ... | head``: what is printed after the reader has left goes nowhere, without a traceback."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends

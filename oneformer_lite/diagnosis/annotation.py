@@ -48,12 +48,31 @@ def check_segments(samples: Sequence[Sample]) -> Finding:
     """Every listed segment has pixels, every pixel a listed segment (or is void)."""
     name = "segments"
     without = [s.image_id for s in samples if not any(not g.is_crowd for g in s.segments)]
+    crowds = sum(len(s.segments) for s in samples)
+    if len(without) == len(samples) and crowds:
+        return Finding(
+            name, "fault", f"all {crowds} segments of {len(samples)} samples are crowds: there is no ground truth to "
+            "learn from, as a crowd is never a target",
+            "SegmentInfo.is_crowd marks groups annotated as one; check where the reader takes it from (iscrowd)",
+        )  # fmt: skip
     if len(without) == len(samples):
         return Finding(
             name, "fault", f"none of {len(samples)} samples has a segment: there is no ground truth to learn from",
             "look at how segments are read: the class loss then only says \"no object\" and falls to 0",
         )  # fmt: skip
     for sample in samples:
+        ids = [s.id for s in sample.segments]
+        if sample.masks is None and (repeated := [i for i, times in Counter(ids).items() if times > 1]):
+            return Finding(
+                name, "fault", f"image {sample.image_id} lists segments {repeated[:5]} twice: each becomes two "
+                "targets",
+                "every segment once; two objects need two ids in the map",
+            )  # fmt: skip
+        if sample.masks is None and 0 in ids:
+            return Finding(
+                name, "fault", f"image {sample.image_id} lists segment id 0, which is void in the map",
+                "number the segments from 1",
+            )  # fmt: skip
         pixels = sample.segment_masks().reshape(len(sample.segments), -1).sum(1) if sample.segments else np.zeros(0)
         if empty := [s.id for s, n in zip(sample.segments, pixels) if n == 0]:
             return Finding(
@@ -63,7 +82,10 @@ def check_segments(samples: Sequence[Sample]) -> Finding:
     void = float(np.mean([1.0 - _covered(sample) for sample in samples]))
     counts = [len(s.segments) for s in samples]
     evidence = f"{min(counts)} to {max(counts)} a picture, {void:.0%} of the pixels are void"
-    if void > MAX_VOID:
+    things_only = all(category.is_thing for sample in samples for category in sample.categories)
+    if things_only:
+        evidence += " (there are only things, so the background is)"
+    elif void > MAX_VOID:
         return Finding(name, "warning", evidence, "check that all segments of the file are listed in Sample.segments")
     if without:
         return Finding(name, "warning", f"{evidence}; {len(without)} of {len(samples)} pictures have none at all")

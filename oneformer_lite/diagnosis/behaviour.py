@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -36,6 +37,16 @@ def check_classes(model: OneFormer, dataset) -> Finding:
             name, "fault", f"class {i} is {config.class_names[i]!r} for the model, {names[i]!r} in the data set",
             "bring them into one order, or ofl.config.for_classes(config, dataset.categories) and train",
         )  # fmt: skip
+    things = [category.is_thing for category in dataset.categories]
+    if config.is_thing and (differing := [i for i, thing in enumerate(things) if thing != config.is_thing[i]]):
+        first = differing[0]
+        kinds = ("a thing", "stuff") if config.is_thing[first] else ("stuff", "a thing")
+        return Finding(
+            name, "fault", f"{names[first]!r} is {kinds[0]} for the model, {kinds[1]} in the data set "
+            f"({len(differing)} of {len(names)} classes differ)",
+            "set is_thing of the configuration, or of the data set's categories: things are told apart one by one, "
+            "stuff is merged",
+        )  # fmt: skip
     return Finding(name, "fine", f"{len(names)}, the same in model and data set")
 
 
@@ -48,9 +59,9 @@ def check_input(e: Examination) -> Finding:
     if norms and norms[0].running_mean.any():  # it has learned some
         handle = norms[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
         with handle, torch.no_grad():
-            e.model.backbone.eval()(e.batch.images)
-        e.model.backbone.train(e.model.training)
-        away = (seen[0].mean((0, 2, 3)) - norms[0].running_mean) / norms[0].running_var.clamp(min=1e-6).sqrt()
+            with evaluating(e.model.backbone):
+                e.model.backbone(e.batch.images.to(e.model.query_positions.weight.dtype))
+        away = (seen[0].float().mean((0, 2, 3)) - norms[0].running_mean) / norms[0].running_var.clamp(min=1e-6).sqrt()
         distance = float(away.square().mean().sqrt())
         evidence += f"; the first BatchNorm is {distance:.1f} deviations from what it remembers"
         if distance < STRANGE:
@@ -102,9 +113,12 @@ def check_temperature(model: OneFormer) -> Finding:
     """The learned scale of the contrastive loss is within its bounds."""
     name = "temperature"
     if model.text_mapper is None:
-        return Finding(name, "warning", "the model has no text mapper", "model.add_text_mapper() before training")
+        evidence = "the model has no text mapper, so the contrastive loss is not examined"
+        return Finding(name, "warning", evidence, "model.add_text_mapper() before training")
     scale = float(model.text_mapper.logit_scale.detach().exp())
     evidence = f"similarities are scaled by {scale:.3g} (1 / 0.07 at the start, clamped at {MAX_SCALE:g})"
+    if math.isnan(scale):
+        return Finding(name, "fault", evidence, "see the finding on numbers")
     if scale >= MAX_SCALE:
         return Finding(name, "fault", f"{evidence}: exploding", "beyond the clamp it cannot learn: lower lr, reset it")
     if scale < 1:

@@ -48,13 +48,26 @@ def examine_batch(model: OneFormer, batch: Batch, criterion: Callable, seed: int
     return Examination(model, batch, output, losses, gradients)
 
 
+def with_text_mapper(model: OneFormer) -> OneFormer:
+    """The model itself, or if it has no text mapper, as published ones, a twin that shares its parameters and has
+    one with random weights that may not learn: all but the contrastive loss can then be examined."""
+    if model.text_mapper is not None:
+        return model
+    twin = copy.copy(model)
+    twin._modules = dict(model._modules)  # so that the model keeps none
+    with torch.random.fork_rng():
+        twin.add_text_mapper()
+    twin.text_mapper.to(model.query_positions.weight).requires_grad_(False)
+    return twin
+
+
 def examine_a_step_later(e: Examination, criterion: Callable) -> Examination:
     """The same batch after a small step down the gradient, taken by a copy of the model.
 
     Some layers start from zero (the deformable attention's offsets and weights), and what lies before them gets
-    no gradient until they have left it.
+    no gradient until they have left it. In float32: in half precision small gradients are rounded to zero.
     """
-    model = copy.deepcopy(e.model)
+    model = copy.deepcopy(e.model).float()
     norm = sum(float(g.double().square().sum()) for g in e.gradients.values() if g is not None) ** 0.5
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -6,18 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ..config import ModelConfig
 from ..data.augment import augmentation
-from ..data.batch import Batch, collate
+from ..data.batch import DIVISOR, Batch, collate
 from ..data.sample import Sample
 from ..errors import ConfigError, OneFormerLiteError
-from ..losses import Criterion
+from ..losses import LOSSES, Criterion
 from ..model.oneformer import OneFormer
-from ..training.checkpoint import saved_model
-from ..training.loader import open_split
-from ..training.run import Run
-from ..training.state import read_recipe
 from .alignment import check_alignment
 from .annotation import check_class_ids, check_range, check_segments, check_shapes
 from .behaviour import (
@@ -28,12 +25,15 @@ from .behaviour import (
     check_task_token,
     check_temperature,
 )
-from .examination import examine_batch
-from .findings import Diagnosis, Finding, ordered
-from .history import check_crops, check_log, check_recipe
-from .learning import check_gradients, check_labels, check_losses, check_numbers
+from .examination import examine_batch, with_text_mapper
+from .findings import Diagnosis, Finding, not_examined, ordered
+from .folder import examine_run
+from .given import as_dataset, require_samples
+from .learning import check_gradients, check_labels, check_losses, check_numbers, check_parameters
 
 LARGEST = 512  # pixels a side of the pictures that the model is examined with
+SMALLEST = 2 * DIVISOR  # attention over the single token of a smaller picture has nothing to weigh: no gradient
+SHOWN_PICTURES = "losses, gradients, normalisation, queries, task token and predicted classes"
 
 
 def doctor(
@@ -47,29 +47,53 @@ def doctor(
     """Examine a model, a data set (:mod:`oneformer_lite.data`), both together, or a run's folder. Lesson 14.
 
     ``images`` samples of the data set are looked at; some of them go through the model, forward and
-    backward, under all tasks. The model is left as it was. ``criterion(output, targets)`` is asked for the losses
+    backward, under all tasks. The model is left as it was. A list of samples will do for a data set. Checks that could
+    not run are named with the reason. ``criterion(output, targets)`` is asked for the losses
     (default: :class:`~oneformer_lite.losses.Criterion`). A ``run`` brings its log, recipe, data and weights, as far
     as they are there and not given.
 
-    Raises :class:`ConfigError` if there is nothing to examine.
+    Raises :class:`ConfigError` if there is nothing to examine, or nothing that is a data set.
     """
-    findings: list[Finding] = []
-    if run is not None:
-        model, dataset = _examine_run(run, model, dataset, findings)
-    elif model is None and dataset is None:
+    if images < 1:
+        raise ConfigError(f"images={images} leaves nothing to look at: at least 1")
+    if run is None and model is None and dataset is None:
         raise ConfigError(
             "nothing to examine: ofl.doctor(model, dataset), ofl.doctor(dataset=...) or ofl.doctor(run=...)"
         )
+    dataset = None if dataset is None else as_dataset(dataset)
+    with torch.inference_mode(False):  # the caller's would keep all gradients away
+        return _examine(model, dataset, run, criterion, images)
+
+
+def _examine(model: OneFormer | None, dataset, run, criterion: Callable | None, images: int) -> Diagnosis:
+    findings: list[Finding] = []
+    if run is not None:
+        model, dataset = examine_run(run, model, dataset, findings)
     sound: list[Sample] = []
     if dataset is not None:
         sound = _examine_data(dataset, images, findings)
     if model is not None:
         findings.append(check_temperature(model))
-    if model is not None and dataset is not None:
-        findings.append(check_classes(model, dataset))
-        if sound and model.text_mapper is not None and len(dataset.categories) == model.config.num_classes:
+        if dataset is not None:
+            findings.append(check_classes(model, dataset))
+        if obstacle := _obstacle(model, dataset, sound):
+            findings += [check_parameters(model), not_examined(SHOWN_PICTURES, *obstacle)]
+        else:
             _examine_model(model, sound, criterion or Criterion(model.config), findings)
     return ordered(findings)
+
+
+def _obstacle(model: OneFormer, dataset, sound: list[Sample]) -> tuple[str, str] | None:
+    """Why the model cannot be shown pictures, and what helps."""
+    if dataset is None:
+        return "no data set was given", "ofl.doctor(model, dataset)"
+    if not sound:
+        return "there is no sample to show the model", "see the findings on the data set"
+    if len(dataset.categories) != model.config.num_classes:
+        return "the classes of the data set are not the model's", "see the finding on classes"
+    if any(parameter.is_inference() for parameter in model.parameters()):
+        return "the model was made under torch.inference_mode, so it can give no gradients", "make it outside"
+    return None
 
 
 def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]:
@@ -83,8 +107,11 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
     except OneFormerLiteError as error:
         findings.append(Finding("samples", "fault", str(error), "repair or remove the file"))
         return []
+    require_samples(samples)
     findings.append(shapes := check_shapes(samples))
     if shapes.verdict == "fault":
+        rest = "brightness, segments, class ids and place of the segments"
+        findings.append(not_examined(rest, "see the fault in pictures and maps"))
         return []
     ids = check_class_ids(samples, dataset.categories)
     findings += [check_range(samples), check_segments(samples), ids, check_alignment(samples)]
@@ -99,11 +126,14 @@ def _examine_model(model: OneFormer, samples: list[Sample], criterion: Callable,
         evidence = f"a picture has {most} more masks than the model has queries ({config.num_queries})"
         findings.append(Finding("number of queries", "warning", evidence, "raise num_queries"))
     if labels.verdict == "fault" and any(len(target) for target in batch.targets):
-        return  # the criterion would fail
-    examination = examine_batch(model, batch, criterion)
+        findings += [check_parameters(model), not_examined(SHOWN_PICTURES, "the criterion would fail on these labels")]
+        return
+    examination = examine_batch(with_text_mapper(model), batch, criterion)
     findings.append(numbers := check_numbers(examination))
-    findings += check_losses(examination)
+    compared = LOSSES if model.text_mapper is not None else [name for name in LOSSES if name != "contrastive"]
+    findings += check_losses(examination, compared)
     if numbers.verdict == "fault":
+        findings.append(not_examined(SHOWN_PICTURES.partition(", ")[2], "see the fault in the numbers"))
         return
     findings += [
         check_gradients(examination, criterion),
@@ -116,26 +146,7 @@ def _examine_model(model: OneFormer, samples: list[Sample], criterion: Callable,
 
 def _batch(samples: list[Sample], config: ModelConfig) -> Batch:
     """The pictures richest in segments, scaled to fit, each under another task."""
-    size = min(config.image_size, LARGEST)
+    size = max(min(config.image_size, LARGEST), SMALLEST)
     rich = sorted(samples, key=lambda sample: -len(sample.segments))[: 4 if size <= LARGEST // 2 else 2]
     fit, rng = augmentation("fit", size, config.equalize), np.random.default_rng(0)
     return collate([(fit(sample, rng), sample.tasks[i % len(sample.tasks)]) for i, sample in enumerate(rich)])
-
-
-def _examine_run(
-    folder: str | Path, model: OneFormer | None, dataset, findings: list[Finding]
-) -> tuple[OneFormer | None, object]:
-    """Adds findings on log and recipe; the model and the data set to go on with."""
-    run = Run.attach(folder)
-    config, train_config, _ = read_recipe(run.folder)
-    findings += [check_recipe(train_config), *check_log(run)]
-    try:
-        dataset = dataset or open_split(train_config.data, train_config.train_split)
-        findings.append(check_crops(dataset, train_config, config.image_size, config.equalize))
-    except OneFormerLiteError as error:
-        findings.append(
-            Finding("data of the run", "warning", str(error), "ofl.doctor(dataset=..., run=...) takes another")
-        )
-    if model is None and (saved := saved_model(run.folder, config)):
-        model, _ = saved
-    return model, dataset

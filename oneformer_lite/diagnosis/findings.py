@@ -71,6 +71,11 @@ class Diagnosis:
         return findings_html(self.summary(), self.findings, whole_page=False)
 
 
+def not_examined(what: str, reason: str, cure: str = "") -> Finding:
+    """Says of a check that it did not run: silence would pass for health."""
+    return Finding("not examined", "warning", f"{what}: {reason}", cure)
+
+
 def ordered(findings: list[Finding]) -> Diagnosis:
     """Faults, then warnings, then what is fine; within these, in the order of the checks."""
     order = list(reversed(_SIGNS))

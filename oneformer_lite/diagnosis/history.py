@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from ..data.sample import TASKS
@@ -9,6 +12,7 @@ from ..errors import OneFormerLiteError
 from ..losses import LOSSES
 from ..training.config import TrainConfig
 from ..training.loader import EndlessSampler, TaskSamples, augmentation
+from ..training.log import LOG
 from ..training.run import Run
 from .findings import Finding
 
@@ -16,26 +20,52 @@ ZERO = 1e-6
 ENOUGH_RECORDS = 20
 LATE = 0.3  # share of the run after which a score must be above nothing
 NOTHING = 1.0  # percent
+SCORES = ("PQ", "AP", "mIoU")
+WORTH = 10.0  # percent a score must have reached before its loss means something
+FLAT = 0.98  # share of its start above which a loss counts as not fallen
+LEARNED = 0.8  # share of its start below which it has
 DRAWN = 32  # augmented samples looked at
 
 
 def check_log(run: Run) -> list[Finding]:
-    """The losses over the run, and its scores."""
-    try:
-        history = run.history
-    except OneFormerLiteError as error:
-        return [Finding("log", "fault", str(error), "delete the line")]
+    """The losses over the run, and its scores. Lines that are no records are a fault; the others are read."""
+    history, damaged = read_records(run.folder)
+    findings = []
+    if damaged:
+        number, line = damaged[0]
+        findings.append(
+            Finding(
+                "log", "fault", f"line {number} of {LOG} is no record: {line!r} ({len(damaged)} such lines in all)",
+                "delete them: run.history and run.resume() read the log as well",
+            )
+        )  # fmt: skip
     records = [r for r in history if r["kind"] == "train"]
     if not records:
-        return [Finding("log", "warning", "the run has not logged a step yet")]
-    findings = [_check_course(records, name) for name in LOSSES]
+        return [*findings, Finding("log", "warning", "the run has not logged a step yet")]
+    findings += [_check_course(records, name) for name in LOSSES]
     findings.append(_check_progress(records))
     findings.append(_check_scores(history, records[-1]["step"]))
-    if run.status == "failed":
-        findings.append(
-            Finding("state", "fault", run.reason.split("\n")[0], "run.resume() goes on from the checkpoint")
-        )
     return findings
+
+
+def read_records(folder: Path) -> tuple[list[dict], list[tuple[int, str]]]:
+    """The log's records, and number and beginning of each line that is none. A last line that was cut short is
+    left out, as :func:`~oneformer_lite.training.log.read_log` does."""
+    path = folder / LOG
+    records, damaged = [], []
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except ValueError:
+            if number == len(lines):
+                break
+            record = None
+        if isinstance(record, dict) and "kind" in record and isinstance(record.get("step"), int):
+            records.append(record)
+        else:
+            damaged.append((number, line[:60].decode("utf-8", errors="replace")))
+    return records, damaged
 
 
 def check_recipe(train_config: TrainConfig) -> Finding:
@@ -78,13 +108,14 @@ def check_crops(dataset, train_config: TrainConfig, image_size: int, equalize: b
 
 def _check_course(records: list[dict], loss: str) -> Finding:
     name = f"{loss} loss over the run"
-    values = [r.get(loss) for r in records]
+    values = _values(records, loss)
     broken = sum(v is None for v in values)
     if broken > len(values) / 2 or values[-1] is None:
         evidence = f"{broken} of {len(values)} records are not finite"
         return Finding(name, "fault", evidence, "lower lr, set clip_norm=1.0")
-    late = [v for v in values if v is not None][-max(ENOUGH_RECORDS, len(values) // 5) :]
-    evidence = f"{np.mean(late):.3g} at the end, {next(v for v in values if v is not None):.3g} at the start"
+    finite = [v for v in values if v is not None]
+    late = finite[-max(ENOUGH_RECORDS, len(values) // 5) :]
+    evidence = f"{np.mean(late):.3g} at the end, {finite[0]:.3g} at the start"
     if len(late) >= ENOUGH_RECORDS and max(late) < ZERO:
         return Finding(
             name, "fault", f"{evidence}: zero for the last {len(late)} records",
@@ -92,31 +123,68 @@ def _check_course(records: list[dict], loss: str) -> Finding:
         )  # fmt: skip
     if broken:
         return Finding(name, "warning", f"{evidence}; {broken} records are not finite")
+    start, end, _ = _ends(finite)
+    if loss != "contrastive" and len(finite) >= 2 * ENOUGH_RECORDS and end > FLAT * start:
+        return Finding(
+            name, "warning", f"{evidence}: it does not fall",
+            f"look at {loss}_weight, at the masks, and at the gradients: ofl.doctor(model, dataset)",
+        )  # fmt: skip
     return Finding(name, "fine", evidence)
 
 
 def _check_progress(records: list[dict]) -> Finding:
-    values = np.array([r["total"] for r in records if r.get("total") is not None])
+    values = [v for v in _values(records, "total") if v is not None]
     if len(values) < 2 * ENOUGH_RECORDS:
         return Finding("progress", "fine", f"only {len(values)} records yet")
-    tenth = max(ENOUGH_RECORDS // 2, len(values) // 10)
-    start, end = float(values[:tenth].mean()), float(values[-tenth:].mean())
+    start, end, lowest = _ends(values)
     evidence = f"the total loss went from {start:.3g} to {end:.3g}"
-    if end < 0.98 * start:
-        return Finding("progress", "fine", evidence)
-    cure = "overfit a handful of pictures first; then raise or lower lr"
-    return Finding("progress", "fault", f"{evidence}: it does not fall", cure)
+    if end > FLAT * start:
+        cure = "overfit a handful of pictures first; then raise or lower lr"
+        return Finding("progress", "fault", f"{evidence}: it does not fall", cure)
+    if lowest < LEARNED * start and end - lowest > (start - lowest) / 2:
+        return Finding(
+            "progress", "warning", f"{evidence}, but was down at {lowest:.3g} in between: more than half is lost again",
+            "lower lr, set clip_norm=1.0, and go on from a checkpoint of before",
+        )  # fmt: skip
+    return Finding("progress", "fine", evidence)
 
 
 def _check_scores(history: list[dict], step: int) -> Finding:
-    scores = [r for r in history if r["kind"] in ("eval", "final")]
-    if not scores:
+    rounds = [r for r in history if r["kind"] in ("eval", "final")]
+    if not rounds:
         return Finding("scores", "fine", "none yet")
-    last = {name: scores[-1][name] for name in ("PQ", "AP", "mIoU") if scores[-1].get(name) is not None}
-    evidence = ", ".join(f"{name} {value:.2f}" for name, value in last.items()) + f" at step {scores[-1]['step']}"
-    if last and max(last.values()) < NOTHING and scores[-1]["step"] > LATE * step:
+    courses = {name: [(v, r["step"]) for r, v in zip(rounds, _values(rounds, name))] for name in SCORES}
+    last = {name: course[-1][0] for name, course in courses.items() if course[-1][0] is not None}
+    at = f"at step {rounds[-1]['step']}"
+    if not last:
+        return Finding(
+            "scores", "fault", f"{', '.join(SCORES)} are all empty {at}",
+            "look at the validation data: without a segment of a known class there is nothing to score",
+        )  # fmt: skip
+    evidence = ", ".join(f"{name} {value:.2f}" for name, value in last.items()) + f" {at}"
+    if max(last.values()) < NOTHING and rounds[-1]["step"] > LATE * step:
         return Finding(
             "scores", "fault", f"{evidence}: next to nothing",
             "look at the classes of model and data set, at the task in evaluation, and at the losses",
         )  # fmt: skip
+    for name, value in last.items():
+        best, when = max((v, s) for v, s in courses[name] if v is not None)
+        if best > WORTH and value < best / 2:
+            return Finding(
+                "scores", "fault", f"{evidence}: {name} was {best:.2f} at step {when}, and more than half is lost",
+                "lower lr, set clip_norm=1.0, and go on from a checkpoint of before",
+            )  # fmt: skip
     return Finding("scores", "fine", evidence)
+
+
+def _values(records: list[dict], name: str) -> list[float | None]:
+    """The numbers under ``name``; None where there is none that is finite."""
+    values = [r.get(name) for r in records]
+    return [v if isinstance(v, (int, float)) and np.isfinite(v) else None for v in values]
+
+
+def _ends(values: list[float]) -> tuple[float, float, float]:
+    """Means of the first and of the last tenth, and the lowest mean of any as long."""
+    tenth = max(ENOUGH_RECORDS // 2, len(values) // 10)
+    means = np.convolve(values, np.full(tenth, 1 / tenth), mode="valid") if len(values) >= tenth else np.array(values)
+    return float(means[0]), float(means[-1]), float(means.min())

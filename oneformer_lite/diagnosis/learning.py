@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
+from ..config import ModelConfig
 from ..data.batch import Batch
 from ..losses import LOSSES
 from ..losses.contrastive import contrastive_loss
+from ..model.oneformer import OneFormer
 from ..training.guard import blame, first_bad_parameter
 from .examination import Examination, examine_a_step_later
 from .findings import Finding
@@ -19,11 +21,21 @@ NOTHING = 1e-6  # a loss below counts as zero
 QUIET_CLASSES = 0.01  # a class loss over ten predictions that is smaller knows, or sees, nothing but "no object"
 
 
+@torch.no_grad()
+def check_parameters(model: OneFormer) -> Finding:
+    """No parameter is infinite or not a number, and no statistic that a norm has collected."""
+    bad = first_bad_parameter(model)
+    bad = bad or next((name for name, value in model.named_buffers() if value.isnan().any()), None)
+    if bad:
+        return Finding("numbers", "fault", f"{bad} is not finite", "load the last good checkpoint")
+    return Finding("numbers", "fine", "all parameters are finite")
+
+
 def check_numbers(e: Examination) -> Finding:
     """No parameter, loss or gradient is infinite or not a number."""
     name = "numbers"
-    if bad := first_bad_parameter(e.model):
-        return Finding(name, "fault", f"{bad} is not finite", "load the last good checkpoint")
+    if (parameters := check_parameters(e.model)).verdict == "fault":
+        return parameters
     if not torch.isfinite(e.losses["total"]):
         return Finding(name, "fault", "; ".join(blame(e.model, e.batch, e.losses)), "lower lr or set clip_norm=1.0")
     bad = [key for key, gradient in e.gradients.items() if gradient is not None and not gradient.isfinite().all()]
@@ -35,9 +47,9 @@ def check_numbers(e: Examination) -> Finding:
     return Finding(name, "fine", "parameters, losses and gradients are finite")
 
 
-def check_losses(e: Examination) -> list[Finding]:
-    """Each of the four losses is above zero, or the reason why not."""
-    return [_check_loss(e, name) for name in LOSSES]
+def check_losses(e: Examination, names: Sequence[str] = LOSSES) -> list[Finding]:
+    """Each of these losses is above zero, or the reason why not."""
+    return [_check_loss(e, name) for name in names]
 
 
 def check_labels(batch: Batch, classes: int) -> Finding:
@@ -71,6 +83,11 @@ def check_gradients(e: Examination, criterion: Callable) -> Finding:
     frozen = sum(not p.requires_grad for p in e.model.parameters())
     if not e.gradients:
         return Finding(name, "fault", "no parameter may learn (requires_grad is False for all)", "unfreeze some")
+    if not e.masks:
+        return Finding(
+            name, "warning", "without a mask to learn from, not all parameters can get one",
+            "see the findings on segments and on the labels of the batch",
+        )  # fmt: skip
     dead = _without_gradient(e)
     if dead and len(dead) < len(e.gradients):
         later = _without_gradient(examine_a_step_later(e, criterion))
@@ -82,12 +99,29 @@ def check_gradients(e: Examination, criterion: Callable) -> Finding:
             name, "fault", f"{len(dead)} of {len(e.gradients)} parameters get none: {where}; the first is {dead[0]}",
             "a dead part is cut off by .detach(), by a loss that is zero, or not used in forward",
         )  # fmt: skip
-    norm = math.sqrt(sum(float(gradient.double().square().sum()) for gradient in e.gradients.values()))
-    return Finding(name, "fine", f"all {len(e.gradients)} parameters get one ({frozen} are frozen), norm {norm:.3g}")
+    norm = math.sqrt(sum(float(g.double().square().sum()) for g in e.gradients.values() if g is not None))
+    idle = sum(_idle(key, e.model.config) for key in e.gradients)
+    aside = f"; {idle} have nothing to do in this configuration" if idle else ""
+    evidence = f"all {len(e.gradients) - idle} parameters get one ({frozen} are frozen{aside}), norm {norm:.3g}"
+    return Finding(name, "fine", evidence)
 
 
 def _without_gradient(e: Examination) -> list[str]:
-    return [key for key, gradient in e.gradients.items() if gradient is None or not gradient.any()]
+    """Parameters that got none, though the configuration does not say so."""
+    dead = [key for key, gradient in e.gradients.items() if gradient is None or not gradient.any()]
+    learning = dict(e.model.named_parameters())
+    return [key for key in dead if learning[key].numel() and not _idle(key, e.model.config)]
+
+
+def _idle(key: str, config: ModelConfig) -> bool:
+    """Whether the configuration leaves the parameter nothing to do: texts without a loss of theirs; a single query,
+    which is the task token alone and has nobody to attend to."""
+    if config.contrastive_weight == 0 and key.startswith("text_mapper."):
+        return True
+    single = ("query_transformer.", "self_attention.q_proj.", "self_attention.k_proj.")
+    return config.num_queries == 1 and key.startswith(("query_transformer.", "decoder.")) and any(
+        part in key for part in single
+    )
 
 
 def _check_loss(e: Examination, loss: str) -> Finding:

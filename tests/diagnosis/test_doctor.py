@@ -5,55 +5,19 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from planted import Changed, assert_fault, found, fresh_model
 
 import oneformer_lite as ofl
-from oneformer_lite.data.transforms import resize_nearest
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
-from oneformer_lite.training import toytown_training
 from oneformer_lite.training.loader import open_split
-from oneformer_lite.training.log import Log
-from oneformer_lite.training.state import write_recipe, write_state
-
-
-class Changed:
-    """Toytown with every sample changed."""
-
-    def __init__(self, change=lambda sample: sample, length: int = 12, categories=None) -> None:
-        self.dataset, self.change, self.length = ofl.data.Toytown("val", 96, 12), change, length
-        self.categories, self.tasks = categories or self.dataset.categories, self.dataset.tasks
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int):
-        return self.change(self.dataset[index])
-
-
-def fresh_model() -> ofl.OneFormer:
-    torch.manual_seed(0)
-    config = dataclasses.replace(ofl.config.toytown(), image_size=96, hidden_dim=32, decoder_layers=3, num_points=128)
-    return ofl.OneFormer(config)
 
 
 @pytest.fixture(scope="module")
 def shipped() -> ofl.OneFormer:
     return ofl.from_pretrained("toytown")
-
-
-def found(diagnosis: ofl.Diagnosis, check: str):
-    return next(finding for finding in diagnosis.findings if finding.check == check)
-
-
-def assert_fault(diagnosis: ofl.Diagnosis, check: str, *words: str) -> None:
-    finding = found(diagnosis, check)
-    assert finding.verdict == "fault" and finding.cure, diagnosis
-    for word in words:
-        assert word in finding.evidence + finding.cure, finding
-    assert not diagnosis.healthy and diagnosis.findings[0].verdict == "fault"
 
 
 # -- healthy
@@ -82,61 +46,6 @@ def test_nothing_to_examine() -> None:
     with pytest.raises(ConfigError, match="nothing to examine"):
         ofl.doctor()
     assert_fault(ofl.doctor(dataset=Changed(length=0)), "samples", "empty")
-
-
-# -- the data set
-
-
-def renumbered(offset: int):
-    def change(sample):
-        return sample.replace(
-            segments=tuple(dataclasses.replace(s, class_id=s.class_id + offset) for s in sample.segments)
-        )
-
-    return change
-
-
-def shrunk(sample):
-    return sample.replace(segment_map=resize_nearest(sample.segment_map, 48, 48))
-
-
-@pytest.mark.parametrize(
-    ("change", "check", "words"),
-    [
-        (renumbered(1), "class ids", ["off by one", "subtract 1"]),
-        (renumbered(20), "class ids", ["20", "index in categories"]),
-        (lambda s: s.replace(segments=()), "segments", ["no ground truth"]),
-        (lambda s: s.replace(segment_map=s.segment_map * 0), "segments", ["empty targets"]),
-        (shrunk, "pictures and maps", ["96 x 96", "48 x 48", "wrong resolution"]),
-        (lambda s: s.replace(image=s.image / np.float32(255)), "pictures and maps", ["float32", "uint8"]),
-        (lambda s: s.replace(image=(s.image / 255).round().astype(np.uint8)), "brightness", ["wrong normalisation"]),
-        (lambda s: s.replace(segment_map=s.segment_map[:, ::-1].copy()), "place of the segments", ["left to right"]),
-        (lambda s: s.replace(segment_map=s.segment_map[::-1].copy()), "place of the segments", ["upside down"]),
-        (
-            lambda s: s.replace(segment_map=np.roll(s.segment_map, (6, -9), (0, 1))),
-            "place of the segments", ["moved 6 up, 9 right"],
-        ),
-    ],
-)  # fmt: skip
-def test_faults_of_the_data(change, check: str, words: list[str]) -> None:
-    diagnosis = ofl.doctor(dataset=Changed(change))
-    assert_fault(diagnosis, check, *words)
-    if check == "place of the segments":
-        picture = found(diagnosis, check).picture
-        assert picture.dtype == np.uint8 and picture.shape == (192, 392, 3)
-
-
-def test_hardly_annotated_pictures_are_a_warning() -> None:
-    def mostly_void(sample):
-        return sample.replace(segment_map=np.where(np.arange(96)[:, None] < 70, 0, sample.segment_map))
-
-    def one_segment_kept(sample):
-        kept = mostly_void(sample)
-        ids = set(np.unique(kept.segment_map).tolist())
-        return kept.replace(segments=tuple(s for s in kept.segments if s.id in ids))
-
-    finding = found(ofl.doctor(dataset=Changed(one_segment_kept)), "segments")
-    assert finding.verdict == "warning" and "void" in finding.evidence
 
 
 # -- model and data set
@@ -287,58 +196,6 @@ def test_not_a_number(where: str) -> None:
     with torch.no_grad():
         model.get_parameter(where).view(-1)[0] = float("nan")
     assert_fault(ofl.doctor(model, Changed()), "numbers", where)
-
-
-# -- runs
-
-NO_SCORE = {"kind": "eval", "PQ": 0.0, "mIoU": 0.0012}
-
-
-def run_folder(folder: Path, records: list[dict], **settings) -> Path:
-    recipe = toytown_training(out=str(folder), data="nowhere", minutes=1, **settings)
-    write_recipe(fresh_model().config, recipe, "cpu:1")
-    log = Log(folder)
-    for step, record in enumerate(records, start=1):
-        log.write(record.pop("kind", "train"), step, float(step), **record)
-    write_state(folder, "finished")
-    return folder
-
-
-def losses(step: int, **changes) -> dict:
-    shares = {"class": 9, "mask": 2, "dice": 3, "contrastive": 1, "total": 40}
-    return {name: share / step for name, share in shares.items()} | changes
-
-
-def test_a_run_that_learns_passes(tmp_path: Path) -> None:
-    records = [losses(step) for step in range(1, 60)] + [{"kind": "eval", "PQ": 20.0, "mIoU": 40.0}]
-    diagnosis = ofl.doctor(run=run_folder(tmp_path, records))
-    assert diagnosis.healthy, diagnosis
-    assert found(diagnosis, "data of the run").verdict == "warning"  # its folder is gone
-
-
-@pytest.mark.parametrize(
-    ("records", "check", "words"),
-    [
-        ([losses(s, **{"class": 0.0}) for s in range(1, 60)], "class loss over the run", ["zero for the last"]),
-        ([losses(s, mask=None) for s in range(1, 60)], "mask loss over the run", ["59 of 59", "not finite"]),
-        ([losses(1) for _ in range(60)], "progress", ["does not fall"]),
-        ([losses(s) for s in range(1, 30)] + [NO_SCORE], "scores", ["next to nothing"]),
-    ],
-    ids=["zero", "nan", "flat", "nothing"],
-)
-def test_runs_that_went_wrong(tmp_path: Path, records: list[dict], check: str, words: list[str]) -> None:
-    assert_fault(ofl.doctor(run=run_folder(tmp_path, records)), check, *words)
-
-
-def test_a_recipe_of_single_pictures(tmp_path: Path) -> None:
-    folder = run_folder(tmp_path, [losses(1)], batch_size=4, accumulate=4)
-    assert_fault(ofl.doctor(run=folder), "recipe", "contrastive", "exactly 0")
-
-
-def test_crops_that_lose_everything(tmp_path: Path) -> None:
-    empty = Changed(lambda s: s.replace(segments=()))
-    diagnosis = ofl.doctor(dataset=empty, run=run_folder(tmp_path, [losses(1)]))
-    assert_fault(diagnosis, "augmented targets", "no ground truth is left after cropping")
 
 
 # -- how it looks

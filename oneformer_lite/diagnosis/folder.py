@@ -1,0 +1,86 @@
+"""A run's folder: what its files tell, and the model and the data that they lead to. Damage is a finding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import ModelConfig
+from ..errors import CheckpointError, ConfigError, OneFormerLiteError
+from ..model.oneformer import OneFormer
+from ..training.checkpoint import CHECKPOINT, saved_model
+from ..training.loader import open_split
+from ..training.run import Run
+from ..training.state import RECIPE, STATE, read_recipe
+from ..weights import from_folder
+from .findings import Finding, not_examined
+from .history import check_crops, check_log, check_recipe
+
+MODEL = "model"  # the folder of the weights alone, written when a run ends
+
+
+def examine_run(
+    folder: str | Path, model: OneFormer | None, dataset, findings: list[Finding]
+) -> tuple[OneFormer | None, object]:
+    """Adds findings on recipe, state, log and weights; the model and the data set to go on with."""
+    if Path(folder).is_file():
+        raise ConfigError(f"{folder} is a file: run= takes the folder that a run writes to")
+    run = Run(folder)
+    try:
+        config, train_config, _ = read_recipe(run.folder)
+    except CheckpointError as error:
+        if not (run.folder / RECIPE).is_file():
+            raise
+        findings.append(Finding("recipe", "fault", str(error), f"write {RECIPE} anew, or start another run"))
+        findings += [*_check_state(run), *check_log(run)]
+        findings.append(not_examined("data and weights of the run", "its recipe says which they are"))
+        return model, dataset
+    findings += [check_recipe(train_config), *_check_state(run), *check_log(run)]
+    try:
+        if dataset is None:
+            dataset = open_split(train_config.data, train_config.train_split)
+        if len(dataset):
+            findings.append(check_crops(dataset, train_config, config.image_size, config.equalize))
+    except OneFormerLiteError as error:
+        findings.append(
+            Finding("data of the run", "warning", str(error), "ofl.doctor(dataset=..., run=...) takes another")
+        )
+    return model if model is not None else _model(run.folder, config, findings), dataset
+
+
+def _check_state(run: Run) -> list[Finding]:
+    """Whether the run failed, and why."""
+    try:
+        status, reason = run.status, str(run.reason)
+    except (ValueError, AttributeError) as error:  # torn, not UTF-8, or JSON of another kind
+        evidence = f"{STATE} cannot be read ({str(error) or type(error).__name__}): how the run ended is not known"
+        return [Finding("state", "fault", evidence, f"delete {STATE}; run.resume() goes on from the checkpoint")]
+    if status != "failed":
+        return []
+    return [Finding("state", "fault", reason.split("\n")[0], "run.resume() goes on from the checkpoint")]
+
+
+def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFormer | None:
+    """The model of the checkpoint, or where there is none that can be read, of the folder with the weights."""
+    path = folder / CHECKPOINT
+    try:
+        if path.is_file() and not path.stat().st_size:
+            raise CheckpointError(f"{path} is empty")
+        if saved := saved_model(folder, config):
+            return saved[0]
+    except (CheckpointError, AttributeError, TypeError) as error:  # the last two: a file of another content
+        findings.append(_unreadable(error, "put back a copy of the file, or delete it and train anew"))
+    if (folder / MODEL).is_dir():
+        try:
+            return from_folder(folder / MODEL)
+        except OneFormerLiteError as error:
+            findings.append(_unreadable(error, f"write {MODEL} anew from the checkpoint: model.save_pretrained(...)"))
+    elif not path.is_file():
+        findings.append(not_examined("weights", f"the run has neither {CHECKPOINT} nor {MODEL} yet"))
+    return None
+
+
+def _unreadable(error: Exception, cure: str) -> Finding:
+    evidence, cause = str(error).split("\n")[0], error.__cause__
+    if cause is not None and not str(cause):
+        evidence = evidence.replace("()", f"({type(cause).__name__})")
+    return Finding("weights", "fault", evidence, cure)

@@ -1,0 +1,131 @@
+"""Runs that went well, runs that did not, and runs whose files are damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from planted import Changed, assert_fault, found, fresh_model, losses, run_folder
+
+import oneformer_lite as ofl
+from oneformer_lite.errors import CheckpointError, ConfigError
+
+NO_SCORE = {"kind": "eval", "PQ": 0.0, "mIoU": 0.0012}
+
+
+def test_a_run_that_learns_passes(tmp_path: Path) -> None:
+    records = [losses(step) for step in range(1, 60)] + [{"kind": "eval", "PQ": 20.0, "mIoU": 40.0}]
+    diagnosis = ofl.doctor(run=run_folder(tmp_path, records))
+    assert diagnosis.healthy, diagnosis
+    assert found(diagnosis, "data of the run").verdict == "warning"  # its folder is gone
+
+
+@pytest.mark.parametrize(
+    ("records", "check", "words"),
+    [
+        ([losses(s, **{"class": 0.0}) for s in range(1, 60)], "class loss over the run", ["zero for the last"]),
+        ([losses(s, mask=None) for s in range(1, 60)], "mask loss over the run", ["59 of 59", "not finite"]),
+        ([losses(1) for _ in range(60)], "progress", ["does not fall"]),
+        ([losses(s) for s in range(1, 30)] + [NO_SCORE], "scores", ["next to nothing"]),
+    ],
+    ids=["zero", "nan", "flat", "nothing"],
+)
+def test_runs_that_went_wrong(tmp_path: Path, records: list[dict], check: str, words: list[str]) -> None:
+    assert_fault(ofl.doctor(run=run_folder(tmp_path, records)), check, *words)
+
+
+def test_a_recipe_of_single_pictures(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, [losses(1)], batch_size=4, accumulate=4)
+    assert_fault(ofl.doctor(run=folder), "recipe", "contrastive", "exactly 0")
+
+
+def test_crops_that_lose_everything(tmp_path: Path) -> None:
+    empty = Changed(lambda s: s.replace(segments=()))
+    diagnosis = ofl.doctor(dataset=empty, run=run_folder(tmp_path, [losses(1)]))
+    assert_fault(diagnosis, "augmented targets", "no ground truth is left after cropping")
+
+
+def learning(count: int = 60) -> list[dict]:
+    return [losses(step) for step in range(1, count)]
+
+
+def test_a_score_that_falls_and_scores_that_are_empty(tmp_path: Path) -> None:
+    falling = run_folder(tmp_path / "a", [*learning(), {"kind": "eval", "PQ": 60.0}, {"kind": "eval", "PQ": 5.0}])
+    assert_fault(ofl.doctor(run=falling), "scores", "PQ was 60.00 at step 60", "half is lost")
+    none = {"kind": "eval", "PQ": None, "AP": None, "mIoU": None}
+    assert_fault(ofl.doctor(run=run_folder(tmp_path / "b", [*learning(), none])), "scores", "all empty")
+
+
+@pytest.mark.parametrize("loss", ["class", "mask", "dice"])
+def test_one_loss_that_stays_flat(tmp_path: Path, loss: str) -> None:
+    flat = run_folder(tmp_path, [losses(step, **{loss: 2.0}) for step in range(1, 60)])
+    finding = found(ofl.doctor(run=flat), f"{loss} loss over the run")
+    assert finding.verdict == "warning" and "does not fall" in finding.evidence and loss in finding.cure
+
+
+def test_a_loss_that_comes_back(tmp_path: Path) -> None:
+    total = [10.0] * 10 + [4.0] * 40 + [9.0] * 10
+    finding = found(ofl.doctor(run=run_folder(tmp_path, [losses(1, total=t) for t in total])), "progress")
+    assert finding.verdict == "warning" and "down at 4 in between" in finding.evidence, finding
+
+
+@pytest.mark.parametrize("content", [b'{"state": "fin', b"", b"[1, 2]", b"\xff\xfe"])
+def test_a_damaged_state(tmp_path: Path, content: bytes) -> None:
+    folder = run_folder(tmp_path, learning())
+    (folder / "state.json").write_bytes(content)
+    diagnosis = ofl.doctor(run=folder)
+    assert_fault(diagnosis, "state", "state.json cannot be read")
+    assert found(diagnosis, "progress").verdict == "fine"  # the rest is looked at
+
+
+@pytest.mark.parametrize("line", [b"caf\xe9", b'{"step": 3, "seconds": 1.0}', b"42", b'{"kind": "train"}', b""])
+def test_a_damaged_log(tmp_path: Path, line: bytes) -> None:
+    folder = run_folder(tmp_path, learning())
+    log = folder / "metrics.jsonl"
+    first, rest = log.read_bytes().split(b"\n", 1)
+    log.write_bytes(first + b"\n" + line + b"\n" + rest)
+    diagnosis = ofl.doctor(run=folder)
+    assert_fault(diagnosis, "log", "line 2 of metrics.jsonl is no record", "1 such lines", "delete")
+    assert found(diagnosis, "progress").verdict == "fine"
+
+
+def test_a_last_line_cut_short_is_no_fault(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, learning())
+    with (folder / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"kind": "tra')
+    assert ofl.doctor(run=folder).healthy
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "is empty"), (b"PK\x03\x04 torn", "cannot be read")])
+def test_a_damaged_checkpoint(tmp_path: Path, content: bytes, words: str) -> None:
+    folder = run_folder(tmp_path, learning())
+    (folder / "checkpoint.pt").write_bytes(content)
+    diagnosis = ofl.doctor(run=folder)
+    assert_fault(diagnosis, "weights", words)
+    assert "()" not in found(diagnosis, "weights").evidence
+    assert found(diagnosis, "progress").verdict == "fine"
+
+
+def test_weights_without_a_checkpoint_are_looked_at(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, learning())
+    assert "neither checkpoint.pt nor model" in found(ofl.doctor(run=folder), "not examined").evidence
+    model = fresh_model()
+    with torch.no_grad():
+        model.decoder.class_head.bias[0] = float("nan")
+    model.save_pretrained(folder / "model")
+    assert_fault(ofl.doctor(run=folder), "numbers", "decoder.class_head.bias")
+    (folder / "model" / "model.safetensors").write_bytes(b"torn")
+    assert_fault(ofl.doctor(run=folder), "weights", "model.safetensors")
+
+
+def test_a_damaged_recipe_and_no_run(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, learning())
+    (folder / "run.json").write_text("{")
+    diagnosis = ofl.doctor(run=folder)
+    assert_fault(diagnosis, "recipe", "run.json")
+    assert found(diagnosis, "progress").verdict == "fine"
+    with pytest.raises(ConfigError, match="is a file"):
+        ofl.doctor(run=folder / "run.json")
+    with pytest.raises(CheckpointError, match="holds no run"):
+        ofl.doctor(run=tmp_path / "elsewhere")
