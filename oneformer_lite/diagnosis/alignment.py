@@ -1,12 +1,14 @@
-"""Do the segments lie where the picture has its edges? Finds shifted and mirrored annotations without any model.
+"""Do the segments lie where the picture has its edges? Finds shifted, turned and swapped annotations without a model.
 
 Segments end where colours change. So the mean strength of the picture's edges under the segments' outlines is
-largest where the outlines belong, and a shift or a flip at which it is larger than in place gives a fault away.
+largest where the outlines belong: a shift or a turn at which it is larger than in place gives a fault away, and
+outlines that lie on no more edges than chance would put there do not belong to the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,42 +18,94 @@ from .findings import Finding
 SIDE = 256  # longer side, in pixels, at which edges are compared
 REACH = 24  # shifts searched, in pixels of that size, up, down, left and right
 GAIN = 1.25  # times better than in place: no longer chance
-FLIPS = {
-    "as they are": (slice(None), slice(None)),
-    "mirrored left to right": (slice(None), slice(None, None, -1)),
-    "upside down": (slice(None, None, -1), slice(None)),
-    "turned by 180 degrees": (slice(None, None, -1), slice(None, None, -1)),
+CLEAR = 1.4  # times as strong as elsewhere: where outlines belong; strangers' reach 1.3 at their best shift
+WEAK = 1.25  # times as strong as elsewhere, below which outlines lie where chance would put them
+FEW = 3  # pictures below which even the right outlines may fit better elsewhere: one in thirty photos does
+MANY = 6  # pictures from which those with weak outlines are counted
+SOME = 0.2  # share of the pictures that fit better under one turn: too many for chance
+MOST_WEAK = 0.4  # the same for weak outlines, which one photo in twenty has
+IN_PLACE = "as they are"
+TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    IN_PLACE: lambda outline: outline,
+    "mirrored left to right": lambda outline: outline[:, ::-1],
+    "upside down": lambda outline: outline[::-1],
+    "turned by 180 degrees": lambda outline: outline[::-1, ::-1],
+    "transposed (rows and columns swapped)": lambda outline: outline.T,
+    "turned by 90 degrees to the left": np.rot90,
+    "turned by 90 degrees to the right": lambda outline: np.rot90(outline, -1),
 }
+CURE = "picture and map do not belong together as they are read: look for a flip, turn, crop or resize of only one"
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A picture reduced by ``step``, its outlines, and for each turn and shift: the edges under them, how many."""
+
+    image_id: int
+    image: np.ndarray
+    outline: np.ndarray
+    step: int
+    sums: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    def near(self, turn: str) -> float:
+        """Mean edge under the outlines, turned but hardly shifted."""
+        return _near(_strength([self], turn))
 
 
 def check_alignment(samples: Sequence[Sample]) -> Finding:
-    """Compare outlines with edges in place, shifted and mirrored, over all ``samples``."""
+    """Compare outlines with edges in place, shifted and turned, over all ``samples`` and in each."""
     name = "place of the segments"
-    scaled = [_reduced(sample) for sample in samples if sample.masks is None and len(sample.segments)]
-    scaled = [(edges, outline, step) for edges, outline, step in scaled if outline.any()]
-    if not scaled:
+    compared = [c for c in map(_compare, samples) if c is not None]
+    if not compared:
         return Finding(name, "fine", "no outlines inside the pictures to compare")
-    step = round(float(np.mean([step for _, _, step in scaled])))
-    in_place = _strength(scaled, FLIPS["as they are"])
-    rest = float(in_place[REACH - 1 : REACH + 2, REACH - 1 : REACH + 2].max())
-    best, flip, (row, column) = rest, "as they are", (0, 0)
-    for how, turn in FLIPS.items():
-        strength = _strength(scaled, turn)
-        if strength.max() > GAIN * best:
-            best, flip = float(strength.max()), how
-            row, column = (int(i) - REACH for i in np.unravel_index(strength.argmax(), strength.shape))
+    strengths = {turn: _strength(compared, turn) for turn in TURNS}
+    rest = _near(strengths[IN_PLACE])
     evidence = f"edges under the outlines are {rest:.1f} times as strong as elsewhere"
-    if best <= GAIN * rest:
+    best, turn, shift = rest, IN_PLACE, (0, 0)
+    for how, strength in strengths.items():
+        if strength.max() > max(GAIN * best, CLEAR):
+            best, turn = float(strength.max()), how
+            shift = tuple(int(i) - REACH for i in np.unravel_index(strength.argmax(), strength.shape))
+    if best > rest:
+        step = round(float(np.mean([c.step for c in compared])))
+        evidence = (
+            f"{evidence}, but {best:.1f} times with the segments {_words(turn, shift, step)} (in the picture, left: "
+            "as given, right: there)"
+        )
+        if len(compared) < FEW:
+            doubt = f"{CURE}; {FEW} pictures or more would tell it from chance"
+            return Finding(name, "warning", evidence, doubt, _picture(compared[0], turn, shift))
+        return Finding(name, "fault", evidence, CURE, _picture(compared[0], turn, shift))
+    if len(compared) < FEW:
         return Finding(name, "fine", evidence)
-    how = [flip] if flip != "as they are" else []
-    if abs(row) + abs(column) > 2:
-        how.append(f"moved {_way(row * step, 'down', 'up')}, {_way(column * step, 'right', 'left')}")
+    return _check_each(name, evidence, compared) or _check_weak(name, evidence, compared, rest)
+
+
+def _check_each(name: str, evidence: str, compared: list[_Compared]) -> Finding | None:
+    """A fault if the same turn, which does not fit all pictures, fits some."""
+    for turn in list(TURNS)[1:]:
+        better = [c for c in compared if c.near(turn) > max(GAIN * c.near(IN_PLACE), CLEAR)]
+        if len(better) > 1 and len(better) >= SOME * len(compared):
+            ids = ", ".join(str(c.image_id) for c in better[:5])
+            return Finding(
+                name, "fault",
+                f"{evidence}, but in {len(better)} of {len(compared)} pictures they are stronger with the segments "
+                f"{turn} (images {ids}; in the picture, left: as given, right: there)",
+                CURE, _picture(better[0], turn, (0, 0)),
+            )  # fmt: skip
+    return None
+
+
+def _check_weak(name: str, evidence: str, compared: list[_Compared], rest: float) -> Finding:
+    weak = [c for c in compared if c.near(IN_PLACE) < WEAK]
+    if rest >= WEAK and (len(compared) < MANY or len(weak) < MOST_WEAK * len(compared)):
+        return Finding(name, "fine", evidence)
     return Finding(
-        name, "fault",
-        f"{evidence}, but {best:.1f} times with the segments {' and '.join(how)} (in the picture, left: as given, "
-        "right: there)",
-        "picture and map do not belong together as they are read: look for a flip, crop or resize of only one of them",
-        _picture(samples, FLIPS[flip], (row, column)),
+        name, "warning",
+        f"{evidence} (in {len(weak)} of {len(compared)} pictures less than {WEAK:g} times): outlines of other pictures "
+        "would lie as well",
+        "look whether each map belongs to its picture, whether both are scaled alike, and at the pictures themselves",
+        _picture((weak or compared)[0], IN_PLACE, (0, 0)),
     )  # fmt: skip
 
 
@@ -62,21 +116,45 @@ def edge_strength(image: np.ndarray) -> np.ndarray:
     return strength / max(float(strength.mean()), 1e-6)
 
 
-def _reduced(sample: Sample) -> tuple[np.ndarray, np.ndarray, int]:
+def _compare(sample: Sample) -> _Compared | None:
+    """None for a picture without outlines in it, or too small for any."""
+    step = -(-max(sample.size) // SIDE)
+    image = sample.image[::step, ::step]
+    if min(image.shape[:2]) < 2 or not sample.segments:
+        return None
+    outline = _outline(sample, step)
+    if not outline.any():
+        return None
+    edges = edge_strength(image)
+    turned = {turn: _fitted(change(outline), outline.shape) for turn, change in TURNS.items()}
+    sums = {turn: (_correlation(edges, o), _correlation(np.ones_like(edges), o)) for turn, o in turned.items()}
+    return _Compared(sample.image_id, image, outline, step, sums)
+
+
+def _outline(sample: Sample, step: int) -> np.ndarray:
+    """Bool: of the map's segments, or of masks, which may overlap, one by one."""
     from ..render import boundaries
 
-    step = -(-max(sample.size) // SIDE)
-    return edge_strength(sample.image[::step, ::step]), boundaries(sample.segment_map[::step, ::step]), step
+    if sample.masks is None:
+        return boundaries(sample.segment_map[::step, ::step])
+    return np.any([boundaries(mask) for mask in sample.masks[:, ::step, ::step]], axis=0)
 
 
-def _strength(scaled: list[tuple[np.ndarray, np.ndarray, int]], flip: tuple[slice, slice]) -> np.ndarray:
-    """Mean edge under the outlines for each shift, float [2 REACH + 1, 2 REACH + 1], over all pictures."""
-    total, count = 0.0, 0.0
-    for edges, outline, _ in scaled:
-        outline = outline[flip]
-        total = total + _correlation(edges, outline)
-        count = count + _correlation(np.ones_like(edges), outline)
+def _fitted(outline: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """``outline`` stretched to ``shape``, as a turned map must have been to pass for one of the picture."""
+    rows, columns = (np.arange(new) * old // new for new, old in zip(shape, outline.shape))
+    return outline[np.ix_(rows, columns)]
+
+
+def _strength(compared: Sequence[_Compared], turn: str) -> np.ndarray:
+    """Mean edge under the turned outlines for each shift, float [2 REACH + 1, 2 REACH + 1], over all pictures."""
+    total, count = (sum(c.sums[turn][i] for c in compared) for i in (0, 1))
     return total / np.maximum(count, 1.0)
+
+
+def _near(strength: np.ndarray) -> float:
+    """The largest within one pixel of no shift."""
+    return float(strength[REACH - 1 : REACH + 2, REACH - 1 : REACH + 2].max())
 
 
 def _correlation(edges: np.ndarray, outline: np.ndarray) -> np.ndarray:
@@ -87,20 +165,27 @@ def _correlation(edges: np.ndarray, outline: np.ndarray) -> np.ndarray:
     return fftconvolve(padded, outline[::-1, ::-1].astype(edges.dtype), mode="valid")
 
 
-def _picture(samples: Sequence[Sample], flip: tuple[slice, slice], shift: tuple[int, int]) -> np.ndarray:
-    """The first sample with its outlines as given (orange) and where they fit (blue), side by side."""
-    from ..render import boundaries, enlarge
+def _picture(compared: _Compared, turn: str, shift: tuple[int, int]) -> np.ndarray:
+    """Outlines as given (orange) and, if elsewhere, where they fit (blue), side by side."""
+    from ..render import enlarge
 
-    sample = next(s for s in samples if s.masks is None and s.segments)
-    step = -(-max(sample.size) // SIDE)
-    image, outline = sample.image[::step, ::step], boundaries(sample.segment_map[::step, ::step])
-    panels = []
-    for lines, color in ((outline, (230, 120, 0)), (np.roll(outline[flip], shift, (0, 1)), (0, 110, 200))):
+    image, outline = compared.image, compared.outline
+    there = np.roll(_fitted(TURNS[turn](outline), outline.shape), shift, (0, 1))
+    panels, drawn = [], [(outline, (230, 120, 0)), (there, (0, 110, 200))]
+    for lines, color in drawn if (turn, shift) != (IN_PLACE, (0, 0)) else drawn[:1]:
         panel = image.copy()
         panel[lines] = color
         panels.append(enlarge(panel, max(1, SIDE // max(image.shape[:2]))))
     gap = np.full((len(panels[0]), 8, 3), 255, np.uint8)
-    return np.concatenate([panels[0], gap, panels[1]], axis=1)
+    return np.concatenate([panels[0], *(part for panel in panels[1:] for part in (gap, panel))], axis=1)
+
+
+def _words(turn: str, shift: tuple[int, int], step: int) -> str:
+    row, column = shift
+    how = [turn] if turn != IN_PLACE else []
+    if abs(row) + abs(column) > 2:
+        how.append(f"moved {_way(row * step, 'down', 'up')}, {_way(column * step, 'right', 'left')}")
+    return " and ".join(how)
 
 
 def _way(amount: int, forward: str, backward: str) -> str:
