@@ -38,7 +38,9 @@ def check_classes(model: OneFormer, dataset) -> Finding:
             "bring them into one order, or ofl.config.for_classes(config, dataset.categories) and train",
         )  # fmt: skip
     things = [category.is_thing for category in dataset.categories]
-    if config.is_thing and (differing := [i for i, thing in enumerate(things) if thing != config.is_thing[i]]):
+    knows_stuff = "panoptic" in getattr(dataset, "tasks", TASKS)  # instance files call everything a thing
+    differing = [i for i, (a, b) in enumerate(zip(config.is_thing, things)) if a != b]
+    if differing and knows_stuff:
         first = differing[0]
         kinds = ("a thing", "stuff") if config.is_thing[first] else ("stuff", "a thing")
         return Finding(

@@ -39,12 +39,13 @@ def examine_batch(model: OneFormer, batch: Batch, criterion: Callable, seed: int
 
     Nothing of the model changes, nor do the random numbers drawn later.
     """
-    with evaluating(model), warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
+    twin = with_text_mapper(model)
+    with evaluating(twin), warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
         warnings.simplefilter("ignore")  # what it would warn about is a finding
         torch.manual_seed(seed)
-        output = model(batch.images, batch.tasks, texts=batch.texts, trace=True)
+        output = twin(batch.images, batch.tasks, texts=batch.texts, trace=True)
         losses = criterion(output, batch.targets)
-        gradients = _gradients(model, losses["total"])
+        gradients = _gradients(twin, losses["total"])
     return Examination(model, batch, output, losses, gradients)
 
 

@@ -25,7 +25,7 @@ from .behaviour import (
     check_task_token,
     check_temperature,
 )
-from .examination import examine_batch, with_text_mapper
+from .examination import examine_batch
 from .findings import Diagnosis, Finding, not_examined, ordered
 from .folder import examine_run
 from .given import as_dataset, require_samples
@@ -128,7 +128,7 @@ def _examine_model(model: OneFormer, samples: list[Sample], criterion: Callable,
     if labels.verdict == "fault" and any(len(target) for target in batch.targets):
         findings += [check_parameters(model), not_examined(SHOWN_PICTURES, "the criterion would fail on these labels")]
         return
-    examination = examine_batch(with_text_mapper(model), batch, criterion)
+    examination = examine_batch(model, batch, criterion)
     findings.append(numbers := check_numbers(examination))
     compared = LOSSES if model.text_mapper is not None else [name for name in LOSSES if name != "contrastive"]
     findings += check_losses(examination, compared)

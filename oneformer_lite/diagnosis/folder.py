@@ -61,14 +61,16 @@ def _check_state(run: Run) -> list[Finding]:
 
 def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFormer | None:
     """The model of the checkpoint, or where there is none that can be read, of the folder with the weights."""
-    path = folder / CHECKPOINT
+    path, cure = folder / CHECKPOINT, "put back a copy of the file, or delete it and train anew"
     try:
         if path.is_file() and not path.stat().st_size:
             raise CheckpointError(f"{path} is empty")
         if saved := saved_model(folder, config):
             return saved[0]
-    except (CheckpointError, AttributeError, TypeError) as error:  # the last two: a file of another content
-        findings.append(_unreadable(error, "put back a copy of the file, or delete it and train anew"))
+    except CheckpointError as error:
+        findings.append(_unreadable(error, cure))
+    except (AttributeError, TypeError) as error:
+        findings.append(Finding("weights", "fault", f"{path} does not hold what a run saves ({error})", cure))
     if (folder / MODEL).is_dir():
         try:
             return from_folder(folder / MODEL)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
 
-from ..config import ModelConfig
 from ..data.batch import Batch
 from ..losses import LOSSES
 from ..losses.contrastive import contrastive_loss
 from ..model.oneformer import OneFormer
 from ..training.guard import blame, first_bad_parameter
-from .examination import Examination, examine_a_step_later
+from .examination import Examination, examine_a_step_later, with_text_mapper
 from .findings import Finding
 
 NOTHING = 1e-6  # a loss below counts as zero
@@ -37,7 +37,8 @@ def check_numbers(e: Examination) -> Finding:
     if (parameters := check_parameters(e.model)).verdict == "fault":
         return parameters
     if not torch.isfinite(e.losses["total"]):
-        return Finding(name, "fault", "; ".join(blame(e.model, e.batch, e.losses)), "lower lr or set clip_norm=1.0")
+        culprits = blame(with_text_mapper(e.model), e.batch, e.losses)
+        return Finding(name, "fault", "; ".join(culprits), "lower lr or set clip_norm=1.0")
     bad = [key for key, gradient in e.gradients.items() if gradient is not None and not gradient.isfinite().all()]
     if bad:
         return Finding(
@@ -100,8 +101,8 @@ def check_gradients(e: Examination, criterion: Callable) -> Finding:
             "a dead part is cut off by .detach(), by a loss that is zero, or not used in forward",
         )  # fmt: skip
     norm = math.sqrt(sum(float(g.double().square().sum()) for g in e.gradients.values() if g is not None))
-    idle = sum(_idle(key, e.model.config) for key in e.gradients)
-    aside = f"; {idle} have nothing to do in this configuration" if idle else ""
+    idle = sum(_idle(key, e) for key in e.gradients)
+    aside = f"; {idle} have nothing to do here" if idle else ""
     evidence = f"all {len(e.gradients) - idle} parameters get one ({frozen} are frozen{aside}), norm {norm:.3g}"
     return Finding(name, "fine", evidence)
 
@@ -110,18 +111,23 @@ def _without_gradient(e: Examination) -> list[str]:
     """Parameters that got none, though the configuration does not say so."""
     dead = [key for key, gradient in e.gradients.items() if gradient is None or not gradient.any()]
     learning = dict(e.model.named_parameters())
-    return [key for key in dead if learning[key].numel() and not _idle(key, e.model.config)]
+    return [key for key in dead if learning[key].numel() and not _idle(key, e)]
 
 
-def _idle(key: str, config: ModelConfig) -> bool:
-    """Whether the configuration leaves the parameter nothing to do: texts without a loss of theirs; a single query,
-    which is the task token alone and has nobody to attend to."""
-    if config.contrastive_weight == 0 and key.startswith("text_mapper."):
-        return True
-    single = ("query_transformer.", "self_attention.q_proj.", "self_attention.k_proj.")
-    return config.num_queries == 1 and key.startswith(("query_transformer.", "decoder.")) and any(
-        part in key for part in single
-    )
+def _idle(key: str, e: Examination) -> bool:
+    """Whether configuration or batch leave the parameter nothing to do: heads and texts without a loss of theirs,
+    texts of a single picture, and a single query, which is the task token alone and has nobody to attend to."""
+    config = e.model.config
+    idle = []
+    if config.contrastive_weight == 0 or len(e.batch.images) == 1:
+        idle.append(r"text_mapper\.")
+    if config.class_weight == 0:
+        idle.append(r"decoder\.class_head\.")
+    if config.mask_weight == config.dice_weight == 0:
+        idle.append(r"decoder\.mask_head\.")
+    if config.num_queries == 1:
+        idle.append(r"query_transformer\.|decoder\..*\.self_attention\.[qk]_proj\.")
+    return any(re.match(pattern, key) for pattern in idle)
 
 
 def _check_loss(e: Examination, loss: str) -> Finding:
@@ -131,6 +137,9 @@ def _check_loss(e: Examination, loss: str) -> Finding:
         return Finding(name, "fault", evidence, "see the finding on numbers")
     if loss == "contrastive" and value < NOTHING and _told_apart(e):
         return Finding(name, "fine", f"{evidence}: {len(e.batch.images)} pictures are told apart without a doubt")
+    if loss == "contrastive" and len(e.batch.images) == 1:
+        evidence += ": a batch of one has no other picture to compare with"
+        return Finding(name, "warning", evidence, "give the doctor two pictures, and train with a batch of two or more")
     if value < NOTHING or (loss == "class" and value < QUIET_CLASSES and not e.masks):
         reason, cure = _why_zero(e, loss)
         return Finding(name, "fault", f"{evidence}: {reason}", cure)
@@ -140,15 +149,13 @@ def _check_loss(e: Examination, loss: str) -> Finding:
 
 
 def _told_apart(e: Examination) -> bool:
-    """Whether the zero is earned: with two pictures or more, their queries and texts give it."""
+    """Whether the zero is earned: the queries and texts of several pictures give it."""
     own = contrastive_loss(e.output.object_queries, e.output.text_queries, e.output.logit_scale)
     return len(e.batch.images) > 1 and float(own.detach()) < NOTHING
 
 
 def _why_zero(e: Examination, loss: str) -> tuple[str, str]:
     if loss == "contrastive":
-        if len(e.batch.images) == 1:
-            return "a batch of one has no other picture to compare with", "train with a batch of two or more"
         return "the queries and texts of this batch do not give that", "look at what the criterion does with them"
     if not e.masks:
         return "no ground truth is left in the batch", "look at the crop, and at the findings on segments and labels"

@@ -66,6 +66,7 @@ def test_a_model_without_text_mapper_is_looked_at() -> None:
     assert diagnosis.healthy and model.text_mapper is None
     assert "contrastive loss is not examined" in found(diagnosis, "temperature").evidence
     assert all(found(diagnosis, check).verdict == "fine" for check in ("class loss", "gradients", "task token"))
+    assert "0 are frozen" in found(diagnosis, "gradients").evidence  # those lent for the examination do not count
     assert all(finding.check != "contrastive loss" for finding in diagnosis.findings)
     with torch.no_grad():
         model.query_positions.weight[:] = model.query_positions.weight[:1]
@@ -88,6 +89,9 @@ def test_things_that_are_stuff_for_the_model() -> None:
     config = model.config
     model.config = dataclasses.replace(config, is_thing=tuple(not thing for thing in config.is_thing))
     assert_fault(ofl.doctor(model, Changed()), "classes", "14 of 14", "a thing", "stuff", "is_thing")
+    instances = Changed(lambda sample: sample.replace(tasks=("instance",)))
+    instances.tasks = ("instance",)
+    assert found(ofl.doctor(model, instances), "classes").verdict == "fine"
 
 
 def test_gradients_under_inference_mode() -> None:
@@ -100,8 +104,14 @@ def test_gradients_under_inference_mode() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"image_size": 32}, {"contrastive_weight": 0.0}, {"num_queries": 1, "text_context": 0}],
-    ids=["one token", "no contrast", "one query"],
+    [
+        {"image_size": 32},
+        {"contrastive_weight": 0.0},
+        {"class_weight": 0.0},
+        {"mask_weight": 0.0, "dice_weight": 0.0},
+        {"num_queries": 1, "text_context": 0},
+    ],
+    ids=["one token", "no contrast", "no classes", "no masks", "one query"],
 )
 def test_what_is_meant_to_be_idle_is_not_dead(changes: dict) -> None:
     diagnosis = ofl.doctor(ofl.OneFormer(dataclasses.replace(fresh_model().config, **changes)), Changed())

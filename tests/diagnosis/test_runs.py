@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,13 @@ def test_a_damaged_checkpoint(tmp_path: Path, content: bytes, words: str) -> Non
     assert_fault(diagnosis, "weights", words)
     assert "()" not in found(diagnosis, "weights").evidence
     assert found(diagnosis, "progress").verdict == "fine"
+
+
+@pytest.mark.parametrize("state", [{"model": 3}, {"model": {}, "average": 5}, {"model": {}}])
+def test_a_checkpoint_of_another_content(tmp_path: Path, state: dict) -> None:
+    folder = run_folder(tmp_path, learning())
+    torch.save({"config": dataclasses.asdict(fresh_model().config), "step": 1, **state}, folder / "checkpoint.pt")
+    assert_fault(ofl.doctor(run=folder), "weights", "checkpoint.pt does not")
 
 
 def test_weights_without_a_checkpoint_are_looked_at(tmp_path: Path) -> None:
