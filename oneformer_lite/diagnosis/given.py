@@ -28,6 +28,8 @@ def as_dataset(given):
 
     Raises :class:`ConfigError` for everything else.
     """
+    if all(hasattr(given, name) for name in ("categories", "__len__", "__getitem__")):
+        return given
     if isinstance(given, Subset):
         whole = as_dataset(given.dataset)
         return Listed(given, whole.categories, getattr(whole, "tasks", ()))
@@ -35,8 +37,6 @@ def as_dataset(given):
         if any(sample.categories != given[0].categories for sample in given):
             raise ConfigError("the samples have different categories: examine those of one data set at a time")
         return Listed(given, given[0].categories, given[0].tasks)
-    if all(hasattr(given, name) for name in ("categories", "__len__", "__getitem__")):
-        return given
     raise ConfigError(
         f"a {type(given).__name__} is no data set to examine: expected one with 'categories' and 'tasks' whose items "
         "are Samples, as those of ofl.data, or a list of at least one Sample"

@@ -139,7 +139,7 @@ def _check_loss(e: Examination, loss: str) -> Finding:
         return Finding(name, "fine", f"{evidence}: {len(e.batch.images)} pictures are told apart without a doubt")
     if loss == "contrastive" and len(e.batch.images) == 1:
         evidence += ": a batch of one has no other picture to compare with"
-        return Finding(name, "warning", evidence, "give the doctor two pictures, and train with a batch of two or more")
+        return Finding(name, "fault", evidence, "train with a batch of two or more, and show the doctor as many")
     if value < NOTHING or (loss == "class" and value < QUIET_CLASSES and not e.masks):
         reason, cure = _why_zero(e, loss)
         return Finding(name, "fault", f"{evidence}: {reason}", cure)
