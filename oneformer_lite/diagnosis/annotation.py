@@ -87,7 +87,7 @@ def check_segments(samples: Sequence[Sample]) -> Finding:
         evidence += " (there are only things, so the background is)"
     elif void > MAX_VOID:
         return Finding(name, "warning", evidence, "check that all segments of the file are listed in Sample.segments")
-    if without:
+    if len(without) > (len(samples) / 2 if things_only else 0):
         return Finding(name, "warning", f"{evidence}; {len(without)} of {len(samples)} pictures have none at all")
     return Finding(name, "fine", evidence)
 

@@ -47,10 +47,10 @@ def doctor(
     """Examine a model, a data set (:mod:`oneformer_lite.data`), both together, or a run's folder. Lesson 14.
 
     ``images`` samples of the data set are looked at; some of them go through the model, forward and
-    backward, under all tasks. The model is left as it was. A list of samples will do for a data set. Checks that could
-    not run are named with the reason. ``criterion(output, targets)`` is asked for the losses
-    (default: :class:`~oneformer_lite.losses.Criterion`). A ``run`` brings its log, recipe, data and weights, as far
-    as they are there and not given.
+    backward, under all tasks. The model is left as it was. A list of samples will do for a data set.
+    ``criterion(output, targets)`` is asked for the losses (default: :class:`~oneformer_lite.losses.Criterion`).
+    A ``run`` brings its log, recipe, data and weights, as far as they are there and not given. Checks that could
+    not run are named with the reason.
 
     Raises :class:`ConfigError` if there is nothing to examine, or nothing that is a data set.
     """
@@ -106,6 +106,7 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
         samples = [dataset[int(index)] for index in chosen]
     except OneFormerLiteError as error:
         findings.append(Finding("samples", "fault", str(error), "repair or remove the file"))
+        findings.append(not_examined("all else about the samples", "one of them cannot be read"))
         return []
     require_samples(samples)
     findings.append(shapes := check_shapes(samples))

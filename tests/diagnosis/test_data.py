@@ -10,6 +10,7 @@ from planted import Changed, assert_fault, found
 
 import oneformer_lite as ofl
 from oneformer_lite.data.transforms import resize_nearest
+from oneformer_lite.errors import DataError
 
 
 def renumbered(offset: int):
@@ -102,3 +103,31 @@ def test_background_of_things_is_no_void_to_warn_of() -> None:
 
     finding = found(ofl.doctor(dataset=Changed(a_single_one, categories=things)), "segments")
     assert finding.verdict == "fine" and "only things" in finding.evidence, finding
+
+
+@pytest.mark.parametrize(("empty", "verdict"), [(2, "fine"), (8, "warning")])
+def test_some_pictures_without_a_thing_are_fine_where_there_are_only_things(empty: int, verdict: str) -> None:
+    things = tuple(dataclasses.replace(category, is_thing=True) for category in Changed().categories)
+    ids = [Changed()[i].image_id for i in range(empty)]
+
+    def emptied(sample):
+        return sample.replace(categories=things, segments=() if sample.image_id in ids else sample.segments)
+
+    finding = found(ofl.doctor(dataset=Changed(emptied, categories=things)), "segments")
+    assert finding.verdict == verdict, finding
+
+
+def test_a_picture_without_a_segment_is_a_warning_where_there_is_stuff() -> None:
+    first = Changed()[0].image_id
+    emptied = Changed(lambda sample: sample.replace(segments=()) if sample.image_id == first else sample)
+    finding = found(ofl.doctor(dataset=emptied), "segments")
+    assert finding.verdict == "warning" and "1 of 12 pictures have none" in finding.evidence
+
+
+def test_a_sample_that_cannot_be_read() -> None:
+    def torn(sample):
+        raise DataError("3.png cannot be read")
+
+    diagnosis = ofl.doctor(dataset=Changed(torn))
+    assert_fault(diagnosis, "samples", "3.png")
+    assert "one of them cannot be read" in found(diagnosis, "not examined").evidence
