@@ -29,7 +29,9 @@ def test_samples_instead_of_a_data_set() -> None:
         assert f"{len(given)} pictures" in found(diagnosis, "pictures and maps").evidence
 
 
-@pytest.mark.parametrize("given", ["val2017", [], [1], DataLoader([1]), object()], ids=lambda given: type(given).__name__)
+@pytest.mark.parametrize(
+    "given", ["val2017", [], [1], DataLoader([1]), object()], ids=["str", "empty", "ints", "loader", "object"]
+)
 def test_no_data_set(given) -> None:
     with pytest.raises(ConfigError, match="'categories' and 'tasks'.*list of at least one Sample"):
         ofl.doctor(dataset=given)
