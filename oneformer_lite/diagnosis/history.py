@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..errors import OneFormerLiteError
 from ..losses import LOSSES
 from ..training.config import TrainConfig
 from ..training.loader import EndlessSampler, TaskSamples, augmentation
-from ..training.log import LOG
+from ..training.log import LOG, parsed_lines
 from ..training.run import Run
 from .findings import Finding
 
@@ -49,22 +48,13 @@ def check_log(run: Run) -> list[Finding]:
 
 
 def read_records(folder: Path) -> tuple[list[dict], list[tuple[int, str]]]:
-    """The log's records, and number and beginning of each line that is none. A last line that was cut short is
-    left out, as :func:`~oneformer_lite.training.log.read_log` does."""
-    path = folder / LOG
+    """The log's records, and number and beginning of each line that is none."""
     records, damaged = [], []
-    lines = path.read_bytes().splitlines() if path.is_file() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line.decode("utf-8"))
-        except ValueError:
-            if number == len(lines):
-                break
-            record = None
+    for number, line, record in parsed_lines(folder):
         if isinstance(record, dict) and "kind" in record and isinstance(record.get("step"), int):
             records.append(record)
         else:
-            damaged.append((number, line[:60].decode("utf-8", errors="replace")))
+            damaged.append((number, line[:60]))
     return records, damaged
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import DataError
@@ -18,18 +19,27 @@ LOG = "metrics.jsonl"
 
 def read_log(folder: str | Path) -> list[dict]:
     """All records of a run; a last line that a crash cut short is left out."""
-    path = Path(folder) / LOG
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
     records = []
+    for number, line, record in parsed_lines(folder):
+        if record is None:
+            raise DataError(f"{Path(folder) / LOG}, line {number} is not JSON: {line[:60]!r}")
+        records.append(record)
+    return records
+
+
+def parsed_lines(folder: str | Path) -> Iterator[tuple[int, str, object]]:
+    """Number, text and content of each line of a run's log, the content None where it is not JSON; a last line that a
+    crash cut short is left out."""
+    path = Path(folder) / LOG
+    lines = path.read_bytes().splitlines() if path.is_file() else []
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise DataError(f"{path}, line {number} is not JSON: {line[:60]!r}") from None
-    return records
+            content = json.loads(line.decode("utf-8"))
+        except ValueError:  # not JSON, or not UTF-8
+            if number == len(lines):
+                return
+            content = None
+        yield number, line.decode("utf-8", errors="replace"), content
 
 
 class LogReader:

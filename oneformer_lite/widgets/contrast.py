@@ -136,10 +136,10 @@ class ContrastInspector(Inspector):
         return row, column, int(np.abs(shares[row, column]).argmax())
 
     def _choose(self, name: str, value) -> None:
-        low, high = self.temperatures[[0, -1]]
-        if name == "temperature" and isinstance(value, (int, float)) and not low <= value <= high:
-            raise ConfigError(f"temperature is {value!r}; expected {low:.4g} to {high:.4g}")
         if name == "temperature" and isinstance(value, (int, float)):
+            low, high = self.temperatures[[0, -1]]
+            if not low <= value <= high:
+                raise ConfigError(f"temperature is {value!r}; expected {low:.4g} to {high:.4g}")
             _stop_at(self._controls[name], value, math.log10(low))
         super()._choose(name, value)
 

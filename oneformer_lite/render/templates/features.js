@@ -10,7 +10,6 @@
     map.painted = await ofl.pixels(map.components);
   }
   const scale = [height / size[0], width / size[1]];
-  let held = ofl.data.point, over = null;  // in pixels of the picture
 
   const css = document.createElement("style");
   css.textContent = `
@@ -37,16 +36,7 @@
     return { figure, canvas, caption: figure.querySelector("figcaption"), context: canvas.getContext("2d") };
   });
   const [picture, large, grid] = figures;
-  for (const { canvas } of [picture, large]) {
-    ofl.point(canvas, {
-      size: () => size, shown: () => held,
-      told: (place, clicked) => {
-        if (clicked) held = place;
-        over = clicked ? null : place;
-        ofl.redraw();
-      },
-    });
-  }
+  const looked = ofl.looked([picture.canvas, large.canvas], size, ofl.data.point);  // in pixels of the picture
   const count = () => chosen(ofl.state()).channels.length;
   const shownTile = () => Math.min(ofl.state().channel, count()) - 1;
   ofl.point(grid.canvas, {
@@ -174,7 +164,7 @@
   }
 
   ofl.start((state) => {
-    const map = chosen(state), place = over || held, channel = Math.min(state.channel, map.channels.length) - 1;
+    const map = chosen(state), place = looked(), channel = Math.min(state.channel, map.channels.length) - 1;
     const rank = (other) => Math.min(state.channel, other.channels.length) - 1;
     const shown = cells(map, state.view, channel, place), listing = state.view === "channels";
     picture.context.putImageData(photo, 0, 0);

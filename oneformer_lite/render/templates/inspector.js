@@ -98,6 +98,19 @@ const ofl = {
     });
   },
 
+  // Canvases that show what belongs to one place, of size rows and columns; a function that gives it: the one under the
+  // mouse, or else the one that was clicked or reached with the arrow keys, at first held.
+  looked(canvases, size, held) {
+    let over = null;
+    const told = (place, clicked) => {
+      if (clicked) held = place;
+      over = clicked ? null : place;
+      ofl.redraw();
+    };
+    for (const canvas of canvases) ofl.point(canvas, { told, size: () => size, shown: () => held });
+    return () => over || held;
+  },
+
   // The step of an arrow key as [down, along], null for other keys; the page then does not scroll.
   way(event) {
     const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];

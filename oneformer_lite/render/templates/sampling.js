@@ -17,15 +17,7 @@
     level.places = numbers(level.places);
     level.weights = numbers(level.weights);
   }
-  let held = ofl.data.point, over = null;  // in pixels of the picture
-  ofl.point(canvas, {
-    size: () => size, shown: () => held,
-    told: (place, clicked) => {
-      if (clicked) held = place;
-      over = clicked ? null : place;
-      ofl.redraw();
-    },
-  });
+  const looked = ofl.looked([canvas], size, ofl.data.point);  // in pixels of the picture
   for (let i = 0; i < photo.data.length; i++) if (i % 4 !== 3) photo.data[i] = photo.data[i] * 0.6 + 255 * 0.4;
 
   // The query's position, of those that the page has, and what it looks at.
@@ -67,7 +59,7 @@
 
   ofl.layers = Number(document.querySelector("input[name=layer]").max);
   ofl.start((state) => {
-    const { cell, stride, found } = looks(state, over || held);
+    const { cell, stride, found } = looks(state, looked());
     context.putImageData(photo, 0, 0);
     const [high, wide] = [(height / seen[0]) * stride, (width / seen[1]) * stride];
     for (const [color, line] of [["#fff", 5], ["#000", 2]]) {
