@@ -8,12 +8,12 @@ detectron2's ``builtin_meta.py`` for COCO and Cityscapes).
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 
 from ..data.sample import Category
 from ..errors import ConfigError
+from ..json_reader import read_json
 
 FOLDER = Path(__file__).parent / "class_lists"
 
@@ -24,5 +24,5 @@ def class_list(data_set: str) -> tuple[Category, ...]:
     known = sorted(path.stem for path in FOLDER.glob("*.json"))
     if data_set not in known:
         raise ConfigError(f"there is no class list {data_set!r}; expected one of {', '.join(known)}")
-    entries = json.loads((FOLDER / f"{data_set}.json").read_text(encoding="utf-8"))
+    entries = read_json(FOLDER / f"{data_set}.json")
     return tuple(Category(e["id"], e["name"], bool(e["isthing"]), tuple(e["color"])) for e in entries)

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import colorsys
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..json_reader import read_json
 from .sample import Category
 
 
 def read_annotations(path: str | Path, keys: Sequence[str]) -> dict:
     """Parse an annotation file whose top level must be an object with the lists ``keys``."""
     path = Path(path)
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except FileNotFoundError:
-        raise DataError(
-            f"annotation file {path} does not exist: check the path, and that the annotation "
-            "archive is unpacked"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"annotation file {path} cannot be read ({error.strerror}): pass a readable JSON file"
-        ) from error
-    except ValueError as error:
-        raise DataError(
-            f"annotation file {path} is not valid JSON ({error}): it is probably cut short, so "
-            "download or write it again"
-        ) from error
+    content = read_json(
+        path, missing="check the path, and that the annotation archive is unpacked", max_bytes=None, strict=False
+    )
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
         raise DataError(

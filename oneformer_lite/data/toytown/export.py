@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import ConfigError, DataError
+from ...json_reader import read_json
 from ..panoptic import save_panoptic_json, save_sample
 from ..parallel import spread
 from .dataset import Toytown, is_int
@@ -74,9 +74,9 @@ def describe(dataset: Toytown) -> dict:
 def is_written(json_path: Path, parameters: dict) -> bool:
     """Whether a complete data set with these parameters is there."""
     try:
-        content = json.loads(json_path.read_text(encoding="utf-8"))
+        content = read_json(json_path, max_bytes=None, strict=False)
         return content["info"]["toytown"] == parameters
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, KeyError, TypeError):
         return False
 
 

@@ -1,0 +1,120 @@
+"""Reading JSON from anywhere: one way for annotations, configurations and the files of a run.
+
+What comes out is plain Python data, nothing else; whether the values make sense is for the caller to judge
+(``data/fields.py``). Whatever is wrong with the text raises one error that names the file and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from json import JSONDecodeError
+from pathlib import Path
+
+from .errors import DataError, OneFormerLiteError
+
+SMALL = 64 * 2**20  # bytes; configurations and records are far below, annotations have no limit
+
+
+def read_json(
+    path: str | Path,
+    error: type[OneFormerLiteError] = DataError,
+    cure: str = "write or download it again",
+    *,
+    missing: str = "check the path",
+    max_bytes: int | None = SMALL,
+    strict: bool = True,
+) -> object:
+    """The content of a JSON file in UTF-8, UTF-16 or UTF-32, with or without a byte-order mark.
+
+    ``error`` is what is raised; ``cure`` and ``missing`` say in it what to do with a bad and an absent file.
+    ``strict`` refuses NaN, infinities and repeated keys, which JSON does not know but Python's parser accepts; it
+    takes time, so large files whose values are judged one by one go without.
+    """
+    content = _content(Path(path), error, cure, missing, max_bytes)
+    return parse_json(content, str(path), error, cure, strict=strict)
+
+
+def _content(path: Path, error: type[OneFormerLiteError], cure: str, missing: str, max_bytes: int | None) -> bytes:
+    problem = ""
+    try:
+        if not path.is_file():  # nor a device or a pipe, whose end may never come
+            problem = f"{path} {'is no file' if path.exists() else 'does not exist'}: {missing}"
+        elif max_bytes is not None and (size := path.stat().st_size) > max_bytes:
+            problem = f"{path} has {size} bytes, more than the {max_bytes} that such a file may have: {cure}"
+        else:
+            return path.read_bytes()
+    except (OSError, ValueError) as reason:  # ValueError: no name that the file system knows, with a NUL for one
+        problem = f"{str(path)!r} cannot be read ({getattr(reason, 'strerror', None) or reason}): {missing}"
+    raise error(problem)
+
+
+def parse_json(
+    content: bytes | str,
+    where: str,
+    error: type[OneFormerLiteError] = DataError,
+    cure: str = "write or download it again",
+    *,
+    strict: bool = True,
+) -> object:
+    """:func:`read_json` of what is in memory already; ``where`` names it in the errors."""
+    hooks = {"parse_constant": _no_number, "parse_float": _finite, "object_pairs_hook": _once} if strict else {}
+    try:
+        text = content if isinstance(content, str) else _decoded(content)
+        return json.loads(text.removeprefix("\ufeff"), **hooks)
+    except UnicodeDecodeError as reason:
+        raise error(f"{where} is not valid JSON: {_why_no_text(reason)}") from reason
+    except JSONDecodeError as reason:
+        raise error(f"{where} is not valid JSON: {_why_no_json(reason)}; {cure}") from reason
+    except RecursionError:
+        raise error(f"{where} is nested too deep to be read: no file of this kind is; {cure}") from None
+    except ValueError as reason:  # our own refusals, and whole numbers of thousands of digits
+        raise error(f"{where} is not valid JSON: {reason}; {cure}") from reason
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode(json.detect_encoding(content))
+
+
+def _why_no_text(reason: UnicodeDecodeError) -> str:
+    if reason.end >= len(reason.object):
+        return "it ends within a letter, so it is cut short; write or download it again"
+    if reason.encoding != "utf-8":
+        return f"it looks like {reason.encoding.upper()} but is not ({reason.reason}); save it again as UTF-8"
+    return (
+        f"byte {reason.start} (0x{reason.object[reason.start]:02X}) is not UTF-8, so the file was probably saved as "
+        "Latin-1 (Windows-1252). Save it again as UTF-8: with an editor's \"save with encoding\", or iconv -f "
+        "WINDOWS-1252 -t UTF-8"
+    )
+
+
+def _why_no_json(reason: JSONDecodeError) -> str:
+    text = reason.doc
+    if not text.strip():
+        return "it is empty"
+    if text.lstrip().startswith("<"):
+        return "it begins with \"<\", so it is a web page or XML (a failed download, or another format)"
+    place = f"line {reason.lineno}, column {reason.colno}"
+    if reason.msg.startswith("Extra data"):
+        return f"after its end, at {place}, more follows (JSON Lines, or two files in one)"
+    if reason.pos >= len(text.rstrip()) or reason.msg.startswith("Unterminated string"):
+        return f"it ends too early ({reason.msg} at {place}), so it is probably cut short"
+    return f"{reason.msg} at {place}"
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"it holds {name}, which is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _no_number(digits[:40])
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        (key, _), = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {key[:60]!r} comes twice in one object")
+    return content

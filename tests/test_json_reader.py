@@ -1,0 +1,94 @@
+"""One reader of JSON for the whole package: every encoding, and a sentence for everything that is none."""
+
+import codecs
+import json
+import os
+
+import pytest
+
+from oneformer_lite.errors import CheckpointError, ConfigError, DataError
+from oneformer_lite.json_reader import parse_json, read_json
+
+CONTENT = {"name": "Prüfstück", "ids": [1, 2.5, None, True]}
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_every_encoding_of_json_is_read(tmp_path, encoding):
+    path = tmp_path / "a.json"
+    path.write_bytes(json.dumps(CONTENT, ensure_ascii=False).encode(encoding))
+    assert read_json(path) == CONTENT
+    assert parse_json(path.read_bytes(), "a") == CONTENT
+    assert read_json(str(path), strict=False) == CONTENT
+
+
+def test_a_mark_before_text_is_no_part_of_it():
+    assert parse_json("\ufeff[1]", "here") == [1]
+
+
+def refusal(content, **options) -> str:
+    with pytest.raises(DataError) as refused:
+        parse_json(content, "the file", **options)
+    message = str(refused.value)
+    assert message.startswith("the file is ") and len(message) < 400 and "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Prüf".encode("latin-1") + b"stand", "byte 2 (0xFC) is not UTF-8, so the file was probably saved as Latin-1"),
+        ('{"a": "Prü'.encode()[:-1], "ends within a letter, so it is cut short"),
+        ('{"a": 1}'.encode("utf-16")[:-1], "ends within a letter, so it is cut short"),
+        (b"", "it is empty"),
+        (b" \n ", "it is empty"),
+        (codecs.BOM_UTF8, "it is empty"),
+        (b"<!DOCTYPE html><html>404</html>", "web page or XML"),
+        (b'{"a": [1, 2', "at line 1, column 12), so it is probably cut short"),
+        (b'{"a": "unfinished', "probably cut short"),
+        (b'{"a": 1}\n{"a": 2}', "after its end, at line 2, column 1, more follows"),
+        (b'{"a": 1,\n "b" 2}', "Expecting ':' delimiter at line 2, column 6"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
+    ],
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_wrong_is_said(content, words, strict):
+    message = refusal(content, strict=strict)
+    assert words in message
+    assert ("cut short" in message) == ("cut short" in words)  # nobody downloads a whole file again
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_hundred_thousand_levels(opening, strict):
+    assert "nested too deep" in refusal(opening * 100_000, strict=strict)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_numbers_that_are_none(number):
+    assert f"it holds {number}" in refusal(f'{{"a": [{number}]}}')
+    assert len(parse_json(f'{{"a": [{number}]}}', "here", strict=False)["a"]) == 1  # for the caller to judge
+
+
+def test_repeated_keys():
+    assert "the key 'a' comes twice" in refusal('{"b": [{"a": 1, "c": 2, "a": 3}]}')
+    many = ", ".join(f'"{i}": 0' for i in range(100_000))
+    assert "the key '7' comes twice" in refusal(f'{{{many}, "7": 0}}')
+
+
+def test_files_that_are_none(tmp_path):
+    for path in (tmp_path / "none.json", tmp_path, "a\0b", tmp_path / ("a" * 5000)):
+        with pytest.raises(CheckpointError, match="unpack it"):
+            read_json(path, CheckpointError, missing="unpack it")
+    os.mkfifo(tmp_path / "pipe")  # nobody writes to it: opening it would wait for ever
+    with pytest.raises(ConfigError, match="pipe is no file"):
+        read_json(tmp_path / "pipe", ConfigError)
+
+
+def test_files_that_are_too_large(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps("a" * 100))
+    with pytest.raises(DataError, match=r"has 102 bytes, more than the 101 .*: copy it again"):
+        read_json(path, cure="copy it again", max_bytes=101)
+    assert read_json(path, max_bytes=102) == "a" * 100
