@@ -1,9 +1,15 @@
-"""Pictures from and to disk, with errors that say which file is bad and what to do about it."""
+"""Pictures from and to disk, with errors that say which file is bad and what to do about it.
+
+Every picture that the package reads comes through this door: its content, not its name, says what it is, and only
+the formats of :data:`FORMATS` are opened. (Pillow alone opens forty, some of them by starting other programs.)
+"""
 
 from __future__ import annotations
 
 import io
-import struct
+import stat
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,57 +17,140 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
 from ..files import replacing
+from .grey import DEEP_MODES, stretched
+from .orientation import as_annotated, upright
 
-# What Pillow raises for damaged files, depending on the format and on the place of the damage.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
+_NAMES = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or PNM"
+_DARK = 64  # of 255: the brightest value of 16 bits of which fewer than 14 are used, once Pillow has cut 8 off
 
 
 def open_image(path: str | Path) -> Image.Image:
-    """A fully decoded picture in the mode it was stored in; :class:`DataError` if that fails."""
+    """A fully decoded picture in the mode and orientation in which it was stored.
+
+    Raises :class:`DataError` if the file is missing, empty, cut short, too large, or no picture of :data:`FORMATS`.
+    """
     path = Path(path)
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise DataError(f"{path} is a folder: expected a picture")
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path} is a device or a pipe: expected a picture file")
+        if status.st_size == 0:
             raise DataError(f"{path} is empty (0 bytes): delete it and download or copy it again")
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
+        with open(path, "rb") as file:
+            return _decoded(file, path)
     except FileNotFoundError:
         raise DataError(
             f"{path} does not exist: check the path, and of a data set that it is unpacked completely"
         ) from None
-    except IsADirectoryError:
-        raise DataError(f"{path} is a folder: expected a picture") from None
-    except UnidentifiedImageError:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be read ({reason}): check its name, its permissions and the disk") from error
+
+
+def image_from_bytes(content: bytes, name: str) -> Image.Image:
+    """:func:`open_image` of a file's content; ``name`` is what errors call it."""
+    return _decoded(io.BytesIO(content), name)
+
+
+def loaded(picture: Image.Image, name: str | Path) -> Image.Image:
+    """``picture`` after its pixels were decoded; whatever goes wrong there is a :class:`DataError`."""
+    try:
+        picture.load()
+        return picture
+    except MemoryError:
         raise DataError(
-            f"{path} is not a picture that Pillow can read: replace it by a JPEG or PNG file"
+            f"{name} has {picture.width} x {picture.height} pixels, for which there is not enough memory: cut it into "
+            "tiles; if it is smaller in truth, the file is damaged"
         ) from None
-    except _DAMAGED as error:
+    except Exception as error:  # OSError, SyntaxError, struct.error ...: by the format and the place of the damage
         raise DataError(
-            f"{path} cannot be decoded ({error}): it is probably damaged or cut short, so download "
-            "or copy it again"
+            f"{name} cannot be decoded ({error or type(error).__name__}): it is probably damaged or cut short, so "
+            "download or copy it again"
         ) from error
 
 
+def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
+    try:
+        picture = Image.open(file, formats=_formats())
+    except UnidentifiedImageError:
+        raise DataError(f"{name} is not a picture of a format that is read here: save it as {_NAMES}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{name} is too large ({error}): cut it into tiles or reduce it; if you trust it and have the memory, "
+            "raise PIL.Image.MAX_IMAGE_PIXELS"
+        ) from None
+    except Exception as error:
+        raise DataError(
+            f"{name} cannot be decoded ({error or type(error).__name__}): it is probably damaged or cut short, so "
+            "download or copy it again"
+        ) from error
+    with picture:
+        _say_what_is_left_out(picture, name)
+        deep = any(";16" in str(tile[3]) for tile in picture.tile) and len(picture.getbands()) > 2
+        loaded(picture, name)
+    if deep and max(high for _, high in picture.convert("RGB").getextrema()) < _DARK:
+        raise DataError(
+            f"{name} has 16 bits a channel, of which only the lower ones are used, so that it would come out nearly "
+            "black: stretch it and save it with 8 bits a channel"
+        )
+    return picture
+
+
+def _formats() -> list[str]:
+    """:data:`FORMATS` without those that this build of Pillow lacks."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _say_what_is_left_out(picture: Image.Image, name: str | Path) -> None:
+    """The pages of a TIFF, the frames of an animation (but not the previews that phones add to a JPEG)."""
+    several = False
+    with suppress(Exception):  # the second frame is damaged: the first may still be whole
+        several = getattr(picture, "is_animated", False) and picture.format != "MPO"
+    if several:
+        warnings.warn(
+            f"{Path(name).parent} has pictures of several pages or frames: only the first of each is read",
+            stacklevel=4,
+        )
+
+
 def to_rgb(picture: Image.Image) -> np.ndarray:
-    """uint8 [H, W, 3]: grey repeated, palettes looked up, transparency dropped, CMYK converted."""
-    if picture.mode in ("I", "I;16", "I;16B", "I;16L"):
-        # Pillow clips 16-bit grey at 255 where one expects it to be scaled.
-        grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+    """uint8 [H, W, 3]: grey repeated, that of more than eight bits stretched (see :func:`~.grey.stretched`),
+    palettes looked up, transparency dropped, CMYK converted."""
+    if picture.mode in DEEP_MODES:
+        return np.repeat(stretched(np.asarray(picture))[..., None], 3, axis=2)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a picture as uint8 [H, W, 3], RGB, in the orientation of the stored pixels.
+    """A picture as uint8 [H, W, 3], RGB, the right way up: turned as its EXIF orientation says.
 
-    An EXIF orientation tag is *not* applied: COCO, ADE20K and Cityscapes drew their annotations on
-    the stored pixel grid, so a turned picture would no longer lie under its masks.
-
-    Raises :class:`DataError` if the file is missing, empty, cut short or no picture.
+    Raises :class:`DataError` as :func:`open_image` does.
     """
-    return to_rgb(open_image(path))
+    return to_rgb(upright(open_image(path)))
+
+
+def read_annotated(path: str | Path, size: tuple[int, int], annotation: str | Path) -> np.ndarray:
+    """A picture as uint8 [H, W, 3], RGB, in the frame in which its annotation was drawn.
+
+    ``size`` is the annotation's height and width, ``annotation`` what errors call it. Where the picture has an EXIF
+    orientation, :func:`~.orientation.as_annotated` has the rule. Raises :class:`DataError` as :func:`open_image`
+    does, and where the picture has another size either way.
+    """
+    stored = open_image(path)
+    picture = as_annotated(stored, size, path)
+    if (picture.height, picture.width) != tuple(size):
+        raise DataError(
+            f"{annotation} has (height, width) {tuple(size)}, but its picture {path} has "
+            f"{(stored.height, stored.width)}: use pictures and annotations of the same release, neither resized nor "
+            "turned"
+        )
+    return to_rgb(picture)
 
 
 def write_image(path: str | Path, pixels: np.ndarray) -> None:

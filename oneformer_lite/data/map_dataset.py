@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from .image import read_image
+from .image import read_annotated
 from .sample import Category, Sample, SegmentInfo
 
 
@@ -28,12 +27,7 @@ class MapDataset(ABC):
     def __getitem__(self, index: int) -> Sample:
         segment_map, segments = self.annotation(index)
         image_path, map_path, file_name = self._files(index)
-        image = read_image(image_path)
-        if image.shape[:2] != segment_map.shape:
-            raise DataError(
-                f"{map_path} has (height, width) {segment_map.shape}, but its picture {image_path} has "
-                f"{image.shape[:2]}: use pictures and annotations of the same release, neither resized"
-            )
+        image = read_annotated(image_path, segment_map.shape, map_path)
         return Sample(
             image=image,
             segment_map=segment_map,

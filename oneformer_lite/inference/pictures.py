@@ -14,7 +14,9 @@ from torch import Tensor
 from ..config import ModelConfig
 from ..data.batch import normalise
 from ..data.equalize import equalized
-from ..data.image import read_image
+from ..data.grey import stretched
+from ..data.image import loaded, read_image, to_rgb
+from ..data.orientation import upright
 from ..data.sample import check_task
 from ..errors import ConfigError
 from ..mode import evaluating
@@ -41,8 +43,9 @@ def predict(
 ) -> Prediction:
     """Segment one picture for one task, at the picture's own size.
 
-    ``image``: a path, a PIL image, or uint8 [H, W, 3]. ``min_score`` only concerns the instance task:
-    instances below it are left out.
+    ``image``: a path or a PIL image, which is turned as its EXIF orientation says; uint8 [H, W, 3]; or grey [H, W],
+    stretched if it has more than eight bits (:func:`~oneformer_lite.data.grey.stretched`). ``min_score`` only
+    concerns the instance task: instances below it are left out.
     """
     pixels, raw = predict_raw(model, image, task)
     return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
@@ -71,12 +74,17 @@ def check_model(model: OneFormer) -> None:
 
 
 def as_pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] of whatever :func:`predict` takes. Raises :class:`ValueError` for anything else."""
+    """uint8 [H, W, 3] of whatever :func:`predict` takes. Raises :class:`ConfigError` for anything else."""
     if isinstance(image, (str, Path)):
         return read_image(image)
-    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if isinstance(image, Image.Image):
+        return to_rgb(upright(loaded(image, "the picture")))
+    pixels = np.asarray(image)
+    if pixels.ndim == 2 and pixels.size and pixels.dtype.kind in "uif":
+        grey = pixels if pixels.dtype == np.uint8 else stretched(pixels)
+        return np.repeat(grey[..., None], 3, axis=2)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
-        raise ValueError(
+        raise ConfigError(
             f"expected one picture, as a path, a PIL image or a uint8 array [H, W, 3] of raw pixels; got "
             f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}"
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+
+from ..data.image import image_from_bytes
 
 _WRITTEN = 8  # rows and columns up to which the numbers themselves are written into the cells
 
@@ -41,7 +42,7 @@ def comparison(yours: np.ndarray, expected: np.ndarray) -> np.ndarray:
         figure.suptitle(f"at [{', '.join(map(str, place))}, :, :]", fontsize=10)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    return np.asarray(image_from_bytes(buffer.getvalue(), "a plot").convert("RGB"))
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:

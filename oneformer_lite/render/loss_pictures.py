@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
@@ -10,6 +9,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from ..data.image import image_from_bytes
 from .colors import RGB, oklab_to_rgb, rgb_to_oklab
 from .curves import LAYER_TERMS, Plot, Record, layer_plot, loss_plot
 from .labels import draw_labels
@@ -56,7 +56,7 @@ def loss_plots(history: Sequence[Record], weights: Mapping[str, float]) -> dict[
 
 def plot_picture(plot: Plot) -> np.ndarray:
     """The plot on white, uint8 [H, W, 3]."""
-    picture = Image.open(io.BytesIO(plot.png)).convert("RGBA")
+    picture = image_from_bytes(plot.png, "a plot").convert("RGBA")
     return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
 
 

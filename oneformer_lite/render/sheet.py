@@ -14,6 +14,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from ..data.image import image_from_bytes
 from ..errors import DataError
 from .grid import contact_sheet, data_uri
 
@@ -66,10 +67,10 @@ def sheet_html(content: bytes) -> str:
 def _read(content: bytes) -> tuple[list[str], int, tuple[int, int], tuple[int, int]]:
     """Column titles, rows, size of a cell and of the whole."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            told = json.loads(image.getexif()[_DESCRIPTION])
-            return told["columns"], told["rows"], tuple(told["cell"]), image.size
-    except (OSError, KeyError, ValueError) as error:
+        image = image_from_bytes(content, "the file")
+        told = json.loads(image.getexif()[_DESCRIPTION])
+        return told["columns"], told["rows"], tuple(told["cell"]), image.size
+    except (DataError, KeyError, ValueError) as error:
         raise DataError(f"this is no sheet of predictions ({error}): expected a file of a run's pictures") from error
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..data.image import image_from_bytes
 from .curves import layer_plot, loss_plot, metric_plot
 from .dashboard import STATUS
 from .grid import contact_sheet
@@ -45,7 +44,7 @@ def _line(text: str, width: int) -> np.ndarray:
 
 
 def _on_white(content: bytes) -> np.ndarray:
-    picture = Image.open(io.BytesIO(content)).convert("RGBA")
+    picture = image_from_bytes(content, "a run's picture").convert("RGBA")
     return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
 
 

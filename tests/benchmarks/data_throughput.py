@@ -128,7 +128,7 @@ def where_the_time_goes(roads: Roads, images: int) -> dict[str, float]:
         return mock.patch.object(module, name, partial(timed, stage, getattr(module, name)))
 
     patches = [
-        function(map_dataset, "read_image", "decode JPEG"),
+        function(map_dataset, "read_annotated", "decode JPEG"),
         method(PanopticDataset, "annotation", "decode PNG and check ids"),
         method(transforms.HorizontalFlip, "__call__", "flip"),
         method(transforms.LargeScaleJitter, "__call__", "resize picture"),

@@ -1,12 +1,23 @@
-"""Every kind of picture becomes RGB (damaged ones: test_panoptic_errors.py)."""
+"""Every kind of picture becomes RGB; only pictures are opened, and what is wrong with a file is said."""
 
 from __future__ import annotations
+
+import ast
+import io
+import os
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from oneformer_lite.data.image import read_image, write_image
+import oneformer_lite
+from oneformer_lite.data.image import FORMATS, image_from_bytes, open_image, read_image, to_rgb, write_image
+from oneformer_lite.errors import DataError
+
+PIXELS = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "RGB"])
@@ -23,13 +34,6 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     assert read_image(tmp_path / "x.png")[0, :, 0].tolist() == [0, 1, 128, 255]
 
 
-def test_exif_orientation_is_left_alone(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # "turn me by 90 degrees"
-    Image.new("RGB", (8, 6)).save(tmp_path / "x.jpg", exif=exif)
-    assert read_image(tmp_path / "x.jpg").shape == (6, 8, 3)
-
-
 def test_png_is_written_exactly_and_jpeg_at_quality_95(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     write_image(tmp_path / "x.png", pixels)
@@ -37,3 +41,125 @@ def test_png_is_written_exactly_and_jpeg_at_quality_95(tmp_path):
     write_image(tmp_path / "x.jpg", pixels)
     Image.fromarray(pixels).save(tmp_path / "expected.jpg", quality=95)
     assert (tmp_path / "x.jpg").read_bytes() == (tmp_path / "expected.jpg").read_bytes()
+
+
+def encoded(name: str, **options) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(PIXELS).save(content, name, **options)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_content_says_what_it_is_whatever_the_suffix(tmp_path, name):
+    if name not in Image.SAVE:
+        pytest.skip(f"this build of Pillow cannot write {name}")
+    (tmp_path / "x.txt").write_bytes(encoded(name))
+    assert open_image(tmp_path / "x.txt").size == (16, 12)
+
+
+@pytest.mark.parametrize("name", ["EPS", "PCX", "TGA", "SGI", "IM", "PSD", "FITS", "XBM"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "eps"])
+def test_other_formats_are_refused_without_being_opened(tmp_path, monkeypatch, name, suffix):
+    content = {"PSD": b"8BPS\x00\x01" + bytes(60), "FITS": b"SIMPLE  =                    T" + bytes(2850)}
+    content |= {"XBM": b"#define x_width 8\n#define x_height 1\nstatic char x_bits[] = {0x01};", "EPS": POSTSCRIPT}
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(content[name] if name in content else encoded(name))
+    Image.init()
+    factory, accept = Image.OPEN[name]
+    monkeypatch.setitem(Image.OPEN, name, (lambda *_: pytest.fail(f"{name} was opened"), accept))
+    with pytest.raises(DataError, match=rf"x.{suffix} is not a picture of a format that is read here.*JPEG, PNG"):
+        open_image(path)
+
+
+def test_there_is_one_door():
+    """No module but data/image.py opens pictures by itself."""
+    folder = Path(oneformer_lite.__file__).parent
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                opens = node.func.attr == "open" and ast.unparse(node.func.value) in ("Image", "PIL.Image")
+                if opens or node.func.attr in ("imread", "open_rgb"):
+                    found.append(str(path.relative_to(folder)))
+    assert found == ["data/image.py"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damaged_pictures_of_every_format_are_a_data_error(name):
+    """Each of 60 damaged files is read or refused in a sentence that names it; nothing else escapes."""
+    if name not in Image.SAVE:
+        pytest.skip(f"this build of Pillow cannot write {name}")
+    whole, rng, refused = encoded(name), np.random.default_rng(7), 0
+    for _ in range(60):
+        content = bytearray(whole[: rng.integers(1, len(whole) + 1)] if rng.random() < 0.3 else whole)
+        for place in rng.integers(0, min(len(content), 300), 4):
+            content[place] = rng.integers(0, 256)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                to_rgb(image_from_bytes(bytes(content), "damaged file"))
+        except DataError as error:
+            refused += "damaged file" in str(error)
+    assert refused > 5
+
+
+@pytest.mark.parametrize("error", [TypeError("x"), AssertionError(), KeyError(3), RuntimeError("x"), IndexError("x")])
+@pytest.mark.parametrize("method", ["open", "load"])
+def test_whatever_pillow_raises_names_the_file(tmp_path, monkeypatch, error, method):
+    def fail(*_, **__):
+        raise error
+
+    (tmp_path / "x.png").write_bytes(encoded("PNG"))
+    monkeypatch.setattr(*((Image, "open") if method == "open" else (Image.Image, "load")), fail)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    with pytest.raises(DataError, match="x.png cannot be decoded"):
+        open_image(tmp_path / "x.png")
+
+
+def test_too_large_is_no_damage(tmp_path, monkeypatch):
+    Image.new("1", (2000, 1000)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900_000)
+    with pytest.raises(DataError, match="x.png is too large .*2000000 pixels.*tiles.*MAX_IMAGE_PIXELS") as error:
+        open_image(tmp_path / "x.png")
+    assert "damaged" not in str(error.value)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_100_000)
+    with warnings.catch_warnings(), pytest.raises(DataError, match="too large"):
+        warnings.simplefilter("error")  # where warnings are errors, Pillow's is one
+        open_image(tmp_path / "x.png")
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    with pytest.raises(DataError, match="x.png has 2000 x 1000 pixels, for which there is not enough memory"):
+        open_image(tmp_path / "x.png")
+
+
+def test_pipes_folders_and_names_that_cannot_be(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")  # opening one waits for ever
+    for path, words in (
+        (tmp_path / "pipe.png", "is a device or a pipe"),
+        (tmp_path, "is a folder"),
+        (tmp_path / ("x" * 300), "cannot be read"),
+        (str(tmp_path) + "/a\0b.png", "cannot be read"),
+        (tmp_path / "nowhere.png", "does not exist"),
+    ):
+        with pytest.raises(DataError, match=words):
+            open_image(path)
+
+
+@pytest.mark.parametrize("name", ["TIFF", "GIF", "WEBP", "PNG"])
+def test_further_pages_and_frames_are_left_out_with_a_warning(tmp_path, name):
+    pages = [Image.new("RGB", (8, 6), color) for color in ("red", "blue", "white")]
+    pages[0].save(tmp_path / "x", name, save_all=True, append_images=pages[1:])
+    with pytest.warns(UserWarning, match="several pages or frames: only the first"):
+        assert read_image(tmp_path / "x")[0, 0, 0] > 240
+
+
+def test_a_phones_jpeg_with_a_preview_is_one_picture(tmp_path):
+    pages = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
+    pages[0].save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=pages[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_image(tmp_path / "x.jpg").format == "MPO"

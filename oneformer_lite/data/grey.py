@@ -1,0 +1,39 @@
+"""Grey pictures of more than eight bits: microscopes, scanners, thermal and depth cameras."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import DataError
+
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's
+_TAILS = 0.1  # percent of the pixels at either end that may be clipped
+_SAMPLE = 1_000_000  # pixels from which the range is taken
+
+
+def stretched(grey: np.ndarray) -> np.ndarray:
+    """uint8 [H, W] of a grey picture [H, W] of whole numbers or floats, of any range.
+
+    Linear: the 0.1th percentile of the picture's own values becomes 0, the 99.9th 255; what lies beyond is clipped.
+    So 12 bits in 16, floats of 0..1 or 0..5000 and one hot pixel all leave the contrast where it is. Where more than
+    99.8 % of the pixels are equal, the range is that from the least to the greatest value; a picture of one value
+    becomes middle grey (128). NaN and infinity are black. Raises :class:`DataError` without any finite value.
+
+    The range is each picture's own: where brightness must be comparable between pictures, save them with eight bits.
+    """
+    values = grey.astype(np.float64 if grey.dtype.itemsize > 2 else np.float32)
+    known = np.isfinite(values)
+    if not known.any():
+        raise DataError("a grey picture has no finite value (all NaN or infinite): there is nothing to see in it")
+    low, high = _range(values[known])
+    if low == high:
+        return np.where(known, np.uint8(128), np.uint8(0))
+    values -= low
+    values *= 255 / (high - low)
+    values[~known] = 0
+    return values.round().clip(0, 255).astype(np.uint8)
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values[:: -(-values.size // _SAMPLE)], (_TAILS, 100 - _TAILS))
+    return (low, high) if low < high else (values.min(), values.max())

@@ -1,0 +1,93 @@
+"""Grey pictures of more than eight bits keep their contrast, in every container."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from oneformer_lite.data.grey import stretched
+from oneformer_lite.data.image import read_image, to_rgb
+from oneformer_lite.errors import DataError
+from oneformer_lite.inference import as_pixels
+
+EIGHT = np.add.outer(np.arange(60), 3 * np.arange(64)).clip(10, 240).astype(np.uint8)
+DEEP = {
+    "10 bits in 16": (EIGHT.astype(np.uint16) * 4, "png"),
+    "12 bits in 16": (EIGHT.astype(np.uint16) * 16, "tif"),
+    "16 bits": (EIGHT.astype(np.uint16) * 257, "png"),
+    "16 bits around 32768": (EIGHT.astype(np.uint16) + 32768, "tif"),
+    "32 bits, negative": (EIGHT.astype(np.int32) * 10 - 1024, "tif"),
+    "float 0..1": ((EIGHT / 255).astype(np.float32), "tif"),
+    "float 0..5000": ((EIGHT * 20.0).astype(np.float32), "tif"),
+    "float around 0": ((EIGHT / 1e6 - 1e-4).astype(np.float32), "tif"),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_the_contrast_stays_from_file_pil_image_and_array(tmp_path, name):
+    deep, suffix = DEEP[name]
+    path = tmp_path / f"x.{suffix}"
+    Image.fromarray(deep).save(path)
+    ways = [read_image(path), *map(as_pixels, (path, Image.fromarray(deep), Image.open(path), deep))]
+    low, high = np.percentile(EIGHT, (0.1, 99.9))
+    expected = ((EIGHT - low) * 255 / (high - low)).round().clip(0, 255)
+    for pixels in ways:
+        assert pixels.dtype == np.uint8 and pixels.shape == (60, 64, 3)
+        assert np.abs(pixels - expected[..., None]).max() <= 1
+
+
+def test_one_hot_pixel_does_not_darken_the_others():
+    deep = EIGHT.astype(np.uint16) * 16
+    hot = deep.copy()
+    hot[0, 0] = 65535
+    assert np.abs(stretched(hot).astype(int) - stretched(deep))[1:].max() <= 1
+
+
+def test_few_bright_pixels_on_one_value_are_seen():
+    deep = np.full((50, 50), 700, np.uint16)
+    deep[3, 4] = 900
+    assert stretched(deep)[3, 4] == 255 and (stretched(deep) == 255).sum() == 1
+
+
+def test_one_value_is_middle_grey_and_what_is_not_finite_black():
+    assert (stretched(np.full((4, 4), 9, np.uint16)) == 128).all()
+    values = np.array([[0.0, 1.0, np.nan, np.inf, -np.inf]], np.float32)
+    assert stretched(values).tolist() == [[0, 255, 0, 0, 0]]
+    with pytest.raises(DataError, match="no finite value"):
+        stretched(np.full((4, 4), np.nan, np.float32))
+
+
+def test_the_range_of_a_large_picture_is_taken_from_a_sample():
+    large = np.tile(np.linspace(0, 1, 3000, dtype=np.float32), (2000, 1))
+    pixels = stretched(large)
+    assert pixels[0, 0] == 0 and pixels[0, -1] == 255 and abs(int(pixels[0, 1500]) - 128) <= 1
+
+
+def test_a_coloured_picture_that_loses_its_bits_is_refused(tmp_path):
+    """16 bits a channel of which 12 are used: Pillow keeps the upper 8, so 4 are left."""
+    import struct
+    import zlib
+
+    def png(pixels: np.ndarray) -> bytes:
+        height, width, _ = pixels.shape
+        rows = b"".join(b"\x00" + row.astype(">u2").tobytes() for row in pixels)
+
+        def chunk(kind: bytes, content: bytes) -> bytes:
+            return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+        header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+        parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        return b"\x89PNG\r\n\x1a\n" + parts
+
+    coloured = np.stack([EIGHT] * 3, -1).astype(np.uint16)
+    (tmp_path / "12.png").write_bytes(png(coloured * 16))
+    (tmp_path / "16.png").write_bytes(png(coloured * 257))
+    with pytest.raises(DataError, match="12.png has 16 bits a channel"):
+        read_image(tmp_path / "12.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "16.png"), np.stack([EIGHT] * 3, -1))
+
+
+def test_eight_bits_stay_as_they_are():
+    np.testing.assert_array_equal(to_rgb(Image.fromarray(EIGHT))[..., 0], EIGHT)
+    np.testing.assert_array_equal(as_pixels(EIGHT)[..., 2], EIGHT)
