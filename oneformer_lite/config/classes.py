@@ -8,6 +8,7 @@ detectron2's ``builtin_meta.py`` for COCO and Cityscapes).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -26,3 +27,13 @@ def class_list(data_set: str) -> tuple[Category, ...]:
         raise ConfigError(f"there is no class list {data_set!r}; expected one of {', '.join(known)}")
     entries = read_json(FOLDER / f"{data_set}.json")
     return tuple(Category(e["id"], e["name"], bool(e["isthing"]), tuple(e["color"])) for e in entries)
+
+
+def known_classes(names: Sequence[str]) -> tuple[Category, ...]:
+    """The classes of the published data set, or of Toytown, that has exactly these names; empty if none has."""
+    from ..data.toytown import CATEGORIES
+
+    for classes in (*(class_list(path.stem) for path in sorted(FOLDER.glob("*.json"))), CATEGORIES):
+        if [c.name for c in classes] == list(names):
+            return tuple(classes)
+    return ()

@@ -36,6 +36,8 @@ class ModelConfig:
     class_names: tuple[str, ...] = ()
     is_thing: tuple[bool, ...] = ()
     class_colors: tuple[tuple[int, int, int], ...] = ()  # for pictures; grey means: choose one
+    # the annotation files' own numbers of the classes, which result files use; 1, 2, ... if not given
+    category_ids: tuple[int, ...] = ()
 
     # -- input: side of the training crop (Cityscapes: the longer one); in inference the shorter side of the
     # picture becomes test_size (image_size if not set), the longer at most test_max_size (else twice that)
@@ -138,11 +140,12 @@ class ModelConfig:
                 raise ConfigError(f"{field.name} must be at least {least}, got {value}")
 
     def _check_classes(self) -> None:
-        """Names, thing flags and colours follow ``num_classes``; stale ones (after replace) go aloud."""
+        """Names, thing flags, colours and ids follow ``num_classes``; stale ones (after replace) go with a warning."""
         defaults = {
             "class_names": tuple(f"class {i}" for i in range(self.num_classes)),
             "is_thing": (True,) * self.num_classes,
             "class_colors": (Category.color,) * self.num_classes,
+            "category_ids": tuple(range(1, self.num_classes + 1)),
         }
         stale = [name for name in defaults if len(getattr(self, name)) not in (0, self.num_classes)]
         if stale:
@@ -155,12 +158,21 @@ class ModelConfig:
         for name, default in defaults.items():
             value = () if name in stale else getattr(self, name)
             object.__setattr__(self, name, _tuples(value) or default)
+        self._check_ids()
+
+    def _check_ids(self) -> None:
+        for category_id in self.category_ids:
+            if type(category_id) is not int or category_id < 0:
+                raise ConfigError(f"category_ids must be whole numbers from 0, got {category_id!r}")
+        if len(set(self.category_ids)) < self.num_classes:
+            twice = next(i for i in self.category_ids if self.category_ids.count(i) > 1)
+            raise ConfigError(f"category_ids must differ, but {twice} stands for more than one class")
 
     @property
     def categories(self) -> tuple[Category, ...]:
-        """The classes as a data set would list them, numbered from 1."""
-        rows = zip(self.class_names, self.is_thing, self.class_colors)
-        return tuple(Category(i, *row) for i, row in enumerate(rows, start=1))
+        """The classes as the data set lists them."""
+        rows = zip(self.category_ids, self.class_names, self.is_thing, self.class_colors)
+        return tuple(Category(*row) for row in rows)
 
     @property
     def num_texts(self) -> int:
@@ -203,4 +215,5 @@ def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelCon
         class_names=tuple(c.name for c in categories),
         is_thing=tuple(c.is_thing for c in categories),
         class_colors=tuple(c.color for c in categories),
+        category_ids=tuple(c.id for c in categories),
     )

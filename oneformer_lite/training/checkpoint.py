@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..config import ModelConfig
+from ..config import ModelConfig, from_stored
 from ..errors import CheckpointError
 from ..files import replacing
 from ..model import OneFormer
@@ -46,8 +46,8 @@ def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        # fields that are younger than the file have their defaults
-        saved = dataclasses.asdict(ModelConfig(**state.pop("config")))
+        # fields that are younger than the file have their defaults, ids of categories the run's own
+        saved = dataclasses.asdict(from_stored({"category_ids": config.category_ids} | state.pop("config")))
     except Exception as error:  # a damaged archive raises a different kind at every byte
         raise CheckpointError(
             f"{path} cannot be read ({error}): delete it to start this run anew"

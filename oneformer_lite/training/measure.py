@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from ..config import ModelConfig
+from ..config import ModelConfig, from_stored
 from ..data.batch import Batch
 from ..data.sample import TASKS, Sample, SegmentInfo
 from ..errors import OneFormerLiteError
@@ -175,7 +175,7 @@ def tensor_bytes(value) -> int:
 def answer(question: dict) -> dict:
     """What :func:`measure` finds; or why it could not: an error's words, or that memory does not suffice."""
     try:
-        config, train_config = ModelConfig(**question["config"]), TrainConfig(**question["train_config"])
+        config, train_config = from_stored(question["config"]), TrainConfig(**question["train_config"])
         return asdict(measure(config, train_config, question["processes"], question["steps"]))
     except (torch.cuda.OutOfMemoryError, MemoryError):
         return {"out_of_memory": True}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..config import ModelConfig
+from ..config import ModelConfig, from_stored
 from ..errors import CheckpointError, ConfigError
 from ..files import make_folder, write_json
 from .config import TrainConfig
@@ -40,7 +40,7 @@ def read_recipe(folder: str | Path) -> tuple[ModelConfig, TrainConfig, int | str
     path = Path(folder) / RECIPE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        config, train_config = ModelConfig(**content["config"]), TrainConfig(**content["train_config"])
+        config, train_config = from_stored(content["config"]), TrainConfig(**content["train_config"])
         return config, train_config, content["devices"]
     except FileNotFoundError:
         raise CheckpointError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..config import ModelConfig
+from ..config import ModelConfig, from_stored
 from ..errors import CheckpointError, ConfigError
 from ..files import replacing
 from .files import CONFIG, WEIGHTS, read_json, read_tensors
@@ -68,6 +68,6 @@ def read_config(folder: str | Path) -> ModelConfig:
     if unknown := sorted(content.keys() - known):
         raise CheckpointError(f"{path} has the unknown fields {unknown}: it is from another version")
     try:
-        return ModelConfig(**content)  # turns JSON's lists into tuples itself
+        return from_stored(content)  # turns JSON's lists into tuples itself
     except ConfigError as error:
         raise CheckpointError(f"{path} describes no model: {error}") from error

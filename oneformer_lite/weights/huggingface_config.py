@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from ..config import ModelConfig, class_list
+from ..config import ModelConfig, class_list, from_stored
 from ..errors import CheckpointError, ConfigError
 from .huggingface_backbone import backbone_from
 
@@ -63,7 +63,7 @@ _FIXED = {
 
 # ours that theirs does not have
 _OURS = (
-    "class_colors", "image_size", "test_size", "test_max_size", "backbone", "backbone_options", "pretrained",
+    "class_colors", "category_ids", "image_size", "test_size", "test_max_size", "backbone", "backbone_options", "pretrained",
     "backbone_norm", "text_causal", "mask_loss", "object_mask_threshold", "overlap_threshold",
 )  # fmt: skip
 
@@ -102,7 +102,7 @@ def from_huggingface(content: dict, processor: dict, source: str) -> ModelConfig
     fields |= _classes(content, processor, source) | _sizes(processor)
     fields["object_mask_threshold"] = 0.5 if fields["num_classes"] == 150 else 0.8  # published for ADE20K, others
     known = {field.name for field in dataclasses.fields(ModelConfig)} & content.get(EXTRA, {}).keys()
-    return ModelConfig(**fields | {name: content[EXTRA][name] for name in known})
+    return from_stored(fields | {name: content[EXTRA][name] for name in known})
 
 
 def _classes(content: dict, processor: dict, source: str) -> dict:
@@ -116,6 +116,7 @@ def _classes(content: dict, processor: dict, source: str) -> dict:
     known = _known_classes(names, processor)
     if known:
         fields["class_colors"] = tuple(c.color for c in known)
+        fields["category_ids"] = tuple(c.id for c in known)
         if all(name.startswith("LABEL_") for name in names):
             fields["class_names"] = tuple(c.name for c in known)
     if "thing_ids" in metadata:

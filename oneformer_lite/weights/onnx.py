@@ -143,6 +143,7 @@ def metadata(config: ModelConfig, size: Size) -> dict[str, str]:
         "class_names": config.class_names,
         "is_thing": config.is_thing,
         "class_colors": config.class_colors,
+        "category_ids": config.category_ids,
         "object_mask_threshold": config.object_mask_threshold,
         "overlap_threshold": config.overlap_threshold,
     }

@@ -91,3 +91,44 @@ def test_inference_size_without_test_size() -> None:
     assert c.inference_size(64, 64) == (128, 128)
     assert c.inference_size(10, 100) == (26, 256)
     assert c.inference_size(1, 10000) == (1, 256)
+
+
+def test_ids_are_those_of_the_annotation_file() -> None:
+    """COCO's toothbrush is class 79 here, category 90 there; Cityscapes begins with 7, Mapillary with 1."""
+    assert config.coco_r50().category_ids[79] == config.coco_r50().categories[79].id == 90
+    assert (config.ade20k_r50().category_ids[0], config.ade20k_r50().category_ids[149]) == (0, 149)
+    assert config.cityscapes_r50().category_ids[:2] == (7, 8) and config.mapillary_r50().category_ids[64] == 65
+    assert config.toytown().category_ids[-1] == 106
+    own = for_classes(config.toytown(), [Category(90, "ship", True), Category(11, "sea", False)])
+    assert own.category_ids == (90, 11)
+
+
+def test_ids_of_another_number_of_classes_fall_back_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match="class_colors, category_ids are for another number"):
+        c = dataclasses.replace(config.coco_r50(), num_classes=3)
+    assert c.category_ids == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "ids, message",
+    [
+        ((1, 1), "category_ids must differ, but 1 stands for more than one class"),
+        ((0, -1), "category_ids must be whole numbers from 0, got -1"),
+        ((1, "2"), "got '2'"), ((True, 2), "got True"), ((1.0, 2), "got 1.0"), (([1], 2), r"got \(1,\)"),
+    ],
+)
+def test_ids_that_are_none(ids: tuple, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ModelConfig(num_classes=2, category_ids=ids)
+
+
+@pytest.mark.parametrize("preset", ["coco_r50", "ade20k_r50", "cityscapes_r50", "mapillary_r50", "toytown"])
+def test_files_from_before_the_ids_get_those_of_the_data_set_with_their_names(preset: str) -> None:
+    c = getattr(config, preset)()
+    old = {name: value for name, value in dataclasses.asdict(c).items() if name != "category_ids"}
+    assert config.from_stored(json.loads(json.dumps(old))) == c
+
+
+def test_files_from_before_the_ids_with_classes_of_their_own_are_numbered_from_1() -> None:
+    old = {"num_classes": 2, "class_names": ["sea", "ship"]}
+    assert config.from_stored(old).category_ids == (1, 2)

@@ -149,3 +149,18 @@ def test_grey_values_are_category_ids():
     assert large.dtype == np.uint16 and large.tolist() == [[7, 8], [8, 300]]
     with pytest.raises(DataError, match=r"must lie in 0..65535 to fit into a grey PNG, got 7..70000"):
         category_map(labels, [*cityscapes[:2], Category(70000, "", False)])
+
+
+def test_the_example_of_the_docstring_writes_the_ids_of_the_annotation_file(model, dataset, tmp_path):
+    """``predict`` knows no annotation file: the ids come from the model's configuration (sky is 101, not 9)."""
+    own = {c.name: c.id for c in dataset.categories}
+    files = ResultFiles(tmp_path, ("panoptic", "semantic", "instance"))
+    for task in ("panoptic", "semantic", "instance"):
+        files.add(ofl.predict(model, dataset[0].image, task), 1, "0.png")
+    files.finish()
+    entry = json.loads((tmp_path / "panoptic.json").read_text())["annotations"][0]
+    things = json.loads((tmp_path / "instances.json").read_text())
+    found = {s["category_id"] for s in entry["segments_info"]}
+    assert found <= set(own.values()) and found & {101, 102, 103}
+    assert {e["category_id"] for e in things} <= set(range(1, 9)) and things
+    assert set(np.unique(Image.open(tmp_path / "semantic/0.png"))) <= set(own.values())

@@ -18,7 +18,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError
 from oneformer_lite.training import read_log, toytown_training, train
-from oneformer_lite.training.checkpoint import fitting, load_checkpoint
+from oneformer_lite.training.checkpoint import CHECKPOINT, fitting, load_checkpoint, save_checkpoint
 from oneformer_lite.training.meter import MEASURED
 from oneformer_lite.training.state import TRAINER_LOCK, locked
 
@@ -146,3 +146,12 @@ def test_a_full_memory_is_no_fault_of_the_checkpoint(tmp_path: Path) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
     with pytest.raises(CheckpointError, match="does not fit the model"), fitting(tmp_path):
         raise RuntimeError("size mismatch for class_head.weight")
+
+
+def test_a_checkpoint_from_before_category_ids_is_resumed_with_those_of_the_run(tmp_path):
+    own = ofl.config.for_classes(ofl.config.toytown(), [ofl.data.Category(90, "ship", True)])
+    save_checkpoint(tmp_path, own, step=3)
+    saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    del saved["config"]["category_ids"]
+    torch.save(saved, tmp_path / CHECKPOINT)
+    assert load_checkpoint(tmp_path, own)["step"] == 3

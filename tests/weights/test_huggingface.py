@@ -166,7 +166,7 @@ def test_classes_and_sizes_of_the_published_files(data_set, threshold):
             config = from_huggingface(content, processor, "folder")
         assert config.class_names == tuple(c.name for c in classes)
         assert config.is_thing == tuple(c.is_thing for c in classes)
-        assert config.class_colors == tuple(c.color for c in classes)
+        assert config.categories == tuple(classes)
         assert config.object_mask_threshold == threshold and config.overlap_threshold == 0.8
         assert config.inference_size(480, 640) == (640, 853) and config.inference_size(100, 900) == (284, 2560)
 
