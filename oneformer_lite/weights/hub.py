@@ -7,7 +7,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from ..config import ModelConfig
+from ..device import choose_device
 from ..errors import CheckpointError, ConfigError
 from .files import CONFIG, FOLDER_WEIGHTS, read_json
 from .folder import MODEL_TYPE, from_folder
@@ -21,7 +24,15 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 
-def from_pretrained(source: str | Path, config: ModelConfig | None = None) -> OneFormer:
+def from_pretrained(
+    source: str | Path,
+    config: ModelConfig | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+) -> OneFormer:
     """A trained model, in evaluation mode. Lesson 15.
 
     ``source`` is one of
@@ -32,40 +43,56 @@ def from_pretrained(source: str | Path, config: ModelConfig | None = None) -> On
     * an official weights file: "swin_l_oneformer_ade20k_160k.pth". What the weights do not tell is taken
       from the preset that they fit; ``config`` says it instead.
 
+    ``device`` is "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU where there is one. For models on the hub:
+    ``revision`` is a branch, a tag or a commit; ``token`` opens private ones (``True``: that of the hub library's
+    login); ``cache_dir`` is where the files are kept instead of the hub library's own folder.
+
     Raises :class:`CheckpointError` for what cannot be read, or does not fit. Nothing in a file is executed.
     """
-    model = _load(source, config)
+    device = choose_device(device)  # raises before anything is fetched
+    model = _load(source, config, {"revision": revision, "token": token, "cache_dir": cache_dir})
     if model.text_mapper is None:
         warnings.warn(
             f"{source} holds no text mapper: the model predicts, but training it further begins with a new one of "
             "random weights, which TrainConfig(start_from=...) adds, or model.add_text_mapper().",
             stacklevel=2,
         )
-    return model
+    return model.to(device)
 
 
-def _load(source: str | Path, config: ModelConfig | None) -> OneFormer:
+def _load(source: str | Path, config: ModelConfig | None, hub: dict) -> OneFormer:
+    """``hub`` is what :func:`download` takes besides the model's id."""
+    place = _place(source)
+    if place is not None and hub["revision"] is not None:
+        raise ConfigError(f"revision is for a model on the hub; {source} is on this machine")
+    if place is not None and place.is_file():
+        return from_file(place, config)
+    if config is not None:
+        raise ConfigError(f"config is for a weights file; {source} brings its own configuration")
+    return _from_folder(place or download(str(source), **hub))
+
+
+def _place(source: str | Path) -> Path | None:
+    """The file or folder of this machine that ``source`` means; None for a model on the hub."""
     path = Path(source)
     if path.name in FOLDER_WEIGHTS and (path.parent / CONFIG).is_file():
-        path = source = path.parent  # the weights of a folder: what they are stands beside them
+        return path.parent  # the weights of a folder: what they are stands beside them
     if path.is_file():
-        return from_file(path, config)
+        return path
     if path.suffix in (".pth", ".pt", ".bin", ".safetensors"):
         raise CheckpointError(
             f"{path} does not exist; weights/README.md of the package says where the published files are"
         )
-    if config is not None:
-        raise ConfigError(f"config is for a weights file; {source} brings its own configuration")
     for folder in (path, SHIPPED / str(source)):
         if (folder / CONFIG).is_file():
-            return _from_folder(folder)
+            return folder
     if path.is_dir() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         shipped = sorted(p.parent.name for p in SHIPPED.glob(f"*/{CONFIG}"))
         raise CheckpointError(
             f"no model {str(source)!r}: expected a folder with {CONFIG}, a weights file, the id of a model on the "
             f"hub (owner/name), or a name that comes with the package ({', '.join(shipped) or 'none installed'})"
         )
-    return _from_folder(download(str(source)))
+    return None
 
 
 def _from_folder(folder: Path) -> OneFormer:
@@ -73,7 +100,12 @@ def _from_folder(folder: Path) -> OneFormer:
     return from_folder(folder) if ours else from_huggingface_folder(folder)
 
 
-def download(model_id: str) -> Path:
+def download(
+    model_id: str,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+) -> Path:
     """The folder with the files of a model on the hub, fetched unless they are here already.
 
     The published repositories hold the weights two or three times; only one of them is fetched, and
@@ -82,7 +114,10 @@ def download(model_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
     def fetch(patterns: list[str]) -> Path:
-        return Path(snapshot_download(model_id, allow_patterns=patterns))
+        folder = snapshot_download(
+            model_id, revision=revision, token=token, cache_dir=cache_dir, allow_patterns=patterns
+        )
+        return Path(folder)
 
     try:
         folder = fetch([CONFIG, PREPROCESSOR, "model*.safetensors", "model.safetensors.index.json"])
@@ -91,8 +126,9 @@ def download(model_id: str) -> Path:
     except Exception as error:  # the hub library raises many kinds, others in each version; all mean the same here
         reason = str(error).split("\n")[0]
         raise CheckpointError(
-            f"there is no folder {model_id!r} here, and no model of that name could be fetched from the hub "
-            f"({type(error).__name__}: {reason}): check the name, connect to the internet once, or give a local folder"
+            f"there is no folder {model_id!r} here, and no model of that name could be fetched from the hub"
+            f"{f' in revision {revision!r}' if revision else ''} ({type(error).__name__}: {reason}): check the name, "
+            "connect to the internet once, or give a local folder"
         ) from error
     if not (folder / CONFIG).is_file():
         raise CheckpointError(f"{model_id} on the hub has no {CONFIG}: it is no model that can be read here")

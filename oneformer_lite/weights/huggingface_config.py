@@ -63,8 +63,8 @@ _FIXED = {
 
 # ours that theirs does not have
 _OURS = (
-    "class_colors", "category_ids", "image_size", "test_size", "test_max_size", "backbone", "backbone_options", "pretrained",
-    "backbone_norm", "text_causal", "mask_loss", "object_mask_threshold", "overlap_threshold",
+    "class_colors", "category_ids", "image_size", "test_size", "test_max_size", "backbone", "backbone_options",
+    "pretrained", "backbone_norm", "text_causal", "mask_loss", "object_mask_threshold", "overlap_threshold",
 )  # fmt: skip
 
 # the files that transformers' processors name, by data set

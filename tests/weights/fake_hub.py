@@ -15,12 +15,14 @@ COMMIT = hashlib.sha1(b"the only revision").hexdigest()
 class Hub(BaseHTTPRequestHandler):
     root: Path
     requests: list[str] = []
+    tokens: list[str | None] = []
 
     def do_HEAD(self):
         self.answer(send=False)
 
     def do_GET(self):
         self.requests.append(self.path)
+        self.tokens.append(self.headers.get("Authorization"))
         self.answer(send=True)
 
     def answer(self, send: bool) -> None:
@@ -59,6 +61,7 @@ def etag(file: Path) -> str:
 
 
 def start(root: Path) -> ThreadingHTTPServer:
-    """A server that waits for ``serve_forever``; its list ``RequestHandlerClass.requests`` says what was fetched."""
-    handler = type("OneHub", (Hub,), {"root": root, "requests": []})
+    """A server that waits for ``serve_forever``; its lists ``RequestHandlerClass.requests`` and ``tokens`` say what was
+    fetched, and by whom."""
+    handler = type("OneHub", (Hub,), {"root": root, "requests": [], "tokens": []})
     return ThreadingHTTPServer(("127.0.0.1", 0), handler)
