@@ -4,7 +4,8 @@
 >>> similarity = labs.use("07.1", similarity)       # yours if it passes, else the package's
 """
 
-from .check import Result, check, use
+from .check import check, use
 from .exercise import Case, Exercise, Mistake
+from .result import Result
 
 __all__ = ["Case", "Exercise", "Mistake", "Result", "check", "use"]

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from .compare import as_array, describe, difference
+from .compare import describe, difference
 from .exercise import Case, Exercise, find
+from .result import Result
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LONGEST = 160  # characters of an exception's message
@@ -33,47 +34,6 @@ class Raised:
     def __str__(self) -> str:
         place = f" (line {self.line})" if self.line else ""
         return f"{self.kind}: {self.message}{place}" if self.message else f"{self.kind}{place}"
-
-
-@dataclass(frozen=True, repr=False)
-class Result:
-    """What :func:`check` found; its repr is one line (and a hint), the same on every machine.
-
-    ``differences`` has a line, or None, for each case by name; ``pair`` is (yours, expected) of the first case that
-    differs; ``note`` stands for everything where there is no such exercise.
-    """
-
-    id: str
-    attempted: bool = False
-    differences: tuple[tuple[str, str | None], ...] = ()
-    hint: str | None = None
-    pair: tuple[Any, Any] | None = None
-    note: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Right on every case."""
-        return self.attempted and all(difference is None for _, difference in self.differences)
-
-    def __repr__(self) -> str:
-        if self.note or not self.attempted:
-            return f"{self.id}  {self.note or 'not attempted'}"
-        right = sum(difference is None for _, difference in self.differences)
-        score = f"{self.id}  {right}/{len(self.differences)}"
-        if self.passed:
-            return f"{score} passed"
-        name, what = next((name, what) for name, what in self.differences if what)
-        return f"{score}: {name}: {what}" + (f"\nhint: {self.hint}" if self.hint else "")
-
-    def _repr_png_(self) -> bytes | None:
-        """Yours, expected and their difference, where both are arrays that can be looked at."""
-        yours, expected = map(as_array, self.pair or (None, None))
-        if yours is None or expected is None or min(yours.ndim, expected.ndim) < 2 or not yours.size * expected.size:
-            return None
-        from ..render.comparison import comparison
-        from ..render.grid import png_bytes
-
-        return png_bytes(comparison(yours, expected))
 
 
 def check(exercise: str | Exercise, answer: Any) -> Result:

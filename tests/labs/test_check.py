@@ -42,14 +42,14 @@ EXERCISE = labs.Exercise(
 def test_a_right_answer_passes():
     result = labs.check(EXERCISE, lambda x, k=2: k * x)
     assert result.passed and result.attempted and repr(result) == "98.1  3/3 passed"
-    assert result._repr_png_() is None
+    assert result.picture() is None
 
 
 @pytest.mark.parametrize("stub", [..., None, 3, lambda x, k=2: None, lambda x, k=2: ...])
 def test_a_stub_is_not_attempted(stub):
     result = labs.check(EXERCISE, stub)
     assert not result.passed and not result.attempted
-    assert repr(result) == "98.1  not attempted" and result._repr_png_() is None
+    assert repr(result) == "98.1  not attempted" and result.picture() is None
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_unknown_ids_say_which_exist(monkeypatch):
 
 def test_the_picture_shows_both_and_their_difference():
     result = labs.check(EXERCISE, lambda x, k=2: x + k)
-    wide = np.asarray(Image.open(io.BytesIO(result._repr_png_())).convert("RGB"))
-    narrow = labs.check(EXERCISE, lambda x, k=2: (x * k).T)._repr_png_()
+    wide = np.asarray(Image.open(io.BytesIO(result.picture())).convert("RGB"))
+    narrow = labs.check(EXERCISE, lambda x, k=2: (x * k).T).picture()
     assert wide.shape[1] > 800 and np.ptp(wide) > 200
     assert Image.open(io.BytesIO(narrow)).width < wide.shape[1]  # other shapes have no difference to show
-    assert labs.check(EXERCISE, lambda x, k=2: x[:0] if k == 3 else x * k)._repr_png_() is None
-    assert labs.check(EXERCISE, lambda x, k=2: "text")._repr_png_() is None
+    assert labs.check(EXERCISE, lambda x, k=2: x[:0] if k == 3 else x * k).picture() is None
+    assert labs.check(EXERCISE, lambda x, k=2: "text").picture() is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (3, 4, 30, 40)])
