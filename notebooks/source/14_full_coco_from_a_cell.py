@@ -180,9 +180,12 @@ for warning in said[1:]:
     print("*", str(warning.message).replace("; ", "\n    "))
 
 # %% [markdown]
-# **Many GPUs.** `ofl.launch(config, recipe, devices=8)` starts eight processes with `torchrun`. Each takes its part
-# of every batch; gradients are averaged. Recipe and result stay the same: `tests/training/test_processes.py` proves
-# that two processes learn what one learns, `tests/training/test_step.py` that micro-batches give the mean gradient.
+# **Many GPUs.** `ofl.launch(config, recipe, devices=8)` starts eight processes. Each takes its part of every batch;
+# gradients are averaged. Recipe and result stay the same: `tests/training/test_processes.py` proves that two processes
+# learn what one learns, `tests/training/test_step.py` that micro-batches give the mean gradient. The processes meet
+# through a file in the run's folder and talk on loopback: nobody else on the network can reach them. **Many machines**
+# are for `torchrun`, with an address and on a network of your own, as its ports are open to all who reach it:
+# `oneformer_lite/training/worker.py` has the command.
 
 # %% [markdown]
 # ## The data

@@ -1,8 +1,8 @@
 """Several processes, one run: who this process is, and what all of them must agree on.
 
-Plain ``torchrun`` with ``DistributedDataParallel``. A well-kept engine (Lightning Fabric, accelerate) would take
-over what is written here, some sixty lines, and hide the loop, the seeds and the shares of a batch, which are
-addressed here so that neither a restart nor the number of processes changes them.
+Plain ``DistributedDataParallel``; :func:`oneformer_lite.launch` or ``torchrun`` start the processes. A well-kept engine
+(Lightning Fabric, accelerate) would take over what is written here, some sixty lines, and hide the loop, the seeds and
+the shares of a batch, which are addressed here so that neither a restart nor the number of processes changes them.
 
 Every process holds the whole model and takes its contiguous part of each global batch. The losses are divided such
 that their mean over the processes is the loss of the whole batch (:class:`~oneformer_lite.losses.Criterion`), and
@@ -14,6 +14,7 @@ synchronised on GPUs only.
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import warnings
 from dataclasses import dataclass
@@ -25,9 +26,11 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 
-# how long a process waits for another, which may be evaluating or writing a checkpoint; torchrun sees a process
-# that has died long before
+# how long a process waits for another, which may be evaluating or writing a checkpoint; who started them sees a
+# process that has died long before
 PATIENCE = timedelta(hours=1)
+# environment: the file in which the processes of one machine read each other's addresses, in a folder of this user
+MEETING_FILE = "ONEFORMER_LITE_MEETING_FILE"
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,25 @@ class Processes:
         return seconds, asked > 0
 
     def gather(self, value) -> list:
-        """``value`` of every process, in their order."""
+        """``value``, anything that JSON can say, of every process in their order. Sent as text, so that nothing which
+        arrives from another process is unpickled."""
         if self.count == 1:
             return [value]
-        values = [None] * self.count
-        dist.all_gather_object(values, value)
-        return values
+        text = json.dumps(value).encode()
+        longest = torch.tensor(len(text), device=self.device)
+        dist.all_reduce(longest, dist.ReduceOp.MAX)
+        own = torch.tensor(list(text.ljust(int(longest))), dtype=torch.uint8, device=self.device)
+        texts = [torch.empty_like(own) for _ in range(self.count)]
+        dist.all_gather(texts, own)
+        return [json.loads(bytes(line.tolist())) for line in texts]
 
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
 
 
 def join_processes() -> Processes:
-    """Join the processes that torchrun has started; without torchrun this one is alone.
+    """Join the processes that were started together, by :func:`oneformer_lite.launch` or by ``torchrun``; otherwise
+    this one is alone.
 
     One process takes one GPU; without GPUs all share the CPU (gloo).
     """
@@ -118,8 +127,24 @@ def join_processes() -> Processes:
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     if count > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        _meet(rank, count, "nccl" if device.type == "cuda" else "gloo")
     return Processes(rank, count, device)
+
+
+def _meet(rank: int, count: int, backend: str) -> None:
+    """Through a file that only this user reads, or, under a ``torchrun`` of the user's, at the address given to it."""
+    file = os.environ.get(MEETING_FILE)
+    if file is None and rank == 0:
+        address = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        warnings.warn(
+            f"torchrun's processes meet at {address}, on ports that are open on every network interface, without a "
+            "password, and some of what arrives there is unpickled: whoever reaches them can run code as you. Train "
+            "so only on a network of your own. On one machine ofl.launch(config, train_config, devices=...) opens "
+            "nothing beyond loopback",
+            stacklevel=4,
+        )
+    store = None if file is None else dist.FileStore(file, count)  # None: at torchrun's address
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=PATIENCE)
 
 
 def leave_processes() -> None:

@@ -23,9 +23,9 @@ def launch(
     """Start a training in the background and return at once. Lesson 14.
 
     ``devices``: "auto" (all GPUs, or the CPU in one process), a number of GPUs, or "cpu:2" for two processes
-    on the CPU. It is ``ofl.train`` under ``torchrun``: if a process dies, all are started anew from the last
-    checkpoint, at most ``restarts`` times. What it prints goes to ``{out}/output.log``. A run that is in the
-    folder already goes on where it stood. ``ofl.Run.attach(out)`` finds it again from anywhere.
+    on the CPU. It is ``ofl.train`` in processes of its own, which talk on loopback only: if one dies, all are
+    restarted from the last checkpoint, at most ``restarts`` times. What they print goes to ``{out}/output.log``. A run
+    that is in the folder already is resumed. ``ofl.Run.attach(out)`` finds it again from anywhere.
 
     Raises :class:`ConfigError` if the devices do not exist or somebody trains in the folder.
     """
@@ -45,7 +45,7 @@ def launch(
 
 
 def start(folder: Path, processes: int, restarts: int, environment: dict[str, str]) -> None:
-    """torchrun as a process of its own session, which holds the folder's lock as long as it lives."""
+    """The supervisor as a process of its own session, which holds the folder's lock as long as it lives."""
     command = [sys.executable, "-m", f"{__package__}.supervisor", str(folder), str(processes), str(restarts)]
     with (folder / LAUNCHER_LOCK).open("w") as held, (folder / OUTPUT).open("ab") as output:
         if not lock(held):

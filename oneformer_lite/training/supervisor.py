@@ -1,8 +1,9 @@
-"""torchrun in the background: it starts a run's processes, starts them anew, and how it ended is written down.
+"""A run's processes in the background: started, restarted from the last checkpoint, and how they ended written down.
 
-``python -m oneformer_lite.training.supervisor FOLDER PROCESSES RESTARTS`` is ``torchrun --standalone
---nproc-per-node PROCESSES --max-restarts RESTARTS -m oneformer_lite.training.worker FOLDER``, called from Python so
-that the cause of a failure does not have to be fished out of its output.
+``python -m oneformer_lite.training.supervisor FOLDER PROCESSES RESTARTS``, all on this machine. torchrun does the same,
+but its processes meet at a port that is open on every network interface, and unpickle what they find there: whoever
+reaches the port runs code as this user. Here they meet through a file in a folder that nobody else may enter, and talk
+on loopback; one process alone opens no socket.
 """
 
 from __future__ import annotations
@@ -10,38 +11,123 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 
-from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
-from torch.distributed.run import parse_args, run
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from .state import write_state
+from .distributed import MEETING_FILE
+from .state import read_state, write_state
+
+MEETING = ".processes-"  # a folder of its own for each start: the addresses of dead processes must not be read again
+PATIENCE = 30.0  # seconds that the others have to end in when one process has failed
 
 
 def main(folder: str, processes: str, restarts: str) -> int:
     """Train until the end, or until the processes have failed more often than ``restarts`` times."""
-    # processes started anew must not read the addresses of the dead ones, which torchrun's own store would keep
-    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
-    options = ["--standalone", "--nproc-per-node", processes, "--max-restarts", restarts]
+    asked = threading.Event()  # to end, by whoever shuts the machine down: the processes save and stop
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
     try:
-        run(parse_args([*options, "-m", "oneformer_lite.training.worker", folder]))
-    except ChildFailedError as error:
-        reason = cause(error.failures)
-        write_state(folder, "failed", reason)
-        print(f"oneformer_lite: {reason}", file=sys.stderr)
-        return 1
-    except SignalException as error:  # the machine shuts down; the trainer has saved
-        print(f"oneformer_lite: ended by {error.sigval.name}", file=sys.stderr)
-        return 1
-    return 0
+        reason = supervise(Path(folder), int(processes), int(restarts), asked)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    if not reason:
+        return 0
+    write_state(folder, "failed", reason)
+    return 1
+
+
+def supervise(folder: Path, processes: int, restarts: int, asked: threading.Event) -> str:
+    """Why the run failed; empty if it did not."""
+    for leftover in folder.glob(f"{MEETING}*"):  # of a supervisor that was killed
+        rmtree(leftover, ignore_errors=True)
+    for left in range(restarts, -1, -1):
+        if asked.is_set() or not (failures := attempt(folder, processes, asked)):
+            break
+        reason = cause(failures)
+        print(f"oneformer_lite: {reason}", file=sys.stderr, flush=True)
+        if not left or asked.is_set():
+            return reason
+    if asked.is_set() and read_state(folder).get("state") == "running":  # ended before it could say so itself
+        write_state(folder, "stopped")
+    return ""
+
+
+def attempt(folder: Path, count: int, asked: threading.Event) -> dict[int, ProcessFailure]:
+    """Run ``count`` processes until all have ended, one has failed, or they are ``asked`` to stop; the failures by
+    rank, without those of processes that were ended from here."""
+    with TemporaryDirectory(prefix=MEETING, dir=folder, ignore_cleanup_errors=True) as meeting:  # its mode is 0700
+        workers = [start_worker(folder, Path(meeting), rank, count) for rank in range(count)]
+        while any(worker.poll() is None for worker in workers) and _all_well(workers) and not asked.wait(0.05):
+            pass
+        asked.wait(0.2)  # a signal to all of them, or a failure of one that is others' as well, is not seen at once
+        ended = end(workers, None if asked.is_set() else PATIENCE)
+        if asked.is_set():
+            ended += [worker for worker in workers if worker.returncode == -signal.SIGTERM]
+        return {
+            rank: failure(worker, rank, words_file(Path(meeting), rank))
+            for rank, worker in enumerate(workers)
+            if worker.returncode and worker not in ended
+        }
+
+
+def start_worker(folder: Path, meeting: Path, rank: int, count: int) -> subprocess.Popen:
+    """Process ``rank`` of ``count`` on this machine."""
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
+    environment = {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count),
+        MEETING_FILE: str(meeting / "store"), "MASTER_ADDR": "127.0.0.1",
+        "GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": f"={loopback}",
+        "TORCHELASTIC_ERROR_FILE": str(words_file(meeting, rank)),
+    }  # fmt: skip
+    if count > 1:
+        environment["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")  # the processes share the cores
+    command = [sys.executable, "-m", f"{__package__}.worker", str(folder)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | environment)
+
+
+def words_file(meeting: Path, rank: int) -> Path:
+    """Where PyTorch's ``record`` writes down the error of a process."""
+    return meeting / f"error_{rank}.json"
+
+
+def end(workers: list[subprocess.Popen], patience: float | None) -> list[subprocess.Popen]:
+    """Ask those that are left to end (SIGTERM), and kill them after ``patience`` seconds (None: wait, they save);
+    those that died of it."""
+    left = [worker for worker in workers if worker.poll() is None]
+    for worker in left:
+        worker.terminate()
+    deadline = None if patience is None else time.monotonic() + patience
+    killed = []
+    for worker in left:
+        try:
+            worker.wait(deadline and max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+            killed.append(worker)
+    return killed + [worker for worker in left if worker.returncode == -signal.SIGTERM]
+
+
+def failure(worker: subprocess.Popen, rank: int, words: Path) -> ProcessFailure:
+    """How a process ended, with the words that it wrote down."""
+    try:
+        return ProcessFailure(rank, worker.pid, worker.returncode, str(words))
+    except (ValueError, KeyError, TypeError):  # cut short: it was killed while it wrote, or the disk is full
+        return ProcessFailure(rank, worker.pid, worker.returncode, "")
 
 
 def cause(failures: dict[int, ProcessFailure]) -> str:
     """Why a run failed, of the processes (by rank) that failed with it.
 
-    The others lose their connection when one dies, often in the same instant, and torchrun ends those that
-    are left (SIGTERM): a process that was killed is the cause, then one with an error of ours, then the first.
+    The others lose their connection when one dies, often in the same instant: a process that was killed is the cause,
+    then one with an error of ours, then the first.
     """
     rank, failure = min(failures.items(), key=lambda item: (_order(item[1]), item[1].timestamp, item[0]))
     if failure.exitcode < 0:
@@ -57,9 +143,13 @@ def _order(failure: ProcessFailure) -> int:
 
 
 def _words(failure: ProcessFailure) -> str:
-    """The error's kind and message; torchrun hands on what the process wrote down, with or without the traceback."""
+    """The error's kind and message; PyTorch reads what the process wrote down, with or without the traceback."""
     message = failure.message
     return str(message["message"] if isinstance(message, dict) else message)
+
+
+def _all_well(workers: list[subprocess.Popen]) -> bool:
+    return all(worker.poll() in (None, 0) for worker in workers)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""One process of a launched run: ``torchrun ... -m oneformer_lite.training.worker FOLDER``.
+"""One process of a launched run: ``python -m oneformer_lite.training.worker FOLDER``, as the supervisor starts it.
 
-Several nodes: the same command on each of them, with torchrun's options for nodes, on a folder that all share, and
-with ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` in its environment, without which torchrun 2.15 hands processes that it
-has started anew the addresses of the dead ones.
+Several machines are several starts of ``torchrun`` by hand, on a folder that all share, with the address of the first:
+
+    torchrun --nnodes 2 --node-rank 0 --nproc-per-node 8 --master-addr 10.0.0.1 --master-port 29500 \\
+        -m oneformer_lite.cli train --out /shared/runs/coco ...
+
+(on the second with ``--node-rank 1``). Only on a network that nobody else reaches: torchrun's ports ask for no
+password, and some of what arrives there is unpickled. For restarts set ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1``,
+without which torchrun 2.15 hands restarted processes the addresses of the dead ones.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from .state import read_recipe
 from .trainer import train
 
 
-@record  # torchrun learns an error's words, not just that there was one
+@record  # who started it learns an error's words, not just that there was one
 def main(folder: str) -> None:
     """Train what ``{folder}/run.json`` says, from the newest checkpoint in the folder on."""
     config, train_config, _ = read_recipe(folder)
