@@ -1,20 +1,14 @@
 """From a picture to its segments.
 
-``pictures.py`` prepares the picture and runs the model, ``postprocessing.py`` makes masks, classes and scores of the
-logits (``merging.py``: who wins each pixel), ``prediction.py`` names what was found, shows and saves it.
+``pictures.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks,
+``postprocessing.py`` makes masks, classes and scores of the logits (``merging.py``: who wins each pixel),
+``prediction.py`` names what was found, shows and saves it.
 """
 
 from .pictures import as_pixels, check_model, predict, predict_raw, prepare
-from .postprocessing import (
-    RawPrediction,
-    Size,
-    instance_inference,
-    mean_inside,
-    panoptic_inference,
-    raw_predictions,
-    semantic_inference,
-)
+from .postprocessing import instance_inference, mean_inside, panoptic_inference, semantic_inference, surest_labels
 from .prediction import Prediction, Segment, read_prediction
+from .raw import RawPrediction, Size, raw_predictions
 
 __all__ = [
     "Prediction",
@@ -32,4 +26,5 @@ __all__ = [
     "raw_predictions",
     "read_prediction",
     "semantic_inference",
+    "surest_labels",
 ]

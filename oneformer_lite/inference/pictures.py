@@ -20,8 +20,8 @@ from ..data.orientation import upright
 from ..data.sample import check_task
 from ..errors import ConfigError
 from ..mode import evaluating
-from .postprocessing import RawPrediction, raw_predictions
 from .prediction import Prediction, read_prediction
+from .raw import RawPrediction, raw_predictions
 
 if TYPE_CHECKING:
     from ..model import OneFormer

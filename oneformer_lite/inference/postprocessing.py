@@ -2,60 +2,64 @@
 
 Lesson 11. Official ``oneformer_model.py`` (``semantic_inference``, ``panoptic_inference``,
 ``instance_inference``). Masks are enlarged to the input size, the padding is cut off, the rest is
-resized to the wanted size: all on logits, before any sigmoid.
+resized to the wanted size: all on logits, before any sigmoid. Of a large picture that is done a band of rows at a
+time (``raw.py``), so that memory does not grow with the picture times the queries.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .merging import compete, count_pixels, settle, surest_classes
+from .merging import Areas, compete, count_pixels, settle, surest_classes
+from .raw import RawPrediction
 
-Size = tuple[int, int]
-
-
-@dataclass
-class RawPrediction:
-    """The logits of one image at its final size: ``class_logits`` [Q, K+1], ``mask_logits`` [Q, h, w]
-    at a quarter of the padded input, and the sizes between which masks are resized. Lesson 11."""
-
-    class_logits: Tensor
-    mask_logits: Tensor
-    padded: Size
-    unpadded: Size
-    output: Size
-
-    def masks(self, queries: Tensor | slice = slice(None)) -> Float[Tensor, "Q H W"]:
-        """Full-size mask logits of some queries: enlarge, cut the padding, resize."""
-        logits = _resize(self.mask_logits[queries].float(), self.padded)
-        logits = logits[:, : self.unpadded[0], : self.unpadded[1]]
-        return _resize(logits, self.output)
-
-
-def _resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"]:
-    if maps.shape[-2:] == size or not len(maps):
-        return maps if len(maps) else maps.new_zeros(0, *size)
-    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
-
-
-def raw_predictions(output, sizes: list[Size], output_sizes: list[Size]) -> list[RawPrediction]:
-    """Split a batch's output into images: ``sizes`` before padding, ``output_sizes`` as wanted."""
-    h, w = output.mask_logits.shape[-2:]
-    return [
-        RawPrediction(output.class_logits[b], output.mask_logits[b], (4 * h, 4 * w), size, wanted)
-        for b, (size, wanted) in enumerate(zip(sizes, output_sizes, strict=True))
-    ]
+_LARGE = 2**30  # class scores: 4 GB in float32
 
 
 def semantic_inference(raw: RawPrediction) -> Float[Tensor, "K H W"]:
-    """Class scores of every pixel: class probability times mask probability, summed over queries. Lesson 11."""
-    classes = raw.class_logits.float().softmax(-1)[:, :-1]
-    return torch.einsum("qk,qhw->khw", classes, raw.masks().sigmoid())
+    """Class scores of every pixel: class probability times mask probability, summed over queries. Lesson 11.
+
+    float32; float16, with a warning, where that would be more than 4 GB. :func:`surest_labels` needs no such tensor.
+    """
+    classes = _class_probabilities(raw)
+    shape = (classes.shape[1], *raw.output)
+    bands = list(raw.bands(max(classes.shape)))
+    if len(bands) == 1:
+        return _class_scores(classes, raw, bands[0])
+    large = shape[0] * shape[1] * shape[2] > _LARGE
+    if large:
+        warnings.warn(
+            f"class scores {list(shape)} are kept in float16: in float32 they would need more than 4 GB", stacklevel=2
+        )
+    scores = classes.new_empty(shape, dtype=torch.float16 if large else torch.float32)
+    for rows in bands:
+        scores[:, rows] = _class_scores(classes, raw, rows)
+    return scores
+
+
+def surest_labels(raw: RawPrediction) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
+    """Each pixel's best class of :func:`semantic_inference`, and that class's share of the pixel's class scores."""
+    classes = _class_probabilities(raw)
+    labels = torch.empty(raw.output, dtype=torch.int64, device=classes.device)
+    shares = classes.new_empty(raw.output)
+    for rows in raw.bands(max(classes.shape)):
+        scores = _class_scores(classes, raw, rows)
+        best, labels[rows] = scores.max(0)
+        shares[rows] = best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)  # scores may exceed 1
+    return labels, shares
+
+
+def _class_probabilities(raw: RawPrediction) -> Float[Tensor, "Q K"]:
+    return raw.class_logits.float().softmax(-1)[:, :-1]
+
+
+def _class_scores(classes: Float[Tensor, "Q K"], raw: RawPrediction, rows: slice) -> Float[Tensor, "K H2 W"]:
+    return torch.einsum("qk,qhw->khw", classes, raw.masks(rows=rows).sigmoid())
 
 
 def panoptic_inference(
@@ -71,8 +75,13 @@ def panoptic_inference(
     keep = (labels != raw.class_logits.shape[-1] - 1) & (scores > object_threshold)
     if not keep.any():
         return torch.zeros(raw.output, dtype=torch.int32, device=scores.device), []
-    scores, labels, masks = scores[keep], labels[keep], raw.masks(keep).sigmoid()
-    winner, visible, areas = compete(scores, masks)
+    scores, labels = scores[keep], labels[keep]
+    winner = torch.empty(raw.output, dtype=torch.int64, device=scores.device)
+    visible = torch.empty(raw.output, dtype=torch.bool, device=scores.device)
+    areas = [Areas(0, 0, 0)] * len(scores)
+    for rows in raw.bands(len(scores)):
+        winner[rows], visible[rows], here = compete(scores, raw.masks(keep, rows).sigmoid())
+        areas = [Areas(*map(sum, zip(before, more))) for before, more in zip(areas, here)]
     fates, segments = settle(labels.tolist(), scores.tolist(), areas, is_thing, overlap_threshold)
     ids = torch.tensor([fate.segment for fate in fates], dtype=torch.int32, device=winner.device)
     return ids[winner] * visible, segments
@@ -86,20 +95,48 @@ def instance_inference(
     The score is the class probability times the mean probability inside the mask. ``min_score`` drops
     the long tail that only the AP curve needs. Lesson 11.
     """
-    probability = raw.class_logits.float().softmax(-1)[:, :-1]
+    probability = _class_probabilities(raw)
     queries, classes = probability.shape
     scores, pairs = probability.flatten().topk(queries, sorted=False)
     query, label = pairs // classes, pairs % classes
     keep = torch.tensor(is_thing, device=label.device)[label] & (scores >= min_score)
     scores, query, label = scores[keep], query[keep], label[keep]
     used, row = query.unique(return_inverse=True)  # a query may win with several classes
-    logits = raw.masks(used)
-    masks = logits > 0
-    scores = scores * mean_inside(logits, masks)[row]
+    bands = list(raw.bands(len(used)))
+    if len(bands) == 1:
+        logits = raw.masks(used)
+        masks = logits > 0
+        certainty = mean_inside(logits, masks)
+    else:
+        certainty = _mean_inside_bands(raw, used, bands)
+    scores = scores * certainty[row]
     keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
-    return masks[row[keep]], label[keep], scores[keep]
+    found = masks[row[keep]] if len(bands) == 1 else _masks_by_bands(raw, query[keep])
+    return found, label[keep], scores[keep]
 
 
 def mean_inside(logits: Float[Tensor, "N H W"], masks: Bool[Tensor, "N H W"]) -> Float[Tensor, "N"]:
     """The mean probability of each mask over the pixels that it holds; 0 without any."""
-    return (logits.sigmoid() * masks).flatten(1).sum(1) / (count_pixels(masks) + 1e-6)
+    return _sum_inside(logits, masks) / (count_pixels(masks) + 1e-6)
+
+
+def _sum_inside(logits: Float[Tensor, "N H W"], masks: Bool[Tensor, "N H W"]) -> Float[Tensor, "N"]:
+    return (logits.sigmoid() * masks).flatten(1).sum(1)
+
+
+def _mean_inside_bands(raw: RawPrediction, queries: Int[Tensor, "N"], bands: Iterable[slice]) -> Float[Tensor, "N"]:
+    """:func:`mean_inside` of these queries' masks, of which only a band is there at a time."""
+    inside, pixels = torch.zeros(len(queries), device=queries.device), 0
+    for rows in bands:
+        logits = raw.masks(queries, rows)
+        masks = logits > 0
+        inside += _sum_inside(logits, masks)
+        pixels = pixels + count_pixels(masks)
+    return inside / (pixels + 1e-6)
+
+
+def _masks_by_bands(raw: RawPrediction, queries: Int[Tensor, "N"]) -> Bool[Tensor, "N H W"]:
+    masks = torch.empty(len(queries), *raw.output, dtype=torch.bool, device=queries.device)
+    for rows in raw.bands(len(queries)):
+        masks[:, rows] = raw.masks(queries, rows) > 0
+    return masks

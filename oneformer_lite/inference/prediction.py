@@ -12,7 +12,8 @@ from PIL import Image
 from ..config import ModelConfig
 from ..data.image import write_image
 from ..data.sample import Category
-from .postprocessing import RawPrediction, instance_inference, panoptic_inference, semantic_inference
+from .postprocessing import instance_inference, panoptic_inference, surest_labels
+from .raw import RawPrediction
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,9 @@ def read_prediction(
         rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)))
         segments = [segment(i, *row) for i, row in enumerate(rows, start=1)]
         return Prediction(task, image, segments, categories, masks=masks)
-    scores = semantic_inference(raw)
-    best, labels = scores.max(0)
-    share = best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)  # scores themselves may exceed 1
-    present = labels.unique().tolist()
-    regions = [labels == class_id for class_id in present]
-    segments = [
-        segment(i, class_id, share[region].mean(), region.sum())
-        for i, (class_id, region) in enumerate(zip(present, regions), start=1)
-    ]
-    return Prediction(task, image, segments, categories, label_map=labels.cpu().numpy())
+    labels, shares = (pixels.cpu().numpy() for pixels in surest_labels(raw))
+    areas = np.bincount(labels.ravel())
+    totals = np.bincount(labels.ravel(), shares.ravel())
+    present = np.flatnonzero(areas).tolist()
+    segments = [segment(i, k, totals[k] / areas[k], areas[k]) for i, k in enumerate(present, start=1)]
+    return Prediction(task, image, segments, categories, label_map=labels)

@@ -1,0 +1,92 @@
+"""The logits of one image, and its masks at full size: all at once, or of a large picture a few rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+Size = tuple[int, int]
+BAND = 2**26  # values of the masks that are alive at once: 150 masks of 640 x 480 pixels in one, 256 MB as float32
+
+
+@dataclass
+class RawPrediction:
+    """The logits of one image at its final size: ``class_logits`` [Q, K+1], ``mask_logits`` [Q, h, w]
+    at a quarter of the padded input, and the sizes between which masks are resized. Lesson 11."""
+
+    class_logits: Tensor
+    mask_logits: Tensor
+    padded: Size
+    unpadded: Size
+    output: Size
+
+    def masks(
+        self, queries: Tensor | slice = slice(None), rows: slice = slice(None)
+    ) -> Float[Tensor, "Q H W"]:
+        """Full-size mask logits of some queries, in some rows: enlarge, cut the padding, resize.
+
+        Some rows are equal to those of all to rounding, and cost what they hold.
+        """
+        logits = self.mask_logits[queries].float()
+        first, last, _ = rows.indices(self.output[0])
+        if last - first == self.output[0]:
+            logits = _resize(logits, self.padded)
+            return _resize(logits[:, : self.unpadded[0], : self.unpadded[1]], self.output)
+        between = _Between.of(first, last, self.unpadded[0], self.output[0])
+        inner = _Between.of(between.first, between.last, logits.shape[-2], self.padded[0])
+        enlarged = inner.resize(logits[:, inner.first : inner.last], self.padded[1])
+        return between.resize(enlarged[..., : self.unpadded[1]], self.output[1])
+
+    def bands(self, maps: int) -> Iterator[slice]:
+        """The picture's rows in turn, so many that ``maps`` of them hold at most :data:`BAND` values. A picture of
+        ordinary size is one band."""
+        height, width = self.output
+        rows = max(1, BAND // (max(1, maps) * width))
+        yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+@dataclass
+class _Between:
+    """Where the rows of a resized map lie in the map that it is made from: between the rows ``upper`` and ``lower``,
+    counted from row ``first``, by ``weight`` nearer to the lower one. As ``F.interpolate`` has it."""
+
+    first: int
+    last: int
+    upper: Tensor
+    lower: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, first: int, last: int, before: int, after: int) -> _Between:
+        """For the rows from ``first`` to ``last`` when a height ``before`` becomes ``after``."""
+        at = ((torch.arange(first, last) + 0.5) * (before / after) - 0.5).clamp_min(0)
+        upper = at.long()
+        lower = (upper + 1).clamp_max(before - 1)
+        top = int(upper[0])
+        return cls(top, int(lower[-1]) + 1, upper - top, lower - top, (at - upper)[:, None])
+
+    def resize(self, maps: Float[Tensor, "N H W"], width: int) -> Float[Tensor, "N H2 W2"]:
+        """``maps`` holds the rows from ``first`` to ``last``."""
+        wide = _resize(maps, (maps.shape[1], width))
+        upper, lower, weight = (t.to(maps.device) for t in (self.upper, self.lower, self.weight))
+        return wide[:, upper].mul_(1 - weight).add_(wide[:, lower].mul_(weight))
+
+
+def _resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"]:
+    if maps.shape[-2:] == size or not len(maps):
+        return maps if len(maps) else maps.new_zeros(0, *size)
+    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def raw_predictions(output, sizes: list[Size], output_sizes: list[Size]) -> list[RawPrediction]:
+    """Split a batch's output into images: ``sizes`` before padding, ``output_sizes`` as wanted."""
+    h, w = output.mask_logits.shape[-2:]
+    return [
+        RawPrediction(output.class_logits[b], output.mask_logits[b], (4 * h, 4 * w), size, wanted)
+        for b, (size, wanted) in enumerate(zip(sizes, output_sizes, strict=True))
+    ]
