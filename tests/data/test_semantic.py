@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from oneformer_lite.data.semantic import SemanticDataset
 from oneformer_lite.errors import DataError
 
 NAMES = ("road", "sky", "car")
+pytestmark = pytest.mark.filterwarnings("ignore:1 of 3 pictures")  # the fixture's, see what_is_left_out
 LABELS = np.array([[1, 1, 255, 1], [0, 0, 0, 255]], np.uint8)
 
 
@@ -69,7 +71,165 @@ def test_a_picture_that_is_all_void_has_no_segment(folder):
 
 def test_another_ignore_index(folder):
     save(folder, "a", np.where(LABELS == 255, 0, LABELS + 1).astype(np.uint8))
-    assert read(folder, ignore_index=0)[0].segment_map.tolist() == [[3, 3, 0, 3], [2, 2, 2, 0]]
+    with pytest.warns(UserWarning, match="'road', which so never comes.*numbered from 1, values=range"):
+        dataset = read(folder, ignore_index=0)
+    assert dataset[0].segment_map.tolist() == [[3, 3, 0, 3], [2, 2, 2, 0]]
+
+
+def test_classes_numbered_from_1_keep_their_names(folder):
+    """0 means that nobody knows: values=range(1, K + 1)."""
+    save(folder, "a", np.where(LABELS == 255, 0, LABELS + 1).astype(np.uint8))
+    save(folder, "b", np.full((2, 4), 3, np.uint8))
+    dataset = read(folder, ignore_index=0, values=range(1, 4))
+    assert dataset[0].segment_map.tolist() == [[2, 2, 0, 2], [1, 1, 1, 0]]
+    assert [dataset.categories[s.class_id].name for s in dataset[1].segments] == ["car"]
+    assert [c.id for c in dataset.categories] == [1, 2, 3]  # what result files write
+    with pytest.raises(DataError, match=r"\[4\], which are neither a class id \(1, 2, 3\) nor ignore_index=0"):
+        save(folder, "b", np.full((2, 4), 4, np.uint8))
+        dataset[1]
+
+
+@pytest.mark.parametrize(("dtype", "high"), [(np.uint8, 255), (np.uint16, 65535), (np.uint8, 128)])
+def test_masks_of_two_values_with_a_gap(folder, dtype, high):
+    binary = np.array([[0, high, high, 0]] * 2, dtype)
+    for name in "ab":
+        save(folder, name, binary)
+    dataset = SemanticDataset(folder / "images", folder / "labels", NAMES[:2], None, values=(0, high))
+    assert dataset[0].segment_map.tolist() == [[1, 2, 2, 1]] * 2
+
+
+def test_a_mask_of_0_and_255_is_noticed_when_255_is_void(folder):
+    for name in "ab":
+        save(folder, name, np.array([[0, 255, 255, 0]] * 2, np.uint8))
+    dataset = SemanticDataset(folder / "images", folder / "labels", NAMES[:2])
+    with pytest.warns(UserWarning, match=r"only the class 'road' and 255, which is void.*values=\(0, 255\)") as seen:
+        assert dataset[0].segment_map.tolist() == [[1, 0, 0, 1]] * 2
+        assert dataset[1].segments == (SegmentInfo(1, 0),)
+    assert len([w for w in seen if "void" in str(w.message)]) == 1
+
+
+def test_a_map_of_bits_is_0_and_1(folder):
+    for name in "ab":
+        Image.fromarray(np.array([[0, 255, 255, 0]] * 2, np.uint8)).convert("1").save(folder / f"labels/{name}.png")
+    assert read(folder)[0].segment_map.tolist() == [[1, 2, 2, 1]] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"values": (0, 1)}, "values has 2 entries for 3 class names"),
+        ({"values": (0, 1, 1)}, "same value"),
+        ({"values": (0, 1, "2")}, "whole numbers of at most 16 bits, got '2'"),
+        ({"values": (0, 1, 2.0)}, "whole numbers"),
+        ({"values": (0, 1, 10**9)}, "at most 16 bits, got 1000000000"),
+        ({"ignore_index": "255"}, "whole numbers of at most 16 bits, got '255'"),
+        ({"ignore_index": True}, "got True"),
+    ],
+)
+def test_values_are_judged_when_they_are_given(folder, options, words):
+    with pytest.raises(DataError, match=words):
+        read(folder, **options)
+
+
+@pytest.mark.parametrize("names", ["road", [], ["road", 7], ["road", None]])
+def test_names_are_a_list_of_names(folder, names):
+    with pytest.raises(DataError, match="class_names must be a list of names"):
+        SemanticDataset(folder / "images", folder / "labels", names)
+
+
+def test_two_classes_of_one_name(folder):
+    with pytest.raises(DataError, match="same name"):
+        SemanticDataset(folder / "images", folder / "labels", ["road", "road"])
+
+
+def test_more_than_255_classes_meet_the_usual_void(folder):
+    save(folder, "a", np.array([[255, 256]] * 2, np.uint16))
+    names = [f"c{i}" for i in range(300)]
+    with pytest.warns(UserWarning, match="ignore_index=255 is also the value of the class 'c255'"):
+        SemanticDataset(folder / "images", folder / "labels", names)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="ignore_index")
+        dataset = SemanticDataset(folder / "images", folder / "labels", names, None)
+    assert {s.class_id for s in dataset.annotation(0)[1]} == {255, 256}
+
+
+@pytest.mark.parametrize("suffix", ["PNG", "tif", "TIFF", "bmp", "gif"])
+def test_suffixes_of_either_case_and_other_exact_formats(folder, suffix):
+    (folder / "images" / "a.png").rename(folder / "images" / "a.PNG")
+    (folder / "labels" / "a.png").unlink()
+    Image.fromarray(LABELS).save(folder / "labels" / f"a.{suffix}")
+    dataset = read(folder)
+    assert [s.file_name for s in dataset] == ["a.PNG", "b.jpg"]
+    assert dataset[0].segment_map.tolist() == [[2, 2, 0, 2], [1, 1, 1, 0]]
+
+
+def test_maps_in_jpeg_are_refused_with_the_reason(folder):
+    for path in (folder / "labels").iterdir():
+        path.unlink()
+    Image.fromarray(LABELS).save(folder / "labels" / "a.jpg")
+    with pytest.raises(DataError, match="got none .there are .jpg, and JPEG does not keep class ids"):
+        read(folder)
+
+
+@pytest.mark.parametrize("hidden", ["._a.png", "._c.png", ".DS_Store", ".c.jpg"])
+@pytest.mark.parametrize("where", ["images", "labels"])
+def test_hidden_files_are_left_alone(folder, hidden, where):
+    (folder / where / hidden).write_bytes(b"\x00\x05\x16\x07" + bytes(200))
+    assert [len(s.segments) for s in read(folder)] == [2, 0]
+
+
+def test_names_written_by_another_system_pair_up(folder):
+    Image.new("RGB", (4, 2)).save(folder / "images" / "e\u0301te\u0301.jpg")  # accents apart, as macOS writes them
+    save(folder, "\u00e9t\u00e9", LABELS)
+    assert len(read(folder)) == 3
+
+
+def test_what_is_left_out_is_counted_once(folder):
+    for number in range(5):
+        Image.new("RGB", (4, 2)).save(folder / "images" / f"more{number}.jpg")
+    with pytest.warns(UserWarning, match=r"6 of 8 pictures in .* no label map .* left out: more0.jpg, .* and 2 more"):
+        read(folder)
+
+
+def with_palette(indices: np.ndarray, colors: dict[int, tuple[int, int, int]]) -> Image.Image:
+    picture = Image.fromarray(indices.astype(np.uint8), "P")
+    table = np.zeros((256, 3), np.uint8)
+    for index, color in colors.items():
+        table[index] = color
+    picture.putpalette(table.tobytes())
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("colors", "expected"),
+    [
+        ({0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0)}, [[1, 2, 3]]),  # VOC: colours to look at
+        ({0: (0, 0, 0), 1: (2, 2, 2), 2: (255, 255, 255)}, [[1, 3, 0]]),  # greys 0, 2, 255 made smaller
+        ({0: (2, 2, 2), 1: (1, 1, 1), 2: (0, 0, 0)}, [[3, 2, 1]]),
+        ({0: (0, 0, 0), 1: (127, 127, 127), 2: (255, 255, 255)}, [[1, 2, 3]]),  # 127 is no class: to look at
+        ({0: (0, 0, 0), 1: (255, 255, 255), 2: (255, 255, 255)}, [[1, 2, 3]]),  # black and white: to look at
+    ],
+)
+def test_a_palette_of_class_ids_in_grey_counts_by_grey(folder, colors, expected):
+    with_palette(np.array([[0, 1, 2]]), colors).save(folder / "labels" / "a.png")
+    assert read(folder).annotation(0)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I", "F", "I;16"])
+def test_a_grey_map_is_read_from_every_kind_of_picture(folder, mode):
+    values = {"I": LABELS.astype(np.int32), "F": LABELS.astype(np.float32), "I;16": LABELS.astype(np.uint16)}
+    picture = Image.fromarray(values[mode]) if mode in values else Image.fromarray(LABELS).convert(mode)
+    (folder / "labels" / "a.png").unlink()
+    picture.save(folder / "labels" / "a.tif")
+    assert read(folder)[0].segment_map.tolist() == [[2, 2, 0, 2], [1, 1, 1, 0]]
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
+def test_floats_that_are_no_class_ids_are_refused(folder, value):
+    (folder / "labels" / "a.png").unlink()
+    Image.fromarray(np.full((2, 4), value, np.float32)).save(folder / "labels" / "a.tif")
+    with pytest.raises(DataError, match="a.tif holds floats that are no whole numbers"):
+        read(folder)[0]
 
 
 def test_things_are_those_named(folder):
@@ -98,8 +258,10 @@ def test_unknown_values_are_named(folder):
 
 
 def test_a_coloured_map_is_refused(folder):
-    save(folder, "b", np.zeros((2, 4, 3), np.uint8))
-    with pytest.raises(DataError, match="3 channels RGB") as error:
+    coloured = np.zeros((2, 4, 3), np.uint8)
+    coloured[0, 1, 2] = 7
+    save(folder, "b", coloured)
+    with pytest.raises(DataError, match="3 channels RGB with different values") as error:
         read(folder)[1]
     assert str(folder / "labels" / "b.png") in str(error.value)
 

@@ -1,0 +1,63 @@
+"""One label map from disk: a picture whose values are numbers of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import DataError
+from .image import open_image
+
+# what keeps values exactly; JPEG blurs them into each other
+SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
+
+
+def read_label_map(path: str | Path, classes: Collection[int], void: int | None) -> np.ndarray:
+    """The values int32 [H, W] of a label map, whatever kind of picture holds them.
+
+    * Grey of 1 to 32 bits, and floats that are whole numbers: the values.
+    * Colours of three or four channels of which the first three are equal: the grey value. Other colours are refused.
+    * A palette: the index (so VOC's and those of most tools), unless all colours in use are greys that are values of
+      ``classes`` or ``void``, one of a class above 0 among them: then the greys, since some programs turn a grey
+      picture of few values into one with a palette to save space.
+
+    Raises :class:`DataError` for anything else.
+    """
+    picture = open_image(path)
+    if picture.mode in ("P", "PA"):
+        return _of_palette(picture, classes, void)
+    values = np.asarray(picture)
+    if picture.mode in ("LA", "La"):
+        values = values[..., 0]
+    elif values.ndim == 3:
+        values = _grey_of_colours(values, picture.mode, path)
+    with np.errstate(invalid="ignore"):  # NaN and infinity are refused below
+        whole = values.astype(np.int32)
+    if values.dtype.kind == "f" and not np.array_equal(whole, values):
+        raise DataError(f"{path} holds floats that are no whole numbers, but a label map has numbers of classes")
+    return whole
+
+
+def _grey_of_colours(values: np.ndarray, mode: str, path: str | Path) -> np.ndarray:
+    red = values[..., 0]
+    if mode not in ("RGB", "RGBA") or (values[..., 1:3] != red[..., None]).any():
+        raise DataError(
+            f"{path} has the {values.shape[-1]} channels {mode} with different values, but a label map has one, of "
+            "class ids: convert its colours to class ids first"
+        )
+    return red
+
+
+def _of_palette(picture: Image.Image, classes: Collection[int], void: int | None) -> np.ndarray:
+    indices = np.asarray(picture if picture.mode == "P" else picture.getchannel("P")).astype(np.int32)
+    palette = np.array(picture.getpalette("RGB"), np.int32).reshape(-1, 3)
+    used = np.unique(indices)
+    if used.max() >= len(palette):
+        return indices
+    greys = set(palette[used, 0].tolist())
+    is_grey = (palette[used] == palette[used, :1]).all()
+    means_greys = is_grey and greys <= {*classes, void} and max(greys & set(classes), default=0) > 0
+    return palette[indices, 0] if means_greys else indices
