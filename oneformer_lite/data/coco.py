@@ -13,8 +13,9 @@ from pathlib import Path
 from ..errors import DataError
 from ..files import make_folder, replacing, write_json
 from .archive import flat, is_complete, open_archive, staged, unpack, unpack_folder
-from .coco_json import read_annotations
+from .coco_json import read_content
 from .download import CONNECTIONS
+from .fields import ID, Entries
 from .published import Archive, Job, Store
 
 # Plain http: the server's certificate is for another name. The checksums decide.
@@ -126,15 +127,17 @@ def split_val(root: str | Path, split: str = "val2017") -> None:
     parts = {f"{split}-train": False, f"{split}-test": True}
     if all(_png_folder(root, part).with_suffix(".json").exists() for part in parts):
         return
-    content = read_annotations(whole.with_suffix(".json"), ("images", "annotations", "categories"))
-    ids = sorted(image["id"] for image in content["images"])
-    test = set(ids[9::10])
+    path = whole.with_suffix(".json")
+    content = read_content(path)
+    ids = Entries.of(path, content, "images").column("id", ID)
+    owners = Entries.of(path, content, "annotations").column("image_id", ID)
+    test = set(sorted(ids, key=lambda id: (isinstance(id, str), id))[9::10])
     for part, in_test in parts.items():
         _link(root / split, root / part)
         _link(whole, _png_folder(root, part))
         chosen = {
-            "images": [image for image in content["images"] if (image["id"] in test) == in_test],
-            "annotations": [a for a in content["annotations"] if (a["image_id"] in test) == in_test],
+            "images": [image for id, image in zip(ids, content["images"]) if (id in test) == in_test],
+            "annotations": [entry for id, entry in zip(owners, content["annotations"]) if (id in test) == in_test],
         }
         write_json(_png_folder(root, part).with_suffix(".json"), content | chosen)
 

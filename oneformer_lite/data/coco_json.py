@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import colorsys
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import ImageColor
+
 from ..errors import DataError
 from ..json_reader import read_json
+from .fields import COLOR, FLAG, NAME, SIZE, WHOLE, Entries, few
 from .sample import Category
 
 
-def read_annotations(path: str | Path, keys: Sequence[str]) -> dict:
-    """Parse an annotation file whose top level must be an object with the lists ``keys``."""
+LISTS = ("images", "annotations", "categories")
+
+
+def read_annotations(path: str | Path, keys: Sequence[str] = LISTS) -> dict[str, Entries]:
+    """The lists ``keys`` of an annotation file, each of objects."""
     path = Path(path)
+    content = read_content(path, keys)
+    return {key: Entries.of(path, content, key) for key in keys}
+
+
+def read_content(path: Path, keys: Sequence[str] = LISTS) -> dict:
+    """All that an annotation file holds: an object that has ``keys``."""
     content = read_json(
         path, missing="check the path, and that the annotation archive is unpacked", max_bytes=None, strict=False
     )
@@ -45,27 +59,50 @@ def distinct_color(index: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def parse_categories(entries: Sequence[dict], path: Path, all_things: bool) -> tuple[Category, ...]:
+def parse_categories(entries: Entries, all_things: bool) -> tuple[Category, ...]:
     """The categories in the order of the file, which is the order of the class ids.
 
     ``all_things`` is for instance files, which have no ``isthing``. COCO's own files name no
     colours either; then each class gets its :func:`distinct_color`.
     """
-    try:
-        categories = tuple(
-            Category(
-                id=entry["id"],
-                name=entry["name"],
-                is_thing=all_things or bool(entry["isthing"]),
-                color=tuple(entry.get("color") or distinct_color(index)),
-            )
-            for index, entry in enumerate(entries)
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+    if not len(entries):
+        raise DataError(f"{entries.file}: 'categories' is empty: list the classes, each with 'id' and 'name'")
+    ids = entries.distinct("id", entries.column("id", WHOLE))
+    names = entries.column("name", NAME)
+    things = [True] * len(ids) if all_things else entries.column("isthing", FLAG)
+    colors = entries.column("color", COLOR, None)
+    if twice := {name for name, count in Counter(names).items() if count > 1}:
+        warnings.warn(f"{entries.file}: several categories are called {few(twice)}: rename or merge them", stacklevel=4)
+    return tuple(
+        Category(id, name, bool(thing), distinct_color(index) if color is None else _rgb(color))
+        for index, (id, name, thing, color) in enumerate(zip(ids, names, things, colors, strict=True))
+    )
+
+
+def _rgb(color: list | str) -> tuple[int, int, int]:
+    red, green, blue, *_ = ImageColor.getrgb(color) if isinstance(color, str) else map(int, color)
+    return red, green, blue
+
+
+def sizes_of(images: Entries) -> list[tuple[int, int]]:
+    """Height and width of each image as the file has them, (0, 0) where one of them is absent."""
+    pairs = zip(images.column("height", SIZE, 0), images.column("width", SIZE, 0), strict=True)
+    return [(height, width) if height and width else (0, 0) for height, width in pairs]
+
+
+def indices_of(
+    owners: Entries, key: str, values: Sequence, known: Sequence, what: str
+) -> list[int]:
+    """Where each of ``values`` (the column ``key`` of ``owners``) stands in ``known``, the ids that ``what`` lists."""
+    places = {value: index for index, value in enumerate(known)}
+    found = [places.get(value, -1) for value in values]
+    if -1 in found:
+        i = found.index(-1)
+        orphans = {value for value, index in zip(values, found) if index < 0}
+        texts = {str(value) for value in known}
+        hint = " (they are there, but as numbers instead of text or the reverse)" if str(values[i]) in texts else ""
         raise DataError(
-            f"{path}: a category lacks {error}: each needs 'id' and 'name', in panoptic files also "
-            "'isthing'"
-        ) from error
-    if len({category.id for category in categories}) != len(categories):
-        raise DataError(f"{path}: two categories share an id: give each category its own id")
-    return categories
+            f"{owners.file}: {owners.place(i)}.{key}: the {what} ids {few(orphans)} are not listed in the file{hint}: "
+            "list them, correct the ids or remove what refers to them"
+        )
+    return found

@@ -7,15 +7,21 @@ instance task only.
 from __future__ import annotations
 
 import json
-from itertools import accumulate
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
-from .coco_json import parse_categories, read_annotations, require_folder
-from .image import read_image
+from .coco_json import indices_of, parse_categories, read_annotations, require_folder, sizes_of
+from .fields import ANYTHING, FILE, FLAG, ID, WHOLE, Entries
+from .frames import outside
+from .image import read_annotated, read_image
+from .outlines import read_outlines
 from .sample import Sample, SegmentInfo
+
+_MANY_CROWDS = 0.25  # share from which they are worth a word; COCO has one in a hundred
+_MOST_BYTES = 2**34  # of the masks of one picture
 
 
 class InstanceDataset:
@@ -23,78 +29,114 @@ class InstanceDataset:
 
     Segments are numbered 1..n in the order of the file. ``masks`` bool [n, H, W] may overlap;
     ``segment_map`` is a flat picture of them for display, later objects over earlier ones. Every
-    image counts, also one without objects (a false alarm on it must cost something). Objects whose
-    outline encloses no pixel are left out.
+    image counts, also one without objects (a false alarm on it must cost something). Pictures are turned
+    as their EXIF orientation says where the size in the JSON asks for it.
 
-    Whatever contradicts the format raises a :class:`DataError` that names the file.
+    ``skip_boxes`` leaves out objects that have a box but no outline, which is an error otherwise.
+    ``crowds_as_objects`` takes crowds for single objects: CVAT marks all masks of its brush as crowds, which are
+    never targets. ``left_out`` counts what of the file is not used, by reason; a warning says it as well.
+
+    Whatever contradicts the format raises a :class:`DataError` that names file and place, when the file is opened.
     """
 
     tasks = ("instance",)
 
-    def __init__(self, image_dir: str | Path, instance_json: str | Path) -> None:
+    def __init__(
+        self, image_dir: str | Path, instance_json: str | Path, *, skip_boxes: bool = False,
+        crowds_as_objects: bool = False,
+    ) -> None:  # fmt: skip
         self.json_path = Path(instance_json)
-        content = read_annotations(self.json_path, ("images", "annotations", "categories"))
         self.image_dir = require_folder(image_dir, "the pictures")
-        self.categories = parse_categories(content["categories"], self.json_path, all_things=True)
-        try:
-            self._index(content["images"], content["annotations"])
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"{self.json_path}: an entry is not as expected ({error!r}): images need 'id' and "
-                "'file_name', annotations 'id', 'image_id', 'category_id' and 'segmentation' "
-                "(boxes alone do not make masks)"
-            ) from error
+        self.left_out: dict[str, int] = {}
+        self._said = False
+        self._said = False
+        lists = self._index(skip_boxes, crowds_as_objects)
+        # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
+        self.image_ids, self._file_names = json.loads(lists)
 
-    def _index(self, images: list[dict], annotations: list[dict]) -> None:
-        """Check the references and pack each image's objects into one long byte string.
+    def _index(self, skip_boxes: bool, crowds_as_objects: bool) -> str:
+        """Judge the file and keep what samples need as flat arrays; ids and names of the images as JSON.
 
-        Packed, because reading Python objects in a data-loader process copies their memory, and
-        COCO's training file holds 860 thousand outlines.
+        Flat, because reading Python objects in a data-loader process copies their memory, and COCO's training file
+        holds 860 thousand outlines.
         """
-        self.image_ids = [image["id"] for image in images]
-        self._file_names = [image["file_name"] for image in images]
-        class_ids = {category.id: index for index, category in enumerate(self.categories)}
-        objects: dict = {image_id: [] for image_id in self.image_ids}
-        if len(objects) != len(images):
-            raise DataError(f"{self.json_path}: two images share an id: give each its own")
-        for entry in annotations:
-            if entry["image_id"] not in objects or entry["category_id"] not in class_ids:
-                raise DataError(
-                    f"{self.json_path}: annotation {entry['id']} refers to image "
-                    f"{entry['image_id']} and category {entry['category_id']}, which the file "
-                    "does not both list: add them or remove the annotation"
-                )
-            class_id, is_crowd = class_ids[entry["category_id"]], bool(entry.get("iscrowd", 0))
-            row = (entry["id"], class_id, is_crowd, entry["segmentation"])
-            objects[entry["image_id"]].append(row)
-        packed = [json.dumps(objects[image_id]).encode() for image_id in self.image_ids]
-        self._ends = np.array([0, *accumulate(map(len, packed))], dtype=np.int64)
-        self._packed = b"".join(packed)
+        content = read_annotations(self.json_path)
+        images, objects = content["images"], content["annotations"]
+        self.categories = parse_categories(content["categories"], all_things=True)
+        image_ids = images.distinct("id", images.column("id", ID))
+        names = [name.replace("\\", "/") for name in images.column("file_name", FILE)]
+        self._sizes = np.array(sizes_of(images), np.int32).reshape(-1, 2)
+        owners = np.array(indices_of(objects, "image_id", objects.column("image_id", ID), image_ids, "image"), np.int64)
+        category_ids = [category.id for category in self.categories]
+        class_ids = indices_of(objects, "category_id", objects.column("category_id", WHOLE), category_ids, "category")
+        self._class_ids = np.array(class_ids, np.int32)
+        self._is_crowd = self._judge_crowds(objects, crowds_as_objects)
+        self._outlines = read_outlines(objects.column("segmentation", ANYTHING, None), self.json_path, objects.place)
+        kept = np.flatnonzero(self._usable(objects, owners, skip_boxes))
+        self._places = kept[np.argsort(owners[kept], kind="stable")]  # of the objects, image by image
+        self._ends = np.concatenate([[0], np.cumsum(np.bincount(owners[kept], minlength=len(images)))])
+        if not len(kept):
+            what = "has no objects" if len(images) else "lists no pictures"
+            warnings.warn(f"{self.json_path} {what}: there is nothing to learn from it", stacklevel=4)
+        return json.dumps([image_ids, names])
+
+    def _judge_crowds(self, objects: Entries, as_objects: bool) -> np.ndarray:
+        """Bool [n]: which objects are crowds."""
+        is_crowd = np.array(objects.column("iscrowd", FLAG, 0), bool)
+        if as_objects:
+            return np.zeros_like(is_crowd)
+        words = (
+            f"{self.json_path}: {is_crowd.sum()} of {len(is_crowd)} objects are crowds (iscrowd is 1), which are never "
+            "targets. CVAT writes so for masks painted with its brush: crowds_as_objects=True takes them as objects"
+        )
+        if len(is_crowd) and is_crowd.all():
+            raise DataError(words)
+        if is_crowd.sum() > _MANY_CROWDS * len(is_crowd):
+            warnings.warn(words, stacklevel=5)
+        return is_crowd
+
+    def _usable(self, objects: Entries, owners: np.ndarray, skip_boxes: bool) -> np.ndarray:
+        """Bool [n]: which objects can be drawn; counts the others and says so."""
+        boxes, drawn = self._outlines.pieces == 0, self._outlines.drawn()
+        if boxes.any() and not skip_boxes:
+            raise DataError(
+                f"{self.json_path}: {objects.place(int(np.argmax(boxes)))} has no outline: its segmentation is absent "
+                f"or empty, as are those of {boxes.sum()} of {len(objects)} objects. Boxes alone do not make masks: "
+                "export polygons or masks, or leave these objects out with skip_boxes=True"
+            )
+        off = outside(self._outlines, self._sizes[owners].astype(np.int64), self.json_path, objects.place)
+        counts = {
+            "objects without an outline": boxes,
+            "objects whose outlines have fewer than three points": ~boxes & ~drawn,
+            "objects outside their pictures": off,
+        }
+        self.left_out = {reason: int(which.sum()) for reason, which in counts.items() if which.any()}
+        usable = drawn & ~off
+        if self.left_out:
+            words = f"{self.json_path}: left out: " + ", ".join(f"{n} {reason}" for reason, n in self.left_out.items())
+            if not usable.any():
+                raise DataError(f"{words}: nothing is left of {len(objects)} objects")
+            warnings.warn(f"{words} (of {len(objects)})", stacklevel=5)
+        return usable
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def __getitem__(self, index: int) -> Sample:
         index = range(len(self))[index]  # negative indices count from the end; IndexError outside
-        image = read_image(self.image_dir / self._file_names[index])
-        height, width = image.shape[:2]
-        rows = json.loads(self._packed[self._ends[index] : self._ends[index + 1]])
-        masks = np.zeros((len(rows), height, width), bool)
-        for mask, (annotation_id, _, _, segmentation) in zip(masks, rows, strict=True):
-            mask[:] = self._decode(segmentation, height, width, annotation_id)
+        places = self._places[self._ends[index] : self._ends[index + 1]]
+        image = self._image(index, places)
+        masks = self._masks(index, places, *image.shape[:2])
         drawn = masks.any((1, 2))
-        rows = [row for row, keep in zip(rows, drawn, strict=True) if keep]
-        masks = masks[drawn]
-        segment_map = np.zeros((height, width), np.int32)
+        places, masks = places[drawn], masks[drawn]
+        segment_map = np.zeros(image.shape[:2], np.int32)
         for number, mask in enumerate(masks, start=1):
             segment_map[mask] = number
+        class_ids, is_crowd = self._class_ids[places].tolist(), self._is_crowd[places].tolist()
         return Sample(
             image=image,
             segment_map=segment_map,
-            segments=tuple(
-                SegmentInfo(number, class_id, is_crowd)
-                for number, (_, class_id, is_crowd, _) in enumerate(rows, start=1)
-            ),
+            segments=tuple(map(SegmentInfo, range(1, len(places) + 1), class_ids, is_crowd)),
             categories=self.categories,
             image_id=self.image_ids[index],
             file_name=self._file_names[index],
@@ -102,18 +144,35 @@ class InstanceDataset:
             masks=masks,
         )
 
-    def _decode(
-        self, segmentation: list | dict, height: int, width: int, annotation_id: int
-    ) -> np.ndarray:
-        try:
-            return decode_mask(segmentation, height, width)
-        except Exception as error:  # pycocotools raises bare Exception, TypeError, KeyError ...
+    def _image(self, index: int, places: np.ndarray) -> np.ndarray:
+        """The picture uint8 [H, W, 3] in the frame of its annotation, as far as the file tells its size."""
+        path, size = self.image_dir / self._file_names[index], tuple(self._sizes[index].tolist())
+        if not all(size):
+            size = next(filter(None, map(self._outlines.size, places)), None)
+        if size is None:
+            return read_image(path)
+        return read_annotated(path, size, f"{self.json_path} (image {self.image_ids[index]})")
+
+    def _masks(self, index: int, places: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Bool [n, H, W] of the objects at ``places``."""
+        if len(places) * height * width > _MOST_BYTES:
             raise DataError(
-                f"{self.json_path}: the segmentation of annotation {annotation_id} is not valid "
-                f"for a picture of height {height} and width {width} ({error}): expected polygons "
-                "[[x, y, x, y, ...], ...] or a run-length code {'size': [height, width], "
-                "'counts': ...}"
-            ) from error
+                f"{self.json_path}: image {self.image_ids[index]} has {len(places)} objects on {width} x {height} "
+                "pixels, whose masks do not fit into memory: cut the picture into tiles"
+            )
+        masks = np.zeros((len(places), height, width), bool)
+        for mask, place in zip(masks, places.tolist(), strict=True):
+            try:
+                mask[:] = self._outlines.mask(place, height, width)
+            except ValueError as error:
+                raise DataError(
+                    f"{self.json_path}: annotations[{place}]: its picture has height {height} and width {width}, but "
+                    f"{error}"
+                ) from error
+        if not masks.any((1, 2)).all() and not self._said:
+            self._said = True
+            warnings.warn(f"{self.json_path}: outlines that enclose no pixel are left out", stacklevel=4)
+        return masks
 
 
 def encode_mask(mask: np.ndarray) -> dict:
@@ -125,23 +184,5 @@ def encode_mask(mask: np.ndarray) -> dict:
 
 
 def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:
-    """bool [H, W] from COCO polygons or a run-length code (compressed or not), by pycocotools.
-
-    Polygons of fewer than three points enclose nothing and are skipped, as in detectron2; COCO has
-    some. (Left in, pycocotools would take a list of four numbers for a box.)
-    """
-    from pycocotools import mask as coco_mask
-
-    if isinstance(segmentation, dict):
-        if list(segmentation["size"]) != [height, width]:
-            raise ValueError(f"its size is {segmentation['size']}")
-        if isinstance(segmentation["counts"], list):
-            segmentation = coco_mask.frPyObjects(segmentation, height, width)
-        return coco_mask.decode(segmentation).astype(bool)
-    if not isinstance(segmentation, list):
-        raise TypeError(f"it is {segmentation!r}")
-    polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
-    if not polygons:
-        return np.zeros((height, width), bool)
-    codes = coco_mask.frPyObjects(polygons, height, width)
-    return coco_mask.decode(coco_mask.merge(codes)).astype(bool)
+    """bool [H, W] of one ``segmentation``: COCO polygons or a run-length code (compressed or not)."""
+    return read_outlines([segmentation], Path("segmentation"), lambda i: "it").mask(0, height, width)

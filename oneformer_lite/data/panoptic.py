@@ -7,6 +7,8 @@ writes it.
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,19 +16,23 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import make_folder, write_json
-from .coco_json import parse_categories, read_annotations, require_folder
+from .coco_json import indices_of, parse_categories, read_annotations, require_folder, sizes_of
+from .fields import FILE, FLAG, ID, SEGMENT_ID, WHOLE, Entries, few
 from .image import open_image, to_rgb, write_image
 from .map_dataset import MapDataset
 from .sample import TASKS, Category, Sample, SegmentInfo
-from .segment_ids import check_ids, compare_ids, decode_ids, encode_ids, few, present_ids
+from .segment_ids import check_ids, compare_ids, decode_ids, encode_ids, present_ids
+
+UNSEEN = "pictures with segments that have no pixel"
 
 
 class PanopticDataset(MapDataset):
     """Images with panoptic annotations; ``dataset[i]`` is a :class:`Sample`. Lesson 01.
 
     Class ids follow the order of the JSON's ``categories``. The order of the samples is that of its
-    ``annotations``; images without one are skipped. The files are checked when they are read, and
-    whatever contradicts the format raises a :class:`DataError` that names the file.
+    ``annotations``; images without one are skipped. Segments that are listed but have no pixel are left out with a
+    warning. The JSON is judged when it is opened, pictures and PNGs when they are read; whatever contradicts the
+    format raises a :class:`DataError` that names the file. ``left_out`` counts what of the file is not used.
     """
 
     tasks = TASKS
@@ -35,49 +41,49 @@ class PanopticDataset(MapDataset):
         self, image_dir: str | Path, panoptic_json: str | Path, panoptic_dir: str | Path
     ) -> None:
         self.json_path = Path(panoptic_json)
-        content = read_annotations(self.json_path, ("images", "annotations", "categories"))
+        lists = self._index()
         self.image_dir = require_folder(image_dir, "the pictures")
         self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs")
-        self.categories = parse_categories(content["categories"], self.json_path, all_things=False)
-        try:
-            self._index(content["images"], content["annotations"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{self.json_path}: an entry is not as expected ({error!r}): images need 'id' and "
-                "'file_name', annotations 'image_id', 'file_name' and 'segments_info', segments "
-                "'id' and 'category_id'"
-            ) from error
+        # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
+        self.image_ids, self._file_names, self._png_names = json.loads(lists)
 
-    def _index(self, images: list[dict], annotations: list[dict]) -> None:
-        """Keep what samples need as flat arrays.
+    def _index(self) -> str:
+        """Judge the file and keep what samples need as flat arrays; ids and names of the images as JSON.
 
         The 1.4 million dictionaries of COCO's training file would be copied into every data-loader
         process, because reading a Python object writes to its reference count.
         """
-        file_names = {image["id"]: image["file_name"] for image in images}
-        if len(file_names) != len(images):
-            raise DataError(f"{self.json_path}: two images share an id: give each its own")
-        class_ids = {category.id: index for index, category in enumerate(self.categories)}
-        self.image_ids = [annotation["image_id"] for annotation in annotations]
-        orphans = {image_id for image_id in self.image_ids if image_id not in file_names}
-        if orphans:
-            raise DataError(
-                f"{self.json_path}: annotations refer to image ids {few(orphans)}, which "
-                "'images' does not list: add these images or remove their annotations"
-            )
-        segments = [segment for a in annotations for segment in a["segments_info"]]
-        unknown = {s["category_id"] for s in segments} - class_ids.keys()
-        if unknown:
-            raise DataError(
-                f"{self.json_path}: segments have the category ids {few(unknown)}, which "
-                "'categories' does not list: add these categories or correct the ids"
-            )
-        self._file_names = [file_names[image_id] for image_id in self.image_ids]
-        self._png_names = [annotation["file_name"] for annotation in annotations]
-        self._ends = np.cumsum([len(a["segments_info"]) for a in annotations], dtype=np.int64)
-        self._ids = np.array([s["id"] for s in segments], dtype=np.int64)
-        self._class_ids = np.array([class_ids[s["category_id"]] for s in segments], dtype=np.int32)
-        self._is_crowd = np.array([bool(s.get("iscrowd", 0)) for s in segments], dtype=bool)
+        content = read_annotations(self.json_path)
+        images, annotations = content["images"], content["annotations"]
+        self.categories = parse_categories(content["categories"], all_things=False)
+        listed = images.distinct("id", images.column("id", ID))
+        names = images.column("file_name", FILE)
+        image_ids = annotations.distinct("image_id", annotations.column("image_id", ID))
+        order = indices_of(annotations, "image_id", image_ids, listed, "image")
+        pngs = annotations.column("file_name", FILE)
+        self._sizes = np.array(sizes_of(images), np.int32).reshape(-1, 2)[order]
+        segments, ends = annotations.children("segments_info")
+        category_ids = [category.id for category in self.categories]
+        class_ids = indices_of(segments, "category_id", segments.column("category_id", WHOLE), category_ids, "category")
+        self._ends = np.array(ends, np.int64)
+        self._ids = np.array(segments.column("id", SEGMENT_ID), np.int32)
+        self._class_ids = np.array(class_ids, np.int32)
+        self._is_crowd = np.array(segments.column("iscrowd", FLAG, 0), bool)
+        self._say_what_is_missing(len(images), segments)
+        file_names = [[name.replace("\\", "/") for name in row] for row in ([names[i] for i in order], pngs)]
+        return json.dumps([image_ids, *file_names])
+
+    def _say_what_is_missing(self, images: int, segments: Entries) -> None:
+        """Pictures without an annotation, and what keeps the whole file from teaching anything."""
+        absent, crowds = images - len(self._ends), int(self._is_crowd.sum())
+        self.left_out = {"pictures without an annotation": absent} if absent else {}
+        if absent:
+            warnings.warn(f"{self.json_path}: left out: {absent} of {images} pictures have no annotation", stacklevel=4)
+        if not len(segments):
+            what = "has no segments" if len(self._ends) else "lists no annotated pictures"
+            warnings.warn(f"{self.json_path} {what}: there is nothing to learn from it", stacklevel=4)
+        elif crowds == len(segments):
+            warnings.warn(f"{self.json_path}: all {crowds} segments are crowds, which are never targets", stacklevel=4)
 
     def _files(self, index: int) -> tuple[Path, Path, str]:
         file_name = self._file_names[index]
@@ -102,17 +108,36 @@ class PanopticDataset(MapDataset):
             )
         class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
         drawn = set(present_ids(segment_map).tolist())
-        segments = [
-            SegmentInfo(*entry)
-            for entry in zip(ids, class_ids, is_crowd, strict=True)
-            if not self._is_covered(*entry[:2], drawn)
-        ]
+        self._compare_sizes(index, segment_map.shape, path)
+        drawn = set(present_ids(segment_map).tolist())
+        segments = [SegmentInfo(*entry) for entry in zip(ids, class_ids, is_crowd, strict=True)]
+        unseen = [segment for segment in segments if segment.id not in drawn]
+        if drawn and unseen:
+            segments = [segment for segment in segments if segment.id in drawn]
+            self._count_unseen(unseen, path)
         compare_ids(drawn, {segment.id for segment in segments}, str(path))
         return segment_map, tuple(segments)
 
-    def _is_covered(self, segment_id: int, class_id: int, drawn: set[int]) -> bool:
-        """Whether it is stuff wholly under things: ADE20K's official preparation lists such segments."""
-        return segment_id not in drawn and bool(drawn) and not self.categories[class_id].is_thing
+    def _compare_sizes(self, index: int, shape: tuple[int, ...], path: Path) -> None:
+        listed = tuple(self._sizes[index].tolist())
+        if all(listed) and listed != shape:
+            raise DataError(
+                f"{path} has (height, width) {shape}, but {self.json_path} says {listed} of image "
+                f"{self.image_ids[index]}: use the PNG and the JSON of the same release"
+            )
+
+    def _count_unseen(self, unseen: list[SegmentInfo], path: Path) -> None:
+        """Say once that listed segments have no pixel. Not of stuff wholly under things: ADE20K's official
+        preparation lists such segments."""
+        ids = {segment.id for segment in unseen if self.categories[segment.class_id].is_thing}
+        if ids and UNSEEN not in self.left_out:
+            warnings.warn(
+                f"{path}: the segments {few(ids)} are listed in {self.json_path} but have no pixel. Such segments are "
+                "left out; dataset.left_out counts the pictures that have some, this is said once",
+                stacklevel=4,
+            )
+        if ids:
+            self.left_out[UNSEEN] = self.left_out.get(UNSEEN, 0) + 1
 
 
 def save_sample(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import DataError
+from .fields import few
 
 MAX_ID = 256**3 - 1
 
@@ -60,10 +61,3 @@ def compare_ids(drawn: set[int], listed: set[int], where: str) -> None:
         f"{where}: the PNG and segments_info disagree: {' and '.join(problems)}; use the PNG and "
         "the JSON of the same release, or write both again"
     )
-
-
-def few(ids: set, limit: int = 8) -> str:
-    """The first ids of a set, for an error message of bearable length."""
-    names = sorted(map(str, ids), key=lambda name: (len(name), name))
-    shown = ", ".join(names[:limit])
-    return shown if len(ids) <= limit else f"{shown} and {len(ids) - limit} more"

@@ -132,15 +132,32 @@ def test_png_id_that_is_not_listed_is_named(panoptic_folder):
     assert_names(error, panoptic_folder / "panoptic/street.png", "70000 have pixels")
 
 
-def test_listed_id_without_pixels_is_named(panoptic_folder):
-    def change(content):
-        listed = content["annotations"][1]["segments_info"]
+def listing_unseen(content: dict) -> None:
+    for annotation in content["annotations"]:
+        listed = annotation["segments_info"]
         listed.append(dict(listed[1], id=4242))  # a car; stuff may lie wholly under things
+        listed.append(dict(listed[0], id=4343))
 
-    edit_json(panoptic_folder, change)
+
+def test_listed_ids_without_pixels_are_left_out_and_said_once(panoptic_folder):
+    whole = read(panoptic_folder)
+    edit_json(panoptic_folder, listing_unseen)
+    dataset = read(panoptic_folder)
+    with pytest.warns(UserWarning) as said:
+        samples = list(dataset)
+    assert [s.segments for s in samples] == [s.segments for s in whole]
+    (warning,) = said
+    paths = panoptic_folder / "panoptic/000000000001.png", panoptic_folder / "panoptic.json"
+    for part in (*paths, "segments 4242 are listed"):
+        assert str(part) in str(warning.message)
+    assert dataset.left_out == {"pictures with segments that have no pixel": 2}
+
+
+def test_a_png_without_any_listed_segment_is_of_another_picture(panoptic_folder):
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(panoptic_folder / "panoptic/street.png")
     with pytest.raises(DataError) as error:
         read(panoptic_folder)[1]
-    assert_names(error, panoptic_folder / "panoptic/street.png", "4242 are listed")
+    assert_names(error, panoptic_folder / "panoptic/street.png", "5, 300, 70000 are listed but have no pixel")
 
 
 def test_segment_listed_twice_is_named(panoptic_folder):

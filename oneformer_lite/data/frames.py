@@ -1,0 +1,87 @@
+"""Do outlines lie in their pictures? Relative coordinates, those of another picture or size, and absurd ones."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .outlines import Outlines
+
+_FAR = 10  # sides of the picture: nothing that is drawn on it begins so far away
+_FARTHEST = 1e6  # pixels, where the file does not tell the size of the picture
+_LONGEST = 1e6  # pixels along an outline: pycocotools takes about 100 bytes for each
+_BEYOND = 0.1  # of a side, by which many outlines reach over the edge only if something is wrong
+
+
+def outside(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[int], str]) -> np.ndarray:
+    """Bool [n]: which objects lie wholly outside their pictures.
+
+    ``sizes`` int64 [n, 2] are the pictures' heights and widths, 0 where they are not known. Raises
+    :class:`DataError` for relative coordinates (0 to 1), for outlines that no picture of the size can have, and for
+    run-length codes of another size; warns of outlines that look like those of a larger picture.
+    """
+    _compare_codes(outlines, sizes, file, place)
+    owners = np.repeat(np.arange(len(sizes)), np.diff(outlines.polygons))
+    boxes, frames = outlines.boxes(), sizes[owners][:, ::-1].astype(np.float64)  # frames: width, height
+    known = frames.all(1)
+    _refuse_absurd(boxes, outlines.lengths(), frames, known, file, lambda i: place(owners[i]))
+    _refuse_relative(boxes, frames, known, file)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    off = known & ((high <= 0) | (low >= frames)).any(1)
+    over = known & ~off & ((low < -_BEYOND * frames) | (high > (1 + _BEYOND) * frames)).any(1)
+    if over.sum() > len(over) / 10:
+        warnings.warn(
+            f"{file}: {over.sum()} of {len(over)} outlines reach far over the edge of their pictures and are cut "
+            "there: were the pictures made smaller, and the outlines not?",
+            stacklevel=4,
+        )
+    inside = np.bincount(owners[~off], minlength=len(sizes)) > 0
+    return outlines.drawn() & ~inside & (np.diff(outlines.code_ends) == 0)
+
+
+def _compare_codes(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[int], str]) -> None:
+    owners = np.repeat(np.arange(len(sizes)), np.diff(outlines.code_ends))
+    expected = sizes[owners]
+    for i in np.flatnonzero(expected.all(1) & (outlines.sizes != expected).any(1))[:1]:
+        came, size = tuple(outlines.sizes[i].tolist()), tuple(expected[i].tolist())
+        hint = " (width and height exchanged?)" if came == size[::-1] else ""
+        raise DataError(
+            f"{file}: {place(owners[i])}: segmentation is a run-length code of (height, width) {came}, but its picture "
+            f"is {size} in 'images'{hint}: correct the one that is wrong"
+        )
+
+
+def _refuse_absurd(
+    boxes: np.ndarray, lengths: np.ndarray, frames: np.ndarray, known: np.ndarray, file: Path,
+    place: Callable[[int], str],
+) -> None:  # fmt: skip
+    limits = np.where(known, _FAR * frames.max(1, initial=0), _FARTHEST)
+    for i in np.flatnonzero(np.abs(boxes).max(1, initial=0) > limits)[:1]:
+        left, top, right, bottom = boxes[i].tolist()
+        raise DataError(
+            f"{file}: {place(i)}: segmentation reaches from x {left:g} to {right:g} and from y {top:g} to {bottom:g}, "
+            f"far outside {_of(frames[i])}: expected pixels of that picture"
+        )
+    for i in np.flatnonzero(lengths > _LONGEST)[:1]:
+        raise DataError(
+            f"{file}: {place(i)}: segmentation has an outline that is {lengths[i]:.0f} pixels long, more than the "
+            f"{_LONGEST:.0f} that are read: expected the edge of one object"
+        )
+
+
+def _refuse_relative(boxes: np.ndarray, frames: np.ndarray, known: np.ndarray, file: Path) -> None:
+    relative = (boxes >= 0).all(1) & (boxes <= 1).all(1) & ~(known & (frames <= 2).any(1))
+    if not relative.any():
+        return
+    words = f"{relative.sum()} of {len(relative)} outlines lie within 0 to 1, so they are shares of width and height"
+    if relative.sum() > len(relative) / 2:
+        raise DataError(f"{file}: {words}, not pixels: multiply each x by the picture's width and each y by its height")
+    warnings.warn(f"{file}: {words}? As pixels they cover one at most", stacklevel=5)
+
+
+def _of(frame: np.ndarray) -> str:
+    return "its picture of {:.0f} x {:.0f} pixels".format(*frame) if frame.all() else "any picture"

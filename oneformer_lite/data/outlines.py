@@ -1,0 +1,211 @@
+"""The outlines of a COCO instance file: polygons and run-length codes, judged, kept in flat arrays, made masks.
+
+What a ``segmentation`` may be: polygons ``[[x, y, x, y, ...], ...]`` or one of them, a run-length code
+``{"size": [height, width], "counts": ...}`` (compressed or not), or a list of codes. Several pieces make one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain, compress
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .fields import LIST, SIZE, Entries, Kind, shown
+from .run_lengths import pixels
+
+_EXPECTED = "expected polygons [[x, y, x, y, ...], ...] or a run-length code {'size': [height, width], 'counts': ...}"
+_NUMBER = Kind(
+    "a finite number of pixels", frozenset((int, float)), lambda values: bool(np.isfinite(_floats(values)).all())
+)
+_PIECE = Kind("a polygon or a run-length code", frozenset((list, dict)))
+_COUNTS = Kind("a compressed code or a list of run lengths", frozenset((str, list)))
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The outlines of n objects.
+
+    ``coordinates / scale`` are those of all polygons in pixels; ``ends`` [P + 1] where each polygon ends among them,
+    and ``polygons`` [n + 1] where each object ends among the polygons. ``codes`` are compressed run-length codes of
+    ``sizes`` int64 [R, 2] (height, width), ``code_ends`` [n + 1] where each object ends among those.
+    """
+
+    coordinates: np.ndarray
+    scale: int
+    ends: np.ndarray
+    polygons: np.ndarray
+    codes: list[bytes]
+    sizes: np.ndarray
+    code_ends: np.ndarray
+    pieces: np.ndarray  # int32 [n]: how many the file has for each object; 0 means there is no outline, a box at most
+    dropped: int  # polygons of fewer than three points
+
+    def drawn(self) -> np.ndarray:
+        """Bool [n]: of which objects a piece is left."""
+        return (np.diff(self.polygons) > 0) | (np.diff(self.code_ends) > 0)
+
+    def boxes(self) -> np.ndarray:
+        """The polygons' extents float64 [P, 4]: left, top, right, bottom in pixels."""
+        if len(self.ends) == 1:
+            return np.zeros((0, 4))
+        points = self._points()
+        starts = self.ends[:-1] // 2
+        return np.hstack([np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)])
+
+    def lengths(self) -> np.ndarray:
+        """Float64 [P]: how many pixels each polygon passes through."""
+        if len(self.ends) == 1:
+            return np.zeros(0)
+        points = self._points()
+        steps = np.abs(np.diff(points, axis=0, append=points[-1:])).max(1)
+        steps[self.ends[1:] // 2 - 1] = np.abs(points[self.ends[1:] // 2 - 1] - points[self.ends[:-1] // 2]).max(1)
+        return np.add.reduceat(steps, self.ends[:-1] // 2)
+
+    def _points(self) -> np.ndarray:
+        return (self.coordinates / self.scale).reshape(-1, 2)
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Height and width of the picture as the object's run-length code has them."""
+        start, end = self.code_ends[index : index + 2]
+        return tuple(self.sizes[start].tolist()) if end > start else None
+
+    def mask(self, index: int, height: int, width: int) -> np.ndarray:
+        """The pixels of an object, bool [H, W], by pycocotools. A code of another size is a ``ValueError``."""
+        from pycocotools import mask as coco_mask
+
+        ends = self.ends[self.polygons[index] : self.polygons[index + 1] + 1].tolist()
+        polygons = [(self.coordinates[a:b] / self.scale).tolist() for a, b in zip(ends, ends[1:])]
+        pieces = coco_mask.frPyObjects(polygons, height, width) if polygons else []
+        for place in range(self.code_ends[index], self.code_ends[index + 1]):
+            if self.sizes[place].tolist() != [height, width]:
+                raise ValueError(f"its run-length code is of (height, width) {tuple(self.sizes[place].tolist())}")
+            pieces.append({"size": [height, width], "counts": self.codes[place]})
+        if not pieces:
+            return np.zeros((height, width), bool)
+        return coco_mask.decode(coco_mask.merge(pieces)).astype(bool)
+
+
+def read_outlines(segmentations: list, file: Path, place: Callable[[int], str]) -> Outlines:
+    """Judge and pack the field ``segmentation`` of all objects; ``place(i)`` says where the i-th object stands.
+
+    Polygons of fewer than three points enclose nothing and are left out, as in detectron2; COCO has some. (Left in,
+    pycocotools would take a list of four numbers for a box.) An object without any piece is not drawn.
+    """
+    pieces = [_pieces(value, i, file, place) for i, value in enumerate(segmentations)]
+    flat = list(chain.from_iterable(pieces))
+    owners = np.repeat(np.arange(len(pieces)), np.fromiter(map(len, pieces), np.int64, len(pieces)))
+    if not _PIECE.holds(flat):
+        i = next(i for i, piece in enumerate(flat) if not _PIECE.holds([piece]))
+        raise DataError(f"{file}: {place(owners[i])}: segmentation holds {shown(flat[i])}: {_EXPECTED}")
+    full = np.fromiter(map(bool, flat), bool, len(flat))
+    is_code = np.fromiter((type(piece) is dict for piece in flat), bool, len(flat)) & full
+    of_polygons, of_codes = owners[full & ~is_code], owners[is_code]
+    polygons = [piece for piece in flat if piece and type(piece) is list]
+    coordinates, ends, kept = _pack_polygons(polygons, of_polygons, file, place)
+    codes = Entries(file, list(compress(flat, is_code)), lambda i: f"{place(of_codes[i])}: segmentation")
+    packed, sizes = _pack_codes(codes)
+    count = len(pieces)
+    return Outlines(
+        *_packed(coordinates), ends, _ends(of_polygons[kept], count), packed, sizes, _ends(of_codes, count),
+        np.bincount(owners[full], minlength=count).astype(np.int32), int(np.count_nonzero(~kept)),
+    )  # fmt: skip
+
+
+def _pieces(value: object, index: int, file: Path, place: Callable[[int], str]) -> list:
+    """The polygons and codes that a ``segmentation`` consists of; none if it is absent or empty."""
+    if type(value) is list and value:
+        return value if type(value[0]) in _PIECE.types else [value]
+    if type(value) is dict and value:
+        return [value]
+    if value in (None, [], {}, ""):
+        return []
+    raise DataError(f"{file}: {place(index)}: segmentation is {shown(value)}: {_EXPECTED}")
+
+
+def _pack_polygons(
+    polygons: list[list], owners: np.ndarray, file: Path, place: Callable[[int], str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates and ends of the polygons that have three points, and bool [P] which these are."""
+    numbers = list(chain.from_iterable(polygons))
+    lengths = np.fromiter(map(len, polygons), np.int64, len(polygons))
+    if not _NUMBER.holds(numbers):
+        i = next(i for i, polygon in enumerate(polygons) if not _NUMBER.holds(polygon))
+        value = next(value for value in polygons[i] if not _NUMBER.holds([value]))
+        raise DataError(
+            f"{file}: {place(owners[i])}: segmentation holds {shown(value)} instead of {_NUMBER.text}: {_EXPECTED}"
+        )
+    for i in np.flatnonzero(lengths % 2)[:1]:
+        raise DataError(f"{file}: {place(owners[i])}: segmentation has a polygon of {lengths[i]} numbers: {_EXPECTED}")
+    _refuse_pairs(lengths, owners, file, place)
+    kept = lengths >= 6
+    coordinates = _floats(numbers)[np.repeat(kept, lengths)]
+    return coordinates, np.concatenate([[0], np.cumsum(lengths[kept])]), kept
+
+
+def _refuse_pairs(lengths: np.ndarray, owners: np.ndarray, file: Path, place: Callable[[int], str]) -> None:
+    """[[x, y], [x, y], [x, y]] would be three outlines of a point each."""
+    count = int(owners.max(initial=0)) + 1
+    points, pieces = np.bincount(owners[lengths == 2], minlength=count), np.bincount(owners, minlength=count)
+    for i in np.flatnonzero((points > 2) & (points == pieces))[:1]:
+        raise DataError(f"{file}: {place(i)}: segmentation holds points as pairs [x, y]: {_EXPECTED}")
+
+
+def _pack_codes(codes: Entries) -> tuple[list[bytes], np.ndarray]:
+    """The codes, all compressed, and their sizes int64 [R, 2]; refused if they do not add up to their sizes."""
+    pairs = codes.column("size", LIST)
+    for i, pair in enumerate(pairs):
+        if len(pair) != 2 or not SIZE.holds(pair) or pair[0] * pair[1] >= 2**32:
+            raise DataError(f"{codes.file}: {codes.place(i)}.size is {shown(pair)}, expected [height, width] in pixels")
+    packed = [
+        counts.encode("utf-8", "surrogatepass") if type(counts) is str else _compressed(counts, pairs[i], codes, i)
+        for i, counts in enumerate(codes.column("counts", _COUNTS))
+    ]
+    sizes = np.array(pairs, np.int64).reshape(-1, 2)
+    found = pixels(packed)
+    for i in np.flatnonzero(found != sizes.prod(1))[:1]:
+        height, width = sizes[i]
+        came = "is no run-length code" if found[i] < 0 else f"is for {found[i]} pixels"
+        raise DataError(
+            f"{codes.file}: {codes.place(i)}.counts {came}, expected {height * width} (height {height} x width "
+            f"{width}): its last run is probably missing, or it was cut short; write it again"
+        )
+    return packed, sizes
+
+
+def _compressed(counts: list, size: list[int], codes: Entries, index: int) -> bytes:
+    """A list of run lengths as a compressed code."""
+    from pycocotools import mask as coco_mask
+
+    if not counts or not all(type(count) is int and count >= 0 for count in counts):
+        came = f"{codes.file}: {codes.place(index)}.counts is {shown(counts)}"
+        raise DataError(f"{came}, expected whole numbers of pixels, 0 or more")
+    height, width = map(int, size)
+    if sum(counts) != height * width:
+        raise DataError(
+            f"{codes.file}: {codes.place(index)}.counts is for {sum(counts)} pixels, expected {height * width} (height "
+            f"{height} x width {width}): its last run is probably missing; write it again"
+        )
+    return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"]
+
+
+def _packed(coordinates: np.ndarray) -> tuple[np.ndarray, int]:
+    """Half the memory where it loses nothing: COCO has two decimals, and n / 100 is the very float of its digits."""
+    hundredths = np.rint(coordinates * 100)
+    if len(hundredths) and np.abs(hundredths).max() < 2**31 and (hundredths / 100 == coordinates).all():
+        return hundredths.astype(np.int32), 100
+    return coordinates, 1
+
+
+def _floats(numbers: list) -> np.ndarray:
+    try:
+        return np.fromiter(numbers, np.float64, len(numbers))
+    except OverflowError:  # a whole number beyond what a float holds
+        return np.array([np.inf])
+
+
+def _ends(owners: np.ndarray, count: int) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=count))]).astype(np.int32)
