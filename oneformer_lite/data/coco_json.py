@@ -15,7 +15,6 @@ from ..json_reader import read_json
 from .fields import COLOR, FLAG, NAME, SIZE, WHOLE, Entries, few
 from .sample import Category
 
-
 LISTS = ("images", "annotations", "categories")
 
 
@@ -65,8 +64,6 @@ def parse_categories(entries: Entries, all_things: bool) -> tuple[Category, ...]
     ``all_things`` is for instance files, which have no ``isthing``. COCO's own files name no
     colours either; then each class gets its :func:`distinct_color`.
     """
-    if not len(entries):
-        raise DataError(f"{entries.file}: 'categories' is empty: list the classes, each with 'id' and 'name'")
     ids = entries.distinct("id", entries.column("id", WHOLE))
     names = entries.column("name", NAME)
     things = [True] * len(ids) if all_things else entries.column("isthing", FLAG)
