@@ -122,15 +122,12 @@ class Entries:
 
     def column(self, key: str, kind: Kind, default: object = _ABSENT) -> list:
         """The field ``key`` of every entry; null and absent ones are ``default``, where that is allowed."""
-        if default is _ABSENT:
-            values = [row.get(key, _ABSENT) for row in self.rows]
-            if any(value is _ABSENT for value in values):
-                self._refuse_absent(key, kind)
-        else:
-            values = [default if (value := row.get(key)) is None else value for row in self.rows]
-        given = values if default is _ABSENT else [value for value in values if value is not default]
+        values = [row.get(key) for row in self.rows]
+        given = values if default is _ABSENT else [value for value in values if value is not None]
         if not kind.holds(given):
-            self.judge(values, kind, lambda i: f"{self.place(i)}.{key}", default)
+            self._refuse(key, kind, default is not _ABSENT)
+        if len(given) < len(values):
+            values = [default if value is None else value for value in values]
         return [int(v) if type(v) is float else v for v in values] if float in kind.types else values
 
     def children(self, key: str) -> tuple[Entries, list[int]]:
@@ -144,12 +141,12 @@ class Entries:
 
         return Entries(self.file, list(chain.from_iterable(lists)), place)._judged(), ends
 
-    def judge(self, values: Sequence, kind: Kind, place: Callable[[int], str], default: object = _ABSENT) -> None:
+    def judge(self, values: Sequence, kind: Kind, place: Callable[[int], str]) -> None:
         """Raise :class:`DataError` for the first of ``values`` that is not of its kind."""
         if kind.holds(values):
             return
         for i, value in enumerate(values):
-            if value is not default and not kind.holds([value]):
+            if not kind.holds([value]):
                 raise DataError(f"{self.file}: {place(i)} is {shown(value)}, expected {kind.text}")
 
     def distinct(self, key: str, values: list) -> list:
@@ -164,10 +161,13 @@ class Entries:
                     )
         return values
 
-    def _refuse_absent(self, key: str, kind: Kind) -> None:
-        i = next(i for i, row in enumerate(self.rows) if key not in row)
-        has = reprlib.repr(list(self.rows[i]))
-        raise DataError(f"{self.file}: {self.place(i)} lacks {key!r} ({kind.text}); it has {has}")
+    def _refuse(self, key: str, kind: Kind, may_be_absent: bool) -> None:
+        for i, row in enumerate(self.rows):
+            if key not in row and not may_be_absent:
+                has = reprlib.repr(list(row))
+                raise DataError(f"{self.file}: {self.place(i)} lacks {key!r} ({kind.text}); it has {has}")
+            if not (may_be_absent and row.get(key) is None):
+                self.judge([row[key]], kind, lambda _, i=i: f"{self.place(i)}.{key}")
 
 
 def _with_id(key: str, row: object) -> str:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 CATEGORIES = [{"id": i + 1, "name": f"class {i}", "isthing": 1} for i in range(80)]
@@ -28,30 +29,33 @@ def images(pictures: int) -> list[dict]:
 
 def square(number: int, corners: int) -> list[float]:
     """An outline with ``corners`` points, two decimals as in COCO."""
-    left, top = number % 500 + 0.25, number % 300 + 0.75
-    up, down = [(left, top + k * 0.37) for k in range(corners // 2)], [(left + 99.5, top + k * 0.37) for k in range(corners // 2)]
-    return [round(value, 2) for point in [*up, *down[::-1]] for value in point]
+    left, top, half = number % 500 + 0.25, number % 300 + 0.75, range(corners // 2)
+    points = [(left, top + k * 0.37) for k in half] + [(left + 99.5, top + k * 0.37) for k in reversed(half)]
+    return [round(value, 2) for point in points for value in point]
 
 
-def write_instances(path: Path, pictures: int, corners: int) -> None:
+def instances(pictures: int, corners: int) -> Iterator[dict]:
+    for i in range(pictures * OBJECTS):
+        yield {
+            "id": i + 1, "image_id": i // OBJECTS + 1, "category_id": i % 80 + 1, "iscrowd": 0, "area": 99.5,
+            "bbox": [i % 500, 2, 99, 3], "segmentation": [square(i, corners)],
+        }  # fmt: skip
+
+
+def panoptic(pictures: int) -> Iterator[dict]:
+    for i in range(pictures):
+        segments = [
+            {"id": 7 * i + k + 1, "category_id": (i + k) % 80 + 1, "iscrowd": 0, "area": 99, "bbox": [1, 2, 99, 3]}
+            for k in range(OBJECTS)
+        ]
+        yield {"image_id": i + 1, "file_name": f"{i + 1:012d}.png", "segments_info": segments}
+
+
+def write(path: Path, pictures: int, annotations: Iterator[dict]) -> None:
     with path.open("w") as file:
-        file.write(f'{{"images": {json.dumps(images(pictures))}, "categories": {json.dumps(CATEGORIES)}, "annotations": [')
-        for i in range(pictures * OBJECTS):
-            entry = {"id": i + 1, "image_id": i // OBJECTS + 1, "category_id": i % 80 + 1, "iscrowd": 0, "area": 99.5,
-                     "bbox": [i % 500, 2, 99, 3], "segmentation": [square(i, corners)]}  # fmt: skip
-            file.write(("," if i else "") + json.dumps(entry))
-        file.write("]}")
-
-
-def write_panoptic(path: Path, pictures: int) -> None:
-    with path.open("w") as file:
-        file.write(f'{{"images": {json.dumps(images(pictures))}, "categories": {json.dumps(CATEGORIES)}, "annotations": [')
-        for i in range(pictures):
-            segments = [
-                {"id": 7 * i + k + 1, "category_id": (i + k) % 80 + 1, "iscrowd": 0, "area": 99, "bbox": [1, 2, 99, 3]}
-                for k in range(OBJECTS)
-            ]
-            entry = {"image_id": i + 1, "file_name": f"{i + 1:012d}.png", "segments_info": segments}
+        file.write(f'{{"images": {json.dumps(images(pictures))}, "categories": {json.dumps(CATEGORIES)}')
+        file.write(', "annotations": [')
+        for i, entry in enumerate(annotations):
             file.write(("," if i else "") + json.dumps(entry))
         file.write("]}")
 
@@ -65,12 +69,12 @@ def resident() -> float:
 
 def measure(kind: str, path: Path) -> None:
     """Open the file; prints seconds, megabytes at the peak and megabytes kept, over what the imports take."""
+    import pycocotools.mask  # noqa: F401, what the reader imports is not the data's
+
     from oneformer_lite.data import InstanceDataset, PanopticDataset
 
-    import pycocotools.mask  # noqa: F401, the reader's own import, not the data's
-
-    before, start = resident(), time.process_time()
-    dataset = InstanceDataset(path.parent, path) if kind == "instances" else PanopticDataset(path.parent, path, path.parent)
+    folder, before, start = path.parent, resident(), time.process_time()
+    dataset = InstanceDataset(folder, path) if kind == "instances" else PanopticDataset(folder, path, folder)
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     print(
@@ -91,10 +95,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind in args.kinds:
             path = Path(folder) / f"{kind}.json"
-            if kind == "instances":
-                write_instances(path, args.pictures, args.corners)
-            else:
-                write_panoptic(path, args.pictures)
+            entries = instances(args.pictures, args.corners) if kind == "instances" else panoptic(args.pictures)
+            write(path, args.pictures, entries)
             subprocess.run([sys.executable, __file__, "--kinds", kind, "--measure", str(path)], check=True)
 
 
