@@ -59,6 +59,40 @@ def test_predict_overwrites_none_of_its_own_pictures(tmp_path, capsys):
     assert "two of the pictures have the same name" in capsys.readouterr().err
 
 
+def test_predict_takes_folders_and_writes_json_and_masks(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, name in enumerate(("b.JPG", "a.png", "._a.png", "notes.txt")):
+        picture = ofl.data.Toytown("val", 128)[number].image
+        Image.fromarray(picture).save(folder / name, "JPEG" if "JPG" in name else "PNG")
+    out = ["--out", str(tmp_path), "--json", str(tmp_path / "found.json"), "--masks", str(tmp_path / "masks")]
+    assert main(["predict", str(folder), "--task", "instance", "--device", "cpu", "--min-score", "0.6", *out]) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [Path(p["file"]).name for p in found["pictures"]] == ["a.png", "b.JPG"]
+    for picture in found["pictures"]:
+        assert len(picture["masks"]) == len(picture["segments"]) > 0
+        assert all(Path(mask).is_file() for mask in picture["masks"])
+        for segment in picture["segments"]:
+            assert segment["score"] > 0.6 and len(segment["box"]) == 4 and segment["rle"]["size"] == [128, 128]
+    capsys.readouterr()
+    assert main(["predict", str(folder), "--out", str(folder)]) == 0
+    assert main(["predict", str(folder), "--out", str(folder), "--task", "semantic"]) == 0  # results are no pictures
+    assert capsys.readouterr().out.count("segments") == 4
+
+
+@pytest.mark.parametrize("score", ["50", "-1", "nan", "much"])
+def test_predict_refuses_scores_out_of_range(score, capsys):
+    with pytest.raises(SystemExit):
+        main(["predict", "x.jpg", "--min-score", score])
+    assert "--min-score" in capsys.readouterr().err
+
+
+def test_predict_says_which_devices_there_are(tmp_path, capsys):
+    Image.new("RGB", (64, 64)).save(tmp_path / "x.png")
+    assert main(["predict", str(tmp_path / "x.png"), "--device", "gpu", "--out", str(tmp_path)]) == 2
+    assert "auto, cuda, mps, cpu" in capsys.readouterr().err
+
+
 def test_convert_does_not_write_over_its_source(tmp_path, capsys):
     assert main(["convert", "toytown", str(tmp_path / "half"), "--half"]) == 0
     size = (tmp_path / "half" / "model.safetensors").stat().st_size

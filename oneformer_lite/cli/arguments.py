@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 TASKS = ("panoptic", "instance", "semantic")  # data.sample's, which imports numpy: too long for --help
+DEVICES = "auto (a GPU where there is one), cuda, mps or cpu"
 MODEL = "a name that comes with the package, a folder, a weights file, or a hub id"
 
 
@@ -24,6 +25,14 @@ def command(commands, name: str, run: Callable, help_: str) -> argparse.Argument
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1 from the command line."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return value
 
 
 def positive(kind: Callable) -> Callable:

@@ -4,31 +4,81 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .arguments import MODEL, TASKS, command
+from .arguments import DEVICES, MODEL, TASKS, command, share
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".pgm")
 
 
 def add(commands) -> None:
     p = command(commands, "predict", run, "segment pictures")
-    p.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
+    p.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="files, and folders of pictures")
     p.add_argument("--task", choices=TASKS, default="panoptic", help="what to look for")
     p.add_argument("--model", default="toytown", help=MODEL)
+    p.add_argument("--device", default="auto", help=DEVICES)
     p.add_argument("--out", type=Path, default=Path("."), help="folder for the pictures")
+    p.add_argument(
+        "--min-score", type=share, default=0.5,
+        help="leave out instances below it, and panoptic segments, if it is above the model's own threshold",
+    )  # fmt: skip
+    p.add_argument("--json", type=Path, metavar="FILE", help="write what was found: classes, scores, boxes, masks")
+    p.add_argument(
+        "--masks", type=Path, metavar="FOLDER",
+        help="write the masks: PNGs of segment ids (panoptic), of category ids (semantic), or one for each instance",
+    )  # fmt: skip
 
 
 def run(args) -> None:
-    """Segment pictures for one task; writes NAME_TASK.png and lists the segments."""
-    from ..errors import OneFormerLiteError
-    from ..files import make_folder
+    """Segment pictures for one task; writes NAME_TASK.png and lists the segments. Of a folder, all pictures directly
+    in it are taken."""
+    from ..files import write_json
     from ..inference import predict
     from ..weights import from_pretrained
 
-    targets = {path: make_folder(args.out) / f"{path.stem}_{args.task}.png" for path in args.pictures}
-    if len(set(targets.values())) < len(targets):
-        raise OneFormerLiteError("two of the pictures have the same name: give each call its own folder with --out")
-    model = from_pretrained(args.model)
+    targets = _targets(args.pictures, args.out, args.task)
+    model = from_pretrained(args.model, device=args.device)
+    records = []
     for path, target in targets.items():
-        prediction = predict(model, path, args.task)
+        prediction = predict(model, path, args.task, args.min_score)
         prediction.save(target)
         print(f"{path} -> {target}: {len(prediction.segments)} segments")
         for s in prediction.segments:
             print(f"  {s.class_name:<16} score {s.score:.2f}  {s.area} pixels")
+        masks = prediction.save_masks(args.masks, path.stem) if args.masks else []
+        if args.json:
+            records.append({"file": str(path), "masks": list(map(str, masks)), **prediction.to_dict()})
+    if args.json:
+        write_json(args.json, {"model": args.model, "min_score": args.min_score, "pictures": records})
+        print(f"classes, scores, boxes and masks in {args.json}")
+
+
+def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
+    """Where the result of each picture goes; raises where two would go to one file."""
+    from ..errors import OneFormerLiteError
+    from ..files import make_folder
+
+    folder = make_folder(out)
+    targets = {path: folder / f"{path.stem}_{task}.png" for path in _pictures(given, folder)}
+    if len(set(targets.values())) < len(targets):
+        raise OneFormerLiteError("two of the pictures have the same name: give each call its own folder with --out")
+    return targets
+
+
+def _pictures(given: list[Path], out: Path) -> list[Path]:
+    """The files given, and the pictures in the folders given, in order: not hidden ones, nor results in ``out``."""
+    from ..errors import DataError
+
+    results = tuple(f"_{task}.png" for task in TASKS)
+    pictures = []
+    for path in given:
+        if not path.is_dir():
+            pictures.append(path)
+            continue
+        own = results if path.resolve() == out.resolve() else ()
+        inside = [
+            p for p in sorted(path.iterdir())
+            if p.suffix.lower() in ENDINGS and not p.name.startswith(".") and not p.name.endswith(own)
+        ]  # fmt: skip
+        if not inside:
+            raise DataError(f"{path} is a folder: expected a picture, or a folder that holds some, and there are none")
+        pictures += inside
+    return pictures

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ..checks import check_share
 from ..config import ModelConfig
 from ..data.batch import normalise
 from ..data.equalize import equalized
@@ -26,6 +28,8 @@ from .raw import RawPrediction, raw_predictions
 if TYPE_CHECKING:
     from ..model import OneFormer
 
+Picture = Image.Image | str | Path | np.ndarray
+
 
 def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
     """A picture at inference size, normalised; resized as in training, anti-aliased, equalised where that was."""
@@ -37,23 +41,31 @@ def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
     return normalise(image)
 
 
+@overload
+def predict(model: OneFormer, image: Picture, task: str, min_score: float = 0.5) -> Prediction: ...
+@overload
+def predict(model: OneFormer, image: Sequence[Picture], task: str, min_score: float = 0.5) -> list[Prediction]: ...
 @torch.inference_mode()
-def predict(
-    model: OneFormer, image: Image.Image | str | Path | np.ndarray, task: str, min_score: float = 0.5
-) -> Prediction:
-    """Segment one picture for one task, at the picture's own size.
+def predict(model, image, task, min_score=0.5):
+    """Segment one picture for one task, at the picture's own size; or a list of pictures, one after the other.
 
     ``image``: a path or a PIL image, which is turned as its EXIF orientation says; uint8 [H, W, 3]; or grey [H, W],
-    stretched if it has more than eight bits (:func:`~oneformer_lite.data.grey.stretched`). ``min_score`` only
-    concerns the instance task: instances below it are left out.
+    stretched if it has more than eight bits (:func:`~oneformer_lite.data.grey.stretched`). Instances whose score is
+    below ``min_score``, 0..1, are left out; so are panoptic segments, if it is above the configuration's
+    ``object_mask_threshold``. It does not concern the semantic task, where every pixel gets a class.
+
+    Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong.
     """
+    check_share("min_score", min_score)
+    if isinstance(image, (list, tuple)):
+        return [predict(model, one, task, min_score) for one in image]
     pixels, raw = predict_raw(model, image, task)
     return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
 
 
 @torch.inference_mode()
 def predict_raw(
-    model: OneFormer, image: Image.Image | str | Path | np.ndarray, task: str
+    model: OneFormer, image: Picture, task: str
 ) -> tuple[np.ndarray, RawPrediction]:
     """The picture, uint8 [H, W, 3], and its logits, which :func:`predict` post-processes."""
     check_task(task)
@@ -73,7 +85,7 @@ def check_model(model: OneFormer) -> None:
         raise ConfigError(f"expected a model first, got a {type(model).__name__}")
 
 
-def as_pixels(image: Image.Image | str | Path | np.ndarray) -> np.ndarray:
+def as_pixels(image: Picture) -> np.ndarray:
     """uint8 [H, W, 3] of whatever :func:`predict` takes. Raises :class:`ConfigError` for anything else."""
     if isinstance(image, (str, Path)):
         return read_image(image)

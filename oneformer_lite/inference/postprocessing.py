@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..checks import check_share
 from .merging import Areas, compete, count_pixels, settle, surest_classes
 from .raw import RawPrediction
 
@@ -69,8 +70,10 @@ def panoptic_inference(
 
     Queries surer than ``object_threshold`` compete for each pixel with score times mask probability. A query that
     keeps less than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment
-    (``merging.py`` has the rule). Lesson 11.
+    (``merging.py`` has the rule). Lesson 11. Raises :class:`ConfigError` for thresholds outside 0..1.
     """
+    check_share("object_threshold", object_threshold)
+    check_share("overlap_threshold", overlap_threshold)
     scores, labels = surest_classes(raw.class_logits)
     keep = (labels != raw.class_logits.shape[-1] - 1) & (scores > object_threshold)
     if not keep.any():
@@ -93,8 +96,9 @@ def instance_inference(
     """Masks bool [n, H, W], class ids [n], scores [n]: the best Q (query, class) pairs that are things.
 
     The score is the class probability times the mean probability inside the mask. ``min_score`` drops
-    the long tail that only the AP curve needs. Lesson 11.
+    the long tail that only the AP curve needs. Lesson 11. Raises :class:`ConfigError` unless it lies in 0..1.
     """
+    check_share("min_score", min_score)
     probability = _class_probabilities(raw)
     queries, classes = probability.shape
     scores, pairs = probability.flatten().topk(queries, sorted=False)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
+from ..checks import check_share
 from ..config import ModelConfig
 from ..data.image import write_image
+from ..data.instance import encode_mask
 from ..data.sample import Category
+from ..errors import DataError
+from .exports import as_record, coco_results, write_masks
+from .outlines import outlines
 from .postprocessing import instance_inference, panoptic_inference, surest_labels
 from .raw import RawPrediction
 
@@ -31,6 +36,32 @@ class Segment:
     score: float
     is_thing: bool
     area: int
+    # the map on which its pixels are those of this value; shared by all segments of a prediction
+    where: np.ndarray | None = field(default=None, repr=False, compare=False)
+    value: int | bool = field(default=True, repr=False, compare=False)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Bool [H, W]: its pixels."""
+        if self.where is None:
+            raise DataError("this segment was made without a map, so it has no mask: those of a prediction have one")
+        return self.where == self.value
+
+    @property
+    def rle(self) -> dict:
+        """COCO's compressed run-length code of the mask: ``size`` [height, width], and ``counts`` as a str."""
+        return encode_mask(self.mask)
+
+    @property
+    def box(self) -> list[int]:
+        """COCO's box around the mask: [x, y, width, height] in pixels, all 0 without any pixel."""
+        from pycocotools import mask as coco_mask
+
+        return coco_mask.toBbox(self.rle).astype(int).tolist()
+
+    def polygons(self) -> list[list[int]]:
+        """COCO's polygons [x, y, x, y, ...] along the edges of the mask's pixels (:func:`~.outlines.outlines`)."""
+        return outlines(self.mask)
 
 
 @dataclass
@@ -76,6 +107,23 @@ class Prediction:
         write_image(path, self.render())
         return Path(path)
 
+    def to_dict(self, masks: bool = True) -> dict:
+        """What was found, ready for JSON (:func:`~.exports.as_record`); without ``masks``, no run-length codes."""
+        return as_record(self, masks)
+
+    def to_json(self, masks: bool = True, indent: int | None = None) -> str:
+        """:meth:`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(masks), indent=indent)
+
+    def to_coco(self, image_id: int | str) -> list[dict]:
+        """The segments as entries of COCO's results format, under the data set's category ids
+        (:func:`~.exports.coco_results`)."""
+        return coco_results(self, image_id)
+
+    def save_masks(self, folder: str | Path, name: str) -> list[Path]:
+        """Write the masks as PNGs called after ``name`` (:func:`~.exports.write_masks`); returns their paths."""
+        return write_masks(self, folder, name)
+
     def _repr_png_(self) -> bytes:
         from ..render import png_bytes
 
@@ -90,28 +138,34 @@ def read_prediction(
     categories: tuple[Category, ...],
     min_score: float = 0.0,
 ) -> Prediction:
-    """Post-process one image for ``task``. Which class is a thing is the categories' business."""
+    """Post-process one image for ``task``. Which class is a thing is the categories' business.
+
+    ``min_score``: see :func:`~.pictures.predict`. Raises :class:`ConfigError` unless it lies in 0..1.
+    """
+    check_share("min_score", min_score)
     things = tuple(c.is_thing for c in categories)
 
-    def segment(id_: int, class_id: int, score: float, area: int) -> Segment:
+    def segment(id_: int, class_id: int, score: float, area: int, where: np.ndarray, value: int | bool) -> Segment:
         category = categories[class_id]
-        return Segment(id_, class_id, category.name, float(score), category.is_thing, int(area))
+        return Segment(id_, class_id, category.name, float(score), category.is_thing, int(area), where, value)
 
     if task == "panoptic":
-        segment_map, found = panoptic_inference(raw, things, config.object_mask_threshold, config.overlap_threshold)
-        areas = torch.bincount(segment_map.flatten(), minlength=len(found) + 1).tolist()
-        segments = [segment(id_, class_id, score, areas[id_]) for id_, class_id, score in found]
-        return Prediction(task, image, segments, categories, segment_map=segment_map.cpu().numpy())
+        threshold = max(config.object_mask_threshold, min_score)
+        segment_map, found = panoptic_inference(raw, things, threshold, config.overlap_threshold)
+        segment_map = segment_map.cpu().numpy()
+        areas = np.bincount(segment_map.ravel(), minlength=len(found) + 1).tolist()
+        segments = [segment(id_, class_id, score, areas[id_], segment_map, id_) for id_, class_id, score in found]
+        return Prediction(task, image, segments, categories, segment_map=segment_map)
     if task == "instance":
         masks, labels, scores = instance_inference(raw, things, min_score)
         order = scores.argsort(descending=True)
         masks = masks[order].cpu().numpy()
-        rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)))
-        segments = [segment(i, *row) for i, row in enumerate(rows, start=1)]
+        rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)), masks)
+        segments = [segment(i, *row, True) for i, row in enumerate(rows, start=1)]
         return Prediction(task, image, segments, categories, masks=masks)
     labels, shares = (pixels.cpu().numpy() for pixels in surest_labels(raw))
     areas = np.bincount(labels.ravel())
     totals = np.bincount(labels.ravel(), shares.ravel())
     present = np.flatnonzero(areas).tolist()
-    segments = [segment(i, k, totals[k] / areas[k], areas[k]) for i, k in enumerate(present, start=1)]
+    segments = [segment(i, k, totals[k] / areas[k], areas[k], labels, k) for i, k in enumerate(present, start=1)]
     return Prediction(task, image, segments, categories, label_map=labels)

@@ -1,0 +1,87 @@
+"""Predictions on their way out: as records for JSON, as COCO's results, as files of masks.
+
+A box is COCO's [x, y, width, height] in pixels, a run-length code COCO's compressed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.image import write_image
+from ..data.sample import Category
+from ..data.segment_ids import encode_ids
+from ..files import make_folder
+from ..metrics.results import category_map
+
+if TYPE_CHECKING:
+    from .prediction import Prediction, Segment
+
+
+def as_record(prediction: Prediction, masks: bool = True) -> dict:
+    """What a prediction says, for JSON: task, size, and of each segment class, score, area, box and (``masks``)
+    run-length code. ``category_id`` is the id of the data set's annotation file, ``class_id`` the model's index."""
+    height, width = prediction.image.shape[:2]
+    segments = [segment_record(s, prediction.categories, masks) for s in prediction.segments]
+    return {"task": prediction.task, "height": height, "width": width, "segments": segments}
+
+
+def segment_record(segment: Segment, categories: tuple[Category, ...], mask: bool = True) -> dict:
+    """One segment of :func:`as_record`."""
+    record = {
+        "id": segment.id,
+        "class_id": segment.class_id,
+        "category_id": categories[segment.class_id].id,
+        "class_name": segment.class_name,
+        "is_thing": segment.is_thing,
+        "score": segment.score,
+        "area": segment.area,
+        "box": segment.box,
+    }
+    return record | ({"rle": segment.rle} if mask else {})
+
+
+def coco_results(prediction: Prediction, image_id: int | str) -> list[dict]:
+    """The segments as entries of COCO's results format for instances, whatever the task, best scores first.
+
+    Each has a box and an area besides. For the PNGs of panoptic results, see :class:`~..metrics.ResultFiles`.
+    """
+    return [
+        {
+            "image_id": image_id,
+            "category_id": prediction.categories[segment.class_id].id,
+            "segmentation": segment.rle,
+            "bbox": segment.box,
+            "area": segment.area,
+            "score": segment.score,
+        }
+        for segment in sorted(prediction.segments, key=lambda s: -s.score)
+    ]
+
+
+def write_masks(prediction: Prediction, folder: str | Path, name: str) -> list[Path]:
+    """Write the masks of a prediction into ``folder``, and return the files.
+
+    panoptic: ``NAME_panoptic.png``, segment ids as COCO's colours (R + 256 G + 65536 B). semantic:
+    ``NAME_semantic.png``, category ids as grey values. instance: ``NAME_instance_1.png``, ..., one for each segment id,
+    255 inside. Raises :class:`DataError` if they cannot be written.
+    """
+    folder = make_folder(folder)
+    paths = []
+    for ending, pixels in _mask_pictures(prediction):
+        paths.append(folder / f"{name}_{prediction.task}{ending}.png")
+        write_image(paths[-1], pixels)
+    return paths
+
+
+def _mask_pictures(prediction: Prediction) -> Iterator[tuple[str, np.ndarray]]:
+    if prediction.task == "panoptic":
+        yield "", encode_ids(prediction.segment_map)
+    elif prediction.task == "semantic":
+        yield "", category_map(prediction.label_map, prediction.categories)
+    else:
+        for segment in prediction.segments:
+            yield f"_{segment.id}", segment.mask * np.uint8(255)
