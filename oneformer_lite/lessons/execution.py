@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OneFormerLiteError
+from ..errors import DataError, OneFormerLiteError
 from ..widgets.framed import SWITCH
 
 if TYPE_CHECKING:
@@ -23,14 +23,27 @@ class LessonFailed(OneFormerLiteError):
     """A cell of a lesson raised."""
 
 
+def read_notebook(path: Path) -> NotebookNode:
+    """The notebook in a file, checked against the format. Raises :class:`DataError` for anything else."""
+    import nbformat
+
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        # nbformat's own errors are ValueErrors; a file of other kinds fails at any of its steps
+        reason = str(error).strip().split("\n")[0][:200]
+        raise DataError(f"{path} is no notebook ({reason}): build it again with notebooks/build.py") from error
+    return notebook
+
+
 def executed(path: Path, on_cell: Callable[[], None] = lambda: None) -> NotebookNode:
     """The notebook after all its cells have run in its own folder; the file stays as it is. ``on_cell`` is called after
     each code cell. Raises :class:`LessonFailed`, which names the cell and what it raised."""
-    import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellControlSignal, CellExecutionError, CellTimeoutError, DeadKernelError
 
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read_notebook(path)
     client = NotebookClient(
         notebook,
         timeout=_CELL_SECONDS,

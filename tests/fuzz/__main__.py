@@ -1,0 +1,123 @@
+"""A long round of spoiled inputs against everything that reads files:
+
+    python tests/fuzz --inputs 100000 --seed 0 --processes 1
+    python tests/fuzz --reader instance_json --seed 1234        # one input again, with its traceback
+    python tests/fuzz --reader instance_json --seed 1234 --keep folder
+
+prints a table by reader and exits with 1 if an input ended in anything but acceptance or a refusal in words. An input
+is told by its reader and its seed alone. --findings FILE groups what went wrong, with a command for each.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import argparse  # noqa: E402
+import multiprocessing  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+from collections import Counter, defaultdict  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import torch  # noqa: E402
+from reader import READERS, Reader, write  # noqa: E402
+from rounds import BAD, Outcome, by_name, folder_of, tried  # noqa: E402
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=0, help="how many in all, shared out among the readers")
+    parser.add_argument("--seed", type=int, default=0, help="where the seeds begin; without --inputs: the one input")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--reader", nargs="*", default=[], choices=list(READERS), metavar="NAME", help="which (all)")
+    parser.add_argument("--findings", type=Path, metavar="FILE", help="write what went wrong, grouped")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the one input there and do nothing else")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    readers = by_name(args.reader)
+    if not args.inputs:
+        again(readers[0], args.seed, args.keep)
+        return 0
+    found = long_round(readers, args.inputs, args.seed, args.processes)
+    print(table(found))
+    if args.findings:
+        args.findings.write_text(findings(found), encoding="utf-8")
+    print(findings(found))
+    return int(any(outcome.end in BAD for outcomes in found.values() for outcome in outcomes))
+
+
+def again(reader: Reader, seed: int, keep: Path | None) -> None:
+    """One input in this process: an exception is raised, a crash is a crash."""
+    if keep:
+        write(reader.input(seed), keep)
+        return
+    with tempfile.TemporaryDirectory() as folder, folder_of(reader, seed, Path(folder)):
+        print(reader.read(Path(folder)) or "accepted")
+
+
+def long_round(readers: Sequence[Reader], inputs: int, seed: int, processes: int) -> dict[str, list[Outcome]]:
+    """Outcomes by reader; with several processes each takes a part of the readers' seeds."""
+    shares = sum(reader.share for reader in readers)
+    jobs = []
+    for reader in readers:
+        count = max(2, round(inputs * reader.share / shares))
+        jobs += [(reader.name, seed + part, count, processes) for part in range(processes)]
+    found = defaultdict(list)
+    if processes == 1:
+        results = map(_job, jobs)
+    else:
+        pool = multiprocessing.get_context("spawn").Pool(processes)
+        results = pool.imap(_job, jobs)
+    for outcomes in results:
+        found[outcomes[0].reader] += outcomes
+        bad = sum(outcome.end in BAD for outcome in outcomes)
+        print(f"{outcomes[0].reader}: {len(outcomes)} tried, {bad} bad", file=sys.stderr, flush=True)
+    return found
+
+
+def _job(job: tuple[str, int, int, int]) -> list[Outcome]:
+    name, first, count, step = job
+    torch.set_num_threads(1)
+    return list(tried(READERS[name], range(first, first + count, step)))
+
+
+def table(found: dict[str, list[Outcome]]) -> str:
+    """Tried, and how it ended, by reader."""
+    lines = [
+        "| reader | tried | accepted | refused | unhandled | escapes | crashes | timeouts | over memory | slowest | peak memory |",
+        "|---|" + "---:|" * 10,
+    ]
+    rows = {name: outcomes for name, outcomes in found.items()}
+    rows["all"] = [outcome for outcomes in found.values() for outcome in outcomes]
+    for name, outcomes in rows.items():
+        counts = Counter(outcome.end for outcome in outcomes)
+        ends = " | ".join(f"{counts[end]:,}" for end in ("accepted", "refused", *BAD))
+        slowest, peak = max(o.seconds for o in outcomes), max(o.memory for o in outcomes)
+        lines.append(f"| {name} | {len(outcomes):,} | {ends} | {slowest:.2f} s | {peak / 2**20:.0f} MB |")
+    return "\n".join(lines)
+
+
+def findings(found: dict[str, list[Outcome]]) -> str:
+    """What went wrong, by reader and kind, the most frequent first, each with a command that shows it."""
+    lines = []
+    for name, outcomes in found.items():
+        kinds = defaultdict(list)
+        for outcome in outcomes:
+            if outcome.end in BAD:
+                kinds[outcome.end, outcome.kind].append(outcome)
+        if kinds:
+            lines.append(f"## {name}: {sum(map(len, kinds.values()))} of {len(outcomes)}")
+        for (end, _), members in sorted(kinds.items(), key=lambda item: -len(item[1])):
+            first = members[0]
+            lines.append(f"* {len(members)} x {end}: {first.words}")
+            lines.append(f"  `python tests/fuzz --reader {name} --seed {first.seed}`")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""Changes to what lies within a container whose own structure stays whole: PNG, zip and tar, safetensors, PyTorch's
+files, pictures. A flipped bit in one of them would else be noticed at the first checksum and go no further."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tarfile
+import warnings
+import zipfile
+import zlib
+from random import Random
+
+import numpy as np
+import torch
+from mutations import DEEP, VALUES, dumped, json_text, raw, tree
+from PIL import Image
+
+_SIZES = (0, 1, 2, 255, 65_535, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
+_NAMES = (
+    "", " ", "a\0b", "/abs.png", "../up.png", "a/../../up.png", "C:\\up.png", "\\\\host\\x.png", "x" * 300 + ".png", ".png",
+    "a/b/c.png", "a/", "ä.png", "\ud800.png", ".hidden.png", "con.png", "a\nb.png", "..", ".", "~", "a//b.png",
+)  # fmt: skip
+
+
+# -- pictures
+
+
+def png(content: bytes, rng: Random) -> bytes:
+    """A PNG with a changed, doubled or missing chunk whose checksum is right, or other bytes."""
+    if rng.random() < 0.3 or not content.startswith(b"\x89PNG"):
+        return raw(content, rng)
+    chunks, place = [], 8
+    while place < len(content):
+        (length,) = struct.unpack(">I", content[place : place + 4])
+        chunks.append([content[place + 4 : place + 8], content[place + 8 : place + 8 + length]])
+        place += length + 12
+    chosen = rng.randrange(len(chunks))
+    kind, data = chunks[chosen]
+    action = rng.random()
+    if kind == b"IHDR" or action < 0.25:
+        chunks[0][1] = _header(chunks[0][1], rng)
+    elif action < 0.55:
+        chunks[chosen][1] = raw(data, rng)
+    elif action < 0.65:
+        del chunks[chosen]
+    elif action < 0.75:
+        chunks.insert(rng.randrange(len(chunks) + 1), chunks[chosen])
+    else:
+        chunks.insert(rng.randrange(1, len(chunks) + 1), list(_extra_chunk(rng)))
+    return content[:8] + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def _header(data: bytes, rng: Random) -> bytes:
+    fields = list(struct.unpack(">IIBBBBB", data))
+    which = rng.randrange(7)
+    fields[which] = rng.choice(_SIZES) if which < 2 else rng.choice((0, 1, 2, 3, 4, 6, 7, 8, 16, 32, 255))
+    return struct.pack(">IIBBBBB", *fields)
+
+
+def _extra_chunk(rng: Random) -> tuple[bytes, bytes]:
+    bomb = zlib.compress(b"\0" * 2**20)
+    return rng.choice((
+        (b"zTXt", b"comment\0\0" + bomb),
+        (b"iCCP", b"icc\0\0" + bomb),
+        (b"iTXt", b"a\0\x01\0\0\0" + bomb),
+        (b"eXIf", rng.randbytes(40)),
+        (b"PLTE", rng.randbytes(rng.choice((1, 3, 300, 3000)))),
+        (b"tRNS", rng.randbytes(rng.choice((1, 2, 6, 300)))),
+        (b"acTL", rng.randbytes(8)),
+        (b"fcTL", rng.randbytes(26)),
+        (b"IDAT", rng.randbytes(50)),
+        (b"IEND", b""),
+    ))  # fmt: skip
+
+
+def repainted(content: bytes, rng: Random) -> bytes:
+    """The same picture in another mode, size, format or turn, or with other values; a valid file."""
+    with Image.open(io.BytesIO(content)) as picture:
+        picture.load()
+    action, options = rng.random(), {}
+    if action < 0.4:
+        mode = rng.choice(("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I", "F", "I;16"))
+        picture = picture.convert("L").convert(mode) if mode in ("I", "F", "I;16") else picture.convert(mode)
+    elif action < 0.6:
+        picture = picture.resize(rng.choice(((1, 1), (1, 500), (500, 1), (picture.height, picture.width), (3, 7))))
+    elif action < 0.8:
+        pixels = np.array(picture)
+        shape = pixels.shape
+        pixels = pixels.reshape(-1)
+        pixels[:: rng.choice((1, 2, 7, 50))] = rng.choice((0, 1, 7, 254, 255, 1000, 65_535)) % (int(pixels.max()) * 2 + 2) % 256
+        picture = Image.fromarray(pixels.reshape(shape))
+    else:
+        options["exif"] = _exif(rng)
+    out = io.BytesIO()
+    for kind in rng.sample(("PNG", "TIFF", "BMP", "JPEG", "WEBP", "GIF"), 6) if rng.random() < 0.3 else ("PNG", "TIFF"):
+        try:
+            picture.save(out, kind, **options)
+            return out.getvalue()
+        except (OSError, ValueError, TypeError, KeyError):  # a mode that the format does not have
+            out.seek(0)
+            out.truncate()
+    return content
+
+
+def _exif(rng: Random) -> Image.Exif | bytes:
+    if rng.random() < 0.3:
+        return b"Exif\0\0" + rng.randbytes(60)
+    exif = Image.Exif()
+    exif[0x0112] = rng.choice((0, 1, 2, 3, 5, 6, 8, 9, 65_535))
+    return exif
+
+
+def picture(content: bytes, rng: Random) -> bytes:
+    """Any picture file: other bytes, another valid picture, and for PNGs other chunks."""
+    action = rng.random()
+    if action < 0.4 and content.startswith(b"\x89PNG"):
+        return png(content, rng)
+    return repainted(content, rng) if action > 0.75 else raw(content, rng)
+
+
+def sheet(content: bytes, rng: Random) -> bytes:
+    """A run's picture: mostly its description (JSON in the EXIF block) changed."""
+    if rng.random() < 0.3:
+        return picture(content, rng)
+    with Image.open(io.BytesIO(content)) as image:
+        exif, pixels = image.getexif(), image.copy()
+    told = json_text(exif[0x010E].encode(), rng)
+    exif[0x010E] = told.decode("utf-8", errors="replace")[:60_000].replace("\0", "")
+    out = io.BytesIO()
+    pixels.save(out, "WEBP", exif=exif)
+    return out.getvalue()
+
+
+# -- archives
+
+
+def zip_file(content: bytes, rng: Random) -> bytes:
+    """A zip with a member of another name, kind, content or flag; every checksum right, or other bytes."""
+    action = rng.random()
+    if action < 0.35:
+        return raw(content, rng)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    return _zipped(members, rng) if action < 0.8 else _flagged(content, rng)
+
+
+def _zipped(members: list[tuple[str, bytes]], rng: Random) -> bytes:
+    chosen, out = rng.randrange(len(members)), io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(out, "w") as archive:
+        warnings.simplefilter("ignore")  # two members of one name
+        for place, (name, data) in enumerate(members):
+            info = zipfile.ZipInfo(name)
+            if place == chosen:
+                action = rng.random()
+                if action < 0.2:
+                    continue
+                if action < 0.5:
+                    info.filename = rng.choice(_NAMES)
+                elif action < 0.6:
+                    info.external_attr = rng.choice((0o120777, 0o040755, 0o020666, 0o010666)) << 16
+                elif action < 0.7:
+                    data = b"\0" * rng.choice((0, 2**20, 2**24))
+                    info.compress_type = zipfile.ZIP_DEFLATED
+                elif action < 0.8:
+                    archive.writestr(zipfile.ZipInfo(name), data)
+                else:
+                    data = raw(data, rng)
+            try:
+                archive.writestr(info, data)
+            except (UnicodeError, ValueError):
+                archive.writestr("other.png", data)
+    return out.getvalue()
+
+
+def _flagged(content: bytes, rng: Random) -> bytes:
+    """A field of a header or of the directory changed: encryption, method, sizes, offsets."""
+    data, signature = bytearray(content), rng.choice((b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"))
+    places = [i for i in range(len(data)) if data[i : i + 4] == signature]
+    place = rng.choice(places) + rng.randrange(4, 40)
+    if place < len(data):
+        data[place] = rng.choice((0, 1, 9, 12, 14, 99, 128, 255))
+    return bytes(data)
+
+
+def tar_file(content: bytes, rng: Random) -> bytes:
+    """A tar file with a member of another name or kind, or other bytes."""
+    if rng.random() < 0.4:
+        return raw(content, rng)
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        members = [(info, archive.extractfile(info).read()) for info in archive.getmembers() if info.isreg()]
+    chosen, out = rng.randrange(len(members)), io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=rng.choice((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))) as archive:
+        for place, (info, data) in enumerate(members):
+            if place == chosen:
+                action = rng.random()
+                if action < 0.15:
+                    continue
+                if action < 0.5:
+                    info.name = rng.choice(_NAMES).replace("\ud800", "x")
+                elif action < 0.75:
+                    info.type = rng.choice((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, b"7", b"S"))
+                    info.linkname = rng.choice(("/etc/passwd", "../..", "", "x"))
+                else:
+                    info.size = rng.choice((0, 1, len(data)))
+            archive.addfile(info, io.BytesIO(data))
+    return raw(out.getvalue(), rng) if rng.random() < 0.2 else out.getvalue()
+
+
+# -- weights
+
+
+def safetensors_file(content: bytes, rng: Random) -> bytes:
+    """Another header (names, kinds, shapes, places), right in length, or other bytes."""
+    if rng.random() < 0.25:
+        return raw(content, rng)
+    (length,) = struct.unpack("<Q", content[:8])
+    header, rest = content[8 : 8 + length], content[8 + length :]
+    new = json_text(header, rng)
+    told = len(new) if rng.random() < 0.95 else rng.choice((0, 2**32, 2**63, length))
+    return struct.pack("<Q", told) + new + rest
+
+
+def torch_file(content: bytes, rng: Random) -> bytes:
+    """A PyTorch file with an odd entry, or whose pickle is damaged within a whole zip, or other bytes."""
+    action = rng.random()
+    if action < 0.2:
+        return raw(content, rng)
+    if action < 0.5:
+        return _other_pickle(content, rng)
+    state = torch.load(io.BytesIO(content), weights_only=True)
+    state = _other_entry(state, rng)
+    out = io.BytesIO()
+    torch.save(state, out, _use_new_zipfile_serialization=rng.random() < 0.8)
+    return raw(out.getvalue(), rng) if rng.random() < 0.1 else out.getvalue()
+
+
+def _other_pickle(content: bytes, rng: Random) -> bytes:
+    """The bytes of data.pkl changed, sometimes at an opcode's number, and the zip written anew around them."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for info in old.infolist():
+            data = old.read(info)
+            if info.filename.endswith("data.pkl") or rng.random() < 0.05:
+                data = raw(data, rng)
+                if rng.random() < 0.2:
+                    data = rng.choice((b"\x80\x02" + b"(" * DEEP + b".", b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b"."))
+            if rng.random() < 0.98:
+                new.writestr(info.filename, data)
+    return out.getvalue()
+
+
+def _other_entry(state, rng: Random):
+    """One value somewhere in nested dictionaries, in another kind or shape."""
+    if rng.random() < 0.03:
+        return rng.choice((*VALUES[:40], [state], (state,), {1: state}, torch.zeros(3)))
+    holder = state = dict(state)
+    while holder:
+        key = rng.choice(list(holder))
+        if not isinstance(holder[key], dict) or not holder[key] or rng.random() < 0.1:
+            break
+        holder[key] = dict(holder[key])
+        holder = holder[key]
+    else:
+        return state
+    action = rng.random()
+    if action < 0.15:
+        del holder[key]
+    elif action < 0.25:
+        holder[rng.choice((1, None, "", "x.y.z", key if isinstance(key, int) else key + ".0", (1, 2)))] = holder[key]
+    elif isinstance(holder[key], torch.Tensor):
+        holder[key] = _other_tensor(holder[key], rng)
+    elif action < 0.6:
+        holder[key] = rng.choice(VALUES)
+    else:
+        holder[key] = tree([holder[key]], rng) if isinstance(holder[key], (list, dict, int, float, str, bool)) else None
+    return state
+
+
+def _other_tensor(value: torch.Tensor, rng: Random):
+    return rng.choice((
+        lambda: torch.zeros(1).expand(10**10),
+        lambda: torch.zeros(1).expand(100_000, 100_000),
+        lambda: torch.zeros(0),
+        lambda: torch.tensor(1.0),
+        lambda: value.reshape(-1),
+        lambda: value[None],
+        lambda: value.double(),
+        lambda: value.half(),
+        lambda: value.bool(),
+        lambda: torch.full_like(value, float("nan")) if value.is_floating_point() else value * 0 - 1,
+        lambda: value.to(torch.complex64),
+        lambda: value.to_sparse() if value.dim() else value,
+        lambda: value.to("meta"),
+        lambda: torch.quantize_per_tensor(value.float(), 0.1, 0, torch.qint8),
+        lambda: value.T if value.dim() == 2 else value,
+        lambda: torch.cat([value, value]) if value.dim() else value,
+        lambda: value.tolist() if value.numel() < 1000 else [],
+        lambda: "text",
+        lambda: None,
+        lambda: {"a": value},
+        lambda: dumped({"a": 1}),
+    ))()  # fmt: skip

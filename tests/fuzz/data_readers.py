@@ -1,0 +1,345 @@
+"""Readers of data sets, pictures and archives, as the fuzzer calls them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from containers import picture, png, repainted, tar_file, zip_file
+from mutations import json_text, raw, tree
+from PIL import Image
+from reader import reader
+
+SHAPE = (12, 16)
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG", mode: str | None = None, **options) -> bytes:
+    out, image = io.BytesIO(), Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(out, kind, **options)
+    return out.getvalue()
+
+
+def scene(seed: int = 0, shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
+
+
+def look_at(dataset) -> None:
+    """Read a data set as training, evaluation and inspectors do: every item, targets, classes, a painted truth."""
+    import oneformer_lite as ofl
+    from oneformer_lite.config import for_classes
+    from oneformer_lite.render import render_truth
+
+    config = for_classes(ofl.config.toytown(), dataset.categories)
+    assert asdict(config) and dataset.image_ids is not None
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        assert sample.image.shape[:2] == sample.segment_map.shape
+        json.dumps([sample.image_id, sample.file_name, [asdict(c) for c in sample.categories]])
+        for task in dataset.tasks:
+            targets = ofl.data.targets_for(sample, task)
+            assert len(targets.texts) == len(targets.labels)
+        render_truth(sample, dataset.tasks[0])
+
+
+# -- COCO's panoptic and instance formats
+
+
+def panoptic_files() -> dict[str, bytes]:
+    segment_map = np.repeat(np.array([[1, 2, 300, 0]]), 12, 0).repeat(4, 1)
+    colors = np.stack([segment_map & 255, segment_map >> 8, segment_map * 0], -1).astype(np.uint8)
+    segments = [
+        {"id": id_, "category_id": category, "area": 48, "bbox": [0, 0, 4, 12], "iscrowd": crowd}
+        for id_, category, crowd in ((1, 1, 0), (2, 3, 0), (300, 1, 1))
+    ]
+    content = {
+        "info": {"description": "made"},
+        "images": [{"id": i, "file_name": f"{i}.png", "height": 12, "width": 16} for i in (1, 2)],
+        "annotations": [{"image_id": i, "file_name": f"{i}.png", "segments_info": segments} for i in (1, 2)],
+        "categories": [
+            {"id": 1, "name": "car", "isthing": 1, "color": [255, 0, 0], "supercategory": "thing"},
+            {"id": 3, "name": "sky", "isthing": 0, "color": [0, 0, 255], "supercategory": "stuff"},
+        ],
+    }
+    name = "annotations/panoptic_val"
+    files = {f"{name}.json": json.dumps(content).encode()}
+    return files | {f"val/{i}.png": encoded(scene(i)) for i in (1, 2)} | {f"{name}/{i}.png": encoded(colors) for i in (1, 2)}
+
+
+def _open_split(folder: Path):
+    from oneformer_lite.training.loader import open_split
+
+    return open_split(folder, "val")
+
+
+@reader(panoptic_files, {"annotations/panoptic_val.json": json_text}, share=3)
+def panoptic_json(folder: Path) -> None:
+    look_at(_open_split(folder))
+
+
+@reader(
+    panoptic_files,
+    {"annotations/panoptic_val/1.png": picture, "annotations/panoptic_val/2.png": png, "val/1.png": picture},
+)
+def panoptic_png(folder: Path) -> None:
+    look_at(_open_split(folder))
+
+
+def coco_files() -> dict[str, bytes]:
+    return {name.replace("val", "val2017"): content for name, content in panoptic_files().items()}
+
+
+@reader(coco_files, {"annotations/panoptic_val2017.json": json_text})
+def coco_split(folder: Path) -> None:
+    from oneformer_lite.data.coco import split_val
+    from oneformer_lite.training.loader import open_split
+
+    split_val(folder)
+    for part in ("val2017-train", "val2017-test"):
+        look_at(open_split(folder, part))
+
+
+def instance_files() -> dict[str, bytes]:
+    from oneformer_lite.data.instance import encode_mask
+
+    mask = np.zeros(SHAPE, bool)
+    mask[2:5, 3:9] = True
+    shapes = [
+        [[1, 1, 9.5, 1, 9.5, 8, 1, 8]], [[1, 1, 4, 1, 4, 4], [6.5, 6, 9, 6, 9, 9, 6, 9]], encode_mask(mask),
+        {"size": [*SHAPE], "counts": [30, 40, 50, 72]},
+    ]  # fmt: skip
+    annotations = [
+        {"id": i, "image_id": i % 2, "category_id": 7 + i % 2, "iscrowd": int(i == 3), "segmentation": shape,
+         "area": 20.5, "bbox": [1, 1, 5, 5]}
+        for i, shape in enumerate(shapes)
+    ]  # fmt: skip
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.png", "height": 12, "width": 16} for i in (0, 1)],
+        "annotations": annotations,
+        "categories": [{"id": 7, "name": "car"}, {"id": 8, "name": "dog"}],
+    }
+    return {"instances.json": json.dumps(content).encode()} | {f"images/{i}.png": encoded(scene(i)) for i in (0, 1)}
+
+
+@reader(instance_files, {"instances.json": json_text}, share=3)
+def instance_json(folder: Path) -> None:
+    from oneformer_lite.data.instance import InstanceDataset
+
+    look_at(InstanceDataset(folder / "images", folder / "instances.json"))
+
+
+def segmentation_files() -> dict[str, bytes]:
+    annotations = json.loads(instance_files()["instances.json"])["annotations"]
+    return {f"{a['id']}.json": json.dumps(a["segmentation"]).encode() for a in annotations}
+
+
+def _segmentation(content: bytes, rng) -> bytes:
+    """Outlines and codes; half of the time from scratch, with numbers at the edge of what there is."""
+    if rng.random() < 0.5:
+        return json_text(content, rng)
+    odd = (-1e9, -1, -0.5, 0, 0.4, 3, 11.5, 12, 16, 17, 1e3, 1e5, 2**31, 2**32, 1e9, 1e18, 1e308, float("nan"), float("inf"))
+    numbers = [rng.choice(odd) for _ in range(rng.choice((0, 1, 4, 5, 6, 7, 8, 20)))]
+    whole = [int(n) if abs(n) < 1e19 else 10**19 for n in numbers if n == n]
+    text = "".join(chr(rng.choice((rng.randrange(48, 112), rng.randrange(0, 256)))) for _ in range(rng.randrange(12)))
+    size = rng.choice(([12, 16], [16, 12], [12.0, 16], ["12", "16"], [12], [12, 16, 1], [-12, -16], [10**9, 10**9]))
+    made = rng.choice((
+        [numbers], [numbers, numbers[:6]], numbers, {"size": size, "counts": whole}, {"size": size, "counts": text},
+        {"size": [12, 16], "counts": whole}, {"size": [12, 16], "counts": text}, {"counts": text},
+    ))  # fmt: skip
+    return json.dumps(tree(made, rng) if rng.random() < 0.2 else made).encode()
+
+
+@reader(segmentation_files, {f"{i}.json": _segmentation for i in range(4)}, share=3)
+def segmentations(folder: Path) -> None:
+    """One object's outline or run-length code, in an annotation file that is right in everything else."""
+    from oneformer_lite.data.instance import InstanceDataset
+
+    files = instance_files()
+    content = json.loads(files["instances.json"])
+    for number, annotation in enumerate(content["annotations"]):
+        try:
+            annotation["segmentation"] = json.loads((folder / f"{number}.json").read_bytes())
+        except (OSError, ValueError, RecursionError):  # this reader is about what JSON can say
+            continue
+    for name in ("images/0.png", "images/1.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(files[name])
+    (folder / "instances.json").write_text(json.dumps(content))
+    look_at(InstanceDataset(folder / "images", folder / "instances.json"))
+
+
+# -- label maps and pictures
+
+
+def semantic_files() -> dict[str, bytes]:
+    labels = np.arange(192, dtype=np.uint8).reshape(SHAPE) % 4
+    labels[0] = 255
+    return {"images/a.png": encoded(scene()), "labels/a.png": encoded(labels)}
+
+
+@reader(semantic_files, {"labels/a.png": picture, "images/a.png": picture})
+def label_maps(folder: Path) -> None:
+    from oneformer_lite.data.semantic import SemanticDataset
+
+    look_at(SemanticDataset(folder / "images", folder / "labels", ["a", "b", "c", "d"]))
+
+
+def picture_files() -> dict[str, bytes]:
+    """One picture in every format that is accepted, some of them in more than one kind of pixels."""
+    rgb, grey = scene(shape=(20, 24)), scene(shape=(20, 24))[..., 0]
+    wide = (grey.astype(np.uint16) << 8) + 7
+    files = {"a.png": encoded(rgb), "grey.png": encoded(grey), "palette.png": encoded(rgb, mode="P"), "16.png": encoded(wide)}
+    files |= {"a.jpg": encoded(rgb, "JPEG"), "cmyk.jpg": encoded(rgb, "JPEG", "CMYK"), "grey.jpg": encoded(grey, "JPEG")}
+    files |= {"a.tif": encoded(rgb, "TIFF"), "16.tif": encoded(wide, "TIFF"), "float.tif": encoded(grey, "TIFF", "F")}
+    files |= {"packed.tif": encoded(rgb, "TIFF", compression="tiff_lzw"), "a.bmp": encoded(rgb, "BMP")}
+    files |= {"a.webp": encoded(rgb, "WEBP"), "a.gif": encoded(rgb, "GIF"), "a.ppm": encoded(rgb, "PPM")}
+    files |= {"progressive.jpg": encoded(rgb, "JPEG", progressive=True, quality=80)}
+    for kind, name in (("AVIF", "a.avif"), ("JPEG2000", "a.jp2")):
+        if kind in Image.SAVE:
+            files[name] = encoded(rgb, kind)
+    return files
+
+
+def _any_picture(content: bytes, rng) -> bytes:
+    return png(content, rng) if content.startswith(b"\x89PNG") and rng.random() < 0.5 else (
+        raw(content, rng) if rng.random() < 0.8 else repainted(content, rng)
+    )
+
+
+Image.init()
+
+
+@reader(picture_files, {name: _any_picture for name in picture_files()}, share=5)
+def pictures(folder: Path) -> None:
+    """Every file is read; one that is refused keeps none of the others from being read."""
+    from oneformer_lite.data.image import read_image
+    from oneformer_lite.errors import DataError
+
+    refusal = None
+    for path in sorted(folder.iterdir()):
+        try:
+            pixels = read_image(path)
+            assert pixels.dtype == np.uint8 and pixels.shape[2] == 3 and pixels.sum() >= 0
+        except DataError as error:
+            refusal = error
+    if refusal is not None:
+        raise refusal
+
+
+def one_picture() -> dict[str, bytes]:
+    return {name: content for name, content in picture_files().items() if name in ("a.jpg", "16.png", "a.tif")}
+
+
+@reader(one_picture, {name: picture for name in one_picture()}, share=0.3)
+def predicted_pictures(folder: Path) -> None:
+    from weight_readers import tiny_model
+
+    import oneformer_lite as ofl
+
+    for path in sorted(folder.iterdir()):
+        prediction = ofl.predict(tiny_model(), path, "panoptic")
+        assert prediction.segment_map.shape == prediction.image.shape[:2]
+
+
+# -- published archives
+
+
+def ade20k_files() -> dict[str, bytes]:
+    semantic, instance = np.zeros((8, 12), np.uint8), np.zeros((8, 12, 3), np.uint8)
+    semantic[:3], semantic[3:6], semantic[6:, :4] = 3, 1, 8
+    instance[2:5, 1:4], instance[3:8, 6:9] = (4, 2, 9), (9, 5, 9)
+    return {"val/a.jpg": encoded(scene(shape=(8, 12)), "JPEG")} | {
+        "annotations/raw_semantic_val/a.png": encoded(semantic), "annotations/raw_instances_val/a.png": encoded(instance)
+    }  # fmt: skip
+
+
+@reader(ade20k_files, {name: picture for name in ade20k_files()})
+def ade20k(folder: Path) -> None:
+    from oneformer_lite.data import ade20k
+    from oneformer_lite.data.instance import InstanceDataset
+
+    ade20k._convert(folder, "val", workers=1)
+    look_at(_open_split(folder))
+    look_at(InstanceDataset(folder / "val", folder / "annotations/instances_val.json"))
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def cityscapes_files() -> dict[str, bytes]:
+    ids = np.array([[7, 11, 26000, 26001], [23, 26, 33002, 0]], np.uint16).repeat(6, 0).repeat(4, 1)
+    stem = "val/ulm/ulm_000000_000019"
+    pictures = {f"leftImg8bit/{stem}_leftImg8bit.png": encoded(scene(shape=ids.shape))}
+    labels = {f"gtFine/{stem}_gtFine_instanceIds.png": encoded(ids), "license.txt": b"..."}
+    return {"leftImg8bit_trainvaltest.zip": zipped(pictures), "gtFine_trainvaltest.zip": zipped(labels)}
+
+
+def _map_in_zip(content: bytes, rng) -> bytes:
+    """Mostly the map that lies in the archive is another one."""
+    if rng.random() < 0.3:
+        return zip_file(content, rng)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = {info.filename: archive.read(info) for info in archive.infolist()}
+    name = next(name for name in files if name.endswith(".png"))
+    return zipped(files | {name: picture(files[name], rng)})
+
+
+@reader(cityscapes_files, {name: _map_in_zip for name in cityscapes_files()})
+def cityscapes(folder: Path) -> None:
+    from oneformer_lite.data.cityscapes import prepare_cityscapes
+
+    prepare_cityscapes(folder, workers=1, counts={"val": 1})
+    look_at(_open_split(folder))
+
+
+def archive_files() -> dict[str, bytes]:
+    files = {"a/1.png": encoded(scene(1)), "a/2.png": encoded(scene(2)), "notes.json": b"{}"}
+    return {"a.zip": zipped(files), "a.tar": tarred(files)}
+
+
+@reader(archive_files, {"a.zip": zip_file, "a.tar": tar_file}, share=2)
+def archives(folder: Path) -> None:
+    """Nothing but what was unpacked may lie outside of the folder for it."""
+    from oneformer_lite.data.archive import open_archive, staged, unpack
+
+    for name in ("a.zip", "a.tar"):
+        with open_archive(folder / name) as members, staged(folder / f"out/{name}") as draft:
+            unpack(members, draft, lambda name: name, "all")
+    assert {path.name for path in folder.iterdir()} <= {"a.zip", "a.tar", "out"}
+
+
+def part_files() -> dict[str, bytes]:
+    record = {"identity": {"size": 20, "version": "v", "piece": 64 * 2**20}, "done": [8]}
+    return {"a.zip.part": b"x" * 8, "a.zip.part.json": json.dumps(record).encode()}
+
+
+@reader(part_files, {"a.zip.part.json": json_text, "a.zip.part": raw})
+def part_json(folder: Path) -> None:
+    """The record of a download that was interrupted; the server says that it has nothing more."""
+    from oneformer_lite.data import download
+    from oneformer_lite.data.remote import Remote
+
+    part = download.Part(folder / "a.zip", Remote("http://localhost/a.zip", 20, "v", True))
+    assert all(0 <= count <= 20 for count in part.done)
+    with mock.patch.object(download.Part, "_fetch_piece"):
+        part.fill(1)

@@ -1,0 +1,223 @@
+"""Rounds of inputs, in a child process with a limit of memory, so that a crash, a hang or a flood of memory is caught
+and named; the parent goes on with the next input.
+
+How an input ends: ``accepted`` (and everything in it was read), ``refused`` with an error of the package, ``unhandled``
+(any other exception), ``escape`` (it started a program, opened a connection or touched a file outside of its folder),
+``crash``, ``timeout`` or ``memory``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import data_readers  # noqa: F401  # they register themselves
+import run_readers  # noqa: F401
+import weight_readers  # noqa: F401
+from reader import READERS, Reader, write
+
+from oneformer_lite.errors import OneFormerLiteError
+
+SECONDS = 20.0
+ROOM = 3 * 2**30  # bytes of address space an input may take on top of what is loaded
+RESIDENT = 2**30  # bytes of memory
+BAD = ("unhandled", "escape", "crash", "timeout", "memory")
+_STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "socket.connect", "socket.bind")
+_PACKAGE = "oneformer_lite" + os.sep
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one input ended. ``memory``: bytes at its peak on top of what was loaded before."""
+
+    reader: str
+    seed: int
+    end: str
+    words: str = ""
+    seconds: float = 0.0
+    memory: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What equal faults have in common."""
+        return self.words.split(": ")[0] if self.end in BAD else ""
+
+
+class Forbidden(BaseException):
+    """Something that reading a file never does; no handler of a mere Exception hides it."""
+
+
+class Guard:
+    """An audit hook: no programs, no connections, no files outside of ``folder`` written, none of /etc read."""
+
+    def __init__(self) -> None:
+        self.folder: str | None = None
+        self.seen = ""
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, arguments: tuple) -> None:
+        if self.folder is None:
+            return
+        if event.startswith(_STARTS) or (event == "open" and self._is_outside(*arguments)):
+            self.seen = f"{event} {arguments[:2]!r}"[:200]
+            raise Forbidden(self.seen)
+
+    def _is_outside(self, path, mode, flags) -> bool:
+        if not isinstance(path, (str, bytes)):
+            return False
+        path = os.path.abspath(os.fsdecode(path))
+        writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        allowed = path.startswith((self.folder, "/dev/null", "/dev/shm", "/proc/self")) or "matplotlib" in path
+        return path.startswith(("/etc/passwd", "/dev/zero")) or bool(writes and not allowed and "__pycache__" not in path)
+
+
+def tried(reader: Reader, seeds: Iterator[int] | range, seconds: float = SECONDS) -> Iterator[Outcome]:
+    """The outcome of each input, in order."""
+    assert reader.valid  # made here once: children inherit it
+    seeds = list(seeds)
+    while seeds:
+        yield from _batch(reader, seeds, seconds)
+
+
+def _batch(reader: Reader, seeds: list[int], seconds: float) -> Iterator[Outcome]:
+    """Let a child try the seeds, taking from the list those that are done, until it has died or all are done."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _child(reader, seeds, writing)
+    os.close(writing)
+    buffer = b""
+    try:
+        while seeds:
+            began = time.monotonic()
+            while b"\n" not in buffer:
+                ready, _, _ = select.select([reading], [], [], max(0.0, began + seconds - time.monotonic()))
+                block = os.read(reading, 65_536) if ready else b""
+                if not block:
+                    yield _broken(reader, seeds.pop(0), child, bool(ready), time.monotonic() - began)
+                    return
+                buffer += block
+            line, _, buffer = buffer.partition(b"\n")
+            yield Outcome(reader.name, seeds.pop(0), **json.loads(line))
+    finally:
+        os.close(reading)
+        _end(child)
+
+
+def _broken(reader: Reader, seed: int, child: int, has_died: bool, seconds: float) -> Outcome:
+    """The child has died, or says nothing any more."""
+    if not has_died:
+        return Outcome(reader.name, seed, "timeout", f"no end after {seconds:.0f} s", seconds)
+    number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    name = signal.Signals(-number).name if number < 0 else f"exit status {number}"
+    return Outcome(reader.name, seed, "memory" if name == "SIGKILL" else "crash", name, seconds)
+
+
+def _end(child: int) -> None:
+    try:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+def _child(reader: Reader, seeds: list[int], writing: int) -> None:
+    """Try the seeds; one line for each to the parent. Never returns."""
+    try:
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM,) * 2)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        guard = Guard()
+        for seed in seeds:
+            outcome = _one(reader, seed, guard)
+            os.write(writing, json.dumps(outcome).encode() + b"\n")
+    finally:
+        os._exit(0)
+
+
+def _one(reader: Reader, seed: int, guard: Guard) -> dict:
+    base = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    folder = Path(tempfile.mkdtemp(prefix="ofl-fuzz-", dir=base))
+    try:
+        with folder_of(reader, seed, folder):
+            before = _resident("VmRSS")
+            Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+            began = time.monotonic()
+            end, words = _ending(reader, folder, guard)
+            seconds, memory = time.monotonic() - began, max(0, _resident("VmHWM") - before)
+        if end in ("accepted", "refused") and memory > RESIDENT:
+            end, words = "memory", f"{memory / 2**20:.0f} MB"
+        if memory > RESIDENT // 4:
+            ctypes.CDLL(None).malloc_trim(0)
+        return {"end": end, "words": words, "seconds": round(seconds, 3), "memory": memory}
+    finally:
+        guard.folder = None
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class folder_of:
+    """The input of a seed in a folder, which is the working folder meanwhile."""
+
+    def __init__(self, reader: Reader, seed: int, folder: Path) -> None:
+        self.folder, self.before = folder, os.getcwd()
+        write(reader.input(seed), folder)
+
+    def __enter__(self) -> Path:
+        os.chdir(self.folder)
+        return self.folder
+
+    def __exit__(self, *_) -> None:
+        os.chdir(self.before)
+
+
+def _ending(reader: Reader, folder: Path, guard: Guard) -> tuple[str, str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            guard.folder, guard.seen = str(folder), ""
+            reader.read(folder)
+        ended = "accepted", ""
+    except OneFormerLiteError as error:
+        ended = "refused", type(error).__name__
+    except BaseException as error:
+        ended = "unhandled", _sentence(error)
+    guard.folder = None
+    return ("escape", guard.seen) if guard.seen else ended
+
+
+def _sentence(error: BaseException) -> str:
+    """Kind and place (the innermost line of the package): what it says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _PACKAGE in frame.filename] or frames[-1:]
+    place = f"{own[-1].filename.rpartition(_PACKAGE)[2]}:{own[-1].lineno} {own[-1].name}"
+    return f"{type(error).__name__} at {place}: {str(error)[:200]!r}"
+
+
+def _resident(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().split("\n"):
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def by_name(names: list[str]) -> list[Reader]:
+    """The readers of these names, all by default."""
+    return [READERS[name] for name in names or READERS]
