@@ -8,7 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .frames import frame_html
 from .markdown import markdown_html
+from .sanitize import harmless, picture_uri
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -21,7 +23,8 @@ def cells_html(notebook: NotebookNode, folder: Path, lessons: Collection[str]) -
     parts = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            parts.append(f'<section class="words">{markdown_html(cell.source, folder, lessons)}</section>')
+            words = markdown_html(cell.source, folder, lessons, cell.get("attachments"))
+            parts.append(f'<section class="words">{words}</section>')
         elif cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", ()) and cell.source.strip():
             shown = "".join(output_html(output, folder, lessons) for output in cell.outputs)
             outputs = f'<div class="outputs">{shown}</div>' if shown else ""
@@ -65,11 +68,11 @@ def output_html(output: NotebookNode, folder: Path, lessons: Collection[str]) ->
         return f"<pre>{ansi2html(chr(10).join(output.traceback))}</pre>"
     data = output.get("data", {})
     if "text/html" in data:
-        return data["text/html"]
+        return frame_html(data["text/html"]) or harmless(data["text/html"], folder)
     for kind in ("image/png", "image/jpeg", "image/webp"):
-        if kind in data:
+        if kind in data and (uri := picture_uri(kind, data[kind])):
             words = escape(data.get("text/plain", "")) if not data.get("text/plain", "<").startswith("<") else ""
-            return f'<img src="data:{kind};base64,{"".join(data[kind].split())}" alt="{words}">'
+            return f'<img src="{uri}" alt="{words}">'
     if "text/markdown" in data:
         return markdown_html(data["text/markdown"], folder, lessons)
     if "application/vnd.jupyter.widget-view+json" in data:

@@ -1,20 +1,30 @@
-"""Markdown of lessons as HTML that needs nothing from outside: formulas become MathML, links to lessons their pages."""
+"""Markdown of lessons as HTML that needs nothing from outside and runs nothing: formulas become MathML, links to
+lessons their pages."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from html import escape
 from pathlib import Path
 from urllib.parse import unquote
 
 from latex2mathml.converter import convert
+from mistune import HTMLRenderer
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from .sanitize import harmless
 
-def markdown_html(source: str, folder: Path, lessons: Collection[str]) -> str:
-    """One cell. Pictures are read from ``folder`` and embedded; ``lessons`` are the names that have a page."""
-    renderer = _Renderer(lessons, escape=False, embed_images=True, path=str(folder), exclude_anchor_links=True)
-    return MarkdownWithMath(renderer=renderer).render(source)
+
+def markdown_html(
+    source: str,
+    folder: Path,
+    lessons: Collection[str],
+    attachments: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
+    """One cell. Pictures are read from ``folder`` or the cell's ``attachments`` and embedded; ``lessons`` are the names
+    that have a page."""
+    renderer = _Renderer(lessons, escape=False, exclude_anchor_links=True)
+    return harmless(MarkdownWithMath(renderer=renderer).render(source), folder, attachments)
 
 
 class _Renderer(IPythonRenderer):
@@ -33,6 +43,9 @@ class _Renderer(IPythonRenderer):
 
     def latex_environment(self, name: str, body: str) -> str:
         return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return HTMLRenderer.image(self, text, url, title)  # embedded when all is sanitised
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         path, _, anchor = unquote(url).partition("#")

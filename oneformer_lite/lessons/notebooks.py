@@ -50,9 +50,9 @@ def find_lessons(names: Sequence[str] = (), folder: Path | None = None) -> list[
 def _read(path: Path) -> Lesson:
     try:
         first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
-    except (OSError, ValueError, LookupError) as error:
+        text = first if isinstance(first, str) else "".join(first)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is no notebook ({error}): build it again with notebooks/build.py") from error
-    text = first if isinstance(first, str) else "".join(first)
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     after = text[title.end() if title else 0 :]
     return Lesson(path, title[1].strip() if title else path.stem, _question(after))

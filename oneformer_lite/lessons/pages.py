@@ -10,7 +10,8 @@ from ..errors import OneFormerLiteError
 from ..files import replacing
 from ..render.pages import fill, read
 from .cells import cells_html, code_style
-from .execution import LessonFailed, executed
+from .execution import LessonFailed, executed, read_notebook
+from .frames import policy
 from .notebooks import Lesson, find_lessons
 
 INDEX = "index.html"
@@ -45,14 +46,17 @@ def lesson_page(lesson: Lesson, linked: Sequence[Lesson]) -> str:
 
     with _progress(lesson) as bar:
         notebook = executed(lesson.path, bar.update)
-    place = linked.index(lesson)
+    place, script = linked.index(lesson), read("lesson.js")
+    cells = cells_html(notebook, lesson.path.parent, [other.name for other in linked])
     return fill(
         "lesson.html",
         lesson=lesson,
         before=linked[place - 1] if place else None,
         after=linked[place + 1] if place + 1 < len(linked) else None,
         style=Markup(read("lesson.css") + code_style()),
-        cells=Markup(cells_html(notebook, lesson.path.parent, [other.name for other in linked])),
+        policy=policy(cells, script),
+        script=Markup(script),
+        cells=Markup(cells),
     )
 
 
@@ -60,7 +64,7 @@ def index_page(lessons: Sequence[Lesson]) -> str:
     """The list of lessons, with what each begins with."""
     from markupsafe import Markup
 
-    return fill("lessons.html", lessons=lessons, style=Markup(read("lesson.css")))
+    return fill("lessons.html", lessons=lessons, policy=policy(""), style=Markup(read("lesson.css")))
 
 
 def _neighbours(lessons: Sequence[Lesson]) -> list[Lesson]:
@@ -69,10 +73,9 @@ def _neighbours(lessons: Sequence[Lesson]) -> list[Lesson]:
 
 
 def _progress(lesson: Lesson):
-    import nbformat
     from tqdm import tqdm
 
-    cells = nbformat.read(lesson.path, as_version=4).cells
+    cells = read_notebook(lesson.path).cells
     total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
     return tqdm(total=total, desc=lesson.title[:40], unit="cell", dynamic_ncols=True)
 

@@ -89,8 +89,9 @@ def _job(job: tuple[str, int, int, int]) -> list[Outcome]:
 def table(found: dict[str, list[Outcome]]) -> str:
     """Tried, and how it ended, by reader."""
     lines = [
-        "| reader | tried | accepted | refused | unhandled | escapes | crashes | timeouts | over memory | slowest | peak memory |",
-        "|---|" + "---:|" * 10,
+        "| reader | tried | accepted | refused | unhandled | escapes | crashes | timeouts | over memory | fuzzer's own | "
+        "slowest | peak memory |",
+        "|---|" + "---:|" * 11,
     ]
     rows = {name: outcomes for name, outcomes in found.items()}
     rows["all"] = [outcome for outcomes in found.values() for outcome in outcomes]

@@ -44,7 +44,7 @@ def look_at(dataset) -> None:
         for task in dataset.tasks:
             targets = ofl.data.targets_for(sample, task)
             assert len(targets.texts) == len(targets.labels)
-        render_truth(sample, dataset.tasks[0])
+        render_truth(sample, dataset.tasks[0], scale=1)
 
 
 # -- COCO's panoptic and instance formats

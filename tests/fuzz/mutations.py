@@ -108,13 +108,20 @@ def json_lines(content: bytes, rng: Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 5))):
         place, action = rng.randrange(len(lines)), rng.random()
         if action < 0.75:
-            lines[place] = json_text(lines[place], rng)
+            lines[place] = _other_line(lines[place], rng)
         elif action < 0.85:
             lines.insert(rng.randrange(len(lines)), lines[place])
         elif len(lines) > 1:
             del lines[place]
     whole = b"\n".join(lines) + rng.choice((b"\n", b"\n", b"", b"\n\n", b"\r\n"))
     return whole if rng.random() < 0.9 else raw(whole, rng)
+
+
+def _other_line(line: bytes, rng: Random) -> bytes:
+    try:
+        return json_text(line, rng)
+    except (ValueError, RecursionError):  # changed before
+        return raw(line, rng)
 
 
 def dumped(content) -> bytes:
