@@ -7,7 +7,6 @@ come. Only a file that is complete and verified bears its own name.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tqdm.auto import tqdm
 
 from ..errors import DataError
 from ..files import make_folder, write_json
+from ..json_reader import read_json
 from . import remote
 from .remote import Changed, Remote, describe, request
 
@@ -114,11 +114,18 @@ class Part:
     def _read_record(self) -> list[int]:
         """What an earlier call has left of the very same file; nothing if the server cannot continue it."""
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-            usable = self.remote.ranges and self.path.exists() and record["identity"] == self._identity()
-            return record["done"] if usable else []
-        except (OSError, ValueError, KeyError, TypeError):
+            record = read_json(self.record)
+            usable = self.remote.ranges and self.path.is_file() and record["identity"] == self._identity()
+            return record["done"] if usable and self._is_possible(record["done"]) else []
+        except (DataError, KeyError, TypeError):
             return []
+
+    def _is_possible(self, done: object) -> bool:
+        """Whether these can be the bytes that have come of each piece."""
+        pieces = -(-self.remote.size // self.piece)
+        return isinstance(done, list) and len(done) == pieces and all(
+            type(came) is int and 0 <= came <= self._length(i) for i, came in enumerate(done)
+        )
 
     def _save(self) -> None:
         write_json(self.record, {"identity": self._identity(), "done": list(self.done)})

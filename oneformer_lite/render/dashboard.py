@@ -12,9 +12,11 @@ from html import escape
 
 import numpy as np
 
+from ..errors import DataError
 from .curves import LAYER_TERMS, LIGHT, LOSS_TERMS, METRICS, Plot, layer_plot, loss_plot, metric_plot, series
 from .grid import data_uri
 from .pages import read
+from .sheet import sheet_html
 from .timeline import Timeline
 
 LOOK_FOR = (
@@ -100,10 +102,15 @@ def layer_text(losses: Sequence[float | None]) -> str:
     return " → ".join("–" if value is None else f"{value:.3g}" for value in losses)
 
 
-def pictures(step: int | None, sheet: str) -> str:
-    """A sheet (of :func:`~oneformer_lite.render.sheet_html`) and the step that it is of; None: no picture yet."""
+def pictures(step: int | None, content: bytes = b"") -> str:
+    """The held-out images at ``step``, from the file of a sheet (:func:`~oneformer_lite.render.prediction_sheet`);
+    None: no picture yet. One that cannot be shown says so and why."""
     if step is None:
         return '<p class="ofl-shown">No pictures yet: they are written at each evaluation.</p>'
+    try:
+        sheet = sheet_html(content)
+    except DataError as error:
+        return f'<p class="ofl-shown">The held-out images at step {step:,} cannot be shown: {escape(str(error))}</p>'
     return f'<p class="ofl-shown">Held-out images at step {step:,}</p><div class="ofl-pictures">{sheet}</div>'
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from . import dashboard
 from .curves import LAYER_TERMS
 from .pages import embedded_json, fill
-from .sheet import sheet_html
 from .timeline import Timeline
 
 
@@ -33,7 +32,7 @@ def run_page(
         terms=terms,
         steps=steps,
         last=timeline.last,
-        sheets=[(step, Markup(dashboard.pictures(step, sheet_html(content)))) for step, content in sheets.items()],
-        no_sheet=Markup(dashboard.pictures(None, "")),
+        sheets=[(step, Markup(dashboard.pictures(step, content))) for step, content in sheets.items()],
+        no_sheet=Markup(dashboard.pictures(None)),
         data=Markup(embedded_json({"steps": steps, "frames": frames})),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections.abc import Sequence
 from html import escape
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from ..data.image import image_from_bytes
 from ..errors import DataError
+from ..json_reader import parse_json
 from .grid import contact_sheet, data_uri
 
 _GAP, _FONT = 8, 15  # pixels, see contact_sheet
@@ -43,9 +45,11 @@ def prediction_sheet(rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str
 def sheet_html(content: bytes) -> str:
     """The pictures of a sheet, each with its title, in a grid (class "ofl-sheet", see ``templates/run.css``).
 
-    The file is embedded once; each cell is a window onto its part. Raises :class:`DataError` for other pictures.
+    The file is embedded once; each cell is a window onto its part. Raises :class:`DataError` for other pictures, and
+    for one that says of itself what cannot be.
     """
-    columns, rows, (width, height), (sheet_width, sheet_height) = _read(content)
+    columns, rows, width, height = _read(content)
+    sheet_width, sheet_height = _size(len(columns), rows, width, height)
     top = 2 * _GAP + _FONT
     cells = []
     for row in range(rows):
@@ -64,14 +68,40 @@ def sheet_html(content: bytes) -> str:
     return f'<div class="ofl-sheet" style="{style}">{"".join(cells)}</div>'
 
 
-def _read(content: bytes) -> tuple[list[str], int, tuple[int, int], tuple[int, int]]:
-    """Column titles, rows, size of a cell and of the whole."""
+def _read(content: bytes) -> tuple[list[str], int, int, int]:
+    """Column titles, rows, and width and height of a cell, which make up the picture's size."""
     try:
-        image = image_from_bytes(content, "the file")
-        told = json.loads(image.getexif()[_DESCRIPTION])
-        return told["columns"], told["rows"], tuple(told["cell"]), image.size
-    except (DataError, KeyError, ValueError) as error:
+        picture = image_from_bytes(content, "the file")
+        told = _told(picture)
+    except DataError as error:
         raise DataError(f"this is no sheet of predictions ({error}): expected a file of a run's pictures") from error
+    if not (isinstance(told, dict) and told.keys() >= {"columns", "rows", "cell"}):
+        raise DataError("this is no sheet of predictions (it does not say what it shows): expected a run's picture")
+    columns, rows, cell = told["columns"], told["rows"], told["cell"]
+    fits = (
+        isinstance(columns, list) and all(isinstance(title, str) for title in columns)
+        and isinstance(cell, list) and len(cell) == 2
+        and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in (rows, *cell))
+    )  # fmt: skip
+    if not (fits and _size(len(columns), rows, *cell) == picture.size):
+        raise DataError(
+            f"this sheet of predictions is {picture.width} x {picture.height} pixels large and says of itself "
+            f"{told!r:.120}, which makes another size: expected a file of a run's pictures"
+        )
+    return columns, rows, *cell
+
+
+def _told(picture: Image.Image) -> object:
+    """What a picture's file says of it, None if nothing."""
+    try:
+        return parse_json(picture.getexif().get(_DESCRIPTION, "null"), "what it says of itself")
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error):  # Pillow's, for a block that is none
+        return None
+
+
+def _size(columns: int, rows: int, width: int, height: int) -> tuple[int, int]:
+    """Width and height in pixels, as :func:`contact_sheet` lays such a table out."""
+    return _GAP + columns * (width + _GAP), 2 * _GAP + _FONT + rows * (height + _GAP)
 
 
 def _centred(picture: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..data.image import image_from_bytes
+from ..errors import DataError
 from .curves import layer_plot, loss_plot, metric_plot
 from .dashboard import STATUS
 from .grid import contact_sheet
@@ -23,8 +24,8 @@ def run_still(name: str, status: str, timeline: Timeline, step: int, sheet: byte
         for draw, term in ((loss_plot, ()), (layer_plot, ("class",)), (metric_plot, ()))
     ]
     parts = [contact_sheet([[_on_white(png) for png in plots]], gap=_GAP)]
-    if sheet:
-        parts.append(_on_white(sheet))
+    if sheet is not None:
+        parts.append(_sheet(sheet, parts[0].shape[1]))
     width = max(part.shape[1] for part in parts)
     parts = [_line(_told(name, status, timeline, step), width), *parts]
     return np.concatenate([_padded(part, width) for part in parts])
@@ -35,6 +36,14 @@ def _told(name: str, status: str, timeline: Timeline, step: int) -> str:
     scores = [f"{name} {texts[name]}" for name in ("PQ", "AP", "mIoU")] if timeline.score(step) else []
     word = STATUS[status].split()[-1]  # the sign before it is not in every font
     return " · ".join([name, word, f"step {texts['step']}", f"loss {texts['total']}", *scores])
+
+
+def _sheet(content: bytes, width: int) -> np.ndarray:
+    """The sheet, or in one line why it cannot be shown."""
+    try:
+        return _on_white(content)
+    except DataError as error:
+        return _line(str(error), width)
 
 
 def _line(text: str, width: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import CheckpointError, ConfigError
 from ..files import replacing
-from ..render import dashboard, png_bytes, sheet_html
+from ..render import dashboard, png_bytes
 from ..render.curves import LAYER_TERMS
 from ..render.run_page import run_page
 from ..render.still import run_still
@@ -78,8 +78,7 @@ class RunView(VBox):
         self._cards.value = dashboard.cards(self.timeline, self.step)
         self._cursor.value = f"<style>.{self._name}{{--step:{self.step}}}</style>"
         sheet = self._newest_sheet()
-        content = sheet_html(sheet[1].read_bytes()) if sheet else ""
-        self._sheet.value = dashboard.pictures(sheet[0] if sheet else None, content)
+        self._sheet.value = dashboard.pictures(sheet[0], sheet[1].read_bytes()) if sheet else dashboard.pictures(None)
 
     def _show_plots(self) -> None:
         self._plots.value = dashboard.plots(self.timeline, (self._loss.value,), self._drawn_once)

@@ -89,8 +89,8 @@ def _job(job: tuple[str, int, int, int]) -> list[Outcome]:
 def table(found: dict[str, list[Outcome]]) -> str:
     """Tried, and how it ended, by reader."""
     lines = [
-        "| reader | tried | accepted | refused | unhandled | escapes | crashes | timeouts | over memory | fuzzer's own | "
-        "slowest | peak memory |",
+        "| reader | tried | accepted | refused | unhandled | escapes | crashes | timeouts | over memory | "
+        "fuzzer's own | slowest | peak memory |",
         "|---|" + "---:|" * 11,
     ]
     rows = {name: outcomes for name, outcomes in found.items()}

@@ -4,7 +4,6 @@ files, pictures. A flipped bit in one of them would else be noticed at the first
 from __future__ import annotations
 
 import io
-import json
 import struct
 import tarfile
 import warnings
@@ -17,10 +16,11 @@ import torch
 from mutations import DEEP, VALUES, dumped, json_text, raw, tree
 from PIL import Image
 
+_DEEP_PICKLES = (b"(" * DEEP + b".", b"]" * DEEP + b"a" * (DEEP - 1) + b".")
 _SIZES = (0, 1, 2, 255, 65_535, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
 _NAMES = (
-    "", " ", "a\0b", "/abs.png", "../up.png", "a/../../up.png", "C:\\up.png", "\\\\host\\x.png", "x" * 300 + ".png", ".png",
-    "a/b/c.png", "a/", "ä.png", "\ud800.png", ".hidden.png", "con.png", "a\nb.png", "..", ".", "~", "a//b.png",
+    "", " ", "a\0b", "/abs.png", "../up.png", "a/../../up.png", "C:\\up.png", "\\\\host\\x.png", "x" * 300 + ".png",
+    ".png", "a/b/c.png", "a/", "ä.png", "\ud800.png", ".hidden.png", "con.png", "a\nb.png", "..", ".", "~", "a//b.png",
 )  # fmt: skip
 
 
@@ -89,10 +89,9 @@ def repainted(content: bytes, rng: Random) -> bytes:
         picture = picture.resize(rng.choice(((1, 1), (1, 500), (500, 1), (picture.height, picture.width), (3, 7))))
     elif action < 0.8:
         pixels = np.array(picture)
-        shape = pixels.shape
-        pixels = pixels.reshape(-1)
-        pixels[:: rng.choice((1, 2, 7, 50))] = rng.choice((0, 1, 7, 254, 255, 1000, 65_535)) % (int(pixels.max()) * 2 + 2) % 256
-        picture = Image.fromarray(pixels.reshape(shape))
+        value = rng.choice((0, 1, 7, 100, 254, 255)) % (int(pixels.max()) + 1)
+        pixels.reshape(-1)[:: rng.choice((1, 2, 7, 50))] = value
+        picture = Image.fromarray(pixels)
     else:
         options["exif"] = _exif(rng)
     out = io.BytesIO()
@@ -202,7 +201,7 @@ def tar_file(content: bytes, rng: Random) -> bytes:
                 if action < 0.5:
                     info.name = rng.choice(_NAMES).replace("\ud800", "x")
                 elif action < 0.75:
-                    info.type = rng.choice((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, b"7", b"S"))
+                    info.type = rng.choice((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, b"S"))
                     info.linkname = rng.choice(("/etc/passwd", "../..", "", "x"))
                 else:
                     info.size = rng.choice((0, 1, len(data)))
@@ -245,9 +244,7 @@ def _other_pickle(content: bytes, rng: Random) -> bytes:
         for info in old.infolist():
             data = old.read(info)
             if info.filename.endswith("data.pkl") or rng.random() < 0.05:
-                data = raw(data, rng)
-                if rng.random() < 0.2:
-                    data = rng.choice((b"\x80\x02" + b"(" * DEEP + b".", b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b"."))
+                data = raw(data, rng) if rng.random() < 0.8 else b"\x80\x02" + rng.choice(_DEEP_PICKLES)
             if rng.random() < 0.98:
                 new.writestr(info.filename, data)
     return out.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tarfile
 import zipfile
 from dataclasses import asdict
@@ -68,7 +69,8 @@ def panoptic_files() -> dict[str, bytes]:
     }
     name = "annotations/panoptic_val"
     files = {f"{name}.json": json.dumps(content).encode()}
-    return files | {f"val/{i}.png": encoded(scene(i)) for i in (1, 2)} | {f"{name}/{i}.png": encoded(colors) for i in (1, 2)}
+    files |= {f"val/{i}.png": encoded(scene(i)) for i in (1, 2)}
+    return files | {f"{name}/{i}.png": encoded(colors) for i in (1, 2)}
 
 
 def _open_split(folder: Path):
@@ -142,7 +144,7 @@ def _segmentation(content: bytes, rng) -> bytes:
     """Outlines and codes; half of the time from scratch, with numbers at the edge of what there is."""
     if rng.random() < 0.5:
         return json_text(content, rng)
-    odd = (-1e9, -1, -0.5, 0, 0.4, 3, 11.5, 12, 16, 17, 1e3, 1e5, 2**31, 2**32, 1e9, 1e18, 1e308, float("nan"), float("inf"))
+    odd = (-1e9, -1, -0.5, 0, 0.4, 3, 11.5, 12, 16, 17, 1e3, 1e5, 2**31, 2**32, 1e9, 1e18, 1e308, math.nan, math.inf)
     numbers = [rng.choice(odd) for _ in range(rng.choice((0, 1, 4, 5, 6, 7, 8, 20)))]
     whole = [int(n) if abs(n) < 1e19 else 10**19 for n in numbers if n == n]
     text = "".join(chr(rng.choice((rng.randrange(48, 112), rng.randrange(0, 256)))) for _ in range(rng.randrange(12)))
@@ -193,8 +195,9 @@ def picture_files() -> dict[str, bytes]:
     """One picture in every format that is accepted, some of them in more than one kind of pixels."""
     rgb, grey = scene(shape=(20, 24)), scene(shape=(20, 24))[..., 0]
     wide = (grey.astype(np.uint16) << 8) + 7
-    files = {"a.png": encoded(rgb), "grey.png": encoded(grey), "palette.png": encoded(rgb, mode="P"), "16.png": encoded(wide)}
-    files |= {"a.jpg": encoded(rgb, "JPEG"), "cmyk.jpg": encoded(rgb, "JPEG", "CMYK"), "grey.jpg": encoded(grey, "JPEG")}
+    files = {"a.png": encoded(rgb), "grey.png": encoded(grey), "palette.png": encoded(rgb, mode="P")}
+    files |= {"16.png": encoded(wide), "a.jpg": encoded(rgb, "JPEG"), "grey.jpg": encoded(grey, "JPEG")}
+    files |= {"cmyk.jpg": encoded(rgb, "JPEG", "CMYK")}
     files |= {"a.tif": encoded(rgb, "TIFF"), "16.tif": encoded(wide, "TIFF"), "float.tif": encoded(grey, "TIFF", "F")}
     files |= {"packed.tif": encoded(rgb, "TIFF", compression="tiff_lzw"), "a.bmp": encoded(rgb, "BMP")}
     files |= {"a.webp": encoded(rgb, "WEBP"), "a.gif": encoded(rgb, "GIF"), "a.ppm": encoded(rgb, "PPM")}
@@ -206,9 +209,9 @@ def picture_files() -> dict[str, bytes]:
 
 
 def _any_picture(content: bytes, rng) -> bytes:
-    return png(content, rng) if content.startswith(b"\x89PNG") and rng.random() < 0.5 else (
-        raw(content, rng) if rng.random() < 0.8 else repainted(content, rng)
-    )
+    if content.startswith(b"\x89PNG") and rng.random() < 0.5:
+        return png(content, rng)
+    return raw(content, rng) if rng.random() < 0.8 else repainted(content, rng)
 
 
 Image.init()
@@ -253,9 +256,9 @@ def ade20k_files() -> dict[str, bytes]:
     semantic, instance = np.zeros((8, 12), np.uint8), np.zeros((8, 12, 3), np.uint8)
     semantic[:3], semantic[3:6], semantic[6:, :4] = 3, 1, 8
     instance[2:5, 1:4], instance[3:8, 6:9] = (4, 2, 9), (9, 5, 9)
-    return {"val/a.jpg": encoded(scene(shape=(8, 12)), "JPEG")} | {
-        "annotations/raw_semantic_val/a.png": encoded(semantic), "annotations/raw_instances_val/a.png": encoded(instance)
-    }  # fmt: skip
+    maps = {"semantic": semantic, "instances": instance}
+    files = {f"annotations/raw_{kind}_val/a.png": encoded(pixels) for kind, pixels in maps.items()}
+    return files | {"val/a.jpg": encoded(scene(shape=(8, 12)), "JPEG")}
 
 
 @reader(ade20k_files, {name: picture for name in ade20k_files()})

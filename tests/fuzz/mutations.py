@@ -85,7 +85,7 @@ def _other(value, root, rng: Random):
     if isinstance(value, bool):
         return rng.choice((str(value).lower(), int(value), str(int(value)), 2, -1))
     if isinstance(value, (int, float)):
-        return rng.choice((value + 1, -value, value * 1000, value * 1e6, value + 0.5, str(value), float(value), value // 2))
+        return rng.choice((value + 1, -value, value * 1000, value * 1e6, value + 0.5, str(value), float(value)))
     if isinstance(value, str):
         return rng.choice((value[::-1], value[: len(value) // 2], value + "x", value * 50, value.upper(), [value], 1))
     if isinstance(value, list):
@@ -171,5 +171,5 @@ def raw(content: bytes, rng: Random) -> bytes:
     elif action < 0.95:
         data[start:start] = data[start:end]
     else:
-        return rng.choice((b"", b"\0", rng.randbytes(100), b"<!DOCTYPE html><html></html>", b"PK\x03\x04", b"\x89PNG\r\n"))
+        return rng.choice((b"", b"\0", rng.randbytes(100), b"<!DOCTYPE html>", b"PK\x03\x04", b"\x89PNG\r\n"))
     return bytes(data)

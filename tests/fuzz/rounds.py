@@ -82,7 +82,8 @@ class Guard:
         path = os.path.abspath(os.fsdecode(path))
         writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         allowed = path.startswith((self.folder, "/dev/null", "/proc/self")) or "matplotlib" in path
-        return path.startswith(("/etc/passwd", "/dev/zero")) or bool(writes and not allowed and "__pycache__" not in path)
+        cached = "__pycache__" in path
+        return path.startswith(("/etc/passwd", "/dev/zero")) or bool(writes and not allowed and not cached)
 
 
 def tried(reader: Reader, seeds: Iterator[int] | range, seconds: float = SECONDS) -> Iterator[Outcome]:

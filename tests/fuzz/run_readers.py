@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 from containers import sheet, torch_file
-from mutations import json_lines, json_text, tree
+from mutations import json_lines, json_text
 from reader import reader
 from weight_readers import tiny_model
 
@@ -103,13 +103,13 @@ def replay(folder: Path) -> None:
 
 @reader(run_files, {SHEET: sheet}, share=2)
 def run_pictures(folder: Path) -> None:
-    from oneformer_lite.render import sheet_html
-    from oneformer_lite.render.still import _on_white
+    from oneformer_lite.render import dashboard, sheet_html
+    from oneformer_lite.render.still import _sheet
     from oneformer_lite.training.pictures import cut_pictures, find_pictures
 
-    for path in find_pictures(folder).values():
+    for step, path in find_pictures(folder).items():
+        assert dashboard.pictures(step, path.read_bytes()) and _sheet(path.read_bytes(), 100).size
         sheet_html(path.read_bytes())
-        _on_white(path.read_bytes())
     cut_pictures(folder, 1)
 
 
@@ -139,7 +139,7 @@ def checkpoint(folder: Path) -> None:
     saved_model(folder, tiny_model().config)
 
 
-# -- notebooks and the command line's files
+# -- notebooks
 
 
 def notebook_files() -> dict[str, bytes]:
@@ -152,8 +152,8 @@ def notebook_files() -> dict[str, bytes]:
         v4.new_output("error", ename="ValueError", evalue="no", traceback=["\x1b[0;31mValueError\x1b[0m"]),
     ]
     code = v4.new_code_cell("a = 1\n" * 30, outputs=outputs, metadata={"tags": ["a"]})
-    words = [r"# 01 · Looks" + "\n\nWhere does it look?", r"A formula $\frac{a}{b}$ <img src='x.png'> [next](02_x.ipynb)", "$$x$$"]
-    cells = [v4.new_markdown_cell(text) for text in words]
+    words = r"A formula $\frac{a}{b}$ <img src='x.png'> [next](02_x.ipynb)"
+    cells = [v4.new_markdown_cell(text) for text in ("# 01 · Looks\n\nWhere does it look?", words, "$$x$$")]
     return {"01_looks.ipynb": nbformat.writes(v4.new_notebook(cells=[*cells, code])).encode()}
 
 
@@ -162,9 +162,10 @@ def _notebook(content: bytes, rng) -> bytes:
     if rng.random() < 0.5:
         return json_text(content, rng)
     odd = (
-        "$", "$$", r"\frac", r"\begin{align}", r"\end{align}", "{", "}", "[a](", "](javascript:alert(1))", "<script>", "</section>",
-        "![x](data:,x)", "![x](../../etc/passwd)", "![x](\0)", "`", "```", "|a|b|\n|--|--|\n", "> " * 30, "* " * 200, "[" * 500,
-        "<" * 200, "&#0;", "\u202e", "<!--", "<svg onload=x>", r"\left(" * 50, "^" * 100, "_" * 99, "#" * 20, "  \n", "\n\n",
+        "$", "$$", r"\frac", r"\begin{align}", r"\end{align}", "{", "}", "[a](", "](javascript:alert(1))", "<script>",
+        "</section>", "![x](data:,x)", "![x](../../etc/passwd)", "![x](\0)", "`", "```", "|a|b|\n|--|--|\n", "> " * 30,
+        "* " * 200, "[" * 500, "<" * 200, "&#0;", "\u202e", "<!--", "<svg onload=x>", r"\left(" * 50, "^" * 100,
+        "_" * 99, "#" * 20, "  \n", "\n\n",
     )  # fmt: skip
     notebook = json.loads(content)
     text = "".join(rng.choice(odd) for _ in range(rng.randrange(1, 12)))
@@ -182,18 +183,3 @@ def notebooks(folder: Path) -> None:
     for lesson in find_lessons(folder=folder):
         assert isinstance(lesson.title, str) and isinstance(lesson.about, str)
         cells_html(read_notebook(lesson.path), folder, ["02_x"])
-
-
-def class_file() -> dict[str, bytes]:
-    """Metrics and tables that the package has written and reads again by name."""
-    return {"note.json": json.dumps({"a": [1, {"b": None}]}).encode()}
-
-
-@reader(class_file, {"note.json": lambda content, rng: json.dumps(tree(json.loads(content), rng)).encode()}, share=0.3)
-def pages(folder: Path) -> None:
-    """Any words and numbers in the pages' data: what a browser reads is what went in."""
-    from oneformer_lite.render.pages import embedded_json
-
-    content = json.loads((folder / "note.json").read_bytes())
-    text = embedded_json(content)
-    assert "<" not in text and json.dumps(json.loads(text)) == json.dumps(content)

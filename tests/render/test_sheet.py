@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from oneformer_lite.errors import DataError
-from oneformer_lite.render import png_bytes, prediction_sheet, sheet_html
+from oneformer_lite.render import dashboard, png_bytes, prediction_sheet, sheet_html
+from oneformer_lite.render.still import run_still
+from oneformer_lite.render.timeline import Timeline
 
 COLORS = np.array([[[250, 0, 0], [0, 250, 0], [0, 0, 250]], [[250, 250, 0], [0, 250, 250], [250, 0, 250]]])
 
@@ -54,3 +58,47 @@ def test_what_is_no_sheet_is_refused():
     for content in (b"nothing", png_bytes(block(0, 4, 4))):
         with pytest.raises(DataError, match="no sheet of predictions"):
             sheet_html(content)
+
+
+def described(told) -> bytes:
+    """A sheet that says something else of itself."""
+    image, out = Image.open(io.BytesIO(sheet())), io.BytesIO()
+    exif = image.getexif()
+    exif[0x010E] = told if isinstance(told, str) else json.dumps(told)
+    image.save(out, "WEBP", exif=exif)
+    return out.getvalue()
+
+
+TOLD = {"columns": ["annotation", "panoptic", "a <b>"], "rows": 2, "cell": [60, 50]}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"rows": 10**9}, {"rows": -1}, {"rows": 0}, {"rows": True}, {"rows": 2.0}, {"rows": "2"}, {"rows": None},
+        {"rows": [2]}, {"cell": [60]}, {"cell": [0, 50]}, {"cell": ["60", "50"]}, {"cell": 60}, {"cell": [1, 1]},
+        {"cell": {"0": 60}}, {"columns": "abc"}, {"columns": [1, 2, 3]}, {"columns": []}, {"columns": None},
+        {"columns": ["a"] * 10_000}, {"columns": {"a": 1, "b": 2, "c": 3}},
+    ],
+)  # fmt: skip
+def test_a_sheet_that_says_what_cannot_be_is_refused_at_once(told):
+    began = time.monotonic()
+    with pytest.raises(DataError, match=r"sheet of predictions is 212 x 147 pixels large and says of itself"):
+        sheet_html(described(TOLD | told))
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("text", ["", "[", "[1]", "null", "3", '"a"', "{}", '{"rows": 1}', "[" * 50_000, "1" * 5000])
+def test_a_description_that_is_none_is_refused(text):
+    with pytest.raises(DataError, match="sheet of predictions"):
+        sheet_html(described(text))
+
+
+def test_a_page_shows_the_others_and_says_what_it_cannot_show():
+    good, bad = dashboard.pictures(1, described(TOLD)), dashboard.pictures(2, described(TOLD | {"rows": 10**9}))
+    assert "Held-out images at step 1" in good and "ofl-sheet" in good
+    assert "The held-out images at step 2 cannot be shown: this sheet of predictions" in bad and "ofl-sheet" not in bad
+    assert "&#x27;columns&#x27;" in bad or "&#39;" in bad
+    for content in (b"", b"GIF89a", sheet()[:200]):
+        assert "cannot be shown" in dashboard.pictures(3, content)
+        assert run_still("run", "finished", Timeline([]), 3, content).ndim == 3

@@ -1,0 +1,101 @@
+"""A short round of the fuzzer, always the same one: nothing unhandled, no crash, no hang, no flood of memory.
+
+``python tests/fuzz --inputs 100000`` is the long one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+
+import mutations
+import numpy as np
+import pytest
+import rounds
+from reader import READERS, Reader
+
+from oneformer_lite.errors import DataError
+
+INPUTS = 12  # of each fast reader
+SLOW = {"replay": 2, "predicted_pictures": 4, "diagnosis": 8}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_input_is_read_or_refused_in_words(name):
+    outcomes = list(rounds.tried(READERS[name], range(SLOW.get(name, INPUTS))))
+    bad = [o for o in outcomes if o.end in rounds.BAD]
+    assert not bad, "\n".join(f"python tests/fuzz --reader {name} --seed {o.seed}  # {o.end}: {o.words}" for o in bad)
+    assert outcomes[0].end == "accepted", "the valid input"
+    assert len(outcomes) == SLOW.get(name, INPUTS)
+
+
+def test_there_are_readers_enough():
+    assert len(READERS) >= 14
+
+
+def test_a_seed_says_what_an_input_is():
+    for reader in (READERS["instance_json"], READERS["archives"], READERS["run_pictures"]):
+        inputs = [reader.input(seed) for seed in range(30)]
+        assert inputs == [reader.input(seed) for seed in range(30)]
+        assert len({str(files) for files in inputs}) > 25
+        assert reader.input(0) == reader.valid
+
+
+def _reads(name: str):
+    """A reader that does what its one file says."""
+
+    def read(folder):
+        {
+            b"accept": lambda: None,
+            b"refuse": lambda: (_ for _ in ()).throw(DataError("no")),
+            b"raise": lambda: [][1],
+            b"die": lambda: os.kill(os.getpid(), 11),
+            b"hang": lambda: __import__("time").sleep(60),
+            b"grow": lambda: np.ones(1 << 24).sum(),
+            b"flood": lambda: [np.ones(1 << 24) for _ in range(100)],
+            b"write": lambda: open("/tmp/ofl-fuzz-outside", "w"),
+            b"start": lambda: subprocess.run(["true"]),
+            b"peep": lambda: open("/etc/passwd"),
+        }[(folder / "a").read_bytes()]()
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "does, end, words",
+    [
+        ("accept", "accepted", ""), ("refuse", "refused", "DataError"), ("raise", "unhandled", "IndexError at"),
+        ("die", "crash", "SIGSEGV"), ("hang", "timeout", "no end after 2 s"), ("grow", "memory", "MB"),
+        ("flood", "unhandled", "MemoryError"), ("write", "escape", "/tmp/ofl-fuzz-outside"),
+        ("start", "escape", "Popen"), ("peep", "escape", "/etc/passwd"),
+    ],
+)  # fmt: skip
+def test_every_end_is_told_from_the_others(does, end, words, monkeypatch):
+    """Each by an input of that kind, and the inputs before and after it are not lost."""
+    monkeypatch.setattr(rounds, "RESIDENT", 2**26)
+    monkeypatch.setattr(rounds, "ROOM", 2**28)
+    reader = Reader("made", lambda: {"a": b"accept"}, {"a": lambda content, rng: does.encode()}, _reads("made"))
+    seeds = [seed for seed in range(100) if reader.input(seed) == {"a": does.encode()}][:1]
+    outcomes = list(rounds.tried(reader, [0, *seeds, 0], seconds=2.0 if does == "hang" else rounds.SECONDS))
+    assert [o.end for o in outcomes] == ["accepted", end, "accepted"]
+    assert words in outcomes[1].words
+    assert not os.path.exists("/tmp/ofl-fuzz-outside")
+
+
+def test_mutations_are_of_many_kinds():
+    """Of a small annotation, each kind of change comes within a few hundred seeds."""
+    content = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": [[1.5, 2.5, 3.5]], "flag": True}
+    seen = Counter()
+    for seed in range(600):
+        changed = mutations.tree(content, random.Random(seed))
+        text = str(changed)
+        seen["nan"] += "nan" in text
+        seen["huge"] += len(text) > 2000
+        seen["deleted"] += isinstance(changed, dict) and len(changed) < 3
+        seen["swapped"] += isinstance(changed, dict) and not isinstance(changed.get("images"), list)
+        seen["same"] += changed == content
+    assert all(seen[kind] > 5 for kind in ("nan", "huge", "deleted", "swapped")) and seen["same"] < 60
+    assert sys.getrecursionlimit() < mutations.DEEP
