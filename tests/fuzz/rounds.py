@@ -9,6 +9,7 @@ How an input ends: ``accepted`` (and everything in it was read), ``refused`` wit
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import resource
@@ -151,6 +152,7 @@ def _child(reader: Reader, seeds: list[int], writing: int) -> None:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
+        faulthandler.disable()  # pytest's writes to where a test's words go
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM,) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
