@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from ..config.classes import class_list
 from ..errors import DataError
 from ..files import write_json
-from .archive import flat, is_complete, staged, unpack_folder
+from .archive import flat, is_complete, staged, unpack_folder, visible
 from .download import CONNECTIONS
 from .image import open_image, write_image
 from .instance import encode_mask
@@ -85,7 +85,7 @@ def _unpack(store: Store, archive: Archive, folder: Path, under: str, suffix: st
 def _convert(root: Path, split: str, workers: int) -> None:
     """Panoptic PNGs and label maps of a split; the JSON files come last."""
     notes = root / "annotations"
-    paths = sorted((root / split).iterdir())
+    paths = visible(root / split)
     with staged(notes / f"panoptic_{split}") as pngs, staged(notes / f"semantic_{split}") as labels:
         jobs = [(path, notes, split, pngs, labels) for path in paths]
         done = spread(convert_one, jobs, workers)
@@ -110,12 +110,14 @@ def convert_one(job: tuple[Path, Path, str, Path, Path]) -> tuple[dict, dict, li
     name = f"{path.stem}.png"
     semantic = np.asarray(open_image(notes / f"raw_semantic_{split}" / name))
     instance = np.asarray(open_image(notes / f"raw_instances_{split}" / name))
-    height, width = semantic.shape[:2]
     picture = open_image(path)
-    if semantic.ndim != 2 or instance.shape[:2] != semantic.shape or picture.size != (width, height):
+    height, width = picture.height, picture.width
+    fits = semantic.dtype == instance.dtype == np.uint8 and instance.shape == (height, width, 3)
+    if semantic.shape != (height, width) or not fits:
         raise DataError(
-            f"{path}: the picture is {picture.size}, its maps {semantic.shape} and {instance.shape}: expected a "
-            "label map and an instance map of its size; get the archives again"
+            f"{path}: the picture is {picture.size}, its maps {semantic.shape} {semantic.dtype} and {instance.shape} "
+            f"{instance.dtype}: expected a label map (grey) and an instance map (colour) of its size, of 8 bits; get "
+            "the archives again"
         )
     segment_map, segments, objects = panoptic(semantic, instance, str(path))
     write_image(pngs / name, encode_ids(segment_map))
@@ -142,6 +144,8 @@ def panoptic(
     categories = class_list("ade20k")
     things = [category.id for category in categories if category.is_thing]
     segment_map, segments, objects = np.zeros(semantic.shape, np.int32), [], []
+    if semantic.max(initial=0) > len(categories):
+        raise DataError(f"{where}: the label map has the value {semantic.max()}, expected 0..{len(categories)}")
     for label in np.unique(semantic).tolist():
         if label and not categories[label - 1].is_thing:
             mask = semantic == label

@@ -7,9 +7,9 @@ import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
@@ -19,8 +19,9 @@ from tqdm.auto import tqdm
 from ..errors import DataError
 from ..files import make_folder
 
-# NotImplementedError: zipfile's for a compression method that it does not know, as a damaged header names one
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
+
+class _Damaged(Exception):
+    """What cannot be read, whatever zipfile, tarfile and the decompressors raise for it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,15 @@ class Member:
     name: str
     size: int
     open: Callable[[], BinaryIO]
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content, a megabyte at a time."""
+        try:
+            with self.open() as source:
+                while block := source.read(2**20):
+                    yield block
+        except Exception as error:  # BadZipFile, zlib.error, LZMAError, OSError, RuntimeError ...: by the damage
+            raise _Damaged(f"{self.name!r}: {error or type(error).__name__}") from error
 
 
 @contextmanager
@@ -41,26 +51,41 @@ def open_archive(source: Path | BinaryIO, name: str = "") -> Iterator[list[Membe
     """
     name = name or str(source)
     try:
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(source) as archive:
-                # in the order of their bytes: in an archive within an archive, going back means starting over
-                infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-                yield [_zip_member(archive, info, name) for info in infos if not info.is_dir()]
-        else:
-            with tarfile.open(source) as archive:
-                yield [_tar_member(archive, info, name) for info in archive.getmembers() if not info.isdir()]
-    except _DAMAGED as error:
+        with ExitStack() as opened:
+            yield _members(source, name, opened)
+    except _Damaged as error:
         raise DataError(
             f"{name} is damaged ({error}): delete it, get it again and run the same command again"
         ) from error
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or name} does not exist: check the path") from error
+
+
+def _members(source: Path | BinaryIO, name: str, opened: ExitStack) -> list[Member]:
+    if isinstance(source, Path) and not source.is_file():
+        what = "is no file" if source.exists() else "does not exist"
+        raise DataError(f"{source} {what}: expected an archive; check the path")
+    try:
+        if name.lower().endswith(".zip"):
+            archive = opened.enter_context(zipfile.ZipFile(source))
+            # in the order of their bytes: in an archive within an archive, going back means starting over
+            infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+            return [_zip_member(archive, info, name) for info in infos if not info.filename.endswith("/")]
+        archive = opened.enter_context(tarfile.open(source))
+        return [_tar_member(archive, info, name) for info in archive.getmembers() if not info.isdir()]
+    except DataError:
+        raise
+    except PermissionError as error:
+        raise DataError(f"{name} cannot be read ({error.strerror}): check its permissions") from error
+    except Exception as error:  # a damaged list of members fails in as many ways as it has fields
+        raise _Damaged(error or type(error).__name__) from error
 
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> Member:
+    _check_inside(info.orig_filename, where)  # zipfile cuts the other at a NUL
     _check_inside(info.filename, where)
     if stat.S_ISLNK(info.external_attr >> 16):
         raise _refusal(where, info.filename, "is a link")
+    if info.flag_bits & 1:
+        raise _refusal(where, info.filename, "is encrypted")
     return Member(info.filename, info.file_size, lambda: archive.open(info))
 
 
@@ -72,7 +97,9 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, where: str) -> 
 
 
 def _check_inside(name: str, where: str) -> None:
-    """Refuse names that are absolute or climb, also as Windows reads them."""
+    """Refuse names that are none, absolute or climb, also as Windows reads them."""
+    if not PurePosixPath(name).name or "\0" in name:
+        raise _refusal(where, name, "has no name that a file can have")
     for path in (PurePosixPath(name), PureWindowsPath(name)):
         if path.is_absolute() or path.drive or path.root or ".." in path.parts:
             raise _refusal(where, name, "would be written outside its folder")
@@ -85,20 +112,27 @@ def _refusal(where: str, name: str, why: str) -> DataError:
 def unpack(members: list[Member], folder: Path, rename: Callable[[str], str | None], text: str) -> int:
     """Write to ``folder`` the members that ``rename`` gives a name (a path in the folder); returns their number."""
     targets = [(member, name) for member in members if (name := rename(member.name))]
+    names = Counter(name for _, name in targets)
+    if len(names) != len(targets):
+        raise DataError(f"{text}: the archive has several files {names.most_common(1)[0][0]!r}: get it again")
     require_space(folder, sum(member.size for member, _ in targets), f"to unpack {text}")
     for member, name in tqdm(targets, desc=f"unpacking {text}", unit="file", dynamic_ncols=True):
         _check_inside(name, text)
-        target = folder / name
-        make_folder(target.parent)
-        try:
-            with member.open() as source, open(target, "wb") as file:
-                shutil.copyfileobj(source, file, 2**20)
-        except OSError as error:
-            raise DataError(
-                f"{target} cannot be written ({error.strerror or error}): make room on the disk, then run the same "
-                "command again; nothing half unpacked is kept"
-            ) from error
+        _write(member, folder / name)
     return len(targets)
+
+
+def _write(member: Member, target: Path) -> None:
+    make_folder(target.parent)
+    try:
+        with open(target, "wb") as file:
+            for block in member.blocks():
+                file.write(block)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{target} cannot be written ({getattr(error, 'strerror', None) or error}): make room on the disk, then "
+            "run the same command again; nothing half unpacked is kept"
+        ) from error
 
 
 def unpack_folder(
@@ -113,8 +147,15 @@ def is_complete(folder: Path, count: int) -> bool:
     """Whether the folder is there. Ours appear only when complete; one of the user's must hold ``count`` files."""
     if not folder.exists():
         return False
-    expect(sum(not entry.name.startswith(".") for entry in os.scandir(folder)), count, folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder: move it away, then run the same command again")
+    expect(len(visible(folder)), count, folder)
     return True
+
+
+def visible(folder: Path) -> list[Path]:
+    """The files in a folder by name, without hidden ones, such as Mac's ``._name`` beside each ``name``."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def expect(found: int, count: int, where: str | Path) -> None:

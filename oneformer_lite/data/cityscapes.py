@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..config.classes import class_list
 from ..errors import DataError
-from .archive import flat, is_complete, require_space, staged, unpack_folder
+from .archive import flat, is_complete, require_space, staged, unpack_folder, visible
 from .image import open_image, write_image
 from .panoptic import save_panoptic_json, segment_entry
 from .parallel import spread
@@ -68,7 +68,7 @@ def _find(archives: Path, name: str) -> Path:
 
 def _convert(labels: Path, pngs: Path, split: str, workers: int) -> None:
     """All instance maps of a folder to panoptic PNGs; the JSON comes last."""
-    paths = sorted(labels.iterdir())
+    paths = visible(labels)
     require_space(pngs.parent, sum(path.stat().st_size for path in paths), "to convert the maps")
     with staged(pngs) as draft:
         jobs = [(path, draft) for path in paths]
@@ -83,7 +83,10 @@ def convert_one(job: tuple[Path, Path]) -> tuple[dict, dict]:
     """Write one panoptic PNG; its entries for ``images`` and ``annotations`` (runs in a worker process)."""
     path, folder = job
     image_id = path.name.removesuffix("_gtFine_instanceIds.png")
-    segment_map, segments = panoptic(np.asarray(open_image(path)).astype(np.int32))
+    instance_ids = np.asarray(open_image(path)).astype(np.int32)
+    if instance_ids.ndim != 2:
+        raise DataError(f"{path} has the shape {instance_ids.shape}, expected a grey map of ids: get the archive again")
+    segment_map, segments = panoptic(instance_ids)
     png_name = f"{image_id}_gtFine_panoptic.png"
     write_image(folder / png_name, encode_ids(segment_map))
     height, width = segment_map.shape

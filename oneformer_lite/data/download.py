@@ -62,6 +62,8 @@ def fetch(
 
 def verify(path: Path, size: int | None, sha256: str) -> None:
     """Raise :class:`DataError` unless the file has the published size and checksum, as far as they are known."""
+    if not path.is_file():
+        raise DataError(f"{path} is no file: move it away, then run again")
     came = path.stat().st_size
     if size is not None and came != size:
         raise DataError(f"{path} has {came} bytes, but the published file has {size}: delete it and run again")
@@ -96,7 +98,8 @@ class Part:
         self.path, self.record = self._paths(target)
         self.piece = PIECE if file.ranges else max(file.size, 1)
         self.stop = threading.Event()
-        self.done = self._read_record() or [0] * -(-file.size // self.piece)
+        self.pieces = -(-file.size // self.piece)
+        self.done = self._read_record() or [0] * self.pieces
 
     @staticmethod
     def _paths(target: Path) -> tuple[Path, Path]:
@@ -115,15 +118,15 @@ class Part:
         """What an earlier call has left of the very same file; nothing if the server cannot continue it."""
         try:
             record = read_json(self.record)
-            usable = self.remote.ranges and self.path.is_file() and record["identity"] == self._identity()
+            whole = self.path.is_file() and self.path.stat().st_size == self.remote.size  # not cut short since
+            usable = self.remote.ranges and whole and record["identity"] == self._identity()
             return record["done"] if usable and self._is_possible(record["done"]) else []
         except (DataError, KeyError, TypeError):
             return []
 
     def _is_possible(self, done: object) -> bool:
         """Whether these can be the bytes that have come of each piece."""
-        pieces = -(-self.remote.size // self.piece)
-        return isinstance(done, list) and len(done) == pieces and all(
+        return isinstance(done, list) and len(done) == self.pieces and all(
             type(came) is int and 0 <= came <= self._length(i) for i, came in enumerate(done)
         )
 

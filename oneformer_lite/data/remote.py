@@ -48,7 +48,7 @@ def describe(url: str, response) -> Remote:
     """The file that a response (status 200 or 206) is a part of."""
     headers, ranges = response.headers, response.status == 206
     size = headers.get("Content-Range", "").rpartition("/")[2] if ranges else headers.get("Content-Length", "")
-    if not size.isdecimal():
+    if not (size.isdecimal() and len(size) < 16):  # more than a million gigabytes is no size of a file
         raise DataError(f"{url}: the server does not say how large the file is, so it cannot be checked: use a mirror")
     etag = headers.get("ETag", "")
     strong = etag if etag and not etag.startswith("W/") else ""  # a weak one may stand for other bytes
@@ -66,7 +66,10 @@ def measure_rate(url: str, seconds: float = 2.0) -> float:
 
 def request(url: str, headers: dict[str, str]):
     """Send a GET; returns the response, a context manager."""
-    sent = urllib.request.Request(url, headers={"User-Agent": "oneformer-lite", **headers})
+    try:
+        sent = urllib.request.Request(url, headers={"User-Agent": "oneformer-lite", **headers})
+    except ValueError as error:
+        raise DataError(f"{url!r} is no address ({error}): expected http://... or https://...") from error
     return urllib.request.urlopen(sent, timeout=TIMEOUT)
 
 

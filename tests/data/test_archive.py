@@ -1,6 +1,7 @@
 """Archives that are damaged, want to write elsewhere, or do not fit."""
 
 import io
+import random
 import tarfile
 import zipfile
 
@@ -118,3 +119,100 @@ def test_a_failed_block_leaves_the_older_folder_and_no_draft(tmp_path):
 )
 def test_sizes_in_words(size, text):
     assert human(size) == text
+
+
+def renamed(path, old: bytes, new: bytes):
+    """The names in a zip, which zipfile itself would not write."""
+    path.write_bytes(path.read_bytes().replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a\0.txt", ".", "./"])
+def test_members_without_a_name_are_refused(tmp_path, name):
+    path = renamed(zip_of(tmp_path / "a.zip", {"x" * len(name): b"abc"}), b"x" * len(name), name.encode())
+    if name != "./":  # a folder
+        with pytest.raises(DataError, match="has no name that a file can have, so nothing was unpacked"):
+            unpack_all(path, tmp_path / "out")
+    with pytest.raises(DataError, match="has no name"):
+        unpack_all(tar_of(tmp_path / "a.tar", (".", tarfile.REGTYPE)), tmp_path / "out")
+    with tarfile.open(tmp_path / "b.tar", "w", format=tarfile.PAX_FORMAT) as file:
+        entry = tarfile.TarInfo("good")
+        entry.pax_headers = {"path": name}
+        file.addfile(entry)
+    with pytest.raises(DataError, match="has no name|is damaged"):
+        unpack_all(tmp_path / "b.tar", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_name_is_refused(tmp_path):
+    with pytest.raises(DataError, match="'' has no name"):
+        unpack_all(zip_of(tmp_path / "a.zip", {"": b"abc"}), tmp_path / "out")
+
+
+def test_an_encrypted_member_is_refused(tmp_path):
+    path = zip_of(tmp_path / "a.zip", {"good": b"abc", "secret": b"abc"})
+    content = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.rindex(mark) + place] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="'secret' is encrypted, so nothing was unpacked"):
+        unpack_all(path, tmp_path / "out")
+
+
+def test_two_members_of_one_name_are_refused(tmp_path):
+    path = zip_of(tmp_path / "a.zip", {"a/1.jpg": b"1", "b/1.jpg": b"2"})
+    with open_archive(path) as members, pytest.raises(DataError, match="several files '1.jpg'"):
+        unpack(members, tmp_path / "out", archive.flat(".jpg"), "all")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_and_files_in_each_others_place(tmp_path):
+    for name in ("a.zip", "a.tar"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(DataError, match=f"{name} is no file: expected an archive"):
+            unpack_all(tmp_path / name, tmp_path / "out")
+    (tmp_path / "split").touch()
+    with pytest.raises(DataError, match="split is no folder"):
+        archive.is_complete(tmp_path / "split", 1)
+
+
+def test_hidden_files_of_other_systems_do_not_count(tmp_path):
+    for name in ("1.png", "._1.png", ".DS_Store"):
+        (tmp_path / name).touch()
+    assert archive.is_complete(tmp_path, 1) and [path.name for path in archive.visible(tmp_path)] == ["1.png"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "xz"])
+def test_any_byte_may_be_wrong(tmp_path, kind):
+    """Unpacked or refused in a sentence, never anything else, and nothing beside the folder."""
+    good = tmp_path / f"good.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(good, "w") as file:
+            for i, method in enumerate((0, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)):
+                file.writestr(f"{i}/b.txt", b"abcabc" * 9, method)
+    else:
+        with tarfile.open(good, "w:xz" if kind == "xz" else "w") as file:
+            for name in ("a", "d/e"):
+                file.addfile(tar_entry(name), io.BytesIO(b"abc"))
+    content, rng = good.read_bytes(), random.Random(0)
+    path, ends = tmp_path / "in" / f"a.{kind}", set()
+    path.parent.mkdir()
+    for _ in range(300):
+        spoiled = bytearray(content)
+        for _ in range(rng.randrange(1, 4)):
+            spoiled[rng.randrange(min(len(spoiled), 1600))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
+        path.write_bytes(spoiled)
+        try:
+            unpack_all(path, path.parent / "out")
+            ends.add("read")
+        except DataError:
+            ends.add("refused")
+        assert {p.name for p in path.parent.iterdir()} <= {path.name, "out"}
+    assert ends == {"read", "refused"} or kind == "xz"
+    assert {p.name for p in tmp_path.iterdir()} == {good.name, "in"}
+
+
+def tar_entry(name):
+    entry = tarfile.TarInfo(name)
+    entry.size = 3
+    return entry

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from web import Web
@@ -192,6 +193,52 @@ def test_a_damaged_record_means_a_fresh_start(web, tmp_path):
     (tmp_path / "file.part.json").write_text('{"identity": ')
     fetch(web.url("file"), tmp_path / "file", sha256=SHA256)
     assert_whole(tmp_path / "file")
+
+
+IDENTITY = {"size": 105_000, "version": '"1"', "piece": 10_000}
+COUNTS = ([], [10_000], ["5000"] * 11, [True] * 11, [-1] * 11, [10_001] * 11, [10_000] * 11, [[1]] * 11, [2.5] * 11)
+
+
+@pytest.mark.parametrize("done", [3, None, "done", {}, *COUNTS])
+def test_a_record_of_other_kinds_means_a_fresh_start(web, tmp_path, done):
+    target = tmp_path / "file"
+    for record in ({"identity": IDENTITY, "done": done}, [done], done):
+        (tmp_path / "file.part").write_bytes(bytes(105_000))
+        (tmp_path / "file.part.json").write_text(json.dumps(record))
+        fetch(web.url("file"), target, len(CONTENT), SHA256)
+        assert_whole(target)
+        target.unlink()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "", "\x00", '{"identity": NaN}'])
+def test_a_record_that_is_none_means_a_fresh_start(web, tmp_path, text):
+    (tmp_path / "file.part").write_bytes(bytes(105_000))
+    (tmp_path / "file.part.json").write_text(text)
+    fetch(web.url("file"), tmp_path / "file", len(CONTENT), SHA256)
+    assert_whole(tmp_path / "file")
+
+
+def test_a_part_cut_short_behind_our_back_is_fetched_again(web, tmp_path):
+    """Its record says that all has come; without a checksum nobody would notice the zeros."""
+    (tmp_path / "file.part").write_bytes(CONTENT[:60_000])
+    (tmp_path / "file.part.json").write_text(json.dumps({"identity": IDENTITY, "done": [10_000] * 10 + [5_000]}))
+    fetch(web.url("file"), tmp_path / "file")
+    assert_whole(tmp_path / "file")
+
+
+@pytest.mark.parametrize("length", ["9" * 16, "9" * 5000, "-1", "many", ""])
+def test_absurd_sizes_are_refused_before_anything_is_made_of_them(length):
+    response = SimpleNamespace(headers={"Content-Length": length}, status=200)
+    with pytest.raises(DataError, match="does not say how large the file is"):
+        remote.describe("http://here/file", response)
+
+
+def test_what_is_no_address_and_no_file(tmp_path):
+    with pytest.raises(DataError, match="'here' is no address"):
+        fetch("here", tmp_path / "file")
+    (tmp_path / "file").mkdir()
+    with pytest.raises(DataError, match="file is no file"):
+        fetch("http://here/file", tmp_path / "file")
 
 
 def test_a_wrong_checksum_is_named_and_leaves_nothing(web, tmp_path):
