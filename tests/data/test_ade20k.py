@@ -12,7 +12,7 @@ from web import Web
 
 from oneformer_lite.cli import main
 from oneformer_lite.config.classes import class_list
-from oneformer_lite.data.ade20k import COUNTS, INSTANCES, SCENES, download_ade20k, panoptic
+from oneformer_lite.data.ade20k import COUNTS, INSTANCES, SCENES, convert_one, download_ade20k, panoptic
 from oneformer_lite.data.instance import InstanceDataset
 from oneformer_lite.data.published import Archive
 from oneformer_lite.data.semantic import SemanticDataset
@@ -200,3 +200,53 @@ def test_an_archive_cut_between_two_members_is_noticed(web, tmp_path):
 def test_the_command_names_what_cannot_be_fetched(web, tmp_path, capsys):
     assert main(["download", "ade20k", "--root", str(tmp_path), "--mirror", web.url("nowhere")]) == 2
     assert "404" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("semantic", "instance"),
+    [
+        (np.zeros((8, 12, 3), np.uint8), None),  # in colour
+        (np.zeros((8, 12), np.uint16), None),  # 16 bits: 0 would become 65535 instead of void
+        (np.zeros((8, 12), bool), None),
+        (np.zeros((12, 8), np.uint8), None),
+        (None, np.zeros((8, 12), np.uint8)),  # grey
+        (None, np.zeros((8, 12, 4), np.uint8)),
+        (None, np.zeros((4, 6, 3), np.uint8)),
+    ],
+)
+def test_maps_of_another_kind_are_refused_by_name(tmp_path, semantic, instance):
+    good = maps(0)
+    for folder, pixels in (
+        ("raw_semantic_val", good[0] if semantic is None else semantic),
+        ("raw_instances_val", good[1] if instance is None else instance),
+        ("val", np.zeros((8, 12, 3), np.uint8)),
+    ):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pixels).save(tmp_path / folder / "a.png")
+    with pytest.raises(DataError, match=r"val/a.png: the picture is \(12, 8\), its maps .*: expected a label map"):
+        convert_one((tmp_path / "val/a.png", tmp_path, "val", tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize("value", [151, 200, 255])
+def test_labels_beyond_the_150_classes_are_refused(value):
+    semantic, instance = maps(0)
+    semantic[0, 0] = value
+    with pytest.raises(DataError, match=f"here: the label map has the value {value}, expected 0..150"):
+        panoptic(semantic, instance, "here")
+
+
+def test_hidden_files_of_other_systems_are_left_alone(web, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name, content in web.files.items():
+        (mine / name[1:]).write_bytes(content)
+    with zipfile.ZipFile(mine / "ADEChallengeData2016.zip", "a") as file:
+        for kind, suffix in (("images", "jpg"), ("annotations", "png")):
+            file.writestr(f"ADEChallengeData2016/{kind}/validation/._ADE_val_00000001.{suffix}", b"\0\5\26\7")
+    scenes = Archive("http://nowhere/ADEChallengeData2016.zip")
+    own = tmp_path / "ade/val"  # unpacked by the user, on a stick of a Mac
+    own.mkdir(parents=True)
+    Image.fromarray(np.zeros((8, 12, 3), np.uint8)).save(own / "ADE_val_00000001.jpg")
+    (own / "._ADE_val_00000001.jpg").write_bytes(b"\0\5\26\7")
+    download_ade20k(tmp_path / "ade", archives=mine, workers=1, counts=SMALL, published=(scenes, published(web)[1]))
+    check(tmp_path / "ade")

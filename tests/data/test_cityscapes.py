@@ -10,7 +10,7 @@ from PIL import Image
 
 from oneformer_lite.cli import main
 from oneformer_lite.config.classes import class_list
-from oneformer_lite.data.cityscapes import LABELS, PICTURES, panoptic, prepare_cityscapes
+from oneformer_lite.data.cityscapes import LABELS, PICTURES, convert_one, panoptic, prepare_cityscapes
 from oneformer_lite.data.segment_ids import encode_ids
 from oneformer_lite.errors import DataError
 from oneformer_lite.training.loader import open_split
@@ -127,3 +127,18 @@ def test_without_the_archives_the_command_says_what_to_put_where(tmp_path, capsy
     said = capsys.readouterr().err
     for words in ("cityscapes-dataset.com/register", PICTURES, LABELS, f"put both into {tmp_path}", "command again"):
         assert words in said
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_maps_in_colour_are_refused_by_name(tmp_path, channels):
+    path = tmp_path / "a_gtFine_instanceIds.png"
+    Image.fromarray(np.zeros((4, 4, channels), np.uint8)).save(path)
+    with pytest.raises(DataError, match="a_gtFine_instanceIds.png has the shape .*, expected a grey map of ids"):
+        convert_one((path, tmp_path))
+
+
+def test_a_folder_in_place_of_an_archive(archives, tmp_path):
+    (archives / PICTURES).unlink()
+    (archives / PICTURES).mkdir()
+    with pytest.raises(DataError, match="leftImg8bit_trainvaltest.zip is no file"):
+        prepare_cityscapes(tmp_path / "cityscapes", archives, workers=1, counts=COUNTS)
