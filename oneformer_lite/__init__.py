@@ -34,16 +34,43 @@ _NAMES = {
 }
 __all__ = [*_MODULES, *_NAMES]
 
-if TYPE_CHECKING:
-    from . import config, data, errors, labs, losses, metrics, model, render, training, weights, widgets  # noqa: F401
+if TYPE_CHECKING:  # the same names for editors and type checkers, which do not run what is below (a test compares)
+    from . import config as config
+    from . import data as data
+    from . import errors as errors
+    from . import labs as labs
+    from . import losses as losses
+    from . import metrics as metrics
+    from . import model as model
+    from . import render as render
+    from . import training as training
+    from . import weights as weights
+    from . import widgets as widgets
+    from .config import ModelConfig as ModelConfig
+    from .diagnosis import Diagnosis as Diagnosis
+    from .diagnosis import doctor as doctor
+    from .evaluation import evaluate as evaluate
+    from .inference import Prediction as Prediction
+    from .inference import Segment as Segment
+    from .inference import predict as predict
+    from .model import OneFormer as OneFormer
+    from .training.config import TrainConfig as TrainConfig
+    from .training.launch import launch as launch
+    from .training.plan import Plan as Plan
+    from .training.plan import plan as plan
+    from .training.run import Run as Run
+    from .training.trainer import TrainingResult as TrainingResult
+    from .training.trainer import train as train
+    from .weights import from_pretrained as from_pretrained
+    from .weights import save_pretrained as save_pretrained
+else:
 
-
-def __getattr__(name: str):
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    if name in _NAMES:
-        return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+    def __getattr__(name: str):
+        if name in _MODULES:
+            return importlib.import_module(f".{name}", __name__)
+        if name in _NAMES:
+            return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:

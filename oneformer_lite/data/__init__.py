@@ -1,6 +1,9 @@
 """Data sets, targets and batches: everything the model is fed with."""
 
+from __future__ import annotations
+
 import importlib
+from typing import TYPE_CHECKING
 
 _NAMES = {
     "Batch": "batch",
@@ -24,8 +27,28 @@ _NAMES = {
 }
 __all__ = [*_NAMES]
 
+if TYPE_CHECKING:  # the same names for editors and type checkers (a test compares)
+    from .ade20k import download_ade20k as download_ade20k
+    from .batch import Batch as Batch
+    from .batch import collate as collate
+    from .batch import normalise as normalise
+    from .cityscapes import prepare_cityscapes as prepare_cityscapes
+    from .coco import download_coco as download_coco
+    from .instance import InstanceDataset as InstanceDataset
+    from .panoptic import PanopticDataset as PanopticDataset
+    from .panoptic import write_panoptic as write_panoptic
+    from .sample import TASKS as TASKS
+    from .sample import Category as Category
+    from .sample import Sample as Sample
+    from .sample import SegmentInfo as SegmentInfo
+    from .semantic import SemanticDataset as SemanticDataset
+    from .targets import Targets as Targets
+    from .targets import targets_for as targets_for
+    from .toytown import Toytown as Toytown
+    from .toytown import write_toytown as write_toytown
+else:
 
-def __getattr__(name: str):
-    if name in _NAMES:
-        return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str):
+        if name in _NAMES:
+            return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
