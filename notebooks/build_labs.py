@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from build_outputs import BuildError
+from build_outputs import RAISES, BuildError
 from nbformat import NotebookNode
 
 _BEGIN, _END = "# SOLUTION", "# END SOLUTION"
@@ -44,9 +44,10 @@ def is_solution(target: Path) -> bool:
 def without_answers(cells: list[NotebookNode]) -> list[NotebookNode]:
     """The cells as a learner gets them: each answer is one line ``...  # about N lines``, as far indented."""
     for cell in cells:
-        cell.source = "\n".join(
-            line if isinstance(line, str) else _stub(line) for line in _regions(cell.source)
-        )
+        parts = _regions(cell.source)
+        if any(isinstance(part, list) for part in parts):  # a learner's slip in it must not stop what follows
+            cell.metadata.tags = [*cell.metadata.get("tags", []), RAISES]
+        cell.source = "\n".join(part if isinstance(part, str) else _stub(part) for part in parts)
     return cells
 
 

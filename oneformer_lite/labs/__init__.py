@@ -1,11 +1,15 @@
-"""Exercises of the labs: what you wrote against the package, case by case, with a hint where a mistake is a known one.
+"""Exercises of the labs: what you wrote against the package, case by case, with a hint at what seems to be wrong.
 
+>>> labs.begin("07", globals())                     # every name that the lab asks for is there, not written yet
 >>> labs.check("07.1", similarity)                  # never raises: tells what is expected and what yours gives
 >>> similarity = labs.use("07.1", similarity)       # yours if it passes, else the package's
+>>> labs.tally("07", globals())                     # which answers are yours
 """
 
-from .check import check, use
-from .exercise import Case, Exercise, Mistake
+from .check import check, use, whose
+from .exercise import Case, Exercise, Mistake, Rules
+from .names import begin
 from .result import Result
+from .tally import Tally, tally
 
-__all__ = ["Case", "Exercise", "Mistake", "Result", "check", "use"]
+__all__ = ["Case", "Exercise", "Mistake", "Result", "Rules", "Tally", "begin", "check", "tally", "use", "whose"]

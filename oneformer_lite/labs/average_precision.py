@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 
+from .draws import results
 from .exercise import Case, Exercise, Mistake
 
 
@@ -66,8 +67,10 @@ def _mean_at_hits(scores: np.ndarray, hits: np.ndarray, total: int) -> float:
 
 AVERAGE_PRECISION = Exercise(
     id="12.4",
+    name="average_precision",
     reference=_average_precision,
     cases=_cases,
+    drawn=results.ranking,
     mistakes=(
         Mistake("sort by score first, best guess in front", lambda *args: _area(*args, sort=0.0)),
         Mistake("best guess in front: yours has the worst one there", lambda *args: _area(*args, sort=1.0)),

@@ -1,7 +1,7 @@
 """The first difference between what is expected and what an answer gives, in words that are the same on every machine.
 
-Forgiving where a lesson would be: tensors and arrays are one, so are lists and tuples, and a tensor without
-dimensions is a number.
+Forgiving where a lesson would be: tensors and arrays are one, so are lists and tuples, a tensor without dimensions is a
+number, and a list of numbers or of arrays is the array that they make, the other way round too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import dataclasses
 import math
 import numbers
 import re
-from collections.abc import Mapping, Set
+from collections import deque
+from collections.abc import KeysView, Mapping, Set, ValuesView
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def difference(expected: Any, yours: Any, tolerance: float = 1e-4) -> str | None:
     """What differs first, as "expected 0.69, yours 0.00"; None if nothing does. NaN equals NaN."""
     expected, yours = _plain(expected), _plain(yours)
+    yours = _unlisted(expected, yours) if isinstance(expected, np.ndarray) else yours
+    yours = listed(yours) if isinstance(expected, list | tuple) else yours
     for kind, compare in _COMPARISONS:
         if isinstance(expected, kind):
             if not isinstance(yours, kind):
@@ -65,6 +68,31 @@ def _plain(value: Any) -> Any:
     if array is not None:
         return array
     return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def listed(value: Any) -> Any:
+    """What can be walked through again and again, as a list: arrays by their first axis, views, ranges."""
+    if isinstance(value, torch.Tensor):
+        value = as_array(value)
+    steps = (isinstance(value, np.ndarray) and value.ndim) or isinstance(value, KeysView | ValuesView | range | deque)
+    return list(value) if steps else value
+
+
+def stacked(value: Any) -> np.ndarray | None:
+    """A list of numbers, arrays or such lists as one array; None where it makes none."""
+    array, parts = as_array(value), listed(value)
+    if array is not None or not isinstance(parts, list | tuple):
+        return array
+    arrays = [stacked(part) for part in parts]
+    if not arrays or any(a is None or a.shape != arrays[0].shape for a in arrays):
+        return None
+    return np.stack(arrays)
+
+
+def _unlisted(expected: np.ndarray, yours: Any) -> Any:
+    """A list as the array that is expected, if it has its shape; else as it is."""
+    array = stacked(yours) if isinstance(yours, list | tuple) else None
+    return yours if array is None or array.shape != expected.shape else array
 
 
 def _arrays(expected: np.ndarray, yours: np.ndarray, tolerance: float) -> str | None:

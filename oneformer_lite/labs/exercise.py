@@ -32,15 +32,38 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the card of an exercise says: which functions (or "loops") must not be used, which functions of the package
+    are ``given``, and, from the arguments of a call, how many elements no tensor may have."""
+
+    never: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    nothing_of: Callable[..., int] | None = None
+
+
+@dataclass(frozen=True)
 class Exercise:
-    """``id`` is "NN.k", exercise k of lab NN. ``cases()`` gives the same inputs each time. ``tolerance`` is relative
-    to values above 1, absolute below."""
+    """``id`` is "NN.k", exercise k of lab NN, which asks for a function ``name``.
+
+    ``cases()`` gives the same inputs each time, ``drawn(seed)`` those of a seed, so that no table of the first answers
+    the second; with ``gradients`` these are compared too, on what was drawn. ``tolerance`` is relative to values above
+    1, absolute below. A call may take ``seconds``.
+    """
 
     id: str
     reference: Callable
     cases: Callable[[], list[Case]]
     mistakes: tuple[Mistake, ...] = ()
     tolerance: float = 1e-4
+    name: str = "answer"
+    drawn: Callable[[int], list[Case]] | None = None
+    gradients: bool = False
+    rules: Rules = Rules()
+    seconds: float = 10.0
+
+    def all_cases(self, seed: int = 0) -> list[Case]:
+        """The printed cases, then those of the seed."""
+        return [*self.cases(), *(self.drawn(seed) if self.drawn else [])]
 
 
 def find(id: str) -> Exercise:

@@ -7,7 +7,8 @@ import numpy as np
 from ..data.sample import Category, Sample, SegmentInfo
 from ..data.segment_ids import decode_ids
 from ..data.targets import PADDING_TEXT, pad_texts, targets_for
-from .exercise import Case, Exercise, Mistake
+from .draws import parts
+from .exercise import Case, Exercise, Mistake, Rules
 
 Segments = list[tuple[int, int, bool]]  # (id, class id, is crowd)
 
@@ -151,8 +152,11 @@ def _texts_empty(class_ids: list[int], names: list[str], task: str, length: int)
 EXERCISES = (
     Exercise(
         id="01.1",
+        name="rgb2id",
         reference=decode_ids,
         cases=_cases_ids,
+        drawn=parts.colours,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("red is the lowest digit, blue the highest; yours reads blue first, as OpenCV stores pixels",
                     lambda rgb: decode_ids(rgb[..., ::-1])),
@@ -164,8 +168,10 @@ EXERCISES = (
     ),
     Exercise(
         id="01.2",
+        name="semantic_target",
         reference=_semantic,
         cases=_cases_semantic,
+        drawn=parts.annotation,
         mistakes=(
             Mistake("these are the panoptic targets: semantic merges all masks of a class into one", _not_merged),
             Mistake("a crowd is nobody's target: skip the segments whose third entry is True", _with_crowds),
@@ -176,8 +182,10 @@ EXERCISES = (
     ),
     Exercise(
         id="01.3",
+        name="text_list",
         reference=_texts,
         cases=_cases_texts,
+        drawn=parts.class_ids,
         mistakes=(
             Mistake("the texts come in the order of the class ids, so sort them", _texts_in_file_order),
             Mistake("one sentence for each mask: three trees are three sentences", _texts_once),

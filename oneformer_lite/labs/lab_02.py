@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..model.fpn import FPNPixelDecoder, FPNStep
+from .draws import parts
 from .exercise import Case, Exercise, Mistake
 
 Layers = list[tuple[int, int, int]]  # (kernel, stride, padding)
@@ -89,7 +90,10 @@ def _pyramid(features: Maps, top: nn.Module, steps: list, projection: nn.Module)
 
 
 def _cases_pyramid() -> list[Case]:
-    cases, wanted = [], (("square", (64, 64), 1), ("wide, two pictures", (64, 96), 2), ("one position", (32, 32), 1))
+    cases, wanted = (
+        [],
+        (("square", (64, 64), 1), ("wide, two pictures", (64, 96), 2), ("one position", (32, 32), 2)),
+    )
     for name, size, batch in wanted:
         with torch.random.fork_rng():
             torch.manual_seed(len(cases))
@@ -146,8 +150,10 @@ def _steps_reversed(features: Maps, top: nn.Module, steps: list, projection: nn.
 EXERCISES = (
     Exercise(
         id="02.1",
+        name="sizes",
         reference=_sizes,
         cases=_cases_sizes,
+        drawn=parts.layers,
         mistakes=(
             Mistake("the padding is on both sides: add it twice", _chain(lambda n, k, s, p: (n + p - k) // s + 1)),
             Mistake("the first position needs the kernel alone, every stride adds one more: + 1 at the end",
@@ -162,8 +168,11 @@ EXERCISES = (
     ),
     Exercise(
         id="02.2",
+        name="top_down",
         reference=_top_down,
         cases=_cases_top_down,
+        drawn=parts.two_maps,
+        gradients=True,
         mistakes=(
             Mistake("this copies blocks (mode='nearest', which is F.interpolate's default): use mode='bilinear'",
                     lambda lateral, coarse: lateral + _enlarged(lateral, coarse)),
@@ -177,8 +186,11 @@ EXERCISES = (
     ),
     Exercise(
         id="02.3",
+        name="pyramid",
         reference=_pyramid,
         cases=_cases_pyramid,
+        drawn=parts.pyramid,
+        gradients=True,
         mistakes=(
             Mistake("the mask features are the finest map after `projection`", _without_projection),
             Mistake("the three maps are wanted coarsest first: strides 32, 16, 8", _finest_first),

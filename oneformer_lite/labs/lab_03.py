@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..model.deformable_attention import DeformableAttention, sample_by_grid
-from .exercise import Case, Exercise, Mistake
+from .draws import parts
+from .exercise import Case, Exercise, Mistake, Rules
 
 Shapes = list[tuple[int, int]]
 
@@ -91,10 +92,9 @@ class _Given(nn.Module):
 def _locations(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
     """The package's, whose layer predicts these offsets."""
     _, heads, levels, points, _ = offsets.shape
-    attention = DeformableAttention(heads, heads, levels, points)
+    attention = DeformableAttention(heads, heads, levels, points).requires_grad_(False)
     attention.sampling_offsets = _Given(offsets)
-    with torch.no_grad():
-        return attention.sampling(torch.zeros(1, len(reference), heads), reference, shapes)[0][0]
+    return attention.sampling(torch.zeros(1, len(reference), heads), reference, shapes)[0][0]
 
 
 def _cases_locations() -> list[Case]:
@@ -185,8 +185,12 @@ def _levels_reversed(value: Tensor, shapes: Shapes, locations: Tensor, weights: 
 EXERCISES = (
     Exercise(
         id="03.1",
+        name="look",
         reference=_bilinear,
         cases=_cases_bilinear,
+        drawn=parts.place,
+        gradients=True,
+        rules=Rules(never=("grid_sample",)),
         mistakes=(
             Mistake("0 and 1 are the borders, not the outermost centres: x * w - 0.5, not x * (w - 1)",
                     _aligned_corners),
@@ -199,8 +203,11 @@ EXERCISES = (
     ),
     Exercise(
         id="03.2",
+        name="locations",
         reference=_locations,
         cases=_cases_locations,
+        drawn=parts.offsets,
+        gradients=True,
         mistakes=(
             Mistake("offsets are pixels, places are shares: divide by the size of the level", _undivided),
             Mistake("offsets are (x, y), shapes are (height, width): x is divided by the width", _height_first),
@@ -210,8 +217,11 @@ EXERCISES = (
     ),
     Exercise(
         id="03.3",
+        name="attend",
         reference=_attend,
         cases=_cases_attend,
+        drawn=parts.looks,
+        gradients=True,
         mistakes=(
             Mistake("grid_sample counts from -1 to 1: give it 2 * places - 1", _variant(scaled=False)),
             Mistake("places are shares of the width, border to border: align_corners=False",

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..model.layers import MLP
 from ..model.tokenizer import encode, split_word, tokenize, vocabulary
-from .exercise import Case, Exercise, Mistake
+from .draws import parts
+from .exercise import Case, Exercise, Mistake, Rules
 
 Pair = tuple[str, str]
 Layers = list[tuple[Tensor, Tensor]]  # weight and bias of each
@@ -144,14 +145,11 @@ def _token(ids: Tensor, layers: Layers, scale: Tensor, shift: Tensor) -> Tensor:
     return F.layer_norm(_raw(ids.float(), layers), scale.shape, scale, shift)
 
 
-@torch.no_grad()
 def _raw(x: Tensor, layers: Layers) -> Tensor:
-    (weight, _), (second, _) = layers
+    (weight, bias), (second, other) = layers
     mlp = MLP(weight.shape[1], len(weight), len(second), num_layers=2)
-    for layer, (weight, bias) in zip(mlp.layers, layers):
-        layer.weight.copy_(weight)
-        layer.bias.copy_(bias)
-    return mlp(x)
+    names = ("layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias")
+    return torch.func.functional_call(mlp, dict(zip(names, (weight, bias, second, other))), (x,))
 
 
 def _cases_token() -> list[Case]:
@@ -193,8 +191,10 @@ def _over_the_batch(ids: Tensor, layers: Layers, scale: Tensor, shift: Tensor) -
 EXERCISES = (
     Exercise(
         id="04.1",
+        name="best_pair",
         reference=_best_pair,
         cases=_cases_best_pair,
+        drawn=parts.pieces,
         mistakes=(
             Mistake("that is the first known pair from the left: take the one of lowest rank", _first_known),
             Mistake("the lowest rank is the best: it was learned first", _worst),
@@ -204,8 +204,11 @@ EXERCISES = (
     ),
     Exercise(
         id="04.2",
+        name="split_word",
         reference=_split,
         cases=_cases_split,
+        drawn=parts.word,
+        rules=Rules(given=("vocabulary",)),
         mistakes=(
             Mistake("the last letter carries the end of the word: word[-1] + '</w>'", lambda w: _replayed(w, end="")),
             Mistake("join again and again, until no known pair is left", lambda w: _replayed(w, rounds=1)),
@@ -217,8 +220,11 @@ EXERCISES = (
     ),
     Exercise(
         id="04.3",
+        name="places",
         reference=_places,
         cases=_cases_places,
+        drawn=parts.text,
+        rules=Rules(given=("encode",)),
         mistakes=(
             Mistake("the start piece comes first", lambda t, n: _written(t, n, start=False)),
             Mistake("what is cut must still be closed: the last id is the end piece",
@@ -230,8 +236,12 @@ EXERCISES = (
     ),
     Exercise(
         id="04.4",
+        name="task_token",
         reference=_token,
         cases=_cases_token,
+        drawn=parts.sentences,
+        gradients=True,
+        rules=Rules(never=("layer_norm",)),
         tolerance=1e-3,
         mistakes=(
             Mistake("the LayerNorm is missing: a token of some thousands drowns everything after it",

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..model.layers import Attention
 from ..model.tokenizer import tokenize
-from .exercise import Case, Exercise, Mistake
+from .draws import parts
+from .exercise import Case, Exercise, Mistake, Rules
 
 Lists = list[list[str]]
 Encode = Callable[[list[str]], Tensor]
@@ -30,8 +31,7 @@ def _causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     for linear in attention.children():
         nn.init.eye_(linear.weight), nn.init.zeros_(linear.bias)
     allowed = torch.ones(length, length, dtype=torch.bool).tril()[None]
-    with torch.no_grad():
-        return attention(q, k, q, allowed, need_weights=True)[1][:, 0] @ v
+    return attention.requires_grad_(False)(q, k, q, allowed, need_weights=True)[1][:, 0] @ v
 
 
 def _cases_attention() -> list[Case]:
@@ -160,8 +160,12 @@ def _wrong_rows(lists: Lists, encode: Encode) -> Tensor:
 EXERCISES = (
     Exercise(
         id="05.1",
+        name="causal_attention",
         reference=_causal_attention,
         cases=_cases_attention,
+        drawn=parts.causal,
+        gradients=True,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("every token also sees what comes after it: set those scores to -inf before the softmax",
                     _without_mask),
@@ -175,8 +179,12 @@ EXERCISES = (
     ),
     Exercise(
         id="05.2",
+        name="end_features",
         reference=_end_features,
         cases=_cases_end,
+        drawn=parts.tokens,
+        gradients=True,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("the last place holds padding: read where the end mark stands", lambda x, ids: x[:, -1]),
             Mistake("the start mark has seen no word: read at the end mark", lambda x, ids: x[:, 0]),
@@ -189,8 +197,10 @@ EXERCISES = (
     ),
     Exercise(
         id="05.3",
+        name="encode_once",
         reference=_encode_once,
         cases=_cases_once,
+        drawn=parts.encoded_lists(counting_encode),
         mistakes=(
             Mistake("right, but every repetition is encoded again: give `encode` each distinct text once", _every_text),
             Mistake("pictures share texts: seek the distinct ones in the whole batch, not in each picture",

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..model.layers import Attention, sine_positions
-from .exercise import Case, Exercise, Mistake
+from .draws import parts
+from .exercise import Case, Exercise, Mistake, Rules
 
 Look = Callable[[Tensor, Tensor], Tensor]
 
@@ -119,8 +120,7 @@ def _look_at_picture(queries: Tensor, names: Tensor, features: Tensor, places: T
         nn.init.eye_(linear.weight), nn.init.zeros_(linear.bias)
     values = places.flatten(1).T[None]  # [1, S, C]
     keys = features.flatten(2).mT + values
-    with torch.no_grad():
-        update, weights = attention(queries + names, keys, values, need_weights=True)
+    update, weights = attention.requires_grad_(False)(queries + names, keys, values, need_weights=True)
     return update, weights[:, 0].unflatten(-1, places.shape[-2:])
 
 
@@ -188,8 +188,10 @@ def _unscaled(queries: Tensor, names: Tensor, features: Tensor, places: Tensor) 
 EXERCISES = (
     Exercise(
         id="06.1",
+        name="sine_positions",
         reference=_sine,
         cases=_cases_sine,
+        drawn=parts.map_size,
         mistakes=(
             Mistake("the first half of the channels tells the row y, the second the column x",
                     lambda h, w, C: _interleaved(*_waves(h, w, C)[::-1])),
@@ -204,8 +206,11 @@ EXERCISES = (
     ),
     Exercise(
         id="06.2",
+        name="task_queries",
         reference=_task_queries,
         cases=_cases_queries,
+        drawn=parts.token_and_positions(some_look),
+        gradients=True,
         mistakes=(
             Mistake("the token is the last query, not the first", _token_first),
             Mistake("the last row of the positions is the token's: the copies take the first Q - 1",
@@ -218,8 +223,12 @@ EXERCISES = (
     ),
     Exercise(
         id="06.3",
+        name="look_at_picture",
         reference=_look_at_picture,
         cases=_cases_look,
+        drawn=parts.queries_and_picture,
+        gradients=True,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("that is what the paper describes; in the released models the values are the places alone",
                     _values_with_features),

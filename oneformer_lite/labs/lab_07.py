@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..inspection.contrast import Encoded, contrast, false_negatives
+from ..inspection.contrast import Encoded, false_negatives
 from ..losses.contrastive import similarity
-from .exercise import Case, Exercise, Mistake
+from .draws import results
+from .exercise import Case, Exercise, Mistake, Rules
 
 # -- 07.1: queries [B, Q, C], texts [D, Q, C] -> cosines [B, D]
 
@@ -53,8 +54,10 @@ def _rows_are_texts(queries: Tensor, texts: Tensor) -> Tensor:
 # -- 07.2: table [B, B], rows images, columns texts, divided by the temperature -> a number
 
 
-def _loss(table: Tensor) -> float:
-    return contrast(table.double().numpy(), temperature=1.0).loss
+def _loss(table: Tensor) -> Tensor:
+    """As the package has it, of a table alone; a test compares both."""
+    labels = torch.arange(len(table))
+    return F.cross_entropy(table, labels) + F.cross_entropy(table.T, labels)
 
 
 def _cases_table() -> list[Case]:
@@ -74,7 +77,7 @@ def _log_probabilities(table: Tensor, dim: int) -> Tensor:
     return table.log_softmax(dim).diagonal()
 
 
-def _mean_of_directions(table: Tensor) -> float:
+def _mean_of_directions(table: Tensor) -> Tensor:
     return _loss(table) / 2
 
 
@@ -86,11 +89,11 @@ def _rows_twice(table: Tensor) -> Tensor:
     return -2 * _log_probabilities(table, 1).mean()
 
 
-def _sum_over_images(table: Tensor) -> float:
+def _sum_over_images(table: Tensor) -> Tensor:
     return _loss(table) * len(table)
 
 
-def _softmax_twice(table: Tensor) -> float:
+def _softmax_twice(table: Tensor) -> Tensor:
     labels = torch.arange(len(table))
     return F.cross_entropy(table.softmax(1), labels) + F.cross_entropy(table.softmax(0).T, labels)
 
@@ -172,8 +175,12 @@ def _upper_half(texts: Sequence[Sequence[str]], tasks: Sequence[str]) -> Tensor:
 EXERCISES = (
     Exercise(
         id="07.1",
+        name="similarity",
         reference=_cosines,
         cases=_cases_cosines,
+        drawn=results.queries_and_texts,
+        gradients=True,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("the vectors must be normalised: a dot product grows with their length", _dot_products),
             Mistake("this is the mean of the slots' cosines: lay all slots end to end first, then normalise the whole",
@@ -184,8 +191,12 @@ EXERCISES = (
     ),
     Exercise(
         id="07.2",
+        name="contrastive_loss",
         reference=_loss,
         cases=_cases_table,
+        drawn=results.table,
+        gradients=True,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("the loss is the sum of both directions, not their mean", _mean_of_directions),
             Mistake("these are the rows alone: the texts must find their images too", _rows_only),
@@ -198,8 +209,11 @@ EXERCISES = (
     ),
     Exercise(
         id="07.3",
+        name="gradient",
         reference=_gradient,
         cases=_cases_table,
+        drawn=results.table,
+        rules=Rules(never=("grad", "backward", "jacobian", "jacrev")),
         mistakes=(
             Mistake("each direction is a mean over the images: divide by B", lambda t: _gradient(t) * len(t)),
             Mistake("the sign: probability minus truth, so that a step against it raises the diagonal",
@@ -210,8 +224,10 @@ EXERCISES = (
     ),
     Exercise(
         id="07.4",
+        name="false_negatives",
         reference=_equal_lists,
         cases=_cases_lists,
+        drawn=results.text_lists,
         mistakes=(
             Mistake("two trees are two sentences: compare lists, not sets", _as_sets),
             Mistake("the padding differs between tasks, so equal sentences under two tasks are not equal lists",

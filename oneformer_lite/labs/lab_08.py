@@ -9,7 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ..losses.matching import assign, bce_cost, class_cost, dice_cost
-from .exercise import Case, Exercise, Mistake
+from .draws import results
+from .exercise import Case, Exercise, Mistake, Rules
 
 # -- 08.1: class logits [Q, K+1], labels int64 [G] -> [Q, G]
 
@@ -151,8 +152,11 @@ def _trusting(table: Tensor) -> list[int]:
 EXERCISES = (
     Exercise(
         id="08.1",
+        name="class_cost",
         reference=class_cost,
         cases=_cases_class,
+        drawn=results.class_costs,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("the loss takes the logarithm, the matcher does not: minus the probability itself",
                     _log_probability),
@@ -165,8 +169,11 @@ EXERCISES = (
     ),
     Exercise(
         id="08.2",
+        name="bce_cost",
         reference=bce_cost,
         cases=_cases_masks,
+        drawn=results.mask_costs,
+        rules=Rules(never=("loops",), nothing_of=lambda logits, labels: len(logits) * labels.numel()),
         mistakes=(
             Mistake("points outside the segment count too: add (1 - y) softplus(x)", _foreground_only),
             Mistake("the cost is the mean over the points: divide by P", _sum_of_points),
@@ -177,8 +184,11 @@ EXERCISES = (
     ),
     Exercise(
         id="08.3",
+        name="dice_cost",
         reference=dice_cost,
         cases=_cases_masks,
+        drawn=results.mask_costs,
+        rules=Rules(never=("loops",), nothing_of=lambda logits, labels: len(logits) * labels.numel()),
         mistakes=(
             Mistake("dice compares probabilities: take the sigmoid first", _dice_of_logits),
             Mistake("add 1 above and below: without it an empty mask divides by nothing",
@@ -192,8 +202,10 @@ EXERCISES = (
     ),
     Exercise(
         id="08.4",
+        name="pairing",
         reference=_pairing,
         cases=_cases_tables,
+        drawn=results.costs,
         mistakes=(
             Mistake("the cheapest pair first can force a dear pair later: compare whole pairings", _greedy),
             Mistake("segment after segment, each taking its cheapest free query: the order decides, not the sum",

@@ -14,7 +14,8 @@ from ..losses import Criterion
 from ..losses.masks import dice_loss
 from ..losses.points import sample_points, uncertain_points
 from ..model.output import Predictions
-from .exercise import Case, Exercise, Mistake
+from .draws import results
+from .exercise import Case, Exercise, Mistake, Rules
 
 # -- 09.1: [Q, K+1], [Q], weight of "no object" -> scalar
 
@@ -203,8 +204,11 @@ def _first_queries(labels, queries, num_queries, num_classes, no_object):
 EXERCISES = (
     Exercise(
         id="09.1",
+        name="class_loss",
         reference=_class_loss,
         cases=_cases_class_loss,
+        drawn=results.named_queries,
+        gradients=True,
         mistakes=(
             Mistake("divide by the sum of the weights, not by the number of queries", _divided_by_queries),
             Mistake("all queries count alike: 'no object' should count no_object",
@@ -216,8 +220,12 @@ EXERCISES = (
     ),
     Exercise(
         id="09.2",
+        name="dice",
         reference=dice_loss,
         cases=_cases_dice,
+        drawn=results.masks_on_points,
+        gradients=True,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("add 1 above and below the line: they keep empty masks defined", _dice_without_ones),
             Mistake("p are probabilities: take the sigmoid of the logits first", _dice_of_logits),
@@ -227,8 +235,11 @@ EXERCISES = (
     ),
     Exercise(
         id="09.3",
+        name="hard_points",
         reference=_hard_points,
         cases=_cases_points,
+        drawn=results.points,
+        rules=Rules(given=("sample_points",)),
         mistakes=(
             Mistake("these are the points where the model is surest: it hesitates where |logit| is small", _surest),
             Mistake("the lowest logit is a sure 'outside': take its absolute value first", _most_negative),
@@ -239,8 +250,10 @@ EXERCISES = (
     ),
     Exercise(
         id="09.4",
+        name="asked",
         reference=_asked,
         cases=_cases_asked,
+        drawn=results.found,
         mistakes=(
             Mistake("one bug is left: == compares, = assigns: every query is still asked for 'no object'", _compared),
             Mistake("one bug is left: all classes but 'no object' weigh 0, so names are never asked for",

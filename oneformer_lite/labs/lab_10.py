@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ..model.decoder import MaskedDecoder, attention_region
 from ..model.layers import Attention
-from .exercise import Case, Exercise, Mistake
+from .draws import parts
+from .exercise import Case, Exercise, Mistake, Rules
 
 # -- 10.1: [B, Q, C], [B, C, h, w] -> [B, Q, h, w]
 
@@ -170,8 +171,12 @@ def _all_from_the_start(x: Tensor, layers: Sequence[Layer], maps: Sequence[Tenso
 EXERCISES = (
     Exercise(
         id="10.1",
+        name="masks",
         reference=_masks,
         cases=_cases_masks,
+        drawn=parts.embeddings,
+        gradients=True,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("rows and columns are swapped: the result is [B, Q, h, w]", lambda e, f: _dot(e, f).mT),
             Mistake("logits are asked for: losses and thresholds do the sigmoid themselves",
@@ -186,8 +191,10 @@ EXERCISES = (
     ),
     Exercise(
         id="10.2",
+        name="region",
         reference=_region,
         cases=_cases_region,
+        drawn=parts.masks_and_size,
         mistakes=(
             Mistake("the rescue is missing: a query without any cell may look everywhere",
                     lambda m, size: _resized(m, size) >= 0),
@@ -204,8 +211,12 @@ EXERCISES = (
     ),
     Exercise(
         id="10.3",
+        name="look",
         reference=_look,
         cases=_cases_look,
+        drawn=parts.masked,
+        gradients=True,
+        rules=Rules(never=("loops", "scaled_dot_product_attention")),
         mistakes=(
             Mistake("divide the scores by sqrt(d): without it they grow with the number of channels", _unscaled),
             Mistake("a score of 0 is not nothing, exp(0) = 1: forbidden cells get minus infinity", _filled_with_zero),
@@ -219,8 +230,10 @@ EXERCISES = (
     ),
     Exercise(
         id="10.4",
+        name="decode",
         reference=_decode,
         cases=_cases_decode,
+        drawn=parts.turns,
         mistakes=(
             Mistake("the levels come in turn, 0 1 2 0 1 2, not in blocks, 0 0 1 1 2 2", _in_blocks),
             Mistake("coarse comes first: start with maps[0]", _fine_first),

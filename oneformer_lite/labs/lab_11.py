@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..inference import RawPrediction, instance_inference, panoptic_inference, semantic_inference
-from .exercise import Case, Exercise, Mistake
+from .draws import results
+from .exercise import Case, Exercise, Mistake, Rules
 
 
 def _raw(class_logits: Tensor, mask_logits: Tensor) -> RawPrediction:
@@ -184,8 +185,11 @@ def _merged(
 EXERCISES = (
     Exercise(
         id="11.1",
+        name="semantic_scores",
         reference=_semantic,
         cases=_cases_semantic,
+        drawn=results.logits,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("no object is no class: leave its column, the last one, out of the sum", _semantic_with_no_object),
             Mistake("softmax over all K + 1 columns first, then drop the last: else a query that says no object votes "
@@ -198,8 +202,10 @@ EXERCISES = (
     ),
     Exercise(
         id="11.2",
+        name="ranked_instances",
         reference=_instances,
         cases=_cases_instances,
+        drawn=results.logits_and_things,
         mistakes=(
             Mistake("the Q best pairs of query and class, not one class for each query: flatten, then topk",
                     _instances_argmax),
@@ -214,8 +220,10 @@ EXERCISES = (
     ),
     Exercise(
         id="11.3",
+        name="merge",
         reference=_merge,
         cases=_cases_merge,
+        drawn=results.merging,
         mistakes=(
             Mistake("only queries surer than the object mask threshold compete",
                     lambda c, m, t, score, overlap: _merged(c, m, t, 0.0, overlap)),

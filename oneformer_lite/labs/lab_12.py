@@ -10,7 +10,8 @@ from ..metrics import SemanticMetric
 from ..metrics.matching import count_overlaps
 from ..metrics.panoptic import ClassQuality
 from .average_precision import AVERAGE_PRECISION
-from .exercise import Case, Exercise, Mistake
+from .draws import results
+from .exercise import Case, Exercise, Mistake, Rules
 
 # -- 12.1: int [H, W] of ids 0..P-1 and of ids 0..G-1, P, G -> IoU [P, G], 0 where an id has no pixel
 
@@ -176,8 +177,11 @@ def _pixel_iou(pairs: Pairs, classes: int) -> float:
 EXERCISES = (
     Exercise(
         id="12.1",
+        name="iou_matrix",
         reference=_iou_matrix,
         cases=_cases_iou,
+        drawn=results.id_maps,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("union = one + other - both: yours counts the common pixels twice", _iou_without_minus),
             Mistake("divide by the union, not by the predicted segment alone", _iou_over_guess),
@@ -189,8 +193,10 @@ EXERCISES = (
     ),
     Exercise(
         id="12.2",
+        name="panoptic_quality",
         reference=_panoptic,
         cases=_cases_panoptic,
+        drawn=results.segments,
         mistakes=(
             Mistake("above 0.5: at exactly one half a segment could match twice",
                     lambda *a: _switched(*a, at_half=True)),
@@ -204,8 +210,10 @@ EXERCISES = (
     ),
     Exercise(
         id="12.3",
+        name="mean_iou",
         reference=_miou,
         cases=_cases_miou,
+        drawn=results.label_maps,
         mistakes=(
             Mistake("one table over all pictures, then the quotient: yours is the mean of the pictures' mIoU",
                     _miou_per_picture),

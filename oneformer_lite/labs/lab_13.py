@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..training.config import TrainConfig
 from ..training.optim import AveragedWeights, lr_factor, parameter_groups
+from .draws import results
 from .exercise import Case, Exercise, Mistake
 
 Settings = dict[str, tuple[float, float]]  # parameter -> (learning rate, weight decay)
@@ -193,8 +194,10 @@ def _adding(reduce: Callable[[Tensor], Tensor], weigh: bool = True, times: bool 
 EXERCISES = (
     Exercise(
         id="13.1",
+        name="settings",
         reference=_settings,
         cases=_cases_settings,
+        drawn=results.networks,
         mistakes=(
             Mistake("norm layers and embeddings do not decay: look at the module that a parameter belongs to",
                     _by(lambda name, module, parameter: False)),
@@ -209,8 +212,10 @@ EXERCISES = (
     ),
     Exercise(
         id="13.2",
+        name="shares",
         reference=_shares,
         cases=_cases_shares,
+        drawn=results.schedule,
         mistakes=(
             Mistake("the first step must not have a rate of 0: count from 1 in the warm-up, (step + 1) / warm-up steps",
                     _rule(lambda s, n, w, f: (min(1.0, s / w) if w else 1.0) * _fall(s / n, f))),
@@ -225,8 +230,10 @@ EXERCISES = (
     ),
     Exercise(
         id="13.3",
+        name="average",
         reference=_average,
         cases=_cases_average,
+        drawn=results.states,
         mistakes=(
             Mistake("early on the decay is smaller, (1 + t) / (10 + t), or the average is mostly its start",
                     _following(lambda update, decay: decay)),
@@ -241,8 +248,11 @@ EXERCISES = (
     ),
     Exercise(
         id="13.4",
+        name="total",
         reference=_total,
         cases=_cases_total,
+        drawn=results.losses,
+        gradients=True,
         mistakes=(
             Mistake("sum over the predictions, do not average: each layer is trained at full weight",
                     _adding(torch.mean)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oneformer_lite import labs
-from oneformer_lite.labs.check import outputs
+from oneformer_lite.labs.calls import Raised, outputs
 from oneformer_lite.labs.compare import difference
 from oneformer_lite.labs.exercise import all_labs, find, of_lab
 
@@ -26,22 +26,33 @@ def test_ids_name_their_lab_and_are_unique():
 
 
 def test_labs_and_exercises_belong_together():
-    asked = {path.stem[:2]: re.findall(r'labs\.check\("(.+?)"', path.read_text()) for path in SOURCES.glob("*.py")}
-    assert asked == {lab: [e.id for e in of_lab(lab)] for lab in all_labs()}
+    check = re.compile(r'labs\.check\("(.+?)", (\w+)\)')
+    asked = {path.stem[:2]: check.findall(path.read_text()) for path in SOURCES.glob("*.py")}
+    assert asked == {lab: [(e.id, e.name) for e in of_lab(lab)] for lab in all_labs()}
+    for path in SOURCES.glob("*.py"):
+        ends = [f'labs.{call}("{path.stem[:2]}", globals())' for call in ("begin", "tally")]
+        assert all(end in path.read_text() for end in ends), path
 
 
 @each_exercise
-def test_the_reference_passes_and_a_stub_is_not_attempted(exercise):
+def test_a_stub_and_the_reference_are_not_attempts(exercise):
     assert find(exercise.id) is exercise
     cases = exercise.cases()
     assert 3 <= len(cases) <= 6 and len({case.name for case in cases}) == len(cases)
-    assert repr(labs.check(exercise.id, exercise.reference)) == f"{exercise.id}  {len(cases)}/{len(cases)} passed"
+    ours = f"{exercise.id}  not attempted: this is our reference, not yours"
+    assert repr(labs.check(exercise.id, exercise.reference)) == ours
     assert repr(labs.check(exercise.id, lambda *args: None)) == f"{exercise.id}  not attempted"
 
 
 @each_exercise
+def test_the_reference_gives_a_result_for_every_case_that_is_printed_or_drawn(exercise):
+    given = outputs(exercise.reference, [*exercise.cases(), *(c for seed in range(4) for c in exercise.drawn(seed))])
+    assert [output for output in given if isinstance(output, Raised)] == []
+
+
+@each_exercise
 def test_cases_are_the_same_each_time(exercise):
-    first, second = exercise.cases(), exercise.cases()
+    first, second = exercise.all_cases(seed=5), exercise.all_cases(seed=5)
     assert [case.name for case in first] == [case.name for case in second]
     again = zip(outputs(exercise.reference, first), outputs(exercise.reference, second), strict=True)
     assert all(difference(a, b, 0.0) is None or a == b for a, b in again)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from notebook_builder import build, cells
+from notebook_builder import build, cells, outputs
 
 CARD = "# ●●○○○ · 10 minutes · you may use: torch, no loops"
 LAB = f'''\
@@ -70,7 +70,9 @@ def test_one_source_makes_a_stub_and_a_solution(lab):
     )
     assert asked.cells[6].outputs[0].data["text/plain"] == "98.1  not attempted"
     assert answered.cells[6].outputs[0].data["text/plain"] == "98.1  2/2 passed"
-    assert asked.cells[8].outputs[0].data["text/plain"] == answered.cells[8].outputs[0].data["text/plain"] == "8"
+    assert asked.cells[8].outputs[0].text == "98.1  ours from here on: yours has not passed\n"
+    assert asked.cells[8].outputs[1].data["text/plain"] == answered.cells[8].outputs[0].data["text/plain"] == "8"
+    assert [outputs.tags(n.cells[4]) for n in (asked, answered)] == [["raises-exception"], []]
     assert answered.cells[0].source == asked.cells[0].source + ": solutions"
 
 

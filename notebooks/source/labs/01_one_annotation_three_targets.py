@@ -18,6 +18,12 @@ if not folder.exists():  # the solutions lie one folder deeper
     folder = Path("../../../data/sample")
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("01", globals())
+
+# %% [markdown]
 # ## 01.1 · Ids from colours
 # ●○○○○ · 5 minutes · you may use: numpy, no loops
 #
@@ -123,3 +129,9 @@ labs.check("01.3", text_list)
 text_list = labs.use("01.3", text_list)
 for text, count in Counter(text_list(class_ids, names, "semantic", 28)).items():
     print(f"{count:>2} x {text}")
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("01", globals())

@@ -21,6 +21,12 @@ with torch.inference_mode():
     features = model.backbone(ofl.data.normalise(sample.image)[None])  # strides 4, 8, 16, 32
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("02", globals())
+
+# %% [markdown]
 # ## 02.1 · Sizes
 # ●○○○○ · 10 minutes · you may use: Python
 #
@@ -145,3 +151,9 @@ with torch.inference_mode():
 print("mask features", list(mask_features.shape), "maps", [list(m.shape[-2:]) for m in maps])
 pictures = [np.asarray(ofl.render.enlarge(sample.image, 2)), *[painted(m) for m in (*maps, mask_features)]]
 Image.fromarray(ofl.render.contact_sheet([pictures], ["picture", "stride 32", "stride 16", "stride 8", "mask features"]))
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("02", globals())

@@ -20,6 +20,12 @@ _ = torch.set_grad_enabled(False)
 sample = ofl.data.Toytown("val", size=128)[13]
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("03", globals())
+
+# %% [markdown]
 # ## 03.1 · One look
 # ●●○○○ · 15 minutes · you may use: Python, torch, no `grid_sample`
 #
@@ -151,7 +157,7 @@ def attend(value, shapes, locations, weights):
 labs.check("03.3", attend)
 
 # %% [markdown]
-# Put it into the trained model: all of its deformable attention will run through your function.
+# Put it into the trained model: all of its deformable attention will run through `attend`.
 
 # %%
 from unittest.mock import patch
@@ -161,7 +167,7 @@ from oneformer_lite.model import deformable_attention as package
 attend = labs.use("03.3", attend)
 
 
-def yours(value, shapes, locations, weights):
+def sample_with_attend(value, shapes, locations, weights):
     return torch.stack([attend(v, shapes, where, w) for v, where, w in zip(value, locations, weights)])
 
 
@@ -171,9 +177,15 @@ def yours(value, shapes, locations, weights):
 # %%
 model = ofl.from_pretrained("toytown")
 before = ofl.predict(model, sample.image, "panoptic")
-with patch.object(package, "sample", yours):
+with patch.object(package, "sample", sample_with_attend):
     after = ofl.predict(model, sample.image, "panoptic")
 names = [[segment.class_name for segment in prediction.segments] for prediction in (before, after)]
 print("the same segments:", names[0] == names[1])
 pictures = [before.render(), after.render()]
-Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["package", "yours"]))
+Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["package", labs.whose("03.3", attend)]))
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("03", globals())

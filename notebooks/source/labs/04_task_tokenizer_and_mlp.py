@@ -20,6 +20,12 @@ ids, rank = vocabulary()  # {piece: id} and CLIP's merge table, {pair: rank}
 print(len(ids), "pieces,", len(rank), "merges")
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("04", globals())
+
+# %% [markdown]
 # ## 04.1 · The best pair
 # ●○○○○ · 10 minutes · you may use: Python
 #
@@ -159,7 +165,7 @@ def task_token(ids, layers, scale, shift):
 labs.check("04.4", task_token)
 
 # %% [markdown]
-# The trained model's weights, your function: the three tokens, and the model's own. The lower halves are the model's.
+# The trained model's weights in this function: the three tokens, and the model's own. The lower halves are the model's.
 
 # %%
 task_token = labs.use("04.4", task_token)
@@ -175,3 +181,9 @@ for axis, task, pair in zip(axes, TASKS, torch.stack([tokens, theirs], 1)):
 axes[2].set_xlabel("channel")
 _ = figure.colorbar(shown, ax=axes, label="value")
 plt.show()
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("04", globals())

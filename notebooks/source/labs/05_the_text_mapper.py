@@ -21,6 +21,12 @@ model = ofl.from_pretrained("toytown")
 encoder = model.text_mapper.encoder
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("05", globals())
+
+# %% [markdown]
 # ## 05.1 · Causal attention
 # ●●●○○ · 15 minutes · you may use: torch, no loops
 #
@@ -97,7 +103,7 @@ def end_features(x, ids):
 labs.check("05.2", end_features)
 
 # %% [markdown]
-# With it, your end of the text encoder: equal to the package's?
+# With it, the end of the text encoder: equal to the package's?
 
 # %%
 end_features = labs.use("05.2", end_features)
@@ -171,3 +177,9 @@ def counting(texts):
 
 
 print(list(encode_once(lists, counting).shape), "texts encoded:", seen, "of", sum(map(len, lists)))
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("05", globals())

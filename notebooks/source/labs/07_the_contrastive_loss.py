@@ -19,6 +19,12 @@ with torch.no_grad():
     output = model(batch.images, batch.tasks, texts=batch.texts)
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("07", globals())
+
+# %% [markdown]
 # ## 07.1 · Similarity of queries and texts
 # ●●○○○ · 10 minutes · you may use: torch, no loops
 #
@@ -117,7 +123,7 @@ def gradient(table):
 labs.check("07.3", gradient)
 
 # %% [markdown]
-# Follow it downhill: 30 steps on the table itself. The loss falls, though nothing but your gradient drives it.
+# Follow it downhill: 30 steps on the table itself. The loss falls, though nothing but this gradient drives it.
 
 # %%
 gradient, moved = labs.use("07.3", gradient), table / 0.07
@@ -161,3 +167,9 @@ for task in ofl.data.TASKS:
     lists = [ofl.data.targets_for(town[i], task).texts for i in range(30)]
     pairs = false_negatives(lists, [task] * 30).triu().nonzero().tolist()
     print(f"{task:<9} {len(pairs)} of {30 * 29 // 2} pairs:", ", ".join(f"{i} and {j}" for i, j in pairs))
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("07", globals())

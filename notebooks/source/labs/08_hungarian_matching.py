@@ -15,6 +15,12 @@ from oneformer_lite.losses.points import PointSource, sample_points
 from PIL import Image
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("08", globals())
+
+# %% [markdown]
 # The scene of the lessons, the last prediction of the shipped model, and both kinds of masks at the same 1024 points.
 
 # %%
@@ -162,7 +168,7 @@ def pairing(table):
 labs.check("08.4", pairing)
 
 # %% [markdown]
-# All your parts together: a matcher. Five segments of the scene and the seven queries that fit them best, so that
+# All the parts together: a matcher. Five segments of the scene and the seven queries that fit them best, so that
 # trying everything still ends.
 
 # %%
@@ -184,3 +190,9 @@ def lit(mask):  # [h, w] from 0 to 1 -> the photograph, pale outside the mask
 
 rows = [[lit(target.masks[g]) for g in range(5)], [lit(mask_logits[0, q].sigmoid()) for q in queries]]
 Image.fromarray(ofl.render.contact_sheet(rows, names[:5], ["segment", "its query"]))
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("08", globals())

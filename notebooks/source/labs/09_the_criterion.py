@@ -13,6 +13,12 @@ from oneformer_lite.losses.matching import Matcher
 from oneformer_lite.losses.points import PointSource, sample_points
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("09", globals())
+
+# %% [markdown]
 # Scene 13 with the model's answer, and the query that the matcher gives to each mask.
 
 # %%
@@ -196,3 +202,9 @@ asked = labs.use("09.4", asked)
 classes, weights = asked(target.labels, queries, c.num_queries, c.num_classes, 0.1)
 for name, logits in (("silence", silent), ("the model", output.class_logits[0])):
     print(f"class loss of {name}: {F.cross_entropy(logits, classes, weights):.1f}")
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("09", globals())

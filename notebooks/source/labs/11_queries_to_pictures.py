@@ -19,6 +19,12 @@ model = ofl.from_pretrained("toytown")
 names, is_thing = model.config.class_names, list(model.config.is_thing)
 
 # %% [markdown]
+# The names of your answers, so that a slip in one of them stops nothing that follows:
+
+# %%
+labs.begin("11", globals())
+
+# %% [markdown]
 # Every answer gets the class logits `[Q, K+1]`, whose last column is "no object", and the mask logits `[Q, H, W]`, at
 # the size of the picture already. These are the logits of scene 13 under each token:
 
@@ -165,3 +171,9 @@ for overlap in (0.8, 0.0):
     painted = ofl.render.overlay(sample.image, ids.numpy(), colors, 0.85, outline=False)[65:125, 95:175]
     pictures.append(ofl.render.enlarge(painted, 6))
 Image.fromarray(ofl.render.contact_sheet([pictures], ["overlap threshold 0.8", "overlap threshold 0"], font_size=20))
+
+# %% [markdown]
+# What you wrote yourself, and what the package lent you:
+
+# %%
+labs.tally("11", globals())

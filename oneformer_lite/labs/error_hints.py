@@ -1,0 +1,72 @@
+"""What usually stands behind an exception that an answer raises, in words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .calls import Raised
+from .compare import as_array
+from .exercise import Case
+
+_CAUSES = (  # kind, a pattern of the message, and words in which \1 is the pattern's first group
+    ("TooSlow", "", "does a loop never end? Print what its condition reads in each round"),
+    ("TypeError", r"takes (?:from )?(\d+).* positional arguments? but (\d+)",
+     r"the function is called with \2 arguments: keep those of the line `def` as they were given"),
+    ("TypeError", r"missing (\d+) required positional", "keep the arguments of the line `def` as they were given"),
+    ("NameError", r"name '(\w+)' is not defined", r"\1 is not defined here: a slip of the pen, or not imported?"),
+    ("UnboundLocalError", r"variable '(\w+)'",
+     r"\1 is read before it has a value: what if the loop, or the branch, that sets it never runs?"),
+    ("RuntimeError", r"mat1 and mat2 shapes cannot be multiplied \((.+) and (.+)\)",
+     r"a product of \1 and \2: the inner sizes must agree, so transpose one (or swap both)"),
+    ("RuntimeError", r"[Tt]he size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)",
+     r"sizes \1 and \2 stand on the same axis: torch lines axes up from the right; put a new one in with [:, None]"),
+    ("RuntimeError", r"expected (?:m1 and m2|.*dtype|scalar type)",
+     "two kinds of numbers meet: bring both to one with .float() or .to(x.dtype)"),
+    ("RuntimeError", r"[Ii]nput type|.*Long|.*Bool|.*Byte|.*dtype",
+     "the kind of number does not fit: .float(), .long() or a comparison makes another"),
+    ("RuntimeError", r"shape '(.+)' is invalid for input of size (\d+)|cannot be reshaped|unflatten",
+     "the sizes of a reshape must multiply to the number of elements: print x.shape before it"),
+    ("RuntimeError", r"leaf Variable|modified by an inplace",
+     "yours changes a tensor in place that others still need: make a new one"),
+    ("RuntimeError", r"requires_grad|does not require grad", "no gradient flows: was a tensor detached on the way?"),
+    ("RuntimeError", r"[Bb]oolean value of Tensor with more than one|stack expects|expected a non-empty",
+     "yours asks for one value where there are several, or none: any(), all(), or a case of its own"),
+    ("ValueError", r"truth value of an array", "a condition on a whole array: say any() or all()"),
+    ("ValueError", r"operands could not be broadcast together with shapes (\S+) (\S+)",
+     r"shapes \1 and \2 do not line up (from the right): put a new axis in with [:, None], or transpose"),
+    ("ValueError", r"matmul.*mismatch|shapes .* not aligned", "the inner sizes of a product must agree: transpose one"),
+    ("ValueError", r"need at least one array|zero-size array|empty|at least one",
+     "there may be nothing to join here: what is to be returned where there is nothing?"),
+    ("ValueError", r"not enough values to unpack|too many values to unpack",
+     "an entry has more, or fewer, parts than yours takes out of it"),
+    ("AttributeError", r"'(Tensor|numpy\.ndarray|list|tuple|int|float|NoneType)' object has no attribute '(\w+)'",
+     r"a \1 has no .\2: which of numpy, torch and Python does it come from?"),
+    ("IndexError", r"too many indices|dimension|Dimension", "it has fewer axes than yours counts: print x.shape"),
+    ("IndexError", "", "an index points beyond the end: does it count from 0, and can this case be empty?"),
+    ("KeyError", r"(.+)", r"there is no \1 yet in that dictionary: .get(key, start), or a first entry"),
+    ("ZeroDivisionError", "", "a division by zero: what if there is nothing to divide by?"),
+    ("EOFError", "keyboard", "no input(): the arguments are all that an answer gets"),
+    ("OverflowError", "", "a number becomes too large: exp of something large?"),
+    ("RecursionError", "", "the function calls itself without an end"),
+    ("TypeError", r"unsupported operand type\(s\) for (.+): '(.+)' and '(.+)'",
+     r"\1 between a \2 and a \3: turn one into the other, element by element for lists"),
+    ("TypeError", r"can't convert|only integer|list indices|must be|not 'Tensor'|not Tensor|invalid combination",
+     "a value of another kind is needed there: .long() or int() for an index, .tolist() for Python, a torch tensor"),
+)  # fmt: skip
+
+
+def error_hint(output: Any, case: Case) -> str | None:
+    """Words on an exception; None for what is none, or is not known."""
+    if not isinstance(output, Raised):
+        return None
+    for kind, pattern, words in _CAUSES:
+        found = re.search(pattern, output.message) if output.kind == kind else None
+        if found:
+            return found.expand(words)
+    return "there is nothing in this case: what is to be returned then?" if any(map(_is_empty, case.args)) else None
+
+
+def _is_empty(value: Any) -> bool:
+    array = as_array(value)
+    return array.size == 0 if array is not None else isinstance(value, list | tuple | dict | str) and not len(value)

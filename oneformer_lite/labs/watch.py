@@ -1,0 +1,124 @@
+"""Whose code runs when an answer is called, and what that code calls: what a card forbids is seen, not guessed."""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy
+import torch
+from torch.overrides import TorchFunctionMode
+
+PACKAGE = str(Path(__file__).resolve().parents[1])
+_MACHINERY = tuple(str(path) for path in Path(__file__).resolve().parent.glob("*.py") if "lab_" not in path.name)
+_LIBRARIES = tuple(
+    {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    | {str(Path(module.__file__).parent) for module in (numpy, torch)}
+    | {PACKAGE, "<frozen", "<__array_function__"}
+)
+_LOOPS = ("FOR_ITER", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
+_LOOPING = {"vectorize.__init__", "apply_along_axis"}  # loops that others write
+
+
+class Watch:
+    """A context in which is noted which functions an answer's own code calls, and which code of its own runs.
+
+    ``called`` holds the functions' code, ``builtins`` the names of those that have none, ``own`` the answer's code,
+    ``ran`` all code of this package; with ``sizes``, ``largest`` is the most elements of a tensor that torch has given.
+    """
+
+    def __init__(self, sizes: bool = False) -> None:
+        self.sizes = _Sizes(self) if sizes else contextlib.nullcontext()
+        self.called: set[CodeType] = set()
+        self.builtins: set[str] = set()
+        self.own: set[CodeType] = set()
+        self.ran: set[CodeType] = set()
+        self.largest = 0
+
+    def __enter__(self) -> Watch:
+        self.before = sys.getprofile()
+        self.sizes.__enter__()
+        sys.setprofile(self._note)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(self.before)
+        self.sizes.__exit__(*error)
+
+    def _note(self, frame: Any, event: str, argument: Any) -> None:
+        code = frame.f_code
+        if event == "c_call":
+            if is_own(code.co_filename):
+                self.builtins.add(getattr(argument, "__name__", ""))
+        elif event == "call" and is_own(code.co_filename):
+            self.own.add(code)
+        elif event == "call" and code.co_filename not in _MACHINERY:
+            if code.co_filename.startswith(PACKAGE):
+                self.ran.add(code)
+            if frame.f_back is not None and is_own(frame.f_back.f_code.co_filename):
+                self.called.add(code)
+
+    def uses(self, name: str) -> bool:
+        """Has the answer's own code called a function of this name, or, for "loops", a loop in it run?"""
+        if name == "loops":
+            return any(map(_has_loop, self.own)) or any(code.co_qualname in _LOOPING for code in self.called)
+        return name in self.builtins or any(code.co_name == name for code in self.called)
+
+
+class _Sizes(TorchFunctionMode):
+    """Sees what each call of torch gives; calls within calls are torch's own affair."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self.watch = watch
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.watch.largest = max(self.watch.largest, result.numel())
+        return result
+
+
+@lru_cache(maxsize=4096)
+def is_own(file: str) -> bool:
+    """Is this the file, or notebook cell, of somebody who writes an answer, not a library's or the package's?"""
+    return not file.startswith(_LIBRARIES)
+
+
+def codes_of(value: Any) -> set[CodeType]:
+    """The code of a function, however it is wrapped, or of all functions among arguments."""
+    found: set[CodeType] = set()
+    for function in _unwrapped(value):
+        code = getattr(function, "__code__", None)
+        found |= {code} if isinstance(code, CodeType) else set()
+    return found
+
+
+def _unwrapped(value: Any) -> Iterable[Any]:
+    """A function and what it wraps; the functions in a list or a dictionary; the ``__call__`` of an object."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _unwrapped(part)
+        return
+    seen: list[Any] = []
+    while value is not None and not any(value is other for other in seen) and not isinstance(value, type):
+        seen.append(value)
+        yield value
+        following = (getattr(value, name, None) for name in ("__wrapped__", "func", "__func__"))
+        value = next((function for function in following if callable(function)), None)
+    if seen and not hasattr(seen[-1], "__code__") and callable(seen[-1]):
+        yield from (getattr(type(seen[-1]), name, None) for name in ("__call__", "forward"))
+
+
+@lru_cache(maxsize=512)
+def _has_loop(code: CodeType) -> bool:
+    return any(step.opname in _LOOPS for step in dis.get_instructions(code)) or "map" in code.co_names
