@@ -147,15 +147,19 @@ def is_complete(folder: Path, count: int) -> bool:
     """Whether the folder is there. Ours appear only when complete; one of the user's must hold ``count`` files."""
     if not folder.exists():
         return False
-    if not folder.is_dir():
-        raise DataError(f"{folder} is no folder: move it away, then run the same command again")
     expect(len(visible(folder)), count, folder)
     return True
 
 
 def visible(folder: Path) -> list[Path]:
-    """The files in a folder by name, without hidden ones, such as Mac's ``._name`` beside each ``name``."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """The files in a folder by name, without hidden ones, such as Mac's ``._name`` beside each ``name``.
+
+    Raises :class:`DataError` if it is no folder, or there are none.
+    """
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not (found := [path for path in paths if not path.name.startswith(".")]):
+        raise DataError(f"{folder} is no folder with files in it: delete it if it is there, and run the command again")
+    return found
 
 
 def expect(found: int, count: int, where: str | Path) -> None:

@@ -172,7 +172,11 @@ def test_folders_and_files_in_each_others_place(tmp_path):
         with pytest.raises(DataError, match=f"{name} is no file: expected an archive"):
             unpack_all(tmp_path / name, tmp_path / "out")
     (tmp_path / "split").touch()
-    with pytest.raises(DataError, match="split is no folder"):
+    (tmp_path / "empty").mkdir()
+    for name in ("split", "empty", "absent"):
+        with pytest.raises(DataError, match=f"{name} is no folder with files in it"):
+            archive.visible(tmp_path / name)
+    with pytest.raises(DataError, match="split is no folder with files in it"):
         archive.is_complete(tmp_path / "split", 1)
 
 
