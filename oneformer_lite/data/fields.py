@@ -76,7 +76,7 @@ SIZE = Kind("a whole number above 0 (without quotes)", frozenset((int, float)), 
 ANYTHING = Kind("anything", frozenset((int, float, str, bool, list, dict, type(None))))
 ID = Kind(
     "a whole number, or text that is not blank", frozenset((int, float, str)),
-    lambda values: _are_whole([0, *(v for v in values if type(v) is not str)])
+    lambda values: all(v.is_integer() for v in values if type(v) is float)  # of any length: some tools number by UUID
     and _are_names([v for v in values if type(v) is str]),
 )  # fmt: skip
 SEGMENT_ID = Kind(

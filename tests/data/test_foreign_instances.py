@@ -166,6 +166,13 @@ def test_names_and_paths_of_other_languages_and_systems(read, tmp_path):
     assert "Latin-1" in refused(read, json.dumps(changed("categories", name="ä"), ensure_ascii=False).encode("latin-1"))
 
 
+@pytest.mark.parametrize("own", [81645724526782010095170042166076916798, "0c1f-77", -3, 0])
+def test_pictures_may_be_numbered_as_one_likes(read, own):
+    made = content(image_id=own)
+    made["images"][0]["id"] = own
+    assert read(made)[0].image_id == own
+
+
 def test_classes_of_one_name_are_odd(read):
     with pytest.warns(UserWarning, match="several categories are called 'disc'"):
         read(changed("categories", 1, name="disc"))
