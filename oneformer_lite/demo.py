@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 from .config import ModelConfig, toytown
 from .data.sample import TASKS
 from .evaluation import evaluate
-from .files import make_folder
+from .files import make_folder, write_json
+from .metrics import Evaluation
 from .training import TrainConfig, TrainingResult, toytown_training, train
 from .training.loader import open_split
 from .training.log import Log
@@ -24,7 +25,7 @@ SHOWN = ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accura
 def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, steps: int | None = None) -> dict:
     """Everything ``oneformer-lite demo`` does; returns the final metrics.
 
-    Leaves in ``out``: data/ (Toytown in COCO's layout), model/, metrics.jsonl, report.html. Stopped
+    Leaves in ``out``: data/ (Toytown in COCO's layout), model/, metrics.jsonl, evaluation.json, report.html. Stopped
     with Ctrl-C and called again, it goes on where it was.
     """
     out = make_folder(out)
@@ -43,6 +44,7 @@ def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, ste
     metrics, tokens = judge(result, out / "data")
     log = Log(out, result.steps)
     log.write("final", result.steps, result.seconds, scenes=VAL_SCENES, **metrics)
+    write_json(out / "evaluation.json", metrics.to_dict())
     write_demo_report(out, result, config, train_config, scenes, metrics, tokens, log.records)
     conclude(out, metrics)
     return metrics
@@ -63,7 +65,7 @@ def paint(folder: Path, size: int, scenes: int) -> None:
             bar.update(length - bar.n)
 
 
-def judge(result: TrainingResult, data: Path) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+def judge(result: TrainingResult, data: Path) -> tuple[Evaluation, dict[str, Evaluation]]:
     """Metrics of every task under every token; the proper ones are those on the diagonal."""
     val = open_split(data, "val")
     with tqdm(total=len(TASKS) * len(val), desc="evaluating", unit="image", dynamic_ncols=True) as bar:
@@ -79,7 +81,10 @@ def judge(result: TrainingResult, data: Path) -> tuple[dict[str, float], dict[st
         "instance": ("AP", "AP50", "AP75"),
         "semantic": ("mIoU", "pixel_accuracy"),
     }
-    return {name: tokens[task][name] for task, names in own.items() for name in names}, tokens
+    averages = {name: tokens[task][name] for task, names in own.items() for name in names}
+    rows = zip(*(tokens[task].per_class for task in ("panoptic", "instance", "semantic")))
+    per_class = [p | {"AP": i["AP"], "IoU": s["IoU"], "accuracy": s["accuracy"]} for p, i, s in rows]
+    return Evaluation(averages, per_class, tokens["semantic"].confusion, tokens["instance"].ap_by_size), tokens
 
 
 def gallery(model, config: ModelConfig, count: int) -> list:
@@ -105,8 +110,8 @@ def write_demo_report(
     config: ModelConfig,
     train_config: TrainConfig,
     scenes: int,
-    metrics: dict[str, float],
-    tokens: dict[str, dict[str, float]],
+    metrics: Evaluation,
+    tokens: dict[str, Evaluation],
     history: list[dict],
 ) -> Path:
     """The report of :mod:`oneformer_lite.render`, with what the demo knows of the run; its path."""
@@ -134,7 +139,7 @@ def write_demo_report(
         out,
         title="One model, three tasks",
         history=history,
-        metrics=metrics,
+        metrics={**metrics, **{f"AP_{size}": value for size, value in metrics.ap_by_size.items()}},
         gallery=gallery(result.model, config, GALLERY_SCENES),
         recipe=recipe,
         wrong_token=shown,
@@ -143,6 +148,8 @@ def write_demo_report(
             f"`oneformer-lite predict PICTURE --model {out / 'model'} --task panoptic` segments a picture of yours",
             f"`oneformer_lite.from_pretrained(\"{out / 'model'}\")` loads these weights in Python",
         ],
+        per_class=metrics.per_class,
+        confusion=metrics.confusion,
     )
 
 
@@ -163,6 +170,7 @@ def conclude(out: Path, metrics: dict[str, float]) -> None:
         ("report.html", "open this: pictures, curves, tables"),
         ("model", f'oneformer_lite.from_pretrained("{out / "model"}")'),
         ("metrics.jsonl", "every number, one JSON object a line"),
+        ("evaluation.json", "the scores of every class, and what each was taken for"),
     ):
         say(f"  {str(out / name):<36} {what}")
     say("\nNext: make lab (the notebooks)")

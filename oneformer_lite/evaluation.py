@@ -13,12 +13,21 @@ from pathlib import Path
 
 import torch
 
+from .checks import check_count
 from .config import ModelConfig
 from .data.batch import pad_to, padded_size
 from .data.sample import TASKS, Category, Sample, check_task
-from .errors import ConfigError
+from .errors import ConfigError, DataError
 from .inference import check_model, prepare, raw_predictions, read_prediction
-from .metrics import InstanceMetric, PanopticMetric, ResultFiles, SemanticMetric, semantic_labels
+from .metrics import (
+    Evaluation,
+    InstanceMetric,
+    PanopticMetric,
+    ResultFiles,
+    SemanticMetric,
+    semantic_labels,
+    summarise,
+)
 from .mode import evaluating
 from .model import OneFormer
 
@@ -35,11 +44,12 @@ def evaluate(
     batch_size: int = 8,
     results: str | Path | None = None,
     progress: Progress | None = None,
-) -> dict[str, float]:
-    """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`).
+) -> Evaluation:
+    """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`), by name.
 
-    panoptic: PQ, SQ, RQ, also for things (``_th``) and stuff (``_st``) apart; instance: AP, AP50,
-    AP75; semantic: mIoU, pixel_accuracy. Tasks the annotation cannot supply are an error. An instance
+    panoptic: PQ, SQ, RQ, also for things (``_th``) and stuff (``_st``) apart; instance: AP, AP50, AP75; semantic:
+    mIoU, pixel_accuracy. The result also holds all of it class by class, AP by size, and the confusion matrix
+    (:class:`~oneformer_lite.metrics.Evaluation`). Tasks the annotation cannot supply are an error. An instance
     file may list fewer classes than the model knows: found by name, only they are judged.
 
     ``batch_size`` has no influence on the result (see :func:`batches`). ``results`` is a folder for the
@@ -48,6 +58,11 @@ def evaluate(
     """
     check_model(model)
     tasks = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
+    check_count("batch_size", batch_size)
+    if token is not None:
+        check_task(token)
+    if not tasks:
+        raise ConfigError(f"no tasks to judge: expected some of {', '.join(TASKS)}")
     if not (hasattr(dataset, "tasks") and hasattr(dataset, "categories")):
         raise ConfigError(
             f"a {type(dataset).__name__} is no data set with tasks and categories: ofl.data has those that are, such "
@@ -57,6 +72,8 @@ def evaluate(
         raise ConfigError(
             f"the data set's annotation supports {', '.join(dataset.tasks)}, not {', '.join(unsupported)}"
         )
+    if not len(dataset):
+        raise DataError("the data set has no pictures, so there is nothing to judge: check its folders and files")
     categories = _categories(model.config, dataset)
     class_ids = [categories.index(category) for category in dataset.categories]
     judges = {
@@ -76,7 +93,8 @@ def evaluate(
                 progress(done, len(dataset))
     if files:
         files.finish()
-    return {name: value for task in tasks for name, value in _report(task, judges[task]).items()}
+    confusion = judges["semantic"].confusion_matrix if "semantic" in tasks else None
+    return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
 
 
 def batches(dataset, config: ModelConfig, batch_size: int) -> Iterator[list[Sample]]:
@@ -147,15 +165,3 @@ def _judge(task: str, judge, prediction, sample: Sample) -> None:
     else:
         judge.update(prediction.label_map, semantic_labels(sample.segment_map, sample.segments))
 
-
-def _report(task: str, judge) -> dict[str, float]:
-    result = judge.compute()
-    if task == "panoptic":
-        return {
-            "PQ": result.pq, "SQ": result.sq, "RQ": result.rq,
-            "PQ_th": result.pq_things, "SQ_th": result.sq_things, "RQ_th": result.rq_things,
-            "PQ_st": result.pq_stuff, "SQ_st": result.sq_stuff, "RQ_st": result.rq_stuff,
-        }
-    if task == "instance":
-        return {"AP": result.ap, "AP50": result.ap50, "AP75": result.ap75}
-    return {"mIoU": result.miou, "pixel_accuracy": result.pixel_accuracy}

@@ -59,6 +59,21 @@ def test_predict_overwrites_none_of_its_own_pictures(tmp_path, capsys):
     assert "two of the pictures have the same name" in capsys.readouterr().err
 
 
+def test_eval_lists_classes_worst_first_and_writes_all_as_json(tmp_path, capsys):
+    found = tmp_path / "found.json"
+    assert main(["eval", "--scenes", "4", "--device", "cpu", "--classes", "5", "--json", str(found)]) == 0
+    out = capsys.readouterr().out
+    assert "mIoU" in out and "AP of small" in out and "and 9 more classes" in out and "accuracy" in out
+    content = json.loads(found.read_text())
+    assert content["scenes"] == 4 and 0 < content["PQ"] <= 100
+    assert len(content["per_class"]) == len(content["confusion"]) == 14
+    worst = min((row for row in content["per_class"] if row["PQ"] is not None), key=lambda row: row["PQ"])
+    table = out[out.index("\nclass ") + 1 :].splitlines()
+    assert table[1].startswith(worst["name"]) and len(table) > 6
+    assert main(["eval", "--scenes", "2", "--tasks", "semantic", "--classes", "0"]) == 0
+    assert "class " not in capsys.readouterr().out
+
+
 def test_predict_takes_folders_and_writes_json_and_masks(tmp_path, capsys):
     folder = tmp_path / "photos"
     folder.mkdir()

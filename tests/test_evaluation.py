@@ -10,7 +10,7 @@ from PIL import Image
 import oneformer_lite as ofl
 from oneformer_lite import evaluation
 from oneformer_lite.data.toytown import Toytown
-from oneformer_lite.errors import ConfigError
+from oneformer_lite.errors import ConfigError, DataError
 from oneformer_lite.inference import RawPrediction
 from oneformer_lite.model import OneFormerOutput
 
@@ -107,6 +107,39 @@ def test_instance_files_are_judged_with_their_own_overlapping_masks(overlapping,
     flat = Listed(dataclasses.replace(s, masks=None) for s in overlapping)
     flat.categories, flat.tasks = overlapping.categories, overlapping.tasks
     assert ofl.evaluate(model, flat, ("instance",))["AP"] < 90
+
+
+def test_every_class_and_the_confusion_matrix_come_along(dataset, full_size):
+    model = Oracle(dataset, dataclasses.replace(ofl.config.toytown(), test_size=128))
+    result = ofl.evaluate(model, Listed(dataset), batch_size=4)
+    assert [row["name"] for row in result.per_class] == [c.name for c in Toytown.categories]
+    assert {row["PQ"] for row in result.per_class} == {None, 100.0}
+    assert result.confusion.shape == (14, 15) and result.confusion.sum() == result.confusion.trace() > 0
+    assert json.loads(result.to_json())["PQ"] == 100 and "more classes" in result.table(3)
+    assert ofl.evaluate(model, Listed(dataset), "panoptic").confusion is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number from 1, got 0"),
+        ({"batch_size": -8}, "batch_size must be"),
+        ({"batch_size": 2.5}, "batch_size must be"),
+        ({"batch_size": True}, "batch_size must be"),
+        ({"tasks": ()}, "no tasks to judge"),
+        ({"tasks": "everything"}, "unknown task 'everything'"),
+        ({"token": "everything"}, "unknown task 'everything'"),
+    ],
+)
+def test_numbers_and_names_out_of_range_are_refused(dataset, options, words):
+    model = Oracle(dataset, ofl.config.toytown())
+    with pytest.raises(ConfigError, match=words):
+        ofl.evaluate(model, Listed(dataset), **options)
+
+
+def test_an_empty_data_set_is_refused(dataset):
+    with pytest.raises(DataError, match="no pictures"):
+        ofl.evaluate(Oracle(dataset, ofl.config.toytown()), Listed())
 
 
 def test_progress_counts_images_and_the_mode_is_restored(dataset):

@@ -27,6 +27,14 @@ def command(commands, name: str, run: Callable, help_: str) -> argparse.Argument
     return parser
 
 
+def count(text: str) -> int:
+    """A whole number from 0 from the command line."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text}")
+    return value
+
+
 def share(text: str) -> float:
     """A number from 0 to 1 from the command line."""
     value = float(text)

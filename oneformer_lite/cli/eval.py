@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .arguments import MODEL, TASKS, command, positive
+from .arguments import DEVICES, MODEL, TASKS, command, count, positive
 
 
 def add(commands) -> None:
@@ -14,7 +14,14 @@ def add(commands) -> None:
     p.add_argument("--split", default="val", help="its name in the layout (COCO: val2017)")
     p.add_argument("--scenes", type=positive(int), default=200, help="of Toytown, where no data is given")
     p.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="to judge")
-    p.add_argument("--json", type=Path, help="file to write the metrics to as well")
+    p.add_argument("--device", default="auto", help=DEVICES)
+    p.add_argument(
+        "--classes", type=count, default=20, metavar="N", help="how many classes to list, worst first; 0 for none"
+    )
+    p.add_argument(
+        "--json", type=Path, metavar="FILE",
+        help="write the metrics there as well, with those of every class and the confusion matrix of pixels",
+    )  # fmt: skip
     p.add_argument(
         "--results", type=Path, metavar="FOLDER",
         help="write the predictions in COCO's results formats, with the category ids of the annotation file: "
@@ -32,7 +39,7 @@ def run(args) -> None:
     from ..training.loader import open_split
     from ..weights import from_pretrained
 
-    model = from_pretrained(args.model)
+    model = from_pretrained(args.model, device=args.device)
     if args.data:
         dataset = open_split(args.data, args.split)
     else:
@@ -43,8 +50,20 @@ def run(args) -> None:
         )
     for name, value in metrics.items():
         print(f"{name:<16}{value:6.1f}")
+    for size, value in metrics.ap_by_size.items():
+        print(f"{f'AP of {size}':<16}" + ("     -" if value is None else f"{value:6.1f}"))
+    if args.classes:
+        print(f"\n{metrics.table(args.classes)}\n")
     if args.json:
-        rounded = {name: round(value, 2) for name, value in metrics.items()}
-        write_json(args.json, {"scenes": len(dataset), **rounded}, indent=2)
+        write_json(args.json, {"scenes": len(dataset), **_rounded(metrics.to_dict())}, indent=2)
     if args.results:
         print(f"predictions of {', '.join(args.tasks)} in {args.results}")
+
+
+def _rounded(content):
+    """Every float in dicts and lists to two digits."""
+    if isinstance(content, dict):
+        return {name: _rounded(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_rounded(value) for value in content]
+    return round(content, 2) if isinstance(content, float) else content

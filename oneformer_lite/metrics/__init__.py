@@ -8,9 +8,11 @@ from .instance import InstanceMetric, InstanceResult
 from .panoptic import PanopticMetric, PanopticResult, match_segments
 from .results import ResultFiles
 from .semantic import IGNORE, SemanticMetric, SemanticResult, semantic_labels
+from .summary import Evaluation, summarise, worst_first
 
 __all__ = [
     "IGNORE",
+    "Evaluation",
     "InstanceMetric",
     "InstanceResult",
     "PanopticMetric",
@@ -20,4 +22,6 @@ __all__ = [
     "SemanticResult",
     "match_segments",
     "semantic_labels",
+    "summarise",
+    "worst_first",
 ]

@@ -1,6 +1,7 @@
 """Pictures: arrays in, uint8 images, PNG bytes or one HTML file out. Nothing here knows Jupyter."""
 
 from .colors import label_colors, segment_colors
+from .confusion import confusion_picture
 from .curves import loss_curves, metric_curves
 from .findings import findings_html
 from .grid import contact_sheet, data_uri, png_bytes, quick_bytes, webp_bytes
@@ -27,6 +28,7 @@ from .sheet import prediction_sheet, sheet_html
 __all__ = [
     "GalleryRow",
     "boundaries",
+    "confusion_picture",
     "contact_sheet",
     "data_uri",
     "draw_labels",

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..files import replacing
+from ..metrics.summary import COLUMNS, worst_first
+from .confusion import confusion_picture
 from .curves import DARK, LIGHT, Record, loss_curves, metric_curves
 from .grid import data_uri, webp_bytes
 from .pages import fill
@@ -46,15 +48,18 @@ def write_report(
     recipe: Mapping[str, object],
     wrong_token: Mapping[str, Mapping[str, float]] | None,
     next_steps: Sequence[str],
+    per_class: Sequence[Mapping[str, object]] = (),
+    confusion: np.ndarray | None = None,
 ) -> Path:
     """Write ``folder/report.html``, all at once, and return its path.
 
     ``history``: the lines of metrics.jsonl. ``metrics``: percent, named PQ, SQ, RQ (plain, ``_th``,
-    ``_st``), AP, AP50, mIoU, pixel_accuracy; what is absent shows as a dash. ``recipe``: label ->
-    value. ``wrong_token``: task token -> metrics of the same weights under it, or None.
-    ``next_steps``: sentences; text in backticks is set as code.
+    ``_st``), AP, AP50, AP_small, AP_medium, AP_large, mIoU, pixel_accuracy; what is absent shows as a dash.
+    ``recipe``: label -> value. ``wrong_token``: task token -> metrics of the same weights under it, or None.
+    ``next_steps``: sentences; text in backticks is set as code. ``per_class`` and ``confusion``: as an
+    :class:`~oneformer_lite.metrics.Evaluation` has them; left out, the page has no table of classes.
     """
-    page = report_html(title, history, metrics, gallery, recipe, wrong_token, next_steps)
+    page = report_html(title, history, metrics, gallery, recipe, wrong_token, next_steps, per_class, confusion)
     path = Path(folder) / REPORT_NAME
     with replacing(path) as draft:
         draft.write_text(page, encoding="utf-8")
@@ -69,6 +74,8 @@ def report_html(
     recipe: Mapping[str, object],
     wrong_token: Mapping[str, Mapping[str, float]] | None,
     next_steps: Sequence[str],
+    per_class: Sequence[Mapping[str, object]] = (),
+    confusion: np.ndarray | None = None,
 ) -> str:
     """The page as text; arguments as in :func:`write_report`."""
     return fill(
@@ -83,6 +90,8 @@ def report_html(
         wrong_token=_token_table(wrong_token) if wrong_token else None,
         recipe=[(label, _value(value)) for label, value in recipe.items()],
         next_steps=[step.split("`") for step in next_steps],  # odd pieces stood in backticks
+        classes=_class_table(per_class) if per_class else None,
+        confusion=None if confusion is None else _confusion(confusion, [str(row["name"]) for row in per_class]),
     )
 
 
@@ -100,10 +109,26 @@ def _other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, str, float |
     entries = (
         ("instance", "AP", "AP"),
         ("instance", "AP50", "AP50"),
+        ("instance", "AP of small masks (under 32 x 32 pixels)", "AP_small"),
+        ("instance", "AP of medium masks (under 96 x 96)", "AP_medium"),
+        ("instance", "AP of large masks", "AP_large"),
         ("semantic", "mIoU", "mIoU"),
         ("semantic", "pixel accuracy", "pixel_accuracy"),
     )
     return [(task, name, metrics.get(key)) for task, name, key in entries]
+
+
+def _class_table(per_class: Sequence[Mapping[str, object]]) -> dict[str, list]:
+    """Columns and rows of (name, values), worst first."""
+    columns = [name for name in COLUMNS if any(name in row for row in per_class)]
+    rows = [(row["name"], [row.get(name) for name in columns]) for row in worst_first(per_class)]
+    return {"columns": columns, "rows": rows}
+
+
+def _confusion(confusion: np.ndarray, names: Sequence[str]) -> tuple[str, int, int]:
+    """Source, width and height of the picture."""
+    picture = confusion_picture(confusion, names)
+    return data_uri(webp_bytes(picture)), picture.shape[1], picture.shape[0]
 
 
 def _token_table(wrong_token: Mapping[str, Mapping[str, float]]) -> dict[str, list]:

@@ -51,6 +51,26 @@ def page(tmp_path_factory) -> Path:
     return write(tmp_path_factory.mktemp("run"))
 
 
+ROWS = [
+    {"id": 1, "name": "car", "is_thing": True, "PQ": 71.25, "AP": 44.4, "IoU": 80.5},
+    {"id": 9, "name": "<sky>", "is_thing": False, "PQ": 33.33, "AP": None, "IoU": 91.7},
+    {"id": 4, "name": "boat", "is_thing": True, "PQ": None, "AP": None, "IoU": None},
+]
+
+
+def test_classes_are_listed_worst_first_with_their_confusion(tmp_path):
+    confusion = np.array([[90, 10, 0, 0], [5, 95, 0, 0], [0, 0, 0, 0]])
+    text = write(tmp_path, per_class=ROWS, confusion=confusion).read_text(encoding="utf-8")
+    section = text[text.index('id="classes"') : text.index('id="curves"')]
+    assert section.index("&lt;sky&gt;") < section.index(">car<") < section.index(">boat<")
+    assert ">33.3<" in section and ">71.2<" in section and ">44.4<" in section and "data:image/webp" in section
+    assert section.count("–") == 4  # sky has no AP, boat nothing
+
+
+def test_without_classes_there_is_no_section(page):
+    assert 'id="classes"' not in page.read_text(encoding="utf-8")
+
+
 def test_page_says_what_it_was_given(page):
     text = page.read_text(encoding="utf-8")
     assert page.name == "report.html"

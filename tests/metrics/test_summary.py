@@ -1,0 +1,75 @@
+"""What an evaluation keeps besides its averages: every class, and what it was taken for."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from oneformer_lite.data import Category, SegmentInfo
+from oneformer_lite.metrics import InstanceMetric, PanopticMetric, SemanticMetric, summarise
+from oneformer_lite.metrics.summary import Evaluation, worst_first
+
+CATEGORIES = (Category(11, "car", True), Category(90, "sky", False), Category(7, "boat", True))
+# a car of 4 x 5 pixels in the upper left, of which the prediction misses a row, on sky; no boat
+TRUTH = np.full((8, 10), 2)
+TRUTH[:4, :5] = 1
+FOUND = TRUTH.copy()
+FOUND[3, :5] = 2
+SEGMENTS = (SegmentInfo(1, 0), SegmentInfo(2, 1))
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    panoptic, instance, semantic = PanopticMetric(CATEGORIES), InstanceMetric(CATEGORIES), SemanticMetric(3)
+    panoptic.update(FOUND, SEGMENTS, TRUTH, SEGMENTS)
+    instance.update(1, (FOUND == 1)[None], [0], [0.9], TRUTH, SEGMENTS)
+    semantic.update(FOUND - 1, TRUTH - 1)
+    results = {"panoptic": panoptic.compute(), "instance": instance.compute(), "semantic": semantic.compute()}
+    return summarise(CATEGORIES, results, semantic.confusion_matrix)
+
+
+def test_classes_by_hand(evaluation):
+    car, sky, boat = evaluation.per_class
+    assert (car["id"], car["name"], car["is_thing"]) == (11, "car", True)
+    assert car["PQ"] == car["SQ"] == pytest.approx(75) and (car["TP"], car["FP"], car["FN"]) == (1, 0, 0)
+    assert car["IoU"] == car["accuracy"] == pytest.approx(75)
+    assert car["AP"] == pytest.approx(60)  # found at 0.50, 0.55 ... 0.75: six of ten thresholds
+    assert sky["IoU"] == pytest.approx(100 * 60 / 65) and sky["accuracy"] == 100 and sky["AP"] is None
+    assert (boat["PQ"], boat["AP"], boat["IoU"], boat["TP"]) == (None, None, None, 0)
+    assert evaluation["PQ"] == pytest.approx(np.mean([car["PQ"], sky["PQ"]]))
+    assert evaluation["mIoU"] == pytest.approx(np.mean([car["IoU"], sky["IoU"]])) and evaluation["AP"] == car["AP"]
+    assert evaluation.ap_by_size == {"small": car["AP"], "medium": None, "large": None}
+    assert evaluation.confusion.tolist() == [[15, 5, 0, 0], [0, 60, 0, 0], [0, 0, 0, 0]]
+
+
+def test_the_averages_are_a_plain_dict_of_floats(evaluation):
+    assert isinstance(evaluation, dict) and all(type(value) is float for value in evaluation.values())
+    assert list(evaluation)[:3] == ["PQ", "SQ", "RQ"] and "per_class" not in evaluation
+
+
+def test_all_of_it_is_strict_json(evaluation):
+    def refuse(name):
+        raise AssertionError(name)
+
+    content = json.loads(evaluation.to_json(), parse_constant=refuse)
+    assert content == evaluation.to_dict() and content["AP_by_size"]["large"] is None
+    assert content["per_class"][0]["PQ"] == pytest.approx(75) and content["confusion"][0] == [15, 5, 0, 0]
+
+
+def test_the_worst_class_comes_first_and_what_was_not_measured_last(evaluation):
+    assert [row["name"] for row in worst_first(evaluation.per_class)] == ["car", "sky", "boat"]
+    lines = evaluation.table().splitlines()
+    assert lines[0].split() == ["class", "PQ", "SQ", "RQ", "AP", "IoU", "accuracy"]
+    assert lines[1].split() == ["car", "75.0", "75.0", "100.0", "60.0", "75.0", "75.0"]
+    assert lines[3].split() == ["boat", "-", "-", "-", "-", "-", "-"]
+    assert evaluation.table(1).splitlines()[-1] == "and 2 more classes"
+
+
+@pytest.mark.parametrize("task, main", [("panoptic", "PQ"), ("instance", "AP"), ("semantic", "IoU")])
+def test_each_task_alone(evaluation, task, main):
+    metrics = {"panoptic": PanopticMetric(CATEGORIES), "instance": InstanceMetric(CATEGORIES)}
+    alone = summarise(CATEGORIES, {task: metrics.get(task, SemanticMetric(3)).compute()})
+    assert main in alone.per_class[0] and alone.confusion is None
+    assert main in alone.table().splitlines()[0] and len(alone.table().splitlines()) == 4
