@@ -99,7 +99,7 @@ def repainted(content: bytes, rng: Random) -> bytes:
         try:
             picture.save(out, kind, **options)
             return out.getvalue()
-        except (OSError, ValueError, TypeError, KeyError):  # a mode that the format does not have
+        except Exception:  # a mode, or an EXIF block, that the format does not take: Pillow raises many kinds
             out.seek(0)
             out.truncate()
     return content

@@ -123,7 +123,10 @@ def _batch(reader: Reader, seeds: list[int], seconds: float) -> Iterator[Outcome
                     return
                 buffer += block
             line, _, buffer = buffer.partition(b"\n")
-            yield Outcome(reader.name, seeds.pop(0), **json.loads(line))
+            outcome = Outcome(reader.name, seeds.pop(0), **json.loads(line))
+            yield outcome
+            if outcome.end == "fuzzer":
+                return
     finally:
         os.close(reading)
         _end(child)
