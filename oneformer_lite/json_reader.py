@@ -35,8 +35,7 @@ def read_json(
     ``strict`` refuses NaN, infinities and repeated keys, which JSON does not know but Python's parser accepts; it
     takes time, so large files whose values are judged one by one go without.
     """
-    content = _content(Path(path), error, cure, missing, max_bytes)
-    return parse_json(content, str(path), error, cure, strict=strict)
+    return parse_json(_content(Path(path), error, cure, missing, max_bytes), str(path), error, cure, strict=strict)
 
 
 def _content(path: Path, error: type[OneFormerLiteError], cure: str, missing: str, max_bytes: int | None) -> bytes:
@@ -65,6 +64,7 @@ def parse_json(
     hooks = {"parse_constant": _no_number, "parse_float": _finite, "object_pairs_hook": _once} if strict else {}
     try:
         text = content if isinstance(content, str) else _decoded(content)
+        del content  # half the memory while a large file is parsed
         with _uncollected():
             return json.loads(text.removeprefix("\ufeff"), **hooks)
     except UnicodeDecodeError as reason:

@@ -40,11 +40,11 @@ def outside(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[
             stacklevel=4,
         )
     inside = np.bincount(owners[~off], minlength=len(sizes)) > 0
-    return outlines.drawn() & ~inside & (np.diff(outlines.code_ends) == 0)
+    return outlines.drawn() & ~inside & (np.diff(outlines.codes) == 0)
 
 
 def _compare_codes(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[int], str]) -> None:
-    owners = np.repeat(np.arange(len(sizes)), np.diff(outlines.code_ends))
+    owners = np.repeat(np.arange(len(sizes)), np.diff(outlines.codes))
     expected = sizes[owners]
     for i in np.flatnonzero(expected.all(1) & (outlines.sizes != expected).any(1))[:1]:
         came, size = tuple(outlines.sizes[i].tolist()), tuple(expected[i].tolist())

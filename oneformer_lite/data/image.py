@@ -7,6 +7,7 @@ the formats of :data:`FORMATS` are opened. (Pillow alone opens forty, some of th
 from __future__ import annotations
 
 import io
+import os
 import stat
 import warnings
 from contextlib import suppress
@@ -43,11 +44,18 @@ def open_image(path: str | Path) -> Image.Image:
             return _decoded(file, path)
     except FileNotFoundError:
         raise DataError(
-            f"{path} does not exist: check the path, and of a data set that it is unpacked completely"
+            f"{path} does not exist{_other_case(path)}: check the path, and of a data set that it is unpacked whole"
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} cannot be read ({reason}): check its name, its permissions and the disk") from error
+
+
+def _other_case(path: Path) -> str:
+    """Cameras and Windows write 0.JPG for what a file made there calls 0.jpg."""
+    names = os.listdir(path.parent) if path.parent.is_dir() else []
+    found = sorted(name for name in names if name.lower() == path.name.lower())
+    return f", but {found[0]} does (upper and lower case differ here)" if found else ""
 
 
 def image_from_bytes(content: bytes, name: str) -> Image.Image:

@@ -30,23 +30,25 @@ class Outlines:
     """The outlines of n objects.
 
     ``coordinates / scale`` are those of all polygons in pixels; ``ends`` [P + 1] where each polygon ends among them,
-    and ``polygons`` [n + 1] where each object ends among the polygons. ``codes`` are compressed run-length codes of
-    ``sizes`` int64 [R, 2] (height, width), ``code_ends`` [n + 1] where each object ends among those.
+    and ``polygons`` [n + 1] where each object ends among the polygons. ``text`` are all compressed run-length codes;
+    ``text_ends`` [R + 1] where each ends in it, ``sizes`` int64 [R, 2] its (height, width), and ``codes`` [n + 1] where
+    each object ends among the codes.
     """
 
     coordinates: np.ndarray
     scale: int
     ends: np.ndarray
     polygons: np.ndarray
-    codes: list[bytes]
+    text: bytes
+    text_ends: np.ndarray
     sizes: np.ndarray
-    code_ends: np.ndarray
+    codes: np.ndarray
     pieces: np.ndarray  # int32 [n]: how many the file has for each object; 0 means there is no outline, a box at most
     dropped: int  # polygons of fewer than three points
 
     def drawn(self) -> np.ndarray:
         """Bool [n]: of which objects a piece is left."""
-        return (np.diff(self.polygons) > 0) | (np.diff(self.code_ends) > 0)
+        return (np.diff(self.polygons) > 0) | (np.diff(self.codes) > 0)
 
     def boxes(self) -> np.ndarray:
         """The polygons' extents float64 [P, 4]: left, top, right, bottom in pixels."""
@@ -70,7 +72,7 @@ class Outlines:
 
     def size(self, index: int) -> tuple[int, int] | None:
         """Height and width of the picture as the object's run-length code has them."""
-        start, end = self.code_ends[index : index + 2]
+        start, end = self.codes[index : index + 2]
         return tuple(self.sizes[start].tolist()) if end > start else None
 
     def mask(self, index: int, height: int, width: int) -> np.ndarray:
@@ -80,10 +82,11 @@ class Outlines:
         ends = self.ends[self.polygons[index] : self.polygons[index + 1] + 1].tolist()
         polygons = [(self.coordinates[a:b] / self.scale).tolist() for a, b in zip(ends, ends[1:])]
         pieces = coco_mask.frPyObjects(polygons, height, width) if polygons else []
-        for place in range(self.code_ends[index], self.code_ends[index + 1]):
+        for place in range(self.codes[index], self.codes[index + 1]):
             if self.sizes[place].tolist() != [height, width]:
                 raise ValueError(f"its run-length code is of (height, width) {tuple(self.sizes[place].tolist())}")
-            pieces.append({"size": [height, width], "counts": self.codes[place]})
+            code = self.text[self.text_ends[place] : self.text_ends[place + 1]]
+            pieces.append({"size": [height, width], "counts": code})
         if not pieces:
             return np.zeros((height, width), bool)
         return coco_mask.decode(coco_mask.merge(pieces)).astype(bool)
@@ -110,7 +113,8 @@ def read_outlines(segmentations: list, file: Path, place: Callable[[int], str]) 
     packed, sizes = _pack_codes(codes)
     count = len(pieces)
     return Outlines(
-        *_packed(coordinates), ends, _ends(of_polygons[kept], count), packed, sizes, _ends(of_codes, count),
+        *_packed(coordinates), ends, _ends(of_polygons[kept], count), b"".join(packed),
+        np.cumsum([0, *map(len, packed)]), sizes, _ends(of_codes, count),
         np.bincount(owners[full], minlength=count).astype(np.int32), int(np.count_nonzero(~kept)),
     )  # fmt: skip
 

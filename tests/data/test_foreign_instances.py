@@ -173,6 +173,15 @@ def test_pictures_may_be_numbered_as_one_likes(read, own):
     assert read(made)[0].image_id == own
 
 
+@pytest.mark.parametrize("name", ["A.png", "a.PNG", "A.Png"])
+def test_a_name_in_another_case_is_told(read, tmp_path, name):
+    dataset = read(changed("images", file_name=name))
+    if (tmp_path / name).exists():
+        pytest.skip("this file system does not tell upper from lower case")
+    with pytest.raises(DataError, match=f"{name} does not exist, but a.png does"):
+        dataset[0]
+
+
 def test_classes_of_one_name_are_odd(read):
     with pytest.warns(UserWarning, match="several categories are called 'disc'"):
         read(changed("categories", 1, name="disc"))
