@@ -9,11 +9,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
-from types import NoneType
 
 from ..data.sample import Category
 from ..errors import ConfigError
+from .backbone import check_backbone
+from .checks import check_list, check_value
 
 _CHOICES = {
     "pixel_decoder": ("deformable", "fpn"),
@@ -21,10 +21,6 @@ _CHOICES = {
     "mask_loss": ("bce", "focal"),
     "backbone_norm": ("frozen", "affine", "batch"),
 }
-
-# what a value of an annotated type may be; the others are sequences
-_KINDS = {"int": Integral, "int | None": (Integral, NoneType), "float": Real, "str": str, "bool": bool}
-_MAY_BE_0 = ("encoder_layers", "query_layers", "text_context")
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,9 @@ class ModelConfig:
     overlap_threshold: float = 0.8
 
     def __post_init__(self) -> None:
-        self._check_types()
+        for field in fields(self):
+            if not field.type.startswith("tuple"):
+                check_value(field.name, field.type, getattr(self, field.name))
         for field, choices in _CHOICES.items():
             if getattr(self, field) not in choices:
                 raise ConfigError(f"{field} is {getattr(self, field)!r}; expected one of {choices}")
@@ -122,22 +120,8 @@ class ModelConfig:
                 f"num_queries {self.num_queries} must exceed text_context {self.text_context}: "
                 "the text list fills the queries that the learned context leaves"
             )
-        try:
-            pairs = sorted(dict(self.backbone_options).items())
-        except (TypeError, ValueError):
-            raise ConfigError(f"backbone_options must be names with values, got {self.backbone_options!r}") from None
-        object.__setattr__(self, "backbone_options", _tuples(pairs))
+        object.__setattr__(self, "backbone_options", check_backbone(self.backbone, self.backbone_options))
         self._check_classes()
-
-    def _check_types(self) -> None:
-        """Values may come from a file of strangers: numbers must be numbers, and none below what makes sense."""
-        for field in fields(self):
-            kind, value = _KINDS.get(field.type, (list, tuple, dict)), getattr(self, field.name)
-            if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
-                raise ConfigError(f"{field.name} must be {field.type}, got {value!r}")
-            least = 0 if field.name in _MAY_BE_0 else 1
-            if field.type.startswith("int") and value is not None and value < least:
-                raise ConfigError(f"{field.name} must be at least {least}, got {value}")
 
     def _check_classes(self) -> None:
         """Names, thing flags, colours and ids follow ``num_classes``; stale ones (after replace) go with a warning."""
@@ -147,8 +131,8 @@ class ModelConfig:
             "class_colors": (Category.color,) * self.num_classes,
             "category_ids": tuple(range(1, self.num_classes + 1)),
         }
-        stale = [name for name in defaults if len(getattr(self, name)) not in (0, self.num_classes)]
-        if stale:
+        given = {name: check_list(name, getattr(self, name)) for name in defaults}
+        if stale := [name for name, values in given.items() if len(values) not in (0, self.num_classes)]:
             warnings.warn(
                 f"num_classes is {self.num_classes}, but {', '.join(stale)} are for another number: they "
                 "fall back to generic names, all things. config.for_classes(config, dataset.categories) "
@@ -156,14 +140,7 @@ class ModelConfig:
                 stacklevel=4,
             )
         for name, default in defaults.items():
-            value = () if name in stale else getattr(self, name)
-            object.__setattr__(self, name, _tuples(value) or default)
-        self._check_ids()
-
-    def _check_ids(self) -> None:
-        for category_id in self.category_ids:
-            if type(category_id) is not int or category_id < 0:
-                raise ConfigError(f"category_ids must be whole numbers from 0, got {category_id!r}")
+            object.__setattr__(self, name, default if name in stale else given[name] or default)
         if len(set(self.category_ids)) < self.num_classes:
             twice = next(i for i in self.category_ids if self.category_ids.count(i) > 1)
             raise ConfigError(f"category_ids must differ, but {twice} stands for more than one class")
@@ -191,11 +168,6 @@ class ModelConfig:
             near, far = near * (longest / far), far * (longest / far)
         sides = max(1, int(near + 0.5)), max(1, int(far + 0.5))
         return sides if height < width else sides[::-1]
-
-
-def _tuples(value):
-    """Lists, also nested, as tuples: JSON has lists, a configuration must be hashable and comparable."""
-    return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
 def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import timm
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import nn
 
+from ..config.backbone import check_backbone
 from ..errors import ConfigError
 from .swin import Swin
 
@@ -54,20 +54,21 @@ class Network:
 
 
 def build_network(name: str, options: dict[str, object]) -> Network:
-    """The network ``name`` without weights; ``options`` override its constructor's arguments.
+    """The network ``name`` without weights; ``options`` override the sizes among its constructor's arguments.
 
-    Raises :class:`ConfigError` for names and options that do not exist.
+    Raises :class:`ConfigError` for names and options that do not exist, or are no sizes.
     """
+    options = dict(check_backbone(name, options))
     if is_swin(name):
         size, window = _SWIN_NAME.fullmatch(name).group(1, 2)
-        module = _construct(name, Swin, {**SWIN[size], "window_size": int(window)}, options)
+        module = Swin(**{**SWIN[size], "window_size": int(window), **options})
         return Network(module, module.channels, norm_eps=1e-5)
     if is_dinat(name):
         from .dinat import DiNAT
 
         if name not in DINAT:
             raise ConfigError(f"there is no backbone {name!r}; of this family there is {', '.join(DINAT)}")
-        module = _construct(name, DiNAT, DINAT[name], options)
+        module = DiNAT(**{**DINAT[name], **options})
         return Network(module, module.channels, norm_eps=1e-5)
     return _timm_network(name, options)
 
@@ -91,14 +92,9 @@ def timm_features(name: str, pretrained: bool = False, **options: object) -> nn.
     return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
 
 
-def _construct(name: str, kind: type[nn.Module], sizes: dict, options: dict) -> nn.Module:
-    known = list(inspect.signature(kind).parameters)
-    if unknown := sorted(options.keys() - set(known)):
-        raise ConfigError(f"backbone_options of {name} has unknown names {unknown}; it takes {', '.join(known)}")
-    return kind(**{**sizes, **options})
-
-
 def _timm_network(name: str, options: dict[str, object]) -> Network:
+    if not timm.is_model(name):  # create_model also takes addresses and folders, as "hf-hub:" and "local-dir:"
+        raise ConfigError(f"timm cannot build backbone {name!r}: it has no network of that name (timm.list_models())")
     try:
         module = timm_features(name, **options)
     except Exception as error:  # timm's networks raise many kinds; all mean the same to the caller

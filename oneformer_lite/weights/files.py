@@ -1,21 +1,17 @@
-"""Reading weight files without ever running what is in them.
+"""Reading the files of a model folder without ever running what is in them.
 
-Safetensors hold nothing but tensors. PyTorch's own files (``.bin``, ``.pth``) are pickles, which can hold
-code: they are read with ``weights_only=True``, which refuses everything but plain data.
+Safetensors hold nothing but tensors, and say of each where in the file it lies; PyTorch's files are read by
+:mod:`.pickled`.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
-import warnings
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
+from .. import json_reader
 from ..errors import CheckpointError
 from .names import State
+from .pickled import read_pickled
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 # where a folder's weights may lie, the safest first; an index says which file holds which tensor
@@ -23,13 +19,9 @@ FOLDER_WEIGHTS = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorc
 
 
 def read_json(path: Path) -> dict:
-    """The dictionary in a JSON file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} has no {path.name}: it is not a model folder") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON ({error}): copy the model folder again") from error
+    """The dictionary in a JSON file of a model folder."""
+    cure = "copy the model folder again"
+    content = json_reader.read_json(path, CheckpointError, cure, missing=f"{path.parent} is not a model folder")
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the fields of a model")
     return content
@@ -38,22 +30,25 @@ def read_json(path: Path) -> dict:
 def read_folder_tensors(folder: Path) -> State:
     """The tensors of a model folder, in one file or several."""
     for name in FOLDER_WEIGHTS:
-        if not (folder / name).is_file():
-            continue
-        if not name.endswith(".json"):
-            return read_tensors(folder / name)
-        files = sorted(set(_weight_map(folder / name).values()))
-        return {key: value for file in files for key, value in read_tensors(folder / file).items()}
+        if (folder / name).is_file():
+            return _divided(folder / name) if name.endswith(".json") else read_tensors(folder / name)
     raise CheckpointError(f"{folder / WEIGHTS} does not exist: the model folder is incomplete")
 
 
-def _weight_map(index: Path) -> dict[str, str]:
-    files = read_json(index).get("weight_map")
-    if not isinstance(files, dict) or not all(
-        isinstance(file, str) and file == Path(file).name for file in files.values()
+def _divided(index: Path) -> State:
+    """The tensors of several files, each of which must hold just what the index says."""
+    place = read_json(index).get("weight_map")
+    if not isinstance(place, dict) or not all(
+        isinstance(file, str) and file and file == Path(file).name for file in place.values()
     ):
         raise CheckpointError(f"{index} does not say which file beside it holds which weight: copy the folder again")
-    return files
+    state: State = {}
+    for file in sorted(set(place.values())):
+        tensors = read_tensors(index.parent / file)
+        if differing := tensors.keys() ^ {name for name in place if place[name] == file}:
+            raise CheckpointError(f"{index} and {file} disagree about {min(differing)}: copy the folder again")
+        state |= tensors
+    return state
 
 
 def read_tensors(path: Path) -> State:
@@ -63,36 +58,18 @@ def read_tensors(path: Path) -> State:
     """
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist: the model folder is incomplete")
-    tensors = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+    tensors = _safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
 
 
 def _safetensors(path: Path) -> State:
-    from safetensors import SafetensorError
+    """The library compares every size in the file's head with the file's own before it reads."""
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # the library's own, the system's, PyTorch's for kinds of numbers that it lacks
+        reason = str(error).split("\n")[0][:200]
         raise CheckpointError(
-            f"{path} is no complete safetensors file ({error}): copy, download or train it again"
+            f"{path} is no complete safetensors file ({reason}): copy, download or train it again"
         ) from error
-
-
-def _pickled(path: Path) -> State:
-    """A PyTorch file's weights, which the official code keeps under the key "model"."""
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")  # read or refused all the same
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError) as error:
-        # torch's own words are not repeated: they advise to read such a file all the same
-        raise CheckpointError(
-            f"{path} is no complete PyTorch weights file, or holds more than tensors, which is not read because "
-            "it could run as code: download it again from where it was published"
-        ) from error
-    if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        content = content["model"]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{path} holds no table of named weights: it is not a model")
-    return content

@@ -123,7 +123,9 @@ def from_huggingface_state(state: State, content: dict, processor: dict, source:
     """The model of transformers' weights and the two JSON files; ``state`` may also be that of a model in memory."""
     try:
         config = from_huggingface(content, processor, source)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # any value, of any type
+    except CheckpointError:
+        raise
+    except Exception as error:  # any value, of any type, as deep as JSON goes
         raise CheckpointError(f"{CONFIG} and {PREPROCESSOR} of {source} describe no model: {error}") from error
     backbones = [row for table in BACKBONES.values() for row in table]
     state = whole_text_mapper(rename(drop(state, IGNORED), backbones + HEAD))

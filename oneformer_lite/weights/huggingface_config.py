@@ -7,7 +7,6 @@ folders carry along under the key "oneformer_lite".
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 
 import numpy as np
@@ -101,8 +100,7 @@ def from_huggingface(content: dict, processor: dict, source: str) -> ModelConfig
     fields["backbone"], fields["backbone_options"] = backbone_from(content.get("backbone_config"), source)
     fields |= _classes(content, processor, source) | _sizes(processor)
     fields["object_mask_threshold"] = 0.5 if fields["num_classes"] == 150 else 0.8  # published for ADE20K, others
-    known = {field.name for field in dataclasses.fields(ModelConfig)} & content.get(EXTRA, {}).keys()
-    return from_stored(fields | {name: content[EXTRA][name] for name in known})
+    return from_stored(fields | content.get(EXTRA, {}))
 
 
 def _classes(content: dict, processor: dict, source: str) -> dict:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..config import ModelConfig
 from ..errors import CheckpointError
@@ -18,19 +19,46 @@ TEXT_MAPPER = "text_mapper."
 
 
 def build(config: ModelConfig, state: State, source: str) -> OneFormer:
-    """The model of ``config`` with the weights ``state``, in evaluation mode. ``source`` is for messages."""
-    from ..model import OneFormer
+    """The model of ``config`` with the weights ``state``, in evaluation mode. ``source`` is for messages.
 
-    # the file holds the backbone's weights: no ImageNet weights needed first
-    try:
-        model = OneFormer(dataclasses.replace(config, pretrained=False))
-    except (MemoryError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).split("\n")[0]
-        raise CheckpointError(f"no model of the sizes that {source} states can be built: {reason}") from error
+    Sizes are compared before there is memory for them: what a file claims costs nothing unless its weights say the
+    same. No random numbers are drawn.
+    """
+    with torch.device("meta"):
+        plan = _construct(config, source)  # shapes alone
+    _fitting(plan, state, source)
+    with ZerosForRandom():
+        model = _construct(config, source)
     model.config = config
     load_state(model, state, source)
     model.backbone.has_imagenet_weights = config.pretrained
     return model.eval()
+
+
+class ZerosForRandom(TorchDispatchMode):
+    """Within the block, in this thread, random numbers are zeros.
+
+    For weights that are overwritten at once: faster, and the global random state stays where it is.
+    """
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if torch.Tag.nondeterministic_seeded not in func.tags:
+            return func(*args, **(kwargs or {}))
+        if func._schema.is_mutable:  # normal_ and the like
+            return args[0].zero_()
+        with torch.random.fork_rng(devices=[]):  # randn and the like
+            return func(*args, **(kwargs or {})).zero_()
+
+
+def _construct(config: ModelConfig, source: str) -> OneFormer:
+    from ..model import OneFormer
+
+    try:
+        # the file holds the backbone's weights: no ImageNet weights needed first
+        return OneFormer(dataclasses.replace(config, pretrained=False))
+    except Exception as error:  # sizes that contradict each other fail in many places
+        reason = str(error).split("\n")[0]
+        raise CheckpointError(f"no model of the sizes that {source} states can be built: {reason}") from error
 
 
 def load_state(model: OneFormer, state: State, source: str) -> None:
@@ -38,26 +66,43 @@ def load_state(model: OneFormer, state: State, source: str) -> None:
 
     A file without any text mapper is a model for inference: ``model.text_mapper`` becomes None.
     """
+    model.load_state_dict(_fitting(model, state, source))
+
+
+def _fitting(model: OneFormer, state: State, source: str) -> State:
+    """``state`` if it is all of the model's weights and nothing else; else :class:`CheckpointError`."""
     if not any(name.startswith(TEXT_MAPPER) for name in state):
         model.text_mapper = None
     own = model.state_dict()
     state = settle_counters(state, own)
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    shared = sorted(own.keys() & state.keys())
     misshapen = [
         f"{name} is {list(state[name].shape)} in the file, {list(own[name].shape)} in the model"
-        for name in sorted(own.keys() & state.keys())
+        for name in shared
         if own[name].shape != state[name].shape
+    ]
+    other_numbers = [
+        f"{name} is {_numbers(state[name])} in the file, {_numbers(own[name])} in the model"
+        for name in shared
+        if own[name].is_floating_point() != state[name].is_floating_point()
     ]
     problems = [
         f"{title}: {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}"
-        for title, names in (("missing", missing), ("unknown", unknown), ("misshapen", misshapen))
+        for title, names in (
+            ("missing", missing), ("unknown", unknown), ("misshapen", misshapen), ("other numbers", other_numbers),
+        )
         if names
-    ]
+    ]  # fmt: skip
     if problems:
         raise CheckpointError(
             f"{source} does not fit the model ({'; '.join(problems)}): it was made with another configuration"
         )
-    model.load_state_dict(state)
+    return state
+
+
+def _numbers(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def whole_text_mapper(state: State) -> State:

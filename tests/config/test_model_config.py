@@ -34,7 +34,7 @@ from oneformer_lite.errors import ConfigError
         ({"temperature": True}, "temperature must be float, got True"),
         ({"pretrained": "no"}, "pretrained must be bool, got 'no'"),
         ({"backbone": 50}, "backbone must be str, got 50"),
-        ({"class_names": "abc"}, "class_names must be tuple"),
+        ({"class_names": "abc"}, "class_names must be a list with one value for each class, got .abc"),
         ({"backbone_options": [["depths"]]}, "backbone_options must be names with values, got .*depths"),
         ({"num_queries": 16}, "num_queries 16 must exceed text_context 16"),
     ],
@@ -113,8 +113,9 @@ def test_ids_of_another_number_of_classes_fall_back_with_a_warning() -> None:
     "ids, message",
     [
         ((1, 1), "category_ids must differ, but 1 stands for more than one class"),
-        ((0, -1), "category_ids must be whole numbers from 0, got -1"),
-        ((1, "2"), "got '2'"), ((True, 2), "got True"), ((1.0, 2), "got 1.0"), (([1], 2), r"got \(1,\)"),
+        ((0, -1), r"category_ids\[1\] must be a whole number from 0, got -1"),
+        ((1, "2"), "got '2'"), ((True, 2), "got True"), ((1.0, 2), "got 1.0"),
+        (([1], 2), r"category_ids\[0\] .*got \[1\]"),
     ],
 )
 def test_ids_that_are_none(ids: tuple, message: str) -> None:

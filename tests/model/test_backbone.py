@@ -180,6 +180,25 @@ def test_unknown_name() -> None:
         Backbone("no_such_network", pretrained=False)
 
 
+@pytest.mark.parametrize("name", ["hf_hub:a/b", "hf-hub:a/b", "local-dir:/tmp", "/tmp/x", "resnet50x", "resnet50.a"])
+def test_only_names_of_timms_own_list_reach_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``timm.create_model`` would ask the hub, or read a folder."""
+    asked = []
+    monkeypatch.setattr(timm, "create_model", lambda *args, **kwargs: asked.append(args) or 1 / 0)
+    with pytest.raises(ConfigError, match="must be the name of a network|timm cannot build backbone"):
+        Backbone(name, pretrained=False)
+    assert not asked or name == "resnet50.a"  # known network, unknown tag
+
+
+def test_a_path_among_the_options_is_not_opened(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({}, path)
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("opened"))
+    for option, value in (("checkpoint_path", str(path)), ("pretrained_cfg", {"file": str(path)}), ("pretrained", 1)):
+        with pytest.raises(ConfigError, match=f"backbone_options of resnet18 has unknown names .'{option}'."):
+            Backbone("resnet18", pretrained=False, options=[(option, value)])
+
+
 def test_a_plain_vision_transformer_has_no_strides() -> None:
     with pytest.raises(ConfigError, match=r"features at strides \[16.*needs \[4, 8, 16, 32\]"):
         Backbone("vit_tiny_patch16_224", pretrained=False)

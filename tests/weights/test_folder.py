@@ -99,9 +99,9 @@ def test_a_pickle_in_disguise_is_refused_and_not_executed(folder, tmp_path):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("{", "is not JSON"),
+        ("{", "config.json is not valid JSON"),
         ('{"model_type": "bert"}', "is a 'bert' model: read here are oneformer_lite and oneformer"),
-        ('{"model_type": "oneformer_lite", "wings": 2}', r"unknown fields \['wings'\]"),
+        ('{"model_type": "oneformer_lite", "wings": 2}', r"describes no model: it has the unknown fields \['wings'\]"),
     ],
 )
 def test_a_bad_configuration_is_refused_in_words(folder, content, words):

@@ -4,13 +4,18 @@ import dataclasses
 import json
 import os
 import pickle
+import random
 import re
+import shutil
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
 from reference import small_reference
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError
@@ -143,10 +148,205 @@ def test_a_configuration_that_builds_nothing_is_refused_in_words(tmp_path):
     for change, words in (
         ({"num_queries": "many"}, "config.json describes no model: num_queries must be int, got 'many'"),
         ({"backbone": "nonsense"}, "no model of the sizes that .* states can be built: timm cannot build"),
-        ({"hidden_dim": 10**9 * 8}, "can be built"),
+        ({"hidden_dim": 10**9 * 8}, "hidden_dim must be at most 65536"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(good | change))
         assert re.search(words, refusal(tmp_path))
+
+
+def small_model() -> ofl.OneFormer:
+    return ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), decoder_layers=1, pretrained=False))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder of ours: ``own(**changes)`` writes it with other fields."""
+    folder = tmp_path_factory.mktemp("own")
+    good = json.loads((small_model().save_pretrained(folder) / "config.json").read_text())
+
+    def change(**changes) -> Path:
+        (folder / "config.json").write_text(json.dumps(good | changes))
+        return folder
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"backbone": "hf_hub:owner/name"}, "backbone must be the name of a network"),
+        ({"backbone": "local-dir:/tmp"}, "backbone must be the name of a network"),
+        ({"backbone_options": {"checkpoint_path": "/tmp/x.pth"}}, "unknown names .'checkpoint_path'."),
+        ({"backbone_options": [["pretrained_cfg", {"file": "x"}]]}, "unknown names .'pretrained_cfg'."),
+        ({"backbone": "vit_tiny_patch16_224"}, "features at strides"),
+        ({"num_queries": 10_000_000}, "num_queries must be at most 50000"),
+        ({"num_queries": 50_000}, r"misshapen: query_positions.weight is \[32, 96\] in the file, \[50000, 96\] in the"),
+        ({"hidden_dim": 65_536}, "misshapen: .* in the file, .*65536.* in the model"),
+        ({"encoder_ffn": 65_536, "decoder_ffn": 65_536, "query_ffn": 65_536}, "misshapen"),
+        ({"text_width": 65_536, "text_length": 4096}, "misshapen"),
+        ({"text_context": 0, "num_queries": 50_000}, "misshapen"),
+        ({"decoder_layers": 200}, "missing: decoder.layers.1"),
+        ({"backbone": "resnet50", "backbone_options": {"channels": [16_384] * 4}}, "missing: backbone.network.conv1"),
+        ({"backbone": "convnext_tiny", "backbone_options": {"dims": [16_384] * 4}}, "missing: backbone.network"),
+        ({"backbone": "swin_tiny_patch4_window7_224", "backbone_options": {"embed_dim": 12_288}}, "missing: backbone"),
+        ({"backbone": "swin_tiny_patch4_window7_224", "backbone_options": {"embed_dim": 16_384}}, "3 heads cannot"),
+    ],
+)  # fmt: skip
+def test_sizes_are_compared_with_the_weights_before_there_is_memory_for_them(own, changes, words, monkeypatch):
+    """On the meta device, where tensors have no memory: no other is asked to build the model."""
+    devices = []
+    init = ofl.OneFormer.__init__
+    monkeypatch.setattr(
+        ofl.OneFormer, "__init__", lambda self, c: (devices.append(torch.empty(0).device.type), init(self, c))[1]
+    )
+    assert re.search(words, refusal(own(**changes)))
+    assert set(devices) <= {"meta"}
+
+
+def test_lists_of_classes_must_be_as_long_as_the_file_says(own):
+    assert "num_classes is 14, but class_names has 2 values" in refusal(own(class_names=["a", "b"]))
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"a":' * 100_000, '{"num_queries": ' + "[" * 900 + "]" * 900 + "}"]
+)
+def test_json_nested_without_end(own, content):
+    folder = own()
+    for text in (content, '{"model_type": "oneformer", "backbone_config": ' + content + "}"):
+        (folder / "config.json").write_text(text)
+        refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(1).expand(10**10),
+        torch.zeros(1, dtype=torch.float16).expand(10**5, 10**5),
+        torch.zeros(4).as_strided((10**4, 10**4, 4), (0, 0, 1)),
+        torch.sparse_coo_tensor(torch.zeros(1, 1, dtype=torch.long), torch.ones(1), (10**12,), check_invariants=True),
+        torch.empty(10**10, device="meta"),
+    ],
+    ids=["expanded", "expanded half", "strided", "sparse", "meta"],
+)
+def test_tensors_that_claim_more_than_the_file_holds(tmp_path, tensor, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "float", lambda self: pytest.fail("copied"))
+    for legacy in (False, True):
+        path = tmp_path / "model.pth"
+        torch.save({"model": {"weight": tensor}}, path, _use_new_zipfile_serialization=not legacy)
+        assert path.stat().st_size < 10_000
+        assert re.search("but its weights claim|holds no table of named weights|no complete PyTorch", refusal(path))
+
+
+def test_many_names_for_the_same_numbers(tmp_path):
+    weight = torch.zeros(10_000)
+    torch.save({str(i): weight[:9_990] for i in range(1000)}, tmp_path / "model.pth")
+    assert "but its weights claim 39960000" in refusal(tmp_path / "model.pth")
+
+
+def test_two_names_for_the_same_numbers_are_usual(tmp_path):
+    weight = torch.zeros(10_000)
+    torch.save({"a": weight, "b": weight}, tmp_path / "model.pth")
+    assert len(read_tensors(tmp_path / "model.pth")) == 2
+
+
+def test_a_compressed_archive(tmp_path):
+    """PyTorch reads them, and 1 MB would become 1 GB; it never writes them."""
+    plain, packed = tmp_path / "plain.pth", tmp_path / "packed.pth"
+    torch.save({"weight": torch.zeros(10**6)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    assert packed.stat().st_size < 20_000
+    assert "no complete PyTorch weights file" in refusal(packed)
+
+
+def test_a_storage_larger_than_its_record(tmp_path):
+    """The pickle says ten billion numbers, the archive has four."""
+    plain, path = tmp_path / "plain.pth", tmp_path / "model.pth"
+    torch.save({"weight": torch.zeros(4)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("data.pkl"):
+                assert content.count(b"K\x04") == 2  # of the storage, and of the tensor's shape
+                content = content.replace(b"K\x04", b"\x8a\x05" + (10**10).to_bytes(5, "little"))
+            target.writestr(name, content)
+    assert re.search("no complete PyTorch weights file|but its weights claim", refusal(path))
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors", "json"])
+def test_damaged_files(own, tmp_path, suffix):
+    """A flipped or missing byte anywhere is a sentence or, where it hits a number, a model."""
+    rng, path = random.Random(0), tmp_path / f"model.{suffix}"
+    if suffix == "pth":
+        torch.save({"model": {"a": torch.ones(3), "b": torch.ones(2, 2)}}, path)
+    elif suffix == "safetensors":
+        save_file({"a": torch.ones(3), "b": torch.ones(2, 2)}, path)
+    else:
+        path = own() / "config.json"
+    good, source = path.read_bytes(), path.parent if suffix == "json" else path
+    for turn in range(150):
+        bad = bytearray(good)
+        for _ in range(rng.choice((1, 1, 3))):
+            bad[rng.randrange(len(bad))] = rng.choice((0, 255, 0x80, rng.randrange(256)))
+        if turn % 5 == 0:
+            bad = bad[: rng.randrange(len(bad))]
+        path.write_bytes(bad)
+        try:
+            ofl.from_pretrained(source)
+        except CheckpointError as error:
+            assert "\n" not in str(error)
+    path.write_bytes(good)
+
+
+@pytest.mark.parametrize("name", [1, ("b",), None, 0.5, True])
+def test_names_that_are_no_words(tmp_path, name):
+    torch.save({"a": torch.ones(1), name: torch.ones(1)}, tmp_path / "model.pth")
+    assert "holds no table of named weights" in refusal(tmp_path / "model.pth")
+
+
+def test_whole_numbers_where_weights_belong(own):
+    folder = own()
+    state = load_file(folder / "model.safetensors")
+    wrong = state | {"decoder.norm.weight": torch.ones(96, dtype=torch.int64)}
+    save_file(wrong, folder / "model.safetensors")
+    assert "other numbers: decoder.norm.weight is int64 in the file, float32 in the model" in refusal(folder)
+    save_file(state, folder / "model.safetensors")
+
+
+def test_an_index_and_its_files_must_agree(folder, tmp_path):
+    save_file({"a": torch.ones(1), "b": torch.ones(1)}, tmp_path / "one.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "two.safetensors")
+    shutil.copy(folder / "config.json", tmp_path)
+    index = tmp_path / "model.safetensors.index.json"
+    one, two = "one.safetensors", "two.safetensors"
+    for places in ({"a": one}, {"a": one, "b": two}, {"a": two, "b": two}):
+        index.write_text(json.dumps({"weight_map": places}))
+        assert re.search("safetensors disagree about [ab]: copy the folder again", refusal(tmp_path))
+    for places in ({"a": ""}, {"a": ".."}, {"a": "."}, {"a": None}, {"a": "sub/x"}, {"a": "/etc/passwd"}, []):
+        index.write_text(json.dumps({"weight_map": places}))
+        refusal(tmp_path)
+
+
+DRAW_NOTHING = """
+import random, sys, numpy, torch, oneformer_lite as ofl
+before = torch.get_rng_state(), numpy.random.get_state()[1].tobytes(), random.getstate()
+for source in sys.argv[1:]:
+    ofl.from_pretrained(source)
+after = torch.get_rng_state(), numpy.random.get_state()[1].tobytes(), random.getstate()
+print(before[0].equal(after[0]), before[1:] == after[1:])
+"""
+
+
+def test_no_random_number_is_drawn(tmp_path):
+    """In a process of its own: the shape checks of the tests draw some of Python's."""
+    sizes = {"embed_dim": 24, "depths": (1, 1, 1, 1)}
+    config = dataclasses.replace(
+        ofl.config.toytown(), backbone="swin_tiny_patch4_window7_224", backbone_options=sizes, pretrained=False
+    )
+    ofl.OneFormer(config).save_pretrained(tmp_path)
+    command = [sys.executable, "-W", "error", "-c", DRAW_NOTHING, "toytown", str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.split() == ["True", "True"]
 
 
 @pytest.mark.parametrize("mean", [0.4, [0.4, 0.4], "grey", None, ["a", "b", "c"], {}])

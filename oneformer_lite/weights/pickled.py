@@ -1,0 +1,75 @@
+"""PyTorch's own weight files (``.pth``, ``.bin``), from anywhere.
+
+They are pickles, which can hold code: they are read with ``weights_only=True``, which refuses everything but plain
+data. Data can still lie about its size. A tensor may claim a shape far beyond the numbers that are stored (1 kB of
+file, 40 GB once copied), an archive may be compressed a thousandfold: what a file claims is compared with what it
+weighs before anything of that size is made.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .names import State
+
+_MOST_PICKLE = 16 * 2**20  # bytes of names and shapes; a published model has a tenth of a megabyte of them
+
+
+def read_pickled(path: Path) -> State:
+    """A PyTorch file's weights, which the official code keeps under the key "model"."""
+    size = path.stat().st_size
+    try:
+        _check_archive(path, size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about kinds of tensors and pickles that are refused all the same
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except PermissionError as error:
+        raise CheckpointError(f"{path} may not be read: check its permissions") from error
+    except Exception as error:  # a damaged file raises another kind at every byte
+        # torch's own words are not repeated: they advise to read such a file all the same
+        raise CheckpointError(
+            f"{path} is no complete PyTorch weights file, or holds more than tensors, which is not read because "
+            "it could run as code: download it again from where it was published"
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        content = content["model"]
+    if not isinstance(content, dict) or not all(isinstance(k, str) and _plain(v) for k, v in content.items()):
+        raise CheckpointError(f"{path} holds no table of named weights: it is not a model")
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
+    if claimed > 2 * size:  # twice: weights that two names share are stored once
+        raise CheckpointError(
+            f"{path} has {size} bytes, but its weights claim {claimed}: they are not what is stored in it, so it is "
+            "no model's; download it again from where it was published"
+        )
+    return content
+
+
+def _check_archive(path: Path, size: int) -> None:
+    """PyTorch's archives store every tensor as it is: nothing in them is compressed, or larger than the whole."""
+    if not is_zipfile(path):
+        return  # the format of before 2020, or no weights at all
+    with ZipFile(path) as archive:
+        entries = archive.infolist()
+    pickles = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
+    if any(entry.compress_type != ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
+        raise BadZipFile("compressed, or larger than its archive")
+    if pickles > _MOST_PICKLE:
+        raise BadZipFile(f"{pickles} bytes that are no numbers")
+
+
+def _plain(value: object) -> bool:
+    """Whether this is a tensor of numbers that lie in memory one by one."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and not (value.is_quantized or value.is_nested)
+    )
