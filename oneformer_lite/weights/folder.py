@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import torch
 
 from ..config import ModelConfig, from_stored
 from ..errors import CheckpointError, ConfigError
-from ..files import replacing
+from ..files import replacing, write_json
 from .files import CONFIG, WEIGHTS, read_json, read_tensors
 from .load import build
 from .names import State
@@ -43,13 +42,8 @@ def write_folder(folder: str | Path, content: dict, state: State, dtype: torch.d
         tensors[name] = (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous()
     with replacing(folder / WEIGHTS) as draft:
         draft.write_bytes(save(tensors, metadata={"format": "pt"}))
-    write_json(folder / CONFIG, content)
+    write_json(folder / CONFIG, content, indent=2)
     return folder
-
-
-def write_json(path: Path, content: dict) -> None:
-    with replacing(path) as draft:
-        draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def from_folder(folder: str | Path) -> OneFormer:

@@ -15,7 +15,7 @@ from ..errors import CheckpointError, ConfigError
 from .files import CONFIG, FOLDER_WEIGHTS, read_json
 from .folder import MODEL_TYPE, from_folder
 from .huggingface import from_huggingface_folder
-from .huggingface_config import PREPROCESSOR
+from .huggingface_processor import PREPROCESSOR
 from .official import from_file
 
 if TYPE_CHECKING:

@@ -19,17 +19,16 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from ..errors import CheckpointError
 from .backbones import HUGGINGFACE as BACKBONES
 from .files import CONFIG, read_folder_tensors, read_json
-from .folder import write_folder, write_json
+from .folder import write_folder
 from .huggingface_backbone import backbone_to
 from .huggingface_config import (
-    PREPROCESSOR,
     check_normalisation,
     feedforward_width,
     from_huggingface,
     misfit_of_text_mapper,
-    preprocessor,
     to_huggingface,
 )
+from .huggingface_processor import PREPROCESSOR, write_processor
 from .load import TEXT_MAPPER, build, whole_text_mapper
 from .names import State, Table, attention, below, drop, rename, reverse
 from .networks import kind_of
@@ -154,7 +153,7 @@ def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | 
         state = {name: tensor for name, tensor in state.items() if not name.startswith(TEXT_MAPPER)}
     state = rename(state, reverse(BACKBONES[backbone["model_type"]] + HEAD))
     write_folder(folder, content, state | _not_ours(state, model), dtype)
-    write_json(folder / PREPROCESSOR, preprocessor(config, *normalisation(model.backbone)))
+    write_processor(folder, config, *normalisation(model.backbone))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""transformers' ``config.json`` and ``preprocessor_config.json`` beside our configuration, both ways.
+"""transformers' ``config.json`` beside our configuration, both ways; of the processor's files, what is read.
 
 Three kinds of fields: those that both have, those in which transformers offers a choice that the published
 model does not take (and this package does not have), and those that transformers does not know, which our
@@ -15,8 +15,8 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from ..config import ModelConfig, class_list, from_stored
 from ..errors import CheckpointError, ConfigError
 from .huggingface_backbone import backbone_from
+from .huggingface_processor import PREPROCESSOR
 
-PREPROCESSOR = "preprocessor_config.json"
 EXTRA = "oneformer_lite"
 
 # theirs, ours, theirs if the file does not say (transformers' defaults)
@@ -214,32 +214,6 @@ def misfit_of_text_mapper(c: ModelConfig) -> str | None:
     if c.text_heads != max(1, c.text_width // 64):
         return f"{c.text_heads} text_heads for text_width {c.text_width}"
     return None
-
-
-def preprocessor(config: ModelConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> dict:
-    """The content of ``preprocessor_config.json``: size, normalisation, class names and things."""
-    shortest = config.test_size or config.image_size
-    metadata = {str(i): name for i, name in enumerate(config.class_names)}
-    return {
-        "image_processor_type": "OneFormerImageProcessor",
-        "do_resize": True,
-        "size": {"shortest_edge": shortest, "longest_edge": config.test_max_size or 2 * shortest},
-        "resample": 2,  # bilinear
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(mean),
-        "image_std": list(std),
-        "ignore_index": 255,
-        "do_reduce_labels": False,
-        "num_labels": config.num_classes,
-        "num_text": config.num_texts,
-        "metadata": metadata
-        | {
-            "thing_ids": [i for i, thing in enumerate(config.is_thing) if thing],
-            "class_names": list(config.class_names),
-        },
-    }
 
 
 def check_normalisation(processor: dict, mean: tuple[float, ...], std: tuple[float, ...], source: str) -> None:
