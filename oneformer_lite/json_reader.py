@@ -96,6 +96,8 @@ def _decoded(content: bytes) -> str:
 def _why_no_text(reason: UnicodeDecodeError) -> str:
     if reason.end >= len(reason.object):
         return "it ends within a letter, so it is cut short; write or download it again"
+    if min(reason.object[:4096]) < 9:
+        return "it is no text (packed by zip or gzip? Then unpack it; or a picture, or another kind of file)"
     if reason.encoding != "utf-8":
         return f"it looks like {reason.encoding.upper()} but is not ({reason.reason}); save it again as UTF-8"
     return (

@@ -1,6 +1,7 @@
 """One reader of JSON for the whole package: every encoding, and a sentence for everything that is none."""
 
 import codecs
+import gzip
 import json
 import os
 
@@ -41,6 +42,10 @@ def refusal(content, **options) -> str:
         ("Prüf".encode("latin-1") + b"stand", "byte 2 (0xFC) is not UTF-8, so the file was probably saved as Latin-1"),
         ('{"a": "Prü'.encode()[:-1], "ends within a letter, so it is cut short"),
         ('{"a": 1}'.encode("utf-16")[:-1], "ends within a letter, so it is cut short"),
+        (gzip.compress(b"{}"), "it is no text (packed by zip or gzip? Then unpack it"),
+        (b"PK\3\4\x14\0\0\0\x08\0\xff\xff", "it is no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is no text"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "it is no text"),
         (b"", "it is empty"),
         (b" \n ", "it is empty"),
         (codecs.BOM_UTF8, "it is empty"),

@@ -14,6 +14,7 @@ from .outlines import Outlines
 _FAR = 10  # sides of the picture: nothing that is drawn on it begins so far away
 _FARTHEST = 1e6  # pixels, where the file does not tell the size of the picture
 _LONGEST = 1e6  # pixels along an outline: pycocotools takes about 100 bytes for each
+_MOST = 10_000  # outlines of one object, which are joined one by one
 _BEYOND = 0.1  # of a side, by which many outlines reach over the edge only if something is wrong
 
 
@@ -29,6 +30,8 @@ def outside(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[
     boxes, frames = outlines.boxes(), sizes[owners][:, ::-1].astype(np.float64)  # frames: width, height
     known = frames.all(1)
     _refuse_absurd(boxes, outlines.lengths(), frames, known, file, lambda i: place(owners[i]))
+    for i in np.flatnonzero(np.diff(outlines.polygons) > _MOST)[:1]:
+        raise DataError(f"{file}: {place(i)}: segmentation has more than {_MOST} outlines: expected one object")
     _refuse_relative(boxes, frames, known, file)
     low, high = boxes[:, :2], boxes[:, 2:]
     off = known & ((high <= 0) | (low >= frames)).any(1)

@@ -21,7 +21,7 @@ from .outlines import read_outlines
 from .sample import Sample, SegmentInfo
 
 _MANY_CROWDS = 0.25  # share from which they are worth a word; COCO has one in a hundred
-_MOST_BYTES = 2**34  # of the masks of one picture
+_MOST_BYTES = 2**33  # of the masks of one picture
 
 
 class InstanceDataset:

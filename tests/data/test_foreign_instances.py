@@ -235,6 +235,7 @@ def test_outlines_of_every_form(read, outline, expected):
         ([[2, 1], [6, 1], [6, 4]], "points as pairs"), ([[[2, 1], [6, 1], [6, 4]]], "holds [2, 1] (a list)"),
         ([{"x": 2, "y": 1}], "lacks 'size'"),
         ([[0, 0, 29, 19] * 60_000], "pixels long, more than the 1000000"),
+        ([SQUARE] * 10_001, "more than 10000 outlines"),
     ],
 )  # fmt: skip
 def test_outlines_that_are_none_are_named_when_the_file_is_opened(read, outline, words):
