@@ -1,13 +1,15 @@
 # One command each: make demo (train and look), make lab (notebooks), make test (prove that it works).
 PYTHON ?= python3
 VENV   ?= .venv
+OLDEST ?= .venv-oldest
+OLDEST_TESTS ?= tests
 BIN     = $(VENV)/bin
 MINUTES ?= 10
 SEED    ?= 0
 OUT     ?= runs/demo
 CORES   := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo lab test notebooks benchmark checkpoint clean
+.PHONY: demo lab test test-oldest notebooks benchmark checkpoint clean
 
 demo: $(VENV)/installed  ## train for MINUTES and write a report to OUT
 	$(BIN)/oneformer-lite demo --minutes $(MINUTES) --seed $(SEED) --out $(OUT)
@@ -19,6 +21,9 @@ test: $(VENV)/installed-test  ## everything: unit tests, then each notebook agai
 	$(BIN)/ruff check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadscope tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadscope --nbval --nbval-current-env notebooks
+
+test-oldest: $(OLDEST)/installed  ## the tests with the oldest versions of everything that pyproject.toml allows
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(CORES) --dist loadscope $(OLDEST_TESTS)
 
 notebooks: $(VENV)/installed-test  ## execute the notebooks from their sources
 	$(BIN)/python notebooks/build.py
@@ -58,5 +63,15 @@ $(VENV)/installed-test: $(VENV)/created pyproject.toml
 	$(call install,'.[test]')
 	@touch $(VENV)/installed $@
 
-clean:  ## remove the environment and all runs
-	rm -rf $(VENV) runs
+$(OLDEST)/installed: pyproject.toml tests/oldest.py
+	@rm -rf $(OLDEST)
+	@$(PYTHON) -m venv $(OLDEST)
+	@$(OLDEST)/bin/python -m pip install --quiet packaging setuptools
+	@$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/requirements.txt
+	@echo "installing the oldest versions (two PyTorches on one disk: 10 GB)"
+	@$(OLDEST)/bin/python -m pip install --quiet --requirement $(OLDEST)/requirements.txt
+	@$(OLDEST)/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+clean:  ## remove the environments and all runs
+	rm -rf $(VENV) $(OLDEST) runs

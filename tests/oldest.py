@@ -22,7 +22,8 @@ def oldest(requirement: str) -> str:
     floors = {specifier.version for specifier in parsed.specifier if specifier.operator in (">=", "==")}
     if len(floors) != 1:
         raise ValueError(f"{requirement!r} in pyproject.toml names no oldest version: write {parsed.name}>=VERSION")
-    return f"{parsed.name}=={floors.pop()}"
+    extras = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
+    return f"{parsed.name}{extras}=={floors.pop()}"
 
 
 def all_oldest(project: dict) -> list[str]:
