@@ -307,8 +307,8 @@ print("equal:", torch.allclose(raw, model.task_encoder(TASKS), rtol=1e-4, atol=0
 print([piece.removesuffix("</w>") for piece in pieces[24755:24759]])
 
 # %% [markdown]
-# * The numbers are huge. Networks like numbers around 1; a network that starts as published (Xavier weights, 256
-#   channels) makes tokens of several thousand:
+# * The numbers are huge. Networks like numbers around 1; a network that starts as published (two `nn.Linear` as
+#   PyTorch starts them, 256 channels) makes tokens of thousands:
 
 
 # %%
@@ -318,9 +318,6 @@ def short(number):
 
 torch.manual_seed(0)
 fresh = [torch.nn.Linear(77, 256), torch.nn.Linear(256, 256)]
-for layer in fresh:
-    torch.nn.init.xavier_uniform_(layer.weight)
-    torch.nn.init.zeros_(layer.bias)
 for name, values in (("ids", ids.float()), ("fresh MLP", mlp(ids.float(), fresh)), ("trained MLP", raw)):
     print(f"{name:<12} largest {short(values.abs().max())}, standard deviation {short(values.std())}")
 
@@ -346,10 +343,12 @@ print("standard deviation:", short(raw.std()), "before,", short(tokens.std()), "
 
 # %% [markdown]
 # Why is that enough? Without biases an MLP with ReLU keeps proportions: ids twice as large give a token twice as
-# large, $f(c\,x) = c\,f(x)$. The LayerNorm divides $c$ out again. So **the size of the ids never mattered**, only
-# their proportions:
+# large, $f(c\,x) = c\,f(x)$. The LayerNorm divides $c$ out again. Beside ids of thousands the biases are nothing. So
+# **the size of the ids never mattered**, only their proportions. Ids that were no larger than 1 would leave a say to
+# the biases, which are the same for every task:
 
 # %%
+print(f"largest bias {max(layer.bias.abs().max() for layer in fresh):.2f}")
 for c in (1, 0.01, 1 / 49407):
     values = mlp(ids.float() * c, fresh)
     normed = F.layer_norm(values, (256,), eps=0)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .layers import MLP, Attention, FeedForward, sine_positions, xavier_init
+from .layers import MLP, Attention, FeedForward, sine_positions
 from .linear import Linear
 from .output import MaskProduct, Predictions, Trace
 
@@ -69,7 +69,6 @@ class MaskedDecoder(nn.Module):
         super().__init__()
         self.num_levels = num_levels
         self.layers = nn.ModuleList(DecoderLayer(dim, heads, ffn) for _ in range(layers))
-        xavier_init(self.layers)
         self.level_embed = nn.Embedding(num_levels, dim)
         self.norm = nn.LayerNorm(dim)  # shared with the task token
         self.class_head = Linear(dim, num_classes + 1)

@@ -131,7 +131,6 @@ class DiNAT(nn.Module):
             blocks = [Block(dim, heads, kernel_size, d, mlp_ratio, next(rates)) for d in dilations[level]]
             last = level == len(depths) - 1
             self.levels.append(Level(blocks, None if last else Downsampler(dim)))
-        self.apply(_init)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _c _h _w"]]:
         x, maps = self.patch_embed(images), []
@@ -141,13 +140,6 @@ class DiNAT(nn.Module):
             if level.downsample is not None:
                 x = level.downsample(x)
         return maps
-
-
-def _init(module: nn.Module) -> None:
-    """Small truncated normals for linear layers, as the classification code of the paper starts."""
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
 
 
 def _check(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .layers import ConvNorm
+from .layers import ConvNorm, fan_in_uniform
 from .output import Trace
 
 
@@ -40,7 +40,7 @@ class FPNPixelDecoder(nn.Module):
         *finer, coarsest = in_channels
         self.top = ConvNorm(coarsest, dim, kernel=3, relu=True)
         self.steps = nn.ModuleList(FPNStep(c, dim) for c in reversed(finer))
-        self.mask_projection = nn.Conv2d(dim, dim, kernel_size=3, padding=1)
+        self.mask_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=3, padding=1))
 
     def forward(
         self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None

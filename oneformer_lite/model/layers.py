@@ -49,6 +49,19 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads, self.dropout = num_heads, dropout
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (Linear(dim, dim) for _ in range(4))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Xavier-uniform matrices, biases 0 (official: ``nn.MultiheadAttention``, then Xavier for every matrix).
+
+        There query, key and value are one matrix [3C, C], whose bound is sqrt(6 / 4C): a gain of sqrt(1/2) for each
+        of the three. The matrix at the end has sqrt(6 / 2C).
+        """
+        for proj in (self.q_proj, self.k_proj, self.v_proj):
+            nn.init.xavier_uniform_(proj.weight, gain=math.sqrt(1 / 2))
+        nn.init.xavier_uniform_(self.out_proj.weight)
+        for proj in (self.q_proj, self.k_proj, self.v_proj, self.out_proj):
+            nn.init.zeros_(proj.bias)
 
     def forward(
         self,
@@ -83,6 +96,8 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """Linear, ReLU, linear, added to its input and normalised (post-norm, as in DETR).
 
+    Matrices start Xavier-uniform, biases as ``nn.Linear``'s.
+
     Lesson 06.
 
     Lesson 10.
@@ -91,6 +106,8 @@ class FeedForward(nn.Module):
     def __init__(self, dim: int, hidden_dim: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.linear1, self.linear2 = Linear(dim, hidden_dim), Linear(hidden_dim, dim)
+        for linear in (self.linear1, self.linear2):
+            nn.init.xavier_uniform_(linear.weight)
         self.norm = nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)
 
@@ -127,18 +144,18 @@ class ConvNorm(nn.Sequential):
     """Convolution, GroupNorm(32) and optionally ReLU; the norm has the bias unless ``bias`` is set. Lesson 02."""
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, relu: bool = False, bias: bool = False) -> None:
-        parts = [
-            nn.Conv2d(in_dim, out_dim, kernel, padding=kernel // 2, bias=bias),
-            nn.GroupNorm(math.gcd(32, out_dim), out_dim),
-        ]
-        nn.init.kaiming_uniform_(parts[0].weight, a=1)  # detectron2's "c2_xavier_fill"
-        if bias:
-            nn.init.zeros_(parts[0].bias)
-        super().__init__(*parts, *([nn.ReLU()] if relu else []))
+        convolution = fan_in_uniform(nn.Conv2d(in_dim, out_dim, kernel, padding=kernel // 2, bias=bias))
+        norm = nn.GroupNorm(math.gcd(32, out_dim), out_dim)
+        super().__init__(convolution, norm, *([nn.ReLU()] if relu else []))
 
 
-def xavier_init(module: nn.Module) -> None:
-    """Xavier-uniform for every matrix below ``module`` (DETR's rule for transformer parts)."""
-    for parameter in module.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_uniform_(parameter)
+def fan_in_uniform(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The convolution with weights of variance 1 / fan-in, evenly distributed, and no bias.
+
+    It keeps the variance of what comes in. detectron2 calls it ``c2_xavier_fill``, for PyTorch it is Kaiming's rule
+    with a = 1; convolutions of pixel decoder and query transformer start so.
+    """
+    nn.init.kaiming_uniform_(convolution.weight, a=1)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution

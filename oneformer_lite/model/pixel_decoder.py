@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .deformable_attention import DeformableAttention, Shapes
 from .dropout import Dropout
 from .fpn import FPNStep
-from .layers import ConvNorm, FeedForward, sine_positions, xavier_init
+from .layers import ConvNorm, FeedForward, fan_in_uniform, sine_positions
 from .output import Trace
 from .remember import remembered
 
@@ -27,7 +27,6 @@ class DeformableEncoderLayer(nn.Module):
     def __init__(self, dim: int, heads: int, levels: int, points: int, ffn: int, dropout: float) -> None:
         super().__init__()
         self.feed_forward = FeedForward(dim, ffn, dropout)
-        xavier_init(self.feed_forward)
         self.attention = DeformableAttention(dim, heads, levels, points)
         self.norm = nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)
@@ -81,7 +80,7 @@ class DeformablePixelDecoder(nn.Module):
             DeformableEncoderLayer(dim, heads, levels, points, ffn, dropout) for _ in range(layers)
         )
         self.fpn = FPNStep(finest, dim)
-        self.mask_projection = nn.Conv2d(dim, dim, kernel_size=1)
+        self.mask_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=1))
 
     def forward(
         self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None

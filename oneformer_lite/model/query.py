@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .dropout import Dropout
-from .layers import Attention, FeedForward, sine_positions, xavier_init
+from .layers import Attention, FeedForward, fan_in_uniform, sine_positions
 from .output import Trace
 
 
@@ -56,10 +56,9 @@ class QueryTransformer(nn.Module):
     def __init__(self, dim: int, heads: int, layers: int, ffn: int, dropout: float, values: str) -> None:
         super().__init__()
         self.values_with_features = values == "positions+features"
-        self.feature_projection = nn.Conv2d(dim, dim, kernel_size=1)
+        self.feature_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=1))
         self.layers = nn.ModuleList(QueryLayer(dim, heads, ffn, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
-        xavier_init(self.layers)
 
     def forward(
         self,

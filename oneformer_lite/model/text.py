@@ -68,8 +68,6 @@ class TextEncoder(nn.Module):
             nn.init.normal_(attention.out_proj.weight, std=out_std)
             nn.init.normal_(layer.linear1.weight, std=(2 * width) ** -0.5)
             nn.init.normal_(layer.linear2.weight, std=out_std)
-            for linear in (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj):
-                nn.init.zeros_(linear.bias)
 
     def forward(self, ids: Int[Tensor, "U L"]) -> Float[Tensor, "U C"]:
         """``ids``: U texts as :func:`~oneformer_lite.model.tokenizer.tokenize` gives them."""

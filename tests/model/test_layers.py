@@ -11,7 +11,7 @@ from torch import nn
 from torch_modules import torch_attention
 from transformers.models.oneformer.modeling_oneformer import OneFormerSinePositionEmbedding
 
-from oneformer_lite.model.layers import MLP, Attention, ConvNorm, FeedForward, sine_positions, xavier_init
+from oneformer_lite.model.layers import MLP, Attention, ConvNorm, FeedForward, sine_positions
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -99,12 +99,3 @@ def test_conv_norm_has_a_bias_only_when_asked() -> None:
     assert block(torch.randn(2, 3, 5, 7)).shape == (2, 48, 5, 7)
     assert block(torch.randn(1, 3, 4, 4)).min() >= 0
     assert not ConvNorm(3, 32, kernel=1, bias=True)[0].bias.any()
-
-
-def test_xavier_touches_matrices_only() -> None:
-    linear = nn.Linear(30, 50)
-    bias = linear.bias.clone()
-    xavier_init(linear)
-    bound = math.sqrt(6 / 80)
-    assert 0.9 * bound < linear.weight.abs().max() <= bound
-    assert linear.bias.equal(bias)
