@@ -20,7 +20,9 @@ _NAMES = {
     "download_ade20k": "ade20k",
     "download_coco": "coco",
     "normalise": "batch",
+    "open_image": "image",
     "prepare_cityscapes": "cityscapes",
+    "read_image": "image",
     "targets_for": "targets",
     "write_panoptic": "panoptic",
     "write_toytown": "toytown",
@@ -34,6 +36,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .batch import normalise as normalise
     from .cityscapes import prepare_cityscapes as prepare_cityscapes
     from .coco import download_coco as download_coco
+    from .image import open_image as open_image
+    from .image import read_image as read_image
     from .instance import InstanceDataset as InstanceDataset
     from .panoptic import PanopticDataset as PanopticDataset
     from .panoptic import write_panoptic as write_panoptic

@@ -89,6 +89,11 @@ class Prediction:
     def class_ids(self) -> np.ndarray:
         return np.array([s.class_id for s in self.segments], dtype=np.int64)
 
+    @property
+    def category_ids(self) -> np.ndarray:
+        """The ids of ``class_ids`` in the data set's annotation file."""
+        return np.array([self.categories[s.class_id].id for s in self.segments], dtype=np.int64)
+
     def render(self) -> np.ndarray:
         """uint8 [H', W', 3]: the picture with its segments in colour."""
         from ..render import render_prediction

@@ -94,6 +94,7 @@ def test_json_says_all_of_it_under_both_ids(task):
     p = prediction(task)
     record = json.loads(p.to_json())
     assert record == p.to_dict() and (record["task"], record["height"], record["width"]) == (task, 24, 32)
+    assert p.category_ids.tolist() == [s["category_id"] for s in record["segments"]]
     assert {s["class_name"]: s["category_id"] for s in record["segments"]}["square"] == 90
     for entry, segment in zip(record["segments"], p.segments, strict=True):
         assert entry["box"] == segment.box and entry["rle"] == segment.rle and entry["area"] == segment.area
