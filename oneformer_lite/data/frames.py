@@ -40,10 +40,10 @@ def outside(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[
         warnings.warn(
             f"{file}: {over.sum()} of {len(over)} outlines reach far over the edge of their pictures and are cut "
             "there: were the pictures made smaller, and the outlines not?",
-            stacklevel=4,
+            stacklevel=5,
         )
     inside = np.bincount(owners[~off], minlength=len(sizes)) > 0
-    return outlines.drawn() & ~inside & (np.diff(outlines.codes) == 0)
+    return (np.diff(outlines.polygons) > 0) & ~inside & (np.diff(outlines.codes) == 0)
 
 
 def _compare_codes(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[int], str]) -> None:
@@ -83,7 +83,7 @@ def _refuse_relative(boxes: np.ndarray, frames: np.ndarray, known: np.ndarray, f
     words = f"{relative.sum()} of {len(relative)} outlines lie within 0 to 1, so they are shares of width and height"
     if relative.sum() > len(relative) / 2:
         raise DataError(f"{file}: {words}, not pixels: multiply each x by the picture's width and each y by its height")
-    warnings.warn(f"{file}: {words}? As pixels they cover one at most", stacklevel=5)
+    warnings.warn(f"{file}: {words}? As pixels they cover one at most", stacklevel=6)
 
 
 def _of(frame: np.ndarray) -> str:

@@ -77,7 +77,7 @@ class InstanceDataset:
         self._ends = np.concatenate([[0], np.cumsum(np.bincount(owners[kept], minlength=len(images)))])
         if not len(kept):
             what = "has no objects" if len(images) else "lists no pictures"
-            warnings.warn(f"{self.json_path} {what}: there is nothing to learn from it", stacklevel=4)
+            warnings.warn(f"{self.json_path} {what}: there is nothing to learn from it", stacklevel=3)
         return json.dumps([image_ids, names])
 
     def _judge_crowds(self, objects: Entries, as_objects: bool) -> np.ndarray:
@@ -92,12 +92,13 @@ class InstanceDataset:
         if len(is_crowd) and is_crowd.all():
             raise DataError(words)
         if is_crowd.sum() > _MANY_CROWDS * len(is_crowd):
-            warnings.warn(words, stacklevel=5)
+            warnings.warn(words, stacklevel=4)
         return is_crowd
 
     def _usable(self, objects: Entries, owners: np.ndarray, skip_boxes: bool) -> np.ndarray:
         """Bool [n]: which objects can be drawn; counts the others and says so."""
-        boxes, drawn = self._outlines.pieces == 0, self._outlines.drawn()
+        pieces, drawn = self._outlines.pieces, self._outlines.drawn()
+        boxes, usable = pieces == 0, drawn > 0
         if boxes.any() and not skip_boxes:
             raise DataError(
                 f"{self.json_path}: {objects.place(int(np.argmax(boxes)))} has no outline: its segmentation is absent "
@@ -106,17 +107,18 @@ class InstanceDataset:
             )
         off = outside(self._outlines, self._sizes[owners].astype(np.int64), self.json_path, objects.place)
         counts = {
-            "objects without an outline": boxes,
-            "objects whose outlines have fewer than three points": ~boxes & ~drawn,
-            "objects outside their pictures": off,
+            "objects without an outline": boxes.sum(),
+            "objects whose outlines have fewer than three points": (~boxes & ~usable).sum(),
+            "further outlines of fewer than three points": (pieces - drawn)[usable].sum(),
+            "objects outside their pictures": off.sum(),
         }
-        self.left_out = {reason: int(which.sum()) for reason, which in counts.items() if which.any()}
-        usable = drawn & ~off
+        self.left_out = {reason: int(count) for reason, count in counts.items() if count}
+        usable &= ~off
         if self.left_out:
             words = f"{self.json_path}: left out: " + ", ".join(f"{n} {reason}" for reason, n in self.left_out.items())
             if not usable.any():
                 raise DataError(f"{words}: nothing is left of {len(objects)} objects")
-            warnings.warn(f"{words} (of {len(objects)})", stacklevel=5)
+            warnings.warn(f"{words} (of {len(objects)})", stacklevel=4)
         return usable
 
     def __len__(self) -> int:
@@ -171,7 +173,7 @@ class InstanceDataset:
                 ) from error
         if not masks.any((1, 2)).all() and not self._said:
             self._said = True
-            warnings.warn(f"{self.json_path}: outlines that enclose no pixel are left out", stacklevel=4)
+            warnings.warn(f"{self.json_path}: outlines that enclose no pixel are left out", stacklevel=3)
         return masks
 
 
@@ -181,8 +183,3 @@ def encode_mask(mask: np.ndarray) -> dict:
 
     code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": list(code["size"]), "counts": code["counts"].decode("ascii")}
-
-
-def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:
-    """bool [H, W] of one ``segmentation``: COCO polygons or a run-length code (compressed or not)."""
-    return read_outlines([segmentation], Path("segmentation"), lambda i: "it").mask(0, height, width)

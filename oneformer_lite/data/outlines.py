@@ -44,11 +44,10 @@ class Outlines:
     sizes: np.ndarray
     codes: np.ndarray
     pieces: np.ndarray  # int32 [n]: how many the file has for each object; 0 means there is no outline, a box at most
-    dropped: int  # polygons of fewer than three points
 
     def drawn(self) -> np.ndarray:
-        """Bool [n]: of which objects a piece is left."""
-        return (np.diff(self.polygons) > 0) | (np.diff(self.codes) > 0)
+        """How many pieces are left of each object, int32 [n]: polygons of three points and more, and codes."""
+        return np.diff(self.polygons) + np.diff(self.codes)
 
     def boxes(self) -> np.ndarray:
         """The polygons' extents float64 [P, 4]: left, top, right, bottom in pixels."""
@@ -115,7 +114,7 @@ def read_outlines(segmentations: list, file: Path, place: Callable[[int], str]) 
     return Outlines(
         *_packed(coordinates), ends, _ends(of_polygons[kept], count), b"".join(packed),
         np.cumsum([0, *map(len, packed)]), sizes, _ends(of_codes, count),
-        np.bincount(owners[full], minlength=count).astype(np.int32), int(np.count_nonzero(~kept)),
+        np.bincount(owners[full], minlength=count).astype(np.int32),
     )  # fmt: skip
 
 

@@ -256,6 +256,17 @@ def test_boxes_without_an_outline_are_skipped_by_request_only(read, outline):
     assert "nothing is left of 2" in refused(read, content(segmentation=[]), skip_boxes=True)
 
 
+def test_pieces_that_enclose_nothing_are_counted(read):
+    made = changed("annotations", segmentation=[SQUARE, [1, 1, 2, 2], [3, 3]])
+    with pytest.warns(UserWarning, match="left out: 2 further outlines of fewer than three points"):
+        dataset = read(made)
+    assert areas(dataset) == [12, 30] and dataset.left_out == {"further outlines of fewer than three points": 2}
+    made["annotations"][1]["segmentation"] = [[1, 1, 2, 2]]
+    with pytest.warns(UserWarning, match="1 objects whose outlines have fewer than three points, 2 further") as said:
+        assert areas(read(made)) == [12]
+    assert said[0].filename == __file__  # the line that opens the file
+
+
 def test_objects_outside_their_picture_are_counted(read):
     made = changed("annotations", segmentation=[[v + 40 for v in SQUARE]])
     with pytest.warns(UserWarning, match=r"left out: 1 objects outside their pictures \(of 2\)"):

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from oneformer_lite.data.instance import InstanceDataset, decode_mask
+from oneformer_lite.data.instance import InstanceDataset
+from oneformer_lite.data.outlines import read_outlines
 from oneformer_lite.data.panoptic import PanopticDataset
 from oneformer_lite.data.sample import SegmentInfo
 from oneformer_lite.errors import DataError
@@ -27,6 +28,10 @@ SQUARE = [2, 1, 6, 1, 6, 4, 2, 4]  # x 2..5, y 1..3
 def rle(mask: np.ndarray) -> dict:
     code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": code["size"], "counts": code["counts"].decode()}
+
+
+def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:
+    return read_outlines([segmentation], Path("a.json"), lambda i: "it").mask(0, height, width)
 
 
 def content() -> dict:
