@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,14 +19,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     >>> with replacing("weights.safetensors") as draft:
     ...     save_file(tensors, draft)
 
-    If the block fails, the old file stays and the draft goes. A folder that cannot be written and a
-    full disk raise :class:`DataError`.
+    If the block fails, the old file stays and the draft goes. After it, the new file is on the disk, whatever
+    happens to the machine. Any number of threads and processes may replace the same file: the last one wins. A folder
+    that cannot be written and a full disk raise :class:`DataError`.
     """
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.draft")
     try:
         make_folder(path.parent)
         yield draft
+        to_disk(draft)
         os.replace(draft, path)
     except OSError as error:
         raise DataError(
@@ -35,6 +38,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone after a success, never made if the folder is not writable
             draft.unlink()
+    with suppress(OSError):  # file systems that cannot do it for a folder do it for its entries on their own
+        to_disk(path.parent)
+
+
+def to_disk(path: Path, forget: bool = False) -> None:
+    """Wait until a file, or the entries of a folder, would survive a power failure. ``forget``: what is read from the
+    file next comes from the disk, where the system can be asked for that."""
+    if os.name == "nt":  # only files that are open for writing, and no folders
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        if forget and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(handle)
 
 
 def write_json(path: str | Path, content: dict | list, indent: int | None = None) -> None:

@@ -124,6 +124,11 @@ class InstanceDataset:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def picture_names(self) -> list[str]:
+        """The pictures' names in the data set, in its order."""
+        return list(self._file_names)
+
     def __getitem__(self, index: int) -> Sample:
         index = range(len(self))[index]  # negative indices count from the end; IndexError outside
         places = self._places[self._ends[index] : self._ends[index + 1]]

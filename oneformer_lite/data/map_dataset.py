@@ -24,6 +24,11 @@ class MapDataset(ABC):
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def picture_names(self) -> list[str]:
+        """The pictures' names in the data set, in its order."""
+        return [self._files(index)[2] for index in range(len(self))]
+
     def __getitem__(self, index: int) -> Sample:
         segment_map, segments = self.annotation(index)
         image_path, map_path, file_name = self._files(index)

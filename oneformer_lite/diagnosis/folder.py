@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from ..config import ModelConfig
@@ -10,7 +11,7 @@ from ..model.oneformer import OneFormer
 from ..training.checkpoint import CHECKPOINT, saved_model
 from ..training.loader import open_split
 from ..training.run import Run
-from ..training.state import RECIPE, STATE, read_recipe
+from ..training.state import RECIPE, read_recipe
 from ..weights import from_folder
 from .findings import Finding, not_examined
 from .history import check_crops, check_log, check_recipe
@@ -49,11 +50,7 @@ def examine_run(
 
 def _check_state(run: Run) -> list[Finding]:
     """Whether the run failed, and why."""
-    try:
-        status, reason = run.status, str(run.reason)
-    except (ValueError, AttributeError) as error:  # torn, not UTF-8, or JSON of another kind
-        evidence = f"{STATE} cannot be read ({str(error) or type(error).__name__}): how the run ended is not known"
-        return [Finding("state", "fault", evidence, f"delete {STATE}; run.resume() goes on from the checkpoint")]
+    status, reason = run.status, run.reason
     if status != "failed":
         return []
     return [Finding("state", "fault", reason.split("\n")[0], "run.resume() goes on from the checkpoint")]
@@ -65,7 +62,11 @@ def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFor
     try:
         if path.is_file() and not path.stat().st_size:
             raise CheckpointError(f"{path} is empty")
-        if saved := saved_model(folder, config):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            saved = saved_model(folder, config)
+        findings += [Finding("weights", "warning", str(warning.message), cure) for warning in said]
+        if saved:
             return saved[0]
     except CheckpointError as error:
         findings.append(_unreadable(error, cure))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ..data.sample import TASKS
@@ -11,7 +9,7 @@ from ..errors import OneFormerLiteError
 from ..losses import LOSSES
 from ..training.config import TrainConfig
 from ..training.loader import EndlessSampler, TaskSamples, augmentation
-from ..training.log import LOG, parsed_lines
+from ..training.log import LOG, examine_log
 from ..training.run import Run
 from .findings import Finding
 
@@ -28,14 +26,14 @@ DRAWN = 32  # augmented samples looked at
 
 def check_log(run: Run) -> list[Finding]:
     """The losses over the run, and its scores. Lines that are no records are a fault; the others are read."""
-    history, damaged = read_records(run.folder)
+    history, damaged = examine_log(run.folder)
     findings = []
     if damaged:
         number, line = damaged[0]
         findings.append(
             Finding(
                 "log", "fault", f"line {number} of {LOG} is no record: {line!r} ({len(damaged)} such lines in all)",
-                "delete them: run.history and run.resume() read the log as well",
+                "delete them; run.history and run.resume() leave them out",
             )
         )  # fmt: skip
     records = [r for r in history if r["kind"] == "train"]
@@ -45,17 +43,6 @@ def check_log(run: Run) -> list[Finding]:
     findings.append(_check_progress(records))
     findings.append(_check_scores(history, records[-1]["step"]))
     return findings
-
-
-def read_records(folder: Path) -> tuple[list[dict], list[tuple[int, str]]]:
-    """The log's records, and number and beginning of each line that is none."""
-    records, damaged = [], []
-    for number, line, record in parsed_lines(folder):
-        if isinstance(record, dict) and "kind" in record and isinstance(record.get("step"), int):
-            records.append(record)
-        else:
-            damaged.append((number, line[:60]))
-    return records, damaged
 
 
 def check_recipe(train_config: TrainConfig) -> Finding:

@@ -120,6 +120,7 @@ def layer_plot(
     train = [r for r in history if r.get("kind") == "train" and (r.get("by_layer") or {}).get(name)]
     figure, axes = _axes(theme, size)
     count = len(train[-1]["by_layer"][name]) if train else 0
+    train = [r for r in train if len(r["by_layer"][name]) == count]  # a run that was resumed as another has others
     for layer, color in enumerate(_shades(theme.lines[name], count)):
         steps, values = series([{"step": r["step"], name: r["by_layer"][name][layer]} for r in train], name)
         steps, values = steps[values > 0], values[values > 0]

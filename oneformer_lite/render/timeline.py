@@ -50,7 +50,7 @@ class Timeline:
         if self.steps:
             return min(1.0, step / self.steps)
         if self.minutes:
-            return min(1.0, record["seconds"] / (60 * self.minutes)) if record else 0.0
+            return min(1.0, seconds_of(record) / (60 * self.minutes)) if record else 0.0
         return None
 
     def seconds_left(self, step: int) -> float | None:
@@ -60,9 +60,10 @@ class Timeline:
             return None
         now, before = self.train[place - 1], self.train[max(0, place - 1 - _RECENT)]
         if self.minutes:
-            return max(0.0, 60 * self.minutes - now["seconds"])
+            return max(0.0, 60 * self.minutes - seconds_of(now))
         done = now["step"] - before["step"]
-        pace = (now["seconds"] - before["seconds"]) / done if done else now["seconds"] / now["step"]
+        spent = seconds_of(now) - seconds_of(before) if done else seconds_of(now)
+        pace = spent / (done or now["step"] or 1)
         return max(0.0, (self.steps - step) * pace)
 
     def texts(self, step: int) -> dict[str, str]:
@@ -87,6 +88,11 @@ class Timeline:
         """Losses of the decoder's predictions, first to last, at ``step``; empty where they were not recorded."""
         losses = (self.record(step) or {}).get("by_layer") or {}
         return {name: losses[name] for name in LAYER_TERMS if name in losses}
+
+
+def seconds_of(record: Record) -> float:
+    """Training time at a record; 0 where it was not recorded."""
+    return record.get("seconds") or 0.0
 
 
 def number(value: float | None, form: str = "{:.3g}") -> str:

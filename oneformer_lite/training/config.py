@@ -12,7 +12,7 @@ SCHEDULES = ("cosine", "multistep", "poly")
 # what may change when a run is taken up again: where it lies, how long it takes, how it is watched and saved
 CHANGEABLE = {
     "out", "data", "val_split", "steps", "minutes", "evaluations", "eval_images", "keep_best", "save_minutes",
-    "save_steps", "log_steps", "log_tensorboard", "workers", "checkpoint_activations", "compile",
+    "save_steps", "log_steps", "log_tensorboard", "workers", "checkpoint_activations", "compile", "data_may_change",
 }  # fmt: skip
 
 
@@ -79,6 +79,8 @@ class TrainConfig:
 
     workers: int = 1
     seed: int = 0
+    # resume although the training data are not those that the run began with: other pictures, order or classes
+    data_may_change: bool = False
 
     def __post_init__(self) -> None:
         for name in ("task_probabilities", "lr_drops"):  # JSON has lists

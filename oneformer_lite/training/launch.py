@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,8 +12,10 @@ import torch
 from ..config import ModelConfig
 from ..errors import ConfigError
 from .config import TrainConfig
+from .locks import LAUNCHER_LOCK, locked
+from .moved import absolute
 from .run import OUTPUT, Run
-from .state import LAUNCHER_LOCK, RECIPE, STOP, lock, write_recipe, write_state
+from .state import RECIPE, STOP, write_recipe, write_state
 
 
 def launch(
@@ -30,10 +31,8 @@ def launch(
     Raises :class:`ConfigError` if the devices do not exist or somebody trains in the folder.
     """
     processes, environment = place(devices)
-    out, data = Path(train_config.out).resolve(), Path(train_config.data).resolve()
-    train_config = replace(train_config, out=str(out), data=str(data))
-    if train_config.start_from and (start_from := Path(train_config.start_from)).exists():
-        train_config = replace(train_config, start_from=str(start_from.resolve()))
+    train_config = absolute(train_config)
+    out = Path(train_config.out)
     run = Run(out)
     if (out / RECIPE).exists() and run.status == "running":
         raise ConfigError(f"a run goes on in {out}: ofl.Run.attach({str(out)!r}).stop() ends it")
@@ -47,9 +46,7 @@ def launch(
 def start(folder: Path, processes: int, restarts: int, environment: dict[str, str]) -> None:
     """The supervisor as a process of its own session, which holds the folder's lock as long as it lives."""
     command = [sys.executable, "-m", f"{__package__}.supervisor", str(folder), str(processes), str(restarts)]
-    with (folder / LAUNCHER_LOCK).open("w") as held, (folder / OUTPUT).open("ab") as output:
-        if not lock(held):
-            raise ConfigError(f"a run goes on in {folder}")
+    with locked(folder / LAUNCHER_LOCK, patience=1) as held, (folder / OUTPUT).open("ab") as output:
         subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,

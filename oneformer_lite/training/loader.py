@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -111,10 +114,25 @@ def training_batches(
         generator=torch.Generator().manual_seed(config.seed),
         pin_memory=torch.cuda.is_available(),
     )
-    for batch in loader:
-        if isinstance(batch, OneFormerLiteError):
-            raise batch
-        yield batch
+    with _enough_open_files(config.workers):
+        for batch in loader:
+            if isinstance(batch, OneFormerLiteError):
+                raise batch
+            yield batch
+
+
+@contextmanager
+def _enough_open_files(workers: int) -> Iterator[None]:
+    """Says in words what a system means that lets a process open too few files for its workers."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter is PyTorch's
+        if getattr(error, "errno", None) != errno.EMFILE and not str(error).startswith("Too many open files"):
+            raise
+        raise ConfigError(
+            f"this process may not open as many files as {workers} workers need: allow it more (ulimit -n 4096 in the "
+            "shell that starts it), or take fewer workers; workers=0 needs fewest"
+        ) from error
 
 
 def _collate(items: list) -> Batch | OneFormerLiteError:
@@ -123,3 +141,11 @@ def _collate(items: list) -> Batch | OneFormerLiteError:
 
 def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)  # the cores belong to the model
+    _leave_signals_to_the_trainer()
+
+
+def _leave_signals_to_the_trainer() -> None:
+    """Ctrl-C, and SIGTERM when a machine is shut down, reach all processes at once. It is the trainer that saves and
+    then ends its workers; one that went before would take the step with it. A second SIGTERM is obeyed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))

@@ -5,64 +5,117 @@ TensorBoard's files can be written besides: ``tensorboard --logdir runs`` shows 
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import DataError
 from ..files import replacing
+from ..json_reader import parse_json
 
 LOG = "metrics.jsonl"
+LARGEST = 2.0**53  # steps beyond are no whole numbers to a plot
+LAYERS = 1000  # each of them is a line of a plot
+_SHOWN = 60  # characters of a line that is no record
 
 
 def read_log(folder: str | Path) -> list[dict]:
-    """All records of a run; a last line that a crash cut short is left out."""
-    records = []
-    for number, line, record in parsed_lines(folder):
-        if record is None:
-            raise DataError(f"{Path(folder) / LOG}, line {number} is not JSON: {line[:60]!r}")
-        records.append(record)
+    """All records of a run. Lines that are none are left out, with a warning; so is, without one, a last line that a
+    crash cut short."""
+    records, damaged = examine_log(folder)
+    _warn(Path(folder) / LOG, damaged)
     return records
 
 
-def parsed_lines(folder: str | Path) -> Iterator[tuple[int, str, object]]:
-    """Number, text and content of each line of a run's log, the content None where it is not JSON; a last line that a
-    crash cut short is left out."""
+def examine_log(folder: str | Path) -> tuple[list[dict], list[tuple[int, str]]]:
+    """The records of a run, and number and beginning of each line that is none; a last line that a crash cut short is
+    neither. Raises :class:`DataError` if the file cannot be opened."""
     path = Path(folder) / LOG
-    lines = path.read_bytes().splitlines() if path.is_file() else []
-    for number, line in enumerate(lines, start=1):
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    *lines, last = content.split(b"\n")
+    records, damaged = _parsed(lines, path)
+    return records + _parsed([last], path)[0], damaged
+
+
+def _parsed(lines: Iterable[bytes], path: Path, first: int = 1) -> tuple[list[dict], list[tuple[int, str]]]:
+    """Records, and number and beginning of each line that is none."""
+    records, damaged = [], []
+    for number, line in enumerate(lines, start=first):
         try:
-            content = json.loads(line.decode("utf-8"))
-        except ValueError:  # not JSON, or not UTF-8
-            if number == len(lines):
-                return
-            content = None
-        yield number, line.decode("utf-8", errors="replace"), content
+            record = parse_json(line, f"{path}, line {number}")
+        except DataError:
+            record = None
+        if is_record(record):
+            records.append(record)
+        else:
+            damaged.append((number, line.decode("utf-8", errors="replace")[:_SHOWN]))
+    return records, damaged
+
+
+def is_record(content: object) -> bool:
+    """Whether it is what :meth:`Log.write` writes: a kind, a step, numbers, and the losses ``by_layer``."""
+    if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
+        return False
+    step, layers = content.get("step"), content.get("by_layer", {})
+    if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step <= LARGEST or not isinstance(layers, dict):
+        return False
+    if not all(isinstance(row, list) and len(row) <= LAYERS and all(map(_is_number, row)) for row in layers.values()):
+        return False
+    return all(_is_number(value) for name, value in content.items() if name not in ("kind", "by_layer"))
+
+
+def _is_number(value: object) -> bool:
+    """A number that a plot can show, or null, which stands for one that is not finite."""
+    return value is None or isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 class LogReader:
-    """Reads a log that grows: each time only what is new, unless a resumed run has written it anew."""
+    """Reads a log that grows: each time only what is new, unless a resumed run has rewritten it."""
 
     def __init__(self, folder: str | Path) -> None:
         self.path, self.file, self.place, self.records = Path(folder) / LOG, None, 0, []
+        self.lines = 0
 
     def read(self) -> list[dict]:
-        """All records so far; a line that is just being written comes next time."""
+        """All records so far; a line that is just being written comes next time, one that is no record never (with a
+        warning)."""
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self.file or status.st_size < self.place:
-                    self.file, self.place, self.records = status.st_ino, 0, []
+                    self.file, self.place, self.lines, self.records = status.st_ino, 0, 0, []
                 file.seek(self.place)
                 new = file.read()
         except FileNotFoundError:
             return []
-        whole = new[: new.rfind(b"\n") + 1]
-        self.place += len(whole)
-        self.records = self.records + [json.loads(line) for line in whole.splitlines()]
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        *lines, last = new.split(b"\n")
+        records, damaged = _parsed(lines, self.path, self.lines + 1)
+        self.place, self.lines = self.place + len(new) - len(last), self.lines + len(lines)
+        self.records = self.records + records
+        _warn(self.path, damaged)
         return self.records
+
+
+def _warn(path: Path, damaged: list[tuple[int, str]]) -> None:
+    if damaged:
+        number, line = damaged[0]
+        more = f", and {len(damaged) - 1} more" * (len(damaged) > 1)
+        warnings.warn(f"{path}: line {number}{more}, is no record and left out: {line!r}", stacklevel=3)
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path} cannot be read ({error.strerror or error}): check that it is a file and its permissions")
 
 
 class Log:
@@ -73,6 +126,7 @@ class Log:
 
     def __init__(self, folder: str | Path, step: int = 0, writes: bool = True, tensorboard: bool = False) -> None:
         self.path, self.writes, self.board = Path(folder) / LOG, writes, None
+        self.unwritten = ""  # lines for which the disk had no room
         if writes and tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -85,14 +139,14 @@ class Log:
     def write(self, kind: str, step: int, seconds: float, **values) -> dict:
         """Append a record of numbers, or of lists of numbers by name.
 
-        Values that are not finite become null, as JSON has no name for them.
+        Values that are not finite become null, as JSON has no name for them. What a full disk refuses is written with
+        a later record.
         """
         record = {"kind": kind, "step": step, "seconds": round(seconds, 2)}
         record |= {k: _rounded(v) for k, v in values.items()}
         self.records.append(record)
         if self.writes:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            self._append(json.dumps(record) + "\n")
         if self.board:
             for name, value in values.items():
                 if isinstance(value, (int, float)):
@@ -103,6 +157,22 @@ class Log:
         """Nothing is lost without it but TensorBoard's newest seconds."""
         if self.board:
             self.board.close()
+
+    def _append(self, line: str) -> None:
+        """All lines or none: a reader never meets half a line that is not the last."""
+        lines = self.unwritten + line
+        try:
+            with self.path.open("ab", buffering=0) as file:
+                size, content = file.seek(0, os.SEEK_END), lines.encode()
+                if file.write(content) < len(content):
+                    file.truncate(size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            if not self.unwritten:
+                warnings.warn(f"{self.path} cannot be written ({error.strerror}): training goes on", stacklevel=4)
+            self.unwritten = lines
+        else:
+            self.unwritten = ""
 
     def _rewrite(self) -> None:
         with replacing(self.path) as draft:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def write_pictures(model: OneFormer, dataset, folder: Path, step: int) -> Path:
 
 def find_pictures(folder: str | Path) -> dict[int, Path]:
     """Step -> file, in the order of the steps."""
-    return {int(path.stem[5:]): path for path in sorted((Path(folder) / PICTURES).glob("step_*.webp"))}
+    paths = sorted((Path(folder) / PICTURES).glob("step_*.webp"))
+    return {int(match[1]): path for path in paths if (match := re.fullmatch(r"step_(\d{1,15})", path.stem, re.ASCII))}
 
 
 def cut_pictures(folder: Path, step: int) -> None:

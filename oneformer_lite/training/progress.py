@@ -70,11 +70,16 @@ class Progress:
 
 @contextmanager
 def signals(trainer):
-    """Ctrl-C and SIGTERM ask the loop to stop after the current step; a second Ctrl-C is obeyed at once."""
+    """Ctrl-C and SIGTERM ask the loop to stop after the current step; a second Ctrl-C is obeyed at once.
+
+    A second SIGTERM is not: who shuts a machine down sends it to all processes, and the supervisor passes its own on.
+    """
+    seen = []
 
     def stop(number, frame) -> None:
-        if trainer.stopping:
+        if number == signal.SIGINT and number in seen:
             raise KeyboardInterrupt
+        seen.append(number)
         trainer.stopping = True
 
     names = (signal.SIGINT, signal.SIGTERM)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, OneFormerLiteError
+from ..errors import ConfigError, DataError, OneFormerLiteError
+from .locks import LAUNCHER_LOCK, TRAINER_LOCK, is_locked
 from .log import read_log
-from .state import LAUNCHER_LOCK, STOP, TRAINER_LOCK, is_locked, read_recipe, read_state
+from .state import STOP, read_recipe, read_state
 
 if TYPE_CHECKING:
     from ..widgets import Replay, Watch
 
 OUTPUT = "output.log"
+TAIL = 2**16  # bytes of it that are looked at
 
 
 class Run:
@@ -37,7 +42,7 @@ class Run:
         if any(is_locked(self.folder / name) for name in (TRAINER_LOCK, LAUNCHER_LOCK)):
             return "running"
         state = read_state(self.folder).get("state", "failed")
-        return "failed" if state == "running" else state  # it could not say goodbye
+        return "failed" if state == "running" else state  # it died without writing its final state
 
     @property
     def reason(self) -> str:
@@ -55,10 +60,12 @@ class Run:
 
     def output(self, lines: int = 15) -> str:
         """The last lines that the run printed."""
-        path = self.folder / OUTPUT
-        if not path.is_file():
+        try:
+            with (self.folder / OUTPUT).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+                text = file.read().decode("utf-8", errors="replace").rstrip().split("\n")
+        except OSError:  # there is none, or none that we may read
             return ""
-        text = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
         return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text[-lines:])  # a bar's newest state
 
     def wait(self, timeout: float | None = None) -> str:
@@ -81,22 +88,32 @@ class Run:
                 f"the run in {self.folder} has not stopped within {timeout:g} seconds; it will after its current "
                 "step or evaluation: run.wait() waits for it"
             )
-        (self.folder / STOP).unlink(missing_ok=True)  # it may have ended without seeing it
+        with suppress(OSError):  # it may have ended without seeing it
+            (self.folder / STOP).unlink()
         return status
 
     def ask_to_stop(self) -> None:
         """The same without waiting."""
-        if self.status == "running":
+        if self.status != "running":
+            return
+        try:
             (self.folder / STOP).touch()
+        except OSError as error:
+            raise DataError(
+                f"{self.folder} cannot be written ({error.strerror}): only who may write there can stop the run"
+            ) from error
 
-    def resume(self, devices: int | str | None = None) -> Run:
-        """Go on from the last checkpoint in the background, on the same ``devices`` unless others are given."""
+    def resume(self, devices: int | str | None = None, **changes) -> Run:
+        """Resume from the last checkpoint in the background, on the same ``devices`` unless others are given.
+
+        ``changes`` are fields of its :class:`TrainConfig`, like ``steps`` or ``data_may_change``.
+        """
         from .launch import launch
 
         if self.status == "finished":
             raise ConfigError(f"the run in {self.folder} is finished: nothing is left to do")
-        config, train_config, before = read_recipe(self.folder)
-        return launch(config, train_config, before if devices is None else devices)
+        config, train_config, before = read_recipe(self.folder)  # in this folder, wherever it began
+        return launch(config, replace(train_config, **changes), before if devices is None else devices)
 
     def watch(self, interval: float = 3.0) -> Watch:
         """The run as a live widget: losses by decoder layer, pace, memory, newest pictures and metrics, with
@@ -116,7 +133,8 @@ class Run:
         parts = [f"Run({str(self.folder)!r}): {status}"]
         if records := [r for r in history if r["kind"] == "train"]:
             last = records[-1]
-            parts.append(f"step {last['step']}, {last['seconds'] / 60:.1f} minutes, loss {last['total']}")
+            minutes = (last.get("seconds") or 0.0) / 60
+            parts.append(f"step {last['step']}, {minutes:.1f} minutes, loss {last.get('total')}")
         if scores := [r for r in history if r["kind"] == "eval" and r.get("PQ") is not None]:
             parts.append(f"PQ {scores[-1]['PQ']:.1f}")
         return ", ".join(parts) + (f"\n{self.reason}" if status == "failed" else "")

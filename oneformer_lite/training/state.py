@@ -1,26 +1,30 @@
 """What a run tells about itself in its folder: its recipe, whether somebody trains it, how it ended.
 
 ``run.json`` is the recipe, ``state.json`` the newest news; a lock that the operating system drops with its process
-says whether that process lives. So nothing depends on process numbers, which are used again, nor on the notebook.
+(``locks.py``) says whether that process lives. So nothing depends on process numbers, which are used again, nor on the
+notebook.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..config import ModelConfig, from_stored
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, DataError
 from ..files import make_folder, write_json
+from ..json_reader import read_json
 from .config import TrainConfig
+from .moved import absolute, relocated
 
 RECIPE, STATE, STOP = "run.json", "state.json", "stop"
-TRAINER_LOCK, LAUNCHER_LOCK = ".trainer.lock", ".launcher.lock"
+STATES = ("running", "finished", "stopped", "failed")
+RESERVE = ".reserve"  # room that is given back on a full disk, so that a run can still say how it ended
+RESERVED = 2**16  # bytes
 
 
 def write_recipe(config: ModelConfig, train_config: TrainConfig, devices: int | str) -> Path:
@@ -36,93 +40,97 @@ def write_recipe(config: ModelConfig, train_config: TrainConfig, devices: int | 
 
 
 def read_recipe(folder: str | Path) -> tuple[ModelConfig, TrainConfig, int | str]:
-    """Configuration, training configuration and devices of the run in ``folder``."""
+    """Configuration, training configuration and devices of the run in ``folder``, which is its ``out`` wherever it was
+    when it was written."""
     path = Path(folder) / RECIPE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        config, train_config = from_stored(content["config"]), TrainConfig(**content["train_config"])
-        return config, train_config, content["devices"]
-    except FileNotFoundError:
+    if not os.path.exists(path):
         raise CheckpointError(
             f"{folder} holds no run ({RECIPE} is missing): ofl.launch(config, train_config) starts one"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
+        )
+    content = read_json(path, CheckpointError, "put back a copy of the file, or start another run")
+    try:
+        if not isinstance(content, dict) or not all(isinstance(content[n], dict) for n in ("config", "train_config")):
+            raise TypeError("expected an object with the objects 'config' and 'train_config'")
+        devices = content["devices"]
+        if not isinstance(devices, (int, str)) or isinstance(devices, bool):
+            raise TypeError(f"devices is {devices!r}; expected a number or a text")
+        config, train_config = from_stored(content["config"]), TrainConfig(**content["train_config"])
+        return config, relocated(train_config, Path(folder)), devices
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{path} is not the recipe of a run of this version ({error})") from error
 
 
 def keep_recipe(config: ModelConfig, train_config: TrainConfig) -> Path:
-    """:func:`write_recipe` of a run that starts or goes on here, on the devices it was launched on, if it was."""
+    """:func:`write_recipe` of a run that starts or is resumed here, on the devices it was launched on, if it was."""
     try:
         devices = read_recipe(train_config.out)[2]
     except CheckpointError:
         devices = "auto"
-    return write_recipe(config, train_config, devices)
+    return write_recipe(config, absolute(train_config), devices)
 
 
 def write_state(folder: str | Path, state: str, reason: str = "") -> None:
     """``state``: "running", "finished", "stopped" or "failed", this with a ``reason``."""
-    write_json(Path(folder) / STATE, {"state": state, "reason": reason})
+    path, reserve = Path(folder) / STATE, Path(folder) / RESERVE
+    try:
+        write_json(path, {"state": state, "reason": reason})
+    except DataError:
+        if not reserve.exists():
+            raise
+        reserve.unlink()
+        write_json(path, {"state": state, "reason": reason})
 
 
 def read_state(folder: str | Path) -> dict:
-    """The newest state that was written down; empty before the first."""
-    try:
-        return json.loads((Path(folder) / STATE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """The newest state that was written down; empty before the first. A file that cannot be read is a failure, and
+    says so."""
+    path = Path(folder) / STATE
+    if not os.path.exists(path):
         return {}
+    try:
+        content = read_json(path, CheckpointError)
+    except CheckpointError as error:
+        return _unknown(str(error))
+    if not isinstance(content, dict) or content.get("state") not in STATES:
+        return _unknown(f"expected an object whose 'state' is one of {', '.join(STATES)}")
+    if not isinstance(content.get("reason", ""), str):
+        return _unknown("its 'reason' is no text")
+    return content
+
+
+def _unknown(why: str) -> dict:
+    return {"state": "failed", "reason": f"{STATE} cannot be read, so how the run ended is not known ({why})"}
 
 
 @contextmanager
 def reported(folder: Path) -> Iterator[Callable[[str], None]]:
-    """Write "running", then whatever state the block reports, or "failed" with its error.
+    """Write "running", then whatever state the block reports, or how it failed. Interrupted at once, by a second
+    Ctrl-C, it is "stopped": at its last checkpoint.
 
     Whatever ends the block is also the answer to a request to stop.
     """
     write_state(folder, "running")
+    spare = os.open(os.devnull, os.O_RDONLY)  # given back so that a process that may open no more files can write
+    with suppress(OSError):  # without room for it, it is missing
+        (folder / RESERVE).write_bytes(os.urandom(RESERVED))  # nothing that a file system can compress
     try:
         yield lambda state: write_state(folder, state)
-    except Exception as error:
-        write_state(folder, "failed", f"{type(error).__name__}: {error}")
+    except BaseException as error:
+        os.close(spare)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        _write_last(folder, *(("stopped",) if interrupted else ("failed", f"{type(error).__name__}: {error}")))
         raise
+    else:
+        os.close(spare)
     finally:
-        (folder / STOP).unlink(missing_ok=True)
+        for name in (STOP, RESERVE):
+            with suppress(OSError):
+                (folder / name).unlink()
 
 
-@contextmanager
-def locked(path: Path, patience: float = 20.0) -> Iterator[None]:
-    """Hold the lock ``path`` while the block runs; the operating system frees it if the process dies.
-
-    Waits ``patience`` seconds: the data workers of a killed process hold its lock until they notice.
-    Raises :class:`ConfigError` if another process keeps it.
-    """
-    deadline = time.monotonic() + patience
-    with path.open("w") as file:
-        while not lock(file):
-            if time.monotonic() > deadline:
-                raise ConfigError(
-                    f"another process trains in {path.parent}: ofl.Run({str(path.parent)!r}).stop() ends it, "
-                    "or choose another out folder"
-                )
-            time.sleep(0.2)
-        yield
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock."""
-    if not path.exists():
-        return False
-    with path.open("r+") as file:
-        return not lock(file)
-
-
-def lock(file) -> bool:
-    """Try to lock an open file until it is closed."""
-    if os.name == "nt":  # no flock there: two trainers in one folder are not kept apart
-        return True
-    import fcntl
-
+def _write_last(folder: Path, state: str, reason: str = "") -> None:
+    """:func:`write_state` beside an error that must not be lost if there is no room even for this."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        write_state(folder, state, reason)
+    except DataError as error:
+        warnings.warn(f"how the run ended cannot be written down: {error}", stacklevel=3)

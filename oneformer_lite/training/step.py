@@ -51,6 +51,7 @@ class Optimization:
         # float16 ends at 6e-8: the loss is scaled up, and gradients down again before they are used
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=self.dtype == torch.float16)
         self.bad_steps = 0
+        self.between_steps = True  # False while a step may have changed a part of the state that is saved
 
     def step(self, number: int, progress: float, batches: list[Batch]) -> tuple[dict[str, Tensor], float]:
         """Step ``number`` on the micro-batches of this process; the losses of the whole batch, and the rate.
@@ -58,6 +59,7 @@ class Optimization:
         ``progress`` is the used share of the budget.
         """
         c = self.config
+        self.between_steps = not self._norms_learn
         lr = set_lr(self.optimizer, lr_factor(number, progress, c))
         self.optimizer.zero_grad(set_to_none=True)
         torch.manual_seed(_word(c.seed, number, self.processes.rank))  # dropout and drop path
@@ -74,6 +76,11 @@ class Optimization:
                 self.scaler.scale(losses["total"] / len(batches)).backward()
         self._update(number)
         return {name: sum(mean[name] for mean in means) / len(means) for name in means[0]}, lr
+
+    @property
+    def _norms_learn(self) -> bool:
+        """Whether a forward pass already changes what is saved: BatchNorm's statistics."""
+        return self.model.config.backbone_norm == "batch"
 
     def layer_losses(self) -> dict[str, Tensor]:
         """Class, mask and dice loss [L] of the newest step by prediction: before the first decoder layer, then
@@ -108,6 +115,7 @@ class Optimization:
         self.bad_steps = 0
         if self.config.clip_norm:  # as in torch.nn.utils.clip_grad_norm_
             torch._foreach_mul_(gradients, (self.config.clip_norm / (norm + 1e-6)).clamp(max=1.0))
+        self.between_steps = False
         self.scaler.step(self.optimizer)  # leaves out a step whose scale was too large, and lowers the scale
         self.scaler.update()
         if self.average:

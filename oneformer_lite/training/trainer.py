@@ -18,15 +18,17 @@ from ..evaluation import evaluate
 from ..files import make_folder
 from ..losses import Criterion
 from ..model import OneFormer
-from .checkpoint import fitting, load_checkpoint, remove_drafts, save_checkpoint
+from .checkpoint import fitting, load_checkpoint, save_checkpoint, tidy
 from .config import TrainConfig
 from .distributed import join_processes
+from .fingerprint import check_data, fingerprint
 from .loader import open_split, training_batches
+from .locks import TRAINER_LOCK, locked
 from .log import Log
 from .pictures import cut_pictures, write_pictures
 from .progress import Progress, signals
 from .start import start_from
-from .state import STOP, TRAINER_LOCK, keep_recipe, locked, reported
+from .state import STOP, keep_recipe, reported
 from .step import Optimization
 
 
@@ -50,13 +52,14 @@ def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_d
     ``torchrun`` has started in several processes, each of them does its share.
     """
     folder, processes = make_folder(train_config.out), join_processes()
-    if not processes.is_first:
-        return _train(config, train_config, train_data, val_data)
-    with locked(folder / TRAINER_LOCK), reported(folder) as report:
-        keep_recipe(config, train_config)
-        result = _train(config, train_config, train_data, val_data)
-        report("finished" if result.finished else "stopped")
-        return result
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
+        if not processes.is_first:
+            return _train(config, train_config, train_data, val_data)
+        with locked(folder / TRAINER_LOCK), reported(folder) as report:
+            keep_recipe(config, train_config)
+            result = _train(config, train_config, train_data, val_data)
+            report("finished" if result.finished else "stopped")
+            return result
 
 
 def _train(config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> TrainingResult:
@@ -92,12 +95,13 @@ class Trainer:
         self.optimization = Optimization(model, Criterion(config).to(self.device), train_config, self.processes)
         self.step, self.seconds, self.stopping = 0, 0.0, False
         self.best = -1.0  # score of the model in {out}/best
+        self.fingerprint = fingerprint(train_data)
         if saved is not None:
             self._restore(saved)
         if len(steps := set(self.processes.gather(self.step))) > 1:
             raise ConfigError(f"the processes start from different steps {sorted(steps)}: {self.folder} must be shared")
         if self.processes.is_first:
-            remove_drafts(self.folder)
+            tidy(self.folder)
             cut_pictures(self.folder, self.step)
         self.log = Log(self.folder, self.step, self.processes.is_first, train_config.log_tensorboard)
         self.evaluated = int(self.progress * (train_config.evaluations + 1))
@@ -115,9 +119,12 @@ class Trainer:
         with signals(self), Progress(self.train_config, self.log, self.step, self.seconds, first) as progress:
             try:
                 self._loop(progress)
-            except Exception:
-                self._save_or_warn()
-                raise
+            except Exception as error:
+                # within a step a part of the state may be new: then the last checkpoint is what resumes bit-equal
+                saved = self.optimization.between_steps and self._save_or_warn()
+                if not (saved and self.stopping):
+                    raise
+                warnings.warn(f"training stops where it was asked to, not without trouble: {error}", stacklevel=3)
         self.save()
         self.log.close()
         finished = self.progress >= 1
@@ -137,6 +144,7 @@ class Trainer:
         while not self._ends():
             losses, lr = self.train_step([next(batches).to(self.device) for _ in range(c.accumulate)])
             self.step += 1
+            self.optimization.between_steps = True
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
             progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses)
             if self._evaluation_due() and self.processes.is_first:
@@ -173,10 +181,11 @@ class Trainer:
         if self.processes.is_first:
             state = self.optimization.state_dict()
             numbers = {"step": self.step, "seconds": self.seconds, "best": self.best}
-            numbers["recipe"] = self.train_config.recipe()
+            numbers |= {"recipe": self.train_config.recipe(), "data": self.fingerprint}
             save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
+        check_data(saved, self.fingerprint, self.folder, self.train_config.data_may_change)
         with fitting(self.folder):
             self.optimization.load_state_dict(saved)
         self.model.backbone.has_imagenet_weights = self.config.pretrained
@@ -195,11 +204,13 @@ class Trainer:
         if new and self.processes.is_first:
             warnings.warn(f"the run starts from {source}; new, with random weights: {'; '.join(new)}", stacklevel=6)
 
-    def _save_or_warn(self) -> None:
+    def _save_or_warn(self) -> bool:
         try:
             self.save()
+            return True
         except OneFormerLiteError as error:  # a full disk must not end a run that may yet be saved
             warnings.warn(f"training goes on without saving: {error}", stacklevel=2)
+            return False
 
     def _evaluation_due(self) -> bool:
         slot = int(self.progress * (self.train_config.evaluations + 1))

@@ -12,7 +12,6 @@ without which torchrun 2.15 hands restarted processes the addresses of the dead 
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 from torch.distributed.elastic.multiprocessing.errors import record
@@ -27,7 +26,7 @@ def main(folder: str) -> None:
     """Train what ``{folder}/run.json`` says, from the newest checkpoint in the folder on."""
     config, train_config, _ = read_recipe(folder)
     try:
-        train(config, dataclasses.replace(train_config, out=folder))
+        train(config, train_config)
     finally:
         leave_processes()
 

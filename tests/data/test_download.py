@@ -188,9 +188,30 @@ def self_interrupt(web, tmp_path):
     assert (tmp_path / "file.part").exists()
 
 
-def test_a_damaged_record_means_a_fresh_start(web, tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    (
+        lambda record: '{"identity": ', lambda record: "[" * 100_000, lambda record: "[1]", lambda record: "\0",
+        lambda record: json.dumps(record | {"done": "all"}), lambda record: json.dumps(record | {"done": [1]}),
+        lambda record: json.dumps(record | {"done": [n + 0.5 for n in record["done"]]}),
+        lambda record: json.dumps(record | {"done": [10**12 for _ in record["done"]]}),
+        lambda record: json.dumps(record | {"done": [-5 for _ in record["done"]]}),
+        lambda record: json.dumps(record | {"done": [None for _ in record["done"]]}),
+        lambda record: json.dumps({"done": record["done"]}), lambda record: json.dumps(record | {"identity": []}),
+    ),
+    ids=range(12),
+)  # fmt: skip
+def test_a_damaged_record_means_a_fresh_start(web, tmp_path, damage):
     self_interrupt(web, tmp_path)
-    (tmp_path / "file.part.json").write_text('{"identity": ')
+    path = tmp_path / "file.part.json"
+    path.write_text(damage(json.loads(path.read_text())))
+    fetch(web.url("file"), tmp_path / "file", sha256=SHA256)
+    assert_whole(tmp_path / "file")
+
+
+def test_a_part_that_was_cut_short_means_a_fresh_start(web, tmp_path):
+    self_interrupt(web, tmp_path)
+    (tmp_path / "file.part").write_bytes(b"short")
     fetch(web.url("file"), tmp_path / "file", sha256=SHA256)
     assert_whole(tmp_path / "file")
 

@@ -11,6 +11,7 @@ from planted import Changed, assert_fault, found, fresh_model, losses, run_folde
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError, ConfigError
+from oneformer_lite.training.checkpoint import save_checkpoint
 
 NO_SCORE = {"kind": "eval", "PQ": 0.0, "mIoU": 0.0012}
 
@@ -106,6 +107,18 @@ def test_a_damaged_checkpoint(tmp_path: Path, content: bytes, words: str) -> Non
     assert_fault(diagnosis, "weights", words)
     assert "()" not in found(diagnosis, "weights").evidence
     assert found(diagnosis, "progress").verdict == "fine"
+
+
+def test_a_damaged_checkpoint_with_one_before_it(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, learning())
+    model = fresh_model()
+    for step in (1, 2):
+        save_checkpoint(folder, model.config, step=step, seconds=1.0, model=model.state_dict())
+    with (folder / "checkpoint.pt").open("rb+") as file:
+        file.write(b"torn")
+    diagnosis = ofl.doctor(run=folder)
+    assert "resumes from checkpoint.previous.pt, step 1" in found(diagnosis, "weights").evidence
+    assert diagnosis.healthy and found(diagnosis, "weights").verdict == "warning"
 
 
 @pytest.mark.parametrize("state", [{"model": 3}, {"model": {}, "average": 5}, {"model": {}}])

@@ -19,8 +19,9 @@ from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError, OneFormerLiteError
 from oneformer_lite.training import toytown_training
 from oneformer_lite.training.launch import place
+from oneformer_lite.training.locks import LAUNCHER_LOCK, locked
 from oneformer_lite.training.meter import MEASURED
-from oneformer_lite.training.state import LAUNCHER_LOCK, locked, read_recipe, write_recipe, write_state
+from oneformer_lite.training.state import read_recipe, write_recipe, write_state
 from oneformer_lite.training.supervisor import cause
 
 

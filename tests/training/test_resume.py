@@ -19,8 +19,8 @@ from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError
 from oneformer_lite.training import read_log, toytown_training, train
 from oneformer_lite.training.checkpoint import CHECKPOINT, fitting, load_checkpoint, save_checkpoint
+from oneformer_lite.training.locks import TRAINER_LOCK, locked
 from oneformer_lite.training.meter import MEASURED
-from oneformer_lite.training.state import TRAINER_LOCK, locked
 
 
 def small_config() -> ofl.ModelConfig:

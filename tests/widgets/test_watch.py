@@ -10,8 +10,9 @@ from run_folder import write_run, write_steps
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.training.locks import TRAINER_LOCK, locked
 from oneformer_lite.training.log import Log
-from oneformer_lite.training.state import STOP, TRAINER_LOCK, locked, write_state
+from oneformer_lite.training.state import STOP, write_state
 from oneformer_lite.widgets import watch as module
 
 

@@ -51,6 +51,11 @@ class Toytown:
     def __len__(self) -> int:
         return self.length
 
+    @property
+    def picture_names(self) -> list[str]:
+        """All that a scene depends on."""
+        return [f"{self.split} {self.seed} {index}, {self.size}" for index in range(self.length)]
+
     def __repr__(self) -> str:
         return (
             f"Toytown({self.split!r}, size={self.size}, length={self.length}, seed={self.seed})"

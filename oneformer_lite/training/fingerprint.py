@@ -1,0 +1,84 @@
+"""What a run remembers of its data: a run that is resumed on other pictures, another order or other classes would
+train what its checkpoint never saw, and say nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch.utils.data import Subset
+
+from ..errors import DataError
+
+SHOWN = 3  # classes that are named
+
+
+def fingerprint(dataset) -> dict:
+    """Count, classes, and checksums of a data set's pictures by name and id, in their order and in any order.
+
+    Nothing is opened: pictures are known by ``picture_names`` and ``image_ids``, as far as the data set has them.
+    """
+    pictures = pictures_of(dataset)
+    return {
+        "count": len(dataset),
+        "classes": [[category.name, bool(category.is_thing)] for category in dataset.categories],
+        "order": _checksum(pictures),
+        "pictures": _checksum(sorted(pictures)),
+    }
+
+
+def pictures_of(dataset) -> list[str]:
+    """One text for each picture, empty where it has neither name nor id."""
+    if isinstance(dataset, Subset):
+        every = pictures_of(dataset.dataset)
+        return [every[index] for index in dataset.indices]
+    nothing = [""] * len(dataset)
+    columns = [getattr(dataset, name, nothing) for name in ("picture_names", "image_ids")]
+    return [json.dumps([str(value) for value in row]) for row in zip(*columns)]
+
+
+def check_data(saved: dict, now: dict, folder: Path, may_change: bool) -> None:
+    """Raise :class:`DataError` unless the data of a checkpoint are those of ``now``, or ``may_change``, with a
+    warning. Checkpoints of older versions remember nothing of them."""
+    changed = differences(saved["data"], now) if saved.get("data") else []
+    what = f"the training data of the run in {folder} have changed since step {saved['step']}: {'; '.join(changed)}"
+    if changed and not may_change:
+        raise DataError(
+            f"{what}. Put them back as they were, choose another output folder, or resume with them as they are: "
+            "run.resume(data_may_change=True), or TrainConfig(data_may_change=True)"
+        )
+    if changed:
+        warnings.warn(what, stacklevel=7)
+
+
+def differences(before: dict, now: dict) -> list[str]:
+    """In words, what of a data set is not as it was; empty if all is."""
+    found = []
+    if before.get("count") != now["count"]:
+        found.append(f"{now['count']} pictures, where there were {before.get('count')}")
+    elif before.get("pictures") != now["pictures"]:
+        found.append("other pictures (by their names or ids), as many as before")
+    elif before.get("order") != now["order"]:
+        found.append("the same pictures in another order")
+    classes = before.get("classes")
+    return found + _other_classes(classes if isinstance(classes, list) else [], now["classes"])
+
+
+def _other_classes(before: Sequence, now: Sequence) -> list[str]:
+    if len(before) != len(now):
+        return [f"{len(now)} classes, where there were {len(before)}"]
+    changed = [f"class {i} was {_said(a)}, is {_said(b)}" for i, (a, b) in enumerate(zip(before, now)) if a != b]
+    more = [f"and {len(changed) - SHOWN} classes more"] if len(changed) > SHOWN else []
+    return changed[:SHOWN] + more
+
+
+def _said(entry) -> str:
+    name, is_thing = entry if isinstance(entry, list) and len(entry) == 2 else (entry, False)
+    return f"{name!r} ({'thing' if is_thing else 'stuff'})"
+
+
+def _checksum(pictures: list[str]) -> str:
+    return hashlib.sha256("\n".join(pictures).encode()).hexdigest()

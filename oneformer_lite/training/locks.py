@@ -1,0 +1,68 @@
+"""Locks that say whether a process trains in a folder: the operating system frees them when the process dies."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import ConfigError, DataError
+
+TRAINER_LOCK, LAUNCHER_LOCK = ".trainer.lock", ".launcher.lock"
+
+
+@contextmanager
+def locked(path: Path, patience: float = 20.0) -> Iterator:
+    """Hold the lock ``path`` while the block runs; its open file.
+
+    Waits ``patience`` seconds: the data workers of a killed process hold its lock until they notice, and who looks
+    whether it is held holds it for a moment. Raises :class:`ConfigError` if another process keeps it.
+    """
+    deadline = time.monotonic() + patience
+    with _open(path) as file:
+        while not lock(file):
+            if time.monotonic() > deadline:
+                raise ConfigError(
+                    f"another process trains in {path.parent}: ofl.Run({str(path.parent)!r}).stop() ends it, "
+                    "or choose another out folder"
+                )
+            time.sleep(0.2)
+        yield file
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock. Any number of users may look at once, without the right to write."""
+    try:
+        with path.open("rb") as file:
+            return not lock(file, shared=True)
+    except OSError:  # there is none, or none that we may see
+        return False
+
+
+def lock(file, shared: bool = False) -> bool:
+    """Try to lock an open file until it is closed, for this process alone or ``shared`` with others who look."""
+    if os.name == "nt":  # no flock there: two trainers in one folder are not kept apart
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        warnings.warn(
+            f"{file.name} cannot be locked on this file system ({error.strerror}): whether somebody trains there is "
+            "not known, and two trainers are not kept apart",
+            stacklevel=3,
+        )
+    return True
+
+
+def _open(path: Path):
+    try:
+        return path.open("w")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}): choose another out folder") from error

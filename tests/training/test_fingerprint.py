@@ -1,0 +1,113 @@
+"""A run that is resumed on other data than it began with says what differs, and is refused unless told otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+from test_launch import recipe, small_config
+from torch.utils.data import Subset
+
+import oneformer_lite as ofl
+from oneformer_lite.data.toytown import write_toytown
+from oneformer_lite.errors import DataError
+from oneformer_lite.training import train
+from oneformer_lite.training.fingerprint import differences, fingerprint, pictures_of
+from oneformer_lite.training.loader import open_split
+
+
+class Same:
+    """Data of somebody's own: no names, no ids."""
+
+    def __init__(self, dataset) -> None:
+        self.dataset, self.categories, self.tasks = dataset, dataset.categories, dataset.tasks
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int):
+        return self.dataset[index]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_toytown(tmp_path, "train", 64, 6, workers=1)
+    return tmp_path
+
+
+def change(folder: Path, how: str) -> None:
+    path = folder / "annotations/panoptic_train.json"
+    content = json.loads(path.read_text())
+    annotations, categories = content["annotations"], content["categories"]
+    if how == "fewer":
+        annotations.pop()
+    if how == "order":
+        annotations.reverse()
+    if how == "two swapped":
+        annotations[1], annotations[2] = annotations[2], annotations[1]
+    if how == "class renamed":
+        categories[3]["name"] = "dragon"
+    if how == "classes swapped":
+        categories[0], categories[1] = categories[1], categories[0]
+    if how == "picture renamed":
+        picture = content["images"][0]
+        old = picture["file_name"]
+        picture["file_name"] = f"new_{old}"
+        (folder / "train" / old).rename(folder / "train" / picture["file_name"])
+    if how == "other id":
+        content["images"][0]["id"] = annotations[0]["image_id"] = 4711
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("fewer", "5 pictures, where there were 6"),
+        ("order", "the same pictures in another order"),
+        ("two swapped", "the same pictures in another order"),
+        ("class renamed", "class 3 was '.*', is 'dragon'"),
+        ("classes swapped", "class 0 was .*; class 1 was"),
+        ("picture renamed", "other pictures"),
+        ("other id", "other pictures"),
+    ],
+)
+def test_what_differs_is_said(folder: Path, how: str, words: str) -> None:
+    before = fingerprint(open_split(folder, "train"))
+    assert differences(json.loads(json.dumps(before)), fingerprint(open_split(folder, "train"))) == []
+    change(folder, how)
+    found = "; ".join(differences(before, fingerprint(open_split(folder, "train"))))
+    assert re.search(words, found), found
+
+
+def test_data_without_names_and_parts_of_data() -> None:
+    scenes = ofl.data.Toytown("train", 64, 4)
+    plain = fingerprint(Same(scenes))
+    assert plain["count"] == 4 and differences(plain, fingerprint(Same(ofl.data.Toytown("train", 64, 4)))) == []
+    part = Subset(scenes, [2, 0])
+    assert pictures_of(part) == [pictures_of(scenes)[2], pictures_of(scenes)[0]]
+    for other in (ofl.data.Toytown("train", 64, 4, seed=1), ofl.data.Toytown("val", 64, 4)):
+        assert differences(fingerprint(scenes), fingerprint(other))
+
+
+@pytest.mark.parametrize("before", ({}, {"count": 4}, {"classes": 7}, {"classes": [3, None]}, {"order": [1]}))
+def test_what_no_run_has_written_counts_as_a_difference(before: dict) -> None:
+    assert differences(before, fingerprint(ofl.data.Toytown("train", 64, 4)))
+
+
+def test_a_run_is_refused_with_other_data_and_resumed_when_told_to(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(small_config(), recipe(folder, out, steps=1))
+    change(folder, "two swapped")
+    with pytest.raises(DataError, match=r"since step 1: the same pictures in another order.*data_may_change"):
+        train(small_config(), recipe(folder, out, steps=2))
+    assert ofl.Run(out).status == "failed" and "data_may_change=True" in ofl.Run(out).reason
+    allowed = recipe(folder, out, steps=2, data_may_change=True)
+    with pytest.warns(UserWarning, match="have changed since step 1: the same pictures in another order"):
+        assert train(small_config(), allowed).steps == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # from then on it is these that it remembers
+        train(small_config(), dataclasses.replace(allowed, steps=3, data_may_change=False))
