@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from ..data.sample import TASKS, Sample
 from ..errors import ConfigError, OneFormerLiteError
 from .config import TrainConfig
 from .distributed import ALONE, Processes
+
+GRACE = 20  # seconds that a worker lives on when it is asked to end
 
 
 def open_split(data: str | Path, split: str) -> PanopticDataset:
@@ -124,11 +127,14 @@ def training_batches(
 @contextmanager
 def _enough_open_files(workers: int) -> Iterator[None]:
     """Says in words what a system means that lets a process open too few files for its workers."""
+    others = set(multiprocessing.active_children())
     try:
         yield
     except (OSError, RuntimeError) as error:  # the latter is PyTorch's
         if getattr(error, "errno", None) != errno.EMFILE and not str(error).startswith("Too many open files"):
             raise
+        for worker in set(multiprocessing.active_children()) - others:  # PyTorch leaves those that it had started
+            worker.kill()
         raise ConfigError(
             f"this process may not open as many files as {workers} workers need: allow it more (ulimit -n 4096 in the "
             "shell that starts it), or take fewer workers; workers=0 needs fewest"
@@ -146,6 +152,7 @@ def _one_thread(worker: int) -> None:
 
 def _leave_signals_to_the_trainer() -> None:
     """Ctrl-C, and SIGTERM when a machine is shut down, reach all processes at once. It is the trainer that saves and
-    then ends its workers; one that went before would take the step with it. A second SIGTERM is obeyed."""
+    then ends its workers; one that went before would take the step with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    if hasattr(signal, "alarm"):  # which ends a process that nobody has ended by then
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))

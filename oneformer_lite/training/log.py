@@ -51,7 +51,7 @@ def _parsed(lines: Iterable[bytes], path: Path, first: int = 1) -> tuple[list[di
     records, damaged = [], []
     for number, line in enumerate(lines, start=first):
         try:
-            record = parse_json(line, f"{path}, line {number}")
+            record = parse_json(line, f"{path}, line {number}", strict=False)  # every number is judged below
         except DataError:
             record = None
         if is_record(record):
