@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -130,8 +131,8 @@ def _enough_open_files(workers: int) -> Iterator[None]:
     others = set(multiprocessing.active_children())
     try:
         yield
-    except (OSError, RuntimeError) as error:  # the latter is PyTorch's
-        if getattr(error, "errno", None) != errno.EMFILE and not str(error).startswith("Too many open files"):
+    except (OSError, RuntimeError, EOFError) as error:  # what it is called depends on where it happens
+        if getattr(error, "errno", None) != errno.EMFILE and not _few_files_left():
             raise
         for worker in set(multiprocessing.active_children()) - others:  # PyTorch leaves those that it had started
             worker.kill()
@@ -139,6 +140,17 @@ def _enough_open_files(workers: int) -> Iterator[None]:
             f"this process may not open as many files as {workers} workers need: allow it more (ulimit -n 4096 in the "
             "shell that starts it), or take fewer workers; workers=0 needs fewest"
         ) from error
+
+
+def _few_files_left() -> bool:
+    """Whether this process may open no more than a handful of files."""
+    try:
+        with ExitStack() as opened:
+            for _ in range(8):
+                opened.enter_context(open(os.devnull))
+        return False
+    except OSError:
+        return True
 
 
 def _collate(items: list) -> Batch | OneFormerLiteError:
