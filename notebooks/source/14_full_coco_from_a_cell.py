@@ -59,8 +59,8 @@ figure.legend(ncols=4, frameon=False, loc="outside upper center")
 plt.show()
 
 # %% [markdown]
-# **Disk**: a checkpoint holds the weights and both averages, and while a new one is written the old one is still
-# there. **Time**: seconds of a step times steps; here nothing but a measurement helps.
+# **Disk**: a checkpoint holds the weights and both averages; the one before it is kept, and while a new one is written
+# both are still there. **Time**: seconds of a step times steps; here nothing but a measurement helps.
 
 # %%
 def plan_by_hand(weight_bytes, step_seconds, recipe, count):

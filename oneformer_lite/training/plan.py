@@ -92,10 +92,10 @@ class Plan:
 
     @property
     def disk(self) -> int:
-        """Bytes that the run's folder takes at most: two checkpoints while one is written, models, log."""
+        """Bytes that the run's folder takes at most: two checkpoints and one being written, models, log."""
         models = 2 if self.train_config.keep_best else 1
         records = self.steps // self.train_config.log_steps + self.train_config.evaluations
-        return 2 * self.measured.checkpoint_bytes + models * self.measured.weights_bytes + records * LOG_LINE
+        return 3 * self.measured.checkpoint_bytes + models * self.measured.weights_bytes + records * LOG_LINE
 
     @property
     def free_disk(self) -> int:
@@ -137,7 +137,7 @@ class Plan:
             "time": f"{_duration(self.hours)}: {self.steps:,} steps of {3600 * self.hours / self.steps:.3g} s",
             "images/s": f"{self.images_per_second:.3g} ({speed})",
             "memory": f"{_gb(self.memory)} GB at the peak, {_gb(m.free_memory)} are free",
-            "disk": f"{_gb(self.disk)} GB, of it {_gb(m.checkpoint_bytes)} for each of two checkpoints; "
+            "disk": f"{_gb(self.disk)} GB, of it {_gb(m.checkpoint_bytes)} for each of three checkpoints; "
             f"{_gb(self.free_disk)} are free",
         }
         lines = [f"{name:<10}{text}" for name, text in rows.items()]
