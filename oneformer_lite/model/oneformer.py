@@ -146,6 +146,11 @@ class OneFormer(nn.Module):
                 f"images must be normalised floats, got {images.dtype}: ofl.data.collate or ofl.data.normalise "
                 "makes them"
             )
+        if len(images) == 1 and max(images.shape[-2:]) <= STRIDES[-1] and self.config.hidden_dim <= 32:
+            raise ConfigError(
+                f"one picture of {list(images.shape[-2:])} is a single position at stride {STRIDES[-1]}, for which the "
+                f"norm of hidden_dim {self.config.hidden_dim} has nothing to compare: take larger pictures"
+            )
         for what, given in (("tasks", tasks), ("text lists", texts)):
             if given is not None and len(given) != len(images):
                 raise ValueError(f"{len(images)} images but {len(given)} {what}: give one per image")

@@ -251,3 +251,14 @@ def test_the_two_halves_are_the_whole(model: OneFormer, trace: bool) -> None:
         assert {*whole.trace} - {*record} == {"task.token"}
     else:
         assert len(predictions) == 1
+
+
+@pytest.mark.parametrize("pixel_decoder", ["deformable", "fpn"])
+def test_a_picture_too_small_for_a_narrow_model_is_refused_in_words(pixel_decoder):
+    sizes = {"hidden_dim": 32, "pixel_decoder": pixel_decoder, "pretrained": False}
+    model = OneFormer(dataclasses.replace(config.toytown(), **sizes)).eval()
+    for height, width in ((32, 32), (1, 1), (7, 31)):
+        with pytest.raises(ConfigError, match="single position at stride 32, for which the norm of hidden_dim 32"):
+            model(torch.zeros(1, 3, height, width), "panoptic")
+    for shape in ((2, 3, 32, 32), (1, 3, 33, 32)):
+        assert model(torch.zeros(shape), "panoptic").class_logits.isfinite().all()
