@@ -97,9 +97,9 @@ def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
         ) from error
     with picture:
         _say_what_is_left_out(picture, name)
-        deep = any(";16" in str(tile[3]) for tile in picture.tile) and len(picture.getbands()) > 2
+        deep = any(";16" in str(tile[3]) for tile in picture.tile) and len(picture.getbands()) > 1
         loaded(picture, name)
-    if deep and max(high for _, high in picture.convert("RGB").getextrema()) < _DARK:
+    if deep and to_rgb(picture).max() < _DARK:
         raise DataError(
             f"{name} has 16 bits a channel, of which only the lower ones are used, so that it would come out nearly "
             "black: stretch it and save it with 8 bits a channel"
@@ -127,12 +127,15 @@ def _say_what_is_left_out(picture: Image.Image, name: str | Path) -> None:
 
 def to_rgb(picture: Image.Image) -> np.ndarray:
     """uint8 [H, W, 3]: grey repeated, that of more than eight bits stretched (see :func:`~.grey.stretched`),
-    palettes looked up, transparency dropped, CMYK converted."""
+    palettes looked up, transparency dropped, CMYK converted. Raises :class:`DataError` where Pillow cannot."""
     if picture.mode in DEEP_MODES:
         return np.repeat(stretched(np.asarray(picture))[..., None], 3, axis=2)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
-    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    try:
+        return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    except ValueError as error:
+        raise DataError(f"a picture of the mode {picture.mode!r} cannot be used ({error}): save it as RGB") from None
 
 
 def read_image(path: str | Path) -> np.ndarray:

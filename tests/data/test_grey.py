@@ -64,7 +64,8 @@ def test_the_range_of_a_large_picture_is_taken_from_a_sample():
     assert pixels[0, 0] == 0 and pixels[0, -1] == 255 and abs(int(pixels[0, 1500]) - 128) <= 1
 
 
-def test_a_coloured_picture_that_loses_its_bits_is_refused(tmp_path):
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_a_picture_of_channels_that_loses_its_bits_is_refused(tmp_path, kind, channels):
     """16 bits a channel of which 12 are used: Pillow keeps the upper 8, so 4 are left."""
     import struct
     import zlib
@@ -76,11 +77,11 @@ def test_a_coloured_picture_that_loses_its_bits_is_refused(tmp_path):
         def chunk(kind: bytes, content: bytes) -> bytes:
             return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-        header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+        header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
         parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
         return b"\x89PNG\r\n\x1a\n" + parts
 
-    coloured = np.stack([EIGHT] * 3, -1).astype(np.uint16)
+    coloured = np.stack([EIGHT] * channels, -1).astype(np.uint16)
     (tmp_path / "12.png").write_bytes(png(coloured * 16))
     (tmp_path / "16.png").write_bytes(png(coloured * 257))
     with pytest.raises(DataError, match="12.png has 16 bits a channel"):

@@ -157,6 +157,14 @@ def test_further_pages_and_frames_are_left_out_with_a_warning(tmp_path, name):
         assert read_image(tmp_path / "x")[0, 0, 0] > 240
 
 
+@pytest.mark.parametrize("mode", ["LAB", "HSV", "YCbCr", "RGBX", "LA", "PA", "La", "RGBa"])
+def test_other_modes_are_converted_or_refused(tmp_path, mode):
+    try:
+        assert to_rgb(Image.new(mode, (8, 6))).shape == (6, 8, 3)
+    except DataError as error:
+        assert f"mode '{mode}' cannot be used" in str(error) and mode in ("LAB", "La", "PA")
+
+
 def test_a_phones_jpeg_with_a_preview_is_one_picture(tmp_path):
     pages = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
     pages[0].save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=pages[1:])
