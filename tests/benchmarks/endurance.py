@@ -1,7 +1,9 @@
 """Memory and open files of what runs for long: they must stay flat.
 
-    python tests/benchmarks/endurance.py train    # 2,000 training steps
-    python tests/benchmarks/endurance.py watch    # run.watch() over the records of eight hours, one in five seconds
+    python tests/benchmarks/endurance.py train       # 2,000 training steps
+    python tests/benchmarks/endurance.py watch       # run.watch() over the records of eight hours, one in five seconds
+    python tests/benchmarks/endurance.py evaluate    # 5,000 predictions of pictures of 64 x 64, judged
+    python tests/benchmarks/endurance.py inspectors  # 500 set() on each inspector, of what its controls offer
 
 Memory is what the process holds (RSS), in MB, after collecting garbage. The log itself is kept in memory, so a little
 growth with its records is right: some 3 kB a record.
@@ -12,6 +14,8 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import random
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from harm import recipe
 
 import oneformer_lite as ofl
 from oneformer_lite.data.toytown import write_toytown
+from oneformer_lite.errors import ConfigError
 from oneformer_lite.training import toytown_training
 from oneformer_lite.training.log import Log
 from oneformer_lite.training.state import write_recipe
@@ -27,6 +32,7 @@ from oneformer_lite.training.trainer import Trainer
 
 STEPS, RECORDS, LAYERS = 2000, 8 * 3600 // 5, 10
 LOOKS = 20  # records from one look to the next
+PREDICTIONS, CHOICES = 5000, 500
 
 
 def usage() -> str:
@@ -65,13 +71,68 @@ def watch(folder: Path) -> None:
             print(f"hour {8 * number // RECORDS}: {usage()}", flush=True)
 
 
+def evaluate(folder: Path) -> None:
+    """Three predictions a picture."""
+
+    def measured(done: int, total: int) -> None:
+        if done % (total // 8) == 0:
+            print(f"{3 * done} predictions: {usage()}", flush=True)
+
+    model, scenes = ofl.from_pretrained("toytown"), ofl.data.Toytown("val", 64, -(-PREDICTIONS // 3))
+    ofl.evaluate(model, scenes, progress=measured)
+
+
+def inspectors(folder: Path) -> None:
+    """Each of the Toytown model's, asked at random."""
+    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "widgets")]
+    from test_in_jupyterlab import INSPECTORS, SETUP
+
+    names: dict = {}
+    exec(SETUP, names)
+    for name, (made, *_) in INSPECTORS.items():
+        inspector, rng, told = eval(made, names), random.Random(0), []
+        for number in range(1, CHOICES + 1):
+            while not chosen(inspector, rng):
+                pass
+            if number % (CHOICES // 5) == 0:
+                told.append(usage())
+        print(f"{name}: {'; '.join(told)}", flush=True)
+
+
+def chosen(inspector, rng: random.Random) -> bool:
+    """Whether the inspector took a value for one of its controls; some, say a layer, others exclude."""
+    name = rng.choice(list(inspector.state))
+    try:
+        inspector.set(**{name: offered(inspector._controls[name], rng)})
+    except ConfigError:
+        return False
+    return True
+
+
+def offered(control, rng: random.Random):
+    """One of the values that a control can take."""
+    if hasattr(control, "point"):
+        return rng.randrange(128), rng.randrange(128)
+    if hasattr(control, "options"):
+        return rng.choice([option[1] if isinstance(option, tuple) else option for option in control.options])
+    if hasattr(control, "allowed_tags"):
+        return rng.sample(control.allowed_tags, rng.randrange(3))
+    if hasattr(control, "min"):
+        value = rng.uniform(control.min, control.max)
+        return round(value) if isinstance(control.value, int) else round(value, 3)
+    return not control.value
+
+
+WHAT = {"train": train, "watch": watch, "evaluate": evaluate, "inspectors": inspectors}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("train", "watch"))
+    parser.add_argument("what", choices=list(WHAT))
     what = parser.parse_args().what
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
-        {"train": train, "watch": watch}[what](Path(name))
+        WHAT[what](Path(name))
 
 
 if __name__ == "__main__":
