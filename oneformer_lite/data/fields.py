@@ -185,6 +185,6 @@ def shown(value: object) -> str:
 
 def few(ids: set, limit: int = 8) -> str:
     """The first ids of a set, for an error message of bearable length."""
-    names = sorted((reprlib.repr(i) if isinstance(i, str) else str(i) for i in ids), key=lambda name: (len(name), name))
+    names = sorted(map(reprlib.repr, ids), key=lambda name: (len(name), name))
     shown = ", ".join(names[:limit])
     return shown if len(ids) <= limit else f"{shown} and {len(ids) - limit} more"

@@ -47,9 +47,7 @@ class InstanceDataset:
     ) -> None:  # fmt: skip
         self.json_path = Path(instance_json)
         self.image_dir = require_folder(image_dir, "the pictures")
-        self.left_out: dict[str, int] = {}
-        self._said = False
-        self._said = False
+        self._said = False  # that outlines without pixels are left out
         lists = self._index(skip_boxes, crowds_as_objects)
         # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
         self.image_ids, self._file_names = json.loads(lists)
