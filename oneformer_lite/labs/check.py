@@ -64,11 +64,19 @@ def _judged(exercise: Exercise, answer: Callable, seed: int) -> Result:
         exercise.id,
         attempted=True,
         differences=lines,
-        hint=hint(exercise, answer, cases, yours, expected, wrong),
+        hint=_help(exercise, answer, cases, yours, expected, found),
         pair=(yours[wrong].output, expected[wrong]),
         arguments=arguments(argument_names(answer, len(cases[wrong].args)), cases[wrong].args),
         printed=yours[wrong].printed,
     )
+
+
+def _help(*judged: Any) -> str | None:
+    """The hint; whatever an answer's own objects do to what looks at them, the verdict stands without it."""
+    try:
+        return hint(*judged)
+    except Exception:
+        return None
 
 
 @lru_cache(maxsize=64)

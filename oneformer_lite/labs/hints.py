@@ -8,12 +8,14 @@ from types import CodeType
 from typing import Any
 
 from .calls import Call, Raised, argument_names, outputs
-from .compare import describe, difference
+from .compare import difference
 from .error_hints import error_hint
 from .exercise import Case, Exercise
 from .probes import probed
-from .seen import seen
+from .seen import elements, seen
 from .watch import codes_of
+
+_ENOUGH = 4  # elements of an output below which too many things explain it
 
 
 def hint(
@@ -22,21 +24,35 @@ def hint(
     cases: Sequence[Case],
     made: Sequence[Call],
     expected: Sequence[Any],
-    wrong: int,
+    lines: Sequence[str | None],
 ) -> str | None:
-    """The first that says something; ``wrong`` is the first case that differs."""
-    yours = [call.output for call in made]
+    """The first that says something; ``lines`` says what differs, case by case."""
+    yours, wrong = [call.output for call in made], next(n for n, line in enumerate(lines) if line)
     if agree(expected[wrong], yours[wrong], exercise.tolerance):  # its value is right
-        return _beside_the_value(made[wrong])
+        return _beside_the_value(made[wrong], lines[wrong])
+    if isinstance(yours[wrong], Raised):
+        return _known_mistake(exercise, cases, yours, expected, wrong) or error_hint(yours[wrong], cases[wrong])
     return (
         _known_mistake(exercise, cases, yours, expected, wrong)
         or _nothing_returned(answer, made[wrong])
-        or error_hint(yours[wrong], cases[wrong])
         or _unused_argument(answer, cases[wrong])
         or probed(exercise, cases, yours, expected, wrong)
-        or seen(expected, yours, wrong, dict(zip(argument_names(answer, 99), cases[wrong].args, strict=False)))
+        or _seen(answer, cases, expected, yours, exercise.tolerance)
         or _special_case(cases, expected, yours, wrong, exercise.tolerance)
     )
+
+
+def _seen(
+    answer: Callable, cases: Sequence[Case], expected: Sequence[Any], yours: Sequence[Any], tolerance: float
+) -> str | None:
+    """What is seen on the first wrong case that has enough to look at, else on the first at all."""
+    wrong = [n for n in range(len(cases)) if not agree(expected[n], yours[n], tolerance)]
+    wrong = [n for n in wrong if not isinstance(yours[n], Raised) and not isinstance(expected[n], Raised)]
+    for n in sorted(wrong, key=lambda n: elements(expected[n]) < _ENOUGH):
+        arguments = dict(zip(argument_names(answer, len(cases[n].args)), cases[n].args, strict=True))
+        if found := seen(expected, yours, n, arguments):
+            return found if n == wrong[0] else f"{found} (as seen in case {cases[n].name!r})"
+    return None
 
 
 def agree(expected: Any, yours: Any, tolerance: float) -> bool:
@@ -65,7 +81,9 @@ def _known_mistake(
     return exercise.mistakes[scores.index(best)].hint if certain else None
 
 
-def _beside_the_value(call: Call) -> str:
+def _beside_the_value(call: Call, line: str | None) -> str:
+    if line and "flows back to" in line:
+        return "does the result depend on all of it? What is added to it may be left out, or cut off by detach or item"
     if call.changed:
         return "make a new one: x = x + 1 instead of x += 1, sorted(x) instead of x.sort(), a copy before you change it"
     return "keep what the loss is made of as tensors, from the arguments to the result, and each exactly once"
@@ -115,4 +133,4 @@ def _special_case(
     right = sum(agree(a, b, tolerance) for a, b in zip(expected, yours, strict=True))
     if right >= len(cases) / 2 and not cases[wrong].name.startswith("drawn"):
         return f"right on {right} of {len(cases)} cases: what is special about this one, {cases[wrong].name}?"
-    return f"{describe(expected[wrong])} is expected, yours is None" if yours[wrong] is None else None
+    return None

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from .compare import as_array, describe, difference, listed, stacked
 from .seen_lists import seen_in_list, seen_in_text
@@ -35,22 +36,28 @@ def seen_in_pair(expected: Any, yours: Any, arguments: Mapping[str, Any]) -> str
     """Of one output beside the expected one."""
     a, b = stacked(expected), stacked(yours)
     if a is not None and b is not None and (as_array(expected) is not None or a.ndim > 1 or a.dtype.kind == "f"):
-        return _kind(a, b) or _shape(a, b) or (seen_in_values(a, b, arguments) if a.shape == b.shape else None)
+        values = seen_in_values(a, b, arguments) if a.shape == b.shape else None
+        return _kind(a, b) or _shape(a, b) or values or _other_kind(a, b)
     if isinstance(expected, Mapping) and isinstance(yours, Mapping):
         return _mapping(expected, yours, arguments)
     if isinstance(expected, str) and isinstance(yours, str):
         return seen_in_text(expected, yours)
     if isinstance(expected, list | tuple):
-        return _parts(list(expected), listed(yours), arguments)
+        return _parts(list(expected), yours, arguments)
     return (
         f"{describe(expected)} is asked for, yours is {describe(yours)}" if type(expected) is not type(yours) else None
     )
 
 
-def _parts(expected: list, yours: Any, arguments: Mapping[str, Any]) -> str | None:
+def _parts(expected: list, given: Any, arguments: Mapping[str, Any]) -> str | None:
     """Of several results, or a list: the order and number of its parts, else the first part that differs."""
+    yours = listed(given)
+    if isinstance(given, np.ndarray | Tensor) and any(difference(part, given) is None for part in expected):
+        return f"yours is one of the {len(expected)} results alone: `return a, b` gives both"
     if not isinstance(yours, list | tuple):
-        return f"{len(expected)} results are asked for, as `return a, b`: yours gives {describe(yours)}"
+        last = bool(expected) and difference(expected[-1], yours) is None
+        alone = "the last element alone: collect them all" if last else describe(yours)
+        return f"a list of {len(expected)} is asked for, yours is {alone}"
     if found := seen_in_list(expected, list(yours)):
         return found
     for number, (a, b) in enumerate(zip(expected, yours, strict=False), start=1):
@@ -92,16 +99,28 @@ def _kind(expected: np.ndarray, yours: np.ndarray) -> str | None:
     return None
 
 
+def _other_kind(expected: np.ndarray, yours: np.ndarray) -> str | None:
+    names = {"b": "bool", "i": "whole numbers", "u": "whole numbers", "f": "decimals"}
+    kinds = [names.get(array.dtype.kind, array.dtype.kind) for array in (expected, yours)]
+    return f"{kinds[0]} are asked for, yours are {kinds[1]}: is a last step missing?" if kinds[0] != kinds[1] else None
+
+
+def elements(value: Any) -> int:
+    """How many elements an output has, in all its parts."""
+    array, parts = as_array(value), value.values() if isinstance(value, Mapping) else value
+    return array.size if array is not None else sum(map(elements, parts)) if isinstance(parts, list | tuple) else 1
+
+
 def _shape(expected: np.ndarray, yours: np.ndarray) -> str | None:
     if expected.shape == yours.shape:
         return None
     asked = f"{list(expected.shape)} is asked for"
     if expected.size == yours.size and expected.size:
-        if _close(expected, yours.reshape(expected.shape)):
-            return f"the numbers are right, the shape is not: {asked}; reshape, flatten, squeeze or [None] make it"
         for order in itertools.permutations(range(yours.ndim)):
             if _close(expected, yours.transpose(order)):
                 return f"transposed: {asked}, yours has the axes in another order (.T, .mT or permute{order})"
+        if _close(expected, yours.reshape(expected.shape)):
+            return f"the numbers are right, the shape is not: {asked}; reshape, flatten, squeeze or [None] make it"
     return _reduced(expected, yours, asked) or _longer(expected, yours) or _axes(expected, yours, asked)
 
 
@@ -113,15 +132,20 @@ def _reduced(expected: np.ndarray, yours: np.ndarray, asked: str) -> str | None:
     ):
         if one.ndim > other.ndim and one.size:
             axes = [None] if other.ndim == 0 else list(range(one.ndim))
-            for axis, (name, reduce) in itertools.product(axes, _REDUCTIONS.items()):
+            reductions = list(_REDUCTIONS.items())[: None if one is yours else 2]  # nobody takes a maximum by mistake
+            for axis, (name, reduce) in itertools.product(axes, reductions):
                 if _close(other, reduce(one.astype(float), axis=axis)):
                     return words.format("all" if axis is None else axis, name)
-    if yours.ndim == expected.ndim + 1 and yours.shape[0] == yours.shape[1] == expected.shape[:1]:
-        return None
-    if yours.ndim == expected.ndim + 1 and yours.shape[0] == yours.shape[1]:
-        if _close(expected, yours[np.arange(len(yours)), np.arange(len(yours))]):
-            return "yours pairs every row with every other: what is asked for is its diagonal, row 0 with 0, 1 with 1"
+    if _is_diagonal(expected, yours):
+        return "yours pairs every row with every other: what is asked for is its diagonal, row 0 with 0, 1 with 1"
+    if _is_diagonal(yours, expected):
+        return "yours pairs row 0 with 0, 1 with 1: every row with every other is asked for"
     return None
+
+
+def _is_diagonal(small: np.ndarray, large: np.ndarray) -> bool:
+    square = large.ndim == small.ndim + 1 >= 2 and large.shape[0] == large.shape[1] > 1
+    return square and _close(small, np.moveaxis(np.diagonal(large), -1, 0))
 
 
 _REDUCTIONS = {"sum": np.sum, "mean": np.mean, "maximum": np.max, "minimum": np.min}
@@ -145,12 +169,16 @@ def _longer(expected: np.ndarray, yours: np.ndarray) -> str | None:
 
 
 def _axes(expected: np.ndarray, yours: np.ndarray, asked: str) -> str | None:
+    if not expected.ndim:
+        return f"one number is asked for, yours is {list(yours.shape)}: is a sum or a mean missing at the end?"
     if expected.ndim != yours.ndim:
         more = "too many" if yours.ndim > expected.ndim else "too few"
         return f"{abs(yours.ndim - expected.ndim)} axes {more}: {asked}, yours is {list(yours.shape)}"
     if sorted(expected.shape) == sorted(yours.shape):
         return f"{asked}, yours is {list(yours.shape)}: the axes are in another order"
-    return None
+    apart = [axis for axis in range(yours.ndim) if expected.shape[axis] != yours.shape[axis]]
+    lengths = "; ".join(f"{yours.shape[axis]} instead of {expected.shape[axis]} along axis {axis}" for axis in apart)
+    return f"{asked}, yours has {lengths}: which map, or which rows, does it come from?"
 
 
 def _close(expected: np.ndarray, yours: np.ndarray) -> bool:

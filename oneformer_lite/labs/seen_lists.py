@@ -36,8 +36,8 @@ def _made_of(expected: list) -> list[tuple[str, list]]:
     made = [
         ("reversed: the right elements from the end to the start", expected[::-1]),
         ("the first element is missing, the rest is right", expected[1:]),
-        ("the last element is missing, the rest is right", expected[:-1]),
         ("each element once: yours leaves out what comes twice", _once(expected)),
+        ("the last element is missing, the rest is right", expected[:-1]),
     ]
     key: Callable = repr if not all(isinstance(value, int | float) for value in expected) else float
     made.append(("sorted: the right elements, but not in the order that is asked for", sorted(expected, key=key)))
@@ -60,8 +60,10 @@ def _numbers(expected: list, yours: list) -> str | None:
         return f"every element is {steps.pop():+g} off: counted from 1, or one added too many?"
     if len(expected) > 1 and not _equal(expected, yours) and _equal(sorted(expected), sorted(yours)):
         return "a permutation: the right numbers in another order"
+    if all(isinstance(a, int) for a in expected) and not all(isinstance(b, int) for b in yours):
+        return "whole numbers are asked for: // instead of /, or int()"
     if _equal([int(a) for a in expected if a == a], [int(b) for b in yours if b == b]):
-        return "the decimals are cut off"
+        return "the decimals are cut off: / instead of //"
     wrong = [n for n, (a, b) in enumerate(zip(expected, yours, strict=True)) if difference(a, b) is not None]
     if len(wrong) == 1 and len(expected) > 2:
         return f"one element alone is wrong, number {wrong[0]}"

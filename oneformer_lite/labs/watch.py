@@ -23,7 +23,6 @@ _LIBRARIES = tuple(
     | {str(Path(module.__file__).parent) for module in (numpy, torch)}
     | {PACKAGE, "<frozen", "<__array_function__"}
 )
-_LOOPS = ("FOR_ITER", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 _LOOPING = {"vectorize.__init__", "apply_along_axis"}  # loops that others write
 
 
@@ -121,4 +120,5 @@ def _unwrapped(value: Any) -> Iterable[Any]:
 
 @lru_cache(maxsize=512)
 def _has_loop(code: CodeType) -> bool:
-    return any(step.opname in _LOOPS for step in dis.get_instructions(code)) or "map" in code.co_names
+    steps = [step.opname for step in dis.get_instructions(code)]
+    return any("FOR_ITER" in name or "BACKWARD" in name for name in steps) or "map" in code.co_names

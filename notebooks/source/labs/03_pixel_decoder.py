@@ -77,7 +77,7 @@ plt.show()
 
 # %% [markdown]
 # ## 03.2 · Where the looks go
-# ●●○○○ · 10 minutes · you may use: torch, no loops over queries
+# ●●○○○ · 10 minutes · you may use: torch, a loop over the levels
 #
 # N queries stand at `reference [N, 2]`, (x, y) in 0 … 1. Their `offsets [N, M, L, P, 2]`, for each head, level and
 # point, are (x, y) in pixels *of the level that is read*. `shapes` lists each level's (height, width). Return the

@@ -13,10 +13,10 @@ from ..exercise import Case
 
 
 class Draw:
-    """Tensors and choices of one drawn case."""
+    """Tensors and choices of one drawn case, the ``nth`` of its seed."""
 
     def __init__(self, seed: int, number: int) -> None:
-        self.rng = np.random.default_rng([seed, number])
+        self.rng, self.nth = np.random.default_rng([seed, number]), number
 
     def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
         """Float32."""

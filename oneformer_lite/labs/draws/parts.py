@@ -169,11 +169,12 @@ def masks_and_size(d: Draw) -> tuple:
 
 @drawn
 def masked(d: Draw) -> tuple:
-    """Few cells are allowed and scores far apart: what is filled in must lie below all of them."""
+    """In each second one scores are far apart and the lowest allowed: what is filled in must lie below all of them."""
     queries, cells, width = d.between(2, 4), d.between(6, 9), d.between(4, 8)
-    allowed = (d.uniform(queries, cells) < 0.2).scatter(1, d.whole(cells, queries, 1), True)
-    scale = d.some([1.0, 20.0], 1)[0]
-    return d.normal(queries, width, scale=scale), d.normal(cells, width, scale=scale), d.normal(cells, width), allowed
+    scale = 12.0 if d.nth % 2 else 1.0
+    q, k = d.normal(queries, width, scale=scale), d.normal(cells, width, scale=scale)
+    scores = q @ k.T
+    return q, k, d.normal(cells, width), scores <= scores.sort(-1).values[:, 1:2]
 
 
 @drawn

@@ -1,0 +1,141 @@
+"""Hints: apt for most wrong answers that people make up, and never a word where nothing is known."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+from wrong_answers import KEPT_OUT, SEEN, answer
+
+from oneformer_lite import labs
+from oneformer_lite.labs import hints
+from oneformer_lite.labs.calls import outputs
+from oneformer_lite.labs.exercise import find
+from oneformer_lite.labs.seen import seen_in_pair
+
+
+@pytest.fixture(autouse=True)
+def hints_may_fail(monkeypatch):
+    """Errors within hints, which a check hides, show here."""
+    monkeypatch.setattr(sys.modules["oneformer_lite.labs.check"], "_help", hints.hint)
+
+
+@pytest.mark.parametrize("half", [SEEN, KEPT_OUT], ids=["seen", "kept out"])
+def test_more_than_half_of_made_up_wrong_answers_get_an_apt_hint(half):
+    apt = 0
+    for exercise, text, pattern in half:
+        mine = answer(exercise, text)
+        result = labs.check(exercise, mine)
+        assert result.attempted and not result.passed, f"{exercise} lets pass: {text}"
+        assert "called with: " in repr(result)
+        apt += bool(re.search(pattern, result.hint or "", re.IGNORECASE))
+    assert len(half) == 50 and apt >= 28, apt
+
+
+def test_none_of_them_is_a_canned_mistake():
+    for exercise, text, _ in SEEN + KEPT_OUT:
+        cases, mistakes = find(exercise).cases(), find(exercise).mistakes
+        yours = outputs(answer(exercise, text), cases)
+        for mistake in mistakes:
+            theirs = outputs(mistake.answer, cases)
+            assert not all(hints.agree(a, b, 1e-4) for a, b in zip(theirs, yours, strict=True)), (text, mistake.hint)
+
+
+E_ = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])
+SQUARE = np.array([[1.0, 2.0], [3.0, 5.0]])
+
+
+@pytest.mark.parametrize(
+    ("expected", "yours", "words"),
+    [
+        (E_, E_.T, "transposed"),
+        (SQUARE, SQUARE.T, "transposed: rows and columns"),
+        (E_, E_.ravel(), "the shape is not"),
+        (E_, E_[None], "the shape is not"),
+        (E_, -E_, "the sign"),
+        (E_, 1 - E_, "1 minus"),
+        (E_, 2 * E_, "twice"),
+        (E_, E_ / 3, "0.3333 times"),
+        (E_, E_ + 1, "+1 off everywhere"),
+        (E_, E_[:, ::-1], "reversed along axis 1"),
+        (E_, E_[::-1], "reversed along axis 0"),
+        (E_, E_[:, [1, 0, 2]], "a permutation"),
+        (E_, np.exp(E_), "yours is exp of what is expected"),
+        (E_, np.log(E_), "exp of yours is what is expected"),
+        (E_ / 2, (E_ / 2).astype(int), "decimals are cut off"),
+        (E_.astype(int), E_, "their kind is not"),
+        (E_ > 2, (E_ > 2).astype(float), "their kind is not: bool"),
+        (E_ > 2, E_ <= 2, "inverted"),
+        (E_, E_.sum(1), "takes the sum over axis 1 as well"),
+        (E_.mean(0), E_, "mean over axis 0 is missing"),
+        (E_, E_[:, :2], "1 too few along axis 1, at the end"),
+        (E_, E_ * np.array([[1], [2]]), "off by the same factor"),
+        (E_, np.where(E_ == 7, 0, E_), "one element alone is wrong, at [1, 2]"),
+        (E_, np.where((E_ == 5) | (E_ == 2) | (E_ == 3), 0, E_), "all is right but where yours is 0"),
+        (E_, np.full_like(E_, np.nan), "NaN comes from"),
+        (E_, np.zeros_like(E_), "0 everywhere"),
+        (SQUARE, SQUARE.diagonal(), "every row with every other is asked for"),
+        ([1, 2, 3], [3, 2, 1], "reversed"),
+        ([3, 1, 2], [1, 2, 3], "sorted"),
+        ([3, 1, 2], [4, 2, 3], "+1 off"),
+        ([3, 1, 2], [3, 1], "last element is missing"),
+        (["a", "b", "a"], ["a", "b"], "each element once"),
+        (["a", "b"], [["a", "b"]], "a list within the list"),
+        ((E_, SQUARE), E_, "one of the 2 results alone"),
+        ("a photo", "a Photo", "capital"),
+        ({1: 0.5, 2: 0.7}, {1: 0.5}, "lacks 1 of the keys"),
+        ({1: 0.5}, {"1": 0.5}, "of another kind: str"),
+        ({1: 0.5, 2: 0.7}, {1: 1.0, 2: 1.4}, "twice"),
+    ],
+)
+def test_what_is_seen(expected, yours, words):
+    assert words in (seen_in_pair(expected, yours, {}) or "nothing")
+
+
+def test_a_factor_is_named_by_the_argument_whose_length_it_is():
+    exercise = labs.Exercise("98.1", lambda x: x.mean(0), lambda: [labs.Case("five", torch.arange(35.0).view(5, 7))])
+    found = labs.check(exercise, lambda x: x.sum(0)).hint
+    assert "5 is the length of x's axis 0: a sum where a mean is asked for?" in found
+
+
+def test_noise_gets_no_explanation():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        expected, yours = rng.standard_normal((2, 4, 5))
+        assert seen_in_pair(expected, yours, {}) is None
+        assert seen_in_pair(list(expected[0]), list(yours[0]), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("q @ k", "inner sizes must agree"),
+        ("q + k.T", "stand on the same axis"),
+        ("q.astype(float)", "has no .astype"),
+        ("unknown(q)", "unknown is not defined"),
+        ("[q][1]", "an index points beyond the end"),
+        ("{}['q']", "there is no 'q' yet"),
+        ("1 / 0", "a division by zero"),
+        ("q if q > 0 else k", "any() or all()|any(), all()"),
+    ],
+)
+def test_exceptions_get_their_usual_cause(body, words):
+    exercise = labs.Exercise(
+        "98.1", lambda q, k: q @ k.T, lambda: [labs.Case("two", torch.rand(2, 3), torch.rand(4, 3))]
+    )
+    found = labs.check(exercise, eval(f"lambda q, k: {body}")).hint or ""
+    assert any(part in found for part in words.split("|")), found
+
+
+def test_a_check_survives_objects_that_raise_when_they_are_looked_at(monkeypatch):
+    monkeypatch.undo()
+
+    class Trap:
+        def __getattr__(self, name):
+            raise RuntimeError("hands off")
+
+    result = labs.check("07.1", lambda queries, texts: Trap())
+    assert result.attempted and not result.passed and repr(result)
