@@ -37,7 +37,7 @@ from oneformer_lite.training import checkpoint, read_log, toytown_training
 from oneformer_lite.training.state import read_recipe
 from oneformer_lite.training.trainer import Trainer
 
-SCENES, BATCH, SAVED = 16, 2, 2  # pictures; of a step; steps between checkpoints
+SCENES, BATCH, SAVED = 16, 2, 3  # pictures; of a step; steps between checkpoints
 KILLS, HARMS = 20, 10
 PLACES = ("half of it written", "before its checksum", "after its checksum", "on the disk", "read back", "linked",
           "the link renamed", "before its renaming", "after its renaming", "the folder not synced")  # fmt: skip
@@ -46,8 +46,8 @@ PLACES = ("half of it written", "before its checksum", "after its checksum", "on
 def recipe(folder: Path, name: str, steps: int) -> tuple[ofl.ModelConfig, ofl.TrainConfig]:
     """A model of 64 pixels with dropout and averaged weights, whose steps take a tenth of a second."""
     config = dataclasses.replace(
-        ofl.config.toytown(), image_size=64, num_points=64, hidden_dim=32, encoder_layers=1, decoder_layers=1,
-        num_queries=20, encoder_dropout=0.1, query_dropout=0.1,
+        ofl.config.toytown(), backbone="test_resnet", pretrained=False, image_size=64, num_points=64, hidden_dim=32,
+        encoder_layers=1, decoder_layers=1, num_queries=20, text_layers=1, encoder_dropout=0.1, query_dropout=0.1,
     )  # fmt: skip
     return config, toytown_training(
         data=str(folder / "data"), out=str(folder / name), steps=steps, batch_size=BATCH, workers=0, evaluations=0,
