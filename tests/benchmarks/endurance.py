@@ -12,6 +12,7 @@ growth with its records is right: some 3 kB a record.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
 import os
 import random
@@ -53,7 +54,7 @@ def train(folder: Path) -> None:
 
     Trainer.train_step = measured
     config, settings = recipe(folder, "run", STEPS)
-    ofl.train(config, settings)
+    ofl.train(config, dataclasses.replace(settings, save_steps=500))
     print(f"step {STEPS}: {usage()}", flush=True)
 
 
