@@ -17,8 +17,8 @@ def add(commands) -> None:
     p.add_argument("--device", default="auto", help=DEVICES)
     p.add_argument("--out", type=Path, default=Path("."), help="folder for the pictures")
     p.add_argument(
-        "--min-score", type=share, default=0.5,
-        help="leave out instances below it, and panoptic segments, if it is above the model's own threshold",
+        "--min-score", type=share,
+        help="leave out instances below it (default: 0.5), and panoptic segments, if it is above the model's own",
     )  # fmt: skip
     p.add_argument("--json", type=Path, metavar="FILE", help="write what was found: classes, scores, boxes, masks")
     p.add_argument(

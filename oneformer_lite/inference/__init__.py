@@ -5,12 +5,13 @@
 ``prediction.py`` names what was found, shows and saves it.
 """
 
-from .pictures import as_pixels, check_model, predict, predict_raw, prepare
+from .pictures import MIN_SCORE, as_pixels, check_model, predict, predict_raw, prepare
 from .postprocessing import instance_inference, mean_inside, panoptic_inference, semantic_inference, surest_labels
 from .prediction import Prediction, Segment, read_prediction
 from .raw import RawPrediction, Size, raw_predictions
 
 __all__ = [
+    "MIN_SCORE",
     "Prediction",
     "RawPrediction",
     "Segment",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..model import OneFormer
 
 Picture = Image.Image | str | Path | np.ndarray
+MIN_SCORE = {"instance": 0.5}  # of what is shown; AP needs the long tail as well
 
 
 def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
@@ -42,25 +43,29 @@ def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
 
 
 @overload
-def predict(model: OneFormer, image: Picture, task: str, min_score: float = 0.5) -> Prediction: ...
+def predict(model: OneFormer, image: Picture, task: str, min_score: float | None = None) -> Prediction: ...
 @overload
-def predict(model: OneFormer, image: Sequence[Picture], task: str, min_score: float = 0.5) -> list[Prediction]: ...
+def predict(
+    model: OneFormer, image: Sequence[Picture], task: str, min_score: float | None = None
+) -> list[Prediction]: ...
 @torch.inference_mode()
-def predict(model, image, task, min_score=0.5):
+def predict(model, image, task, min_score=None):
     """Segment one picture for one task, at the picture's own size; or a list of pictures, one after the other.
 
     ``image``: a path or a PIL image, which is turned as its EXIF orientation says; uint8 [H, W, 3]; or grey [H, W],
     stretched if it has more than eight bits (:func:`~oneformer_lite.data.grey.stretched`). Instances whose score is
-    below ``min_score``, 0..1, are left out; so are panoptic segments, if it is above the configuration's
-    ``object_mask_threshold``. It does not concern the semantic task, where every pixel gets a class.
+    below ``min_score``, 0..1 (0.5 unless given), are left out; panoptic segments too, if it is given and above the
+    configuration's ``object_mask_threshold``. In the semantic task, where every pixel gets a class, it has no effect.
 
     Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong.
     """
-    check_share("min_score", min_score)
+    check_task(task)
+    least = MIN_SCORE.get(task, 0.0) if min_score is None else min_score
+    check_share("min_score", least)
     if isinstance(image, (list, tuple)):
         return [predict(model, one, task, min_score) for one in image]
     pixels, raw = predict_raw(model, image, task)
-    return read_prediction(raw, task, pixels, model.config, model.config.categories, min_score)
+    return read_prediction(raw, task, pixels, model.config, model.config.categories, least)
 
 
 @torch.inference_mode()

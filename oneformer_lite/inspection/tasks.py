@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..data.sample import TASKS, Sample
 from ..data.targets import pad_texts, targets_for
-from ..inference import Prediction, RawPrediction, Size, panoptic_inference, raw_predictions, read_prediction
+from ..inference import MIN_SCORE, Prediction, RawPrediction, Size, panoptic_inference, raw_predictions, read_prediction
 from ..mode import evaluating
 from ..model import OneFormer, Trace
 from ..model.task import task_ids
@@ -73,7 +73,7 @@ class TaskReader:
     def result(self, task: str) -> Prediction:
         """What the model answers under ``task``, merged as that task merges."""
         raw = self.readings[task].raw
-        return read_prediction(raw, task, self.image, self.model.config, self.categories, min_score=0.5)
+        return read_prediction(raw, task, self.image, self.model.config, self.categories, MIN_SCORE.get(task, 0.0))
 
     @torch.inference_mode()
     def blends(self, task: str, other: str) -> tuple[Step, ...]:

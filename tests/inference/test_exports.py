@@ -143,7 +143,7 @@ def test_a_list_of_pictures_gives_a_list_of_predictions(model, tmp_path):
     assert ofl.predict(model, [], "semantic") == [] and len(ofl.predict(model, (scenes[0],), "panoptic")) == 1
 
 
-@pytest.mark.parametrize("min_score", [50, -0.1, 1.01, float("nan"), float("inf"), True, "0.5", None])
+@pytest.mark.parametrize("min_score", [50, -0.1, 1.01, float("nan"), float("inf"), True, "0.5"])
 @pytest.mark.parametrize("task", ofl.data.TASKS)
 def test_a_score_is_a_number_from_0_to_1(model, task, min_score):
     with pytest.raises(ConfigError, match="min_score must be a number from 0 to 1, got"):
@@ -157,3 +157,12 @@ def test_the_score_also_leaves_out_panoptic_segments():
     picture = np.zeros((3, 3, 3), np.uint8)
     found = [len(read_prediction(raw, "panoptic", picture, config, CATEGORIES, s).segments) for s in (0, 0.5, 0.99)]
     assert found == [3, 3, 0] and scores[0] > 0.5
+
+
+def test_the_usual_score_concerns_instances_alone(model, monkeypatch):
+    """A configuration may take panoptic segments of less than 0.5."""
+    asked = []
+    monkeypatch.setattr("oneformer_lite.inference.pictures.read_prediction", lambda *args: asked.append(args[-1]))
+    for task in ofl.data.TASKS:
+        ofl.predict(model, np.zeros((64, 64, 3), np.uint8), task)
+    assert dict(zip(ofl.data.TASKS, asked)) == {"panoptic": 0.0, "instance": 0.5, "semantic": 0.0}
