@@ -187,7 +187,7 @@ def test_names_written_by_another_system_pair_up(folder):
 def test_what_is_left_out_is_counted_once(folder):
     for number in range(5):
         Image.new("RGB", (4, 2)).save(folder / "images" / f"more{number}.jpg")
-    with pytest.warns(UserWarning, match=r"6 of 8 pictures in .* no label map .* left out: more0.jpg, .* and 2 more"):
+    with pytest.warns(UserWarning, match=r"6 of 8 pictures in .* no label map .* left out: 'more0.jpg', .* and 2 more"):
         read(folder)
 
 
