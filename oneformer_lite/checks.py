@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from numbers import Integral, Real
 
@@ -18,3 +19,20 @@ def check_count(name: str, value: int) -> None:
     """Raises :class:`ConfigError` unless ``value`` is a whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ConfigError(f"{name} must be a whole number from 1, got {reprlib.repr(value)}")
+
+
+def check_number(name: str, value: float, least: float, most: float = math.inf, whole: bool = False) -> None:
+    """Raises :class:`ConfigError` unless ``value`` is a (``whole``) finite number from ``least`` to ``most``."""
+    kind = Integral if whole else Real
+    if isinstance(value, bool) or not isinstance(value, kind) or not (math.isfinite(value) and least <= value <= most):
+        bounds = f"from {least:g}" + (f" to {most:g}" if math.isfinite(most) else "")
+        raise ConfigError(f"{name} must be a {'whole ' * whole}number {bounds}, got {reprlib.repr(value)}")
+
+
+def check_size(name: str, value: int | tuple[int, int]) -> None:
+    """Raises :class:`ConfigError` unless ``value`` is one side in pixels or a pair (height, width)."""
+    sides = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(sides) != 2:
+        raise ConfigError(f"{name} must be one number or a pair (height, width), got {reprlib.repr(value)}")
+    for side in sides:
+        check_count(name, side)

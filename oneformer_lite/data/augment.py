@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..checks import check_number
+from ..errors import ConfigError
 from .color_jitter import ColorJitter
 from .equalize import Equalize
 from .transforms import (
@@ -18,6 +20,9 @@ from .transforms import (
 
 def augmentation(name: str, image_size: int, equalize: bool = False) -> Compose:
     """The recipe of this name; with ``equalize`` (see ``ModelConfig``) it gets equalised pictures."""
+    if name not in AUGMENTATIONS:
+        raise ConfigError(f"there is no augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}")
+    check_number("image_size", image_size, 2, whole=True)
     recipe = AUGMENTATIONS[name](image_size)
     return Compose([Equalize(), recipe]) if equalize else recipe
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
+from ..checks import check_number
 from .sample import Sample
 
 
@@ -25,6 +26,13 @@ class ColorJitter:
     contrast: float = 0.5
     saturation: float = 0.5
     hue: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_number("p", self.p, 0, 1)
+        check_number("brightness", self.brightness, 0, 255)
+        check_number("contrast", self.contrast, 0, 1)
+        check_number("saturation", self.saturation, 0, 1)
+        check_number("hue", self.hue, 0, 0.5)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         steps = [self._saturation, self._hue]

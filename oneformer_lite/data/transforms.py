@@ -20,6 +20,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
+from ..checks import check_number, check_size
+from ..errors import ConfigError
 from .sample import Sample
 from .segment_ids import present_ids
 
@@ -44,6 +46,9 @@ class HorizontalFlip:
 
     p: float = 0.5
 
+    def __post_init__(self) -> None:
+        check_number("p", self.p, 0, 1)
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         if rng.random() >= self.p:
             return sample
@@ -62,6 +67,9 @@ class Resize:
 
     size: int | tuple[int, int]
 
+    def __post_init__(self) -> None:
+        check_size("size", self.size)
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         return resized(sample, *_pair(self.size))
 
@@ -75,6 +83,14 @@ class ResizeShortestSide:
 
     short: int | Sequence[int]
     max_size: int
+
+    def __post_init__(self) -> None:
+        check_number("max_size", self.max_size, 1, whole=True)
+        lengths = self.short if np.iterable(self.short) else [self.short]
+        if not len(lengths):
+            raise ConfigError("short must be one length or several, got none")
+        for length in lengths:
+            check_number("short", length, 1, whole=True)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         height, width = sample.size
@@ -96,6 +112,11 @@ class LargeScaleJitter:
     min_scale: float = 0.1
     max_scale: float = 2.0
 
+    def __post_init__(self) -> None:
+        check_size("size", self.size)
+        check_number("min_scale", self.min_scale, 0.001, 1000)
+        check_number("max_scale", self.max_scale, self.min_scale, 1000)
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         height, width = sample.size
         target_height, target_width = _pair(self.size)
@@ -115,6 +136,10 @@ class FixedSizeCrop:
     size: int | tuple[int, int]
     pad_value: int = 128
 
+    def __post_init__(self) -> None:
+        check_size("size", self.size)
+        check_number("pad_value", self.pad_value, 0, 255, whole=True)
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         height, width = _pair(self.size)
         # detectron2 draws one number for both axes: windows lie on the picture's diagonal.
@@ -130,6 +155,9 @@ class RandomCrop:
 
     height: int
     width: int
+
+    def __post_init__(self) -> None:
+        check_size("height and width", (self.height, self.width))
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         top = int(rng.integers(max(sample.size[0] - self.height, 0) + 1))

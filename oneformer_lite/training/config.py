@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from numbers import Real
 
+from ..config import ModelConfig
+from ..data.augment import AUGMENTATIONS
 from ..data.sample import TASKS
 from ..errors import ConfigError
+from .fields import check_kinds, check_range, only_known_names
 
-PRECISIONS = ("float32", "bf16", "fp16")
+PRECISIONS = ("auto", "float32", "bf16", "fp16")
 SCHEDULES = ("cosine", "multistep", "poly")
-# what may change when a run is taken up again: where it lies, how long it takes, how it is watched and saved
+MOST_WORKERS = 1024
+# what may change when a run is resumed: where it lies, how long it takes, how it is watched and saved
 CHANGEABLE = {
     "out", "data", "val_split", "steps", "minutes", "evaluations", "eval_images", "keep_best", "save_minutes",
-    "save_steps", "log_steps", "log_tensorboard", "workers", "checkpoint_activations", "compile", "data_may_change",
+    "save_steps", "log_steps", "log_tensorboard", "workers", "checkpoint_activations", "compile", "look_first",
+    "unreadable_share", "data_may_change",
 }  # fmt: skip
 
 
+@only_known_names
 @dataclass(frozen=True)
 class TrainConfig:
     """A training run. Exactly one of ``steps`` and ``minutes`` bounds it.
@@ -35,6 +42,14 @@ class TrainConfig:
     # how often an image is given each of TASKS (panoptic, instance, semantic), as far as its annotation
     # supplies them; only the proportions count
     task_probabilities: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)
+    # leave out pictures without a thing (crowds do not count), whatever the task, as the official loader of COCO does
+    only_with_things: bool = False
+    # look at a sample of the data before the first step (training/preflight.py): what makes learning impossible is an
+    # error, what is odd a warning. False starts in any case
+    look_first: bool = True
+    # pictures that cannot be read, or are missing, are left out with a warning: at most this share of each split, but
+    # one in any case. 0: the first one ends the run
+    unreadable_share: float = 0.01
 
     # -- budget: optimiser steps, or minutes of training (evaluation and saving do not count)
     steps: int | None = None
@@ -59,7 +74,8 @@ class TrainConfig:
     clip_norm: float | None = None
     ema_decay: float | None = None  # average the weights over about 1 / (1 - decay) steps
 
-    # "bf16" and "fp16": autocast; pixel decoder, losses and weights stay in float32
+    # "bf16" and "fp16": autocast; pixel decoder, losses and weights stay in float32. "auto": as published on a GPU,
+    # float32 elsewhere (training/precision.py)
     precision: str = "float32"
     # less memory for a third more computation: the layers' inner values are computed again when gradients need
     # them (training/switches.py); the gradients stay the same. Not together with compile
@@ -83,20 +99,22 @@ class TrainConfig:
     data_may_change: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("task_probabilities", "lr_drops"):  # JSON has lists
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_kinds(self)
         if (self.steps is None) == (self.minutes is None):
             raise ConfigError("give either steps or minutes, so that the run knows when to end")
-        for name in ("steps", "minutes", "batch_size", "accumulate", "lr", "log_steps", "save_steps"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ConfigError(f"{name} must be positive, got {value}")
+        self._check_ranges()
         if self.schedule not in SCHEDULES:
             raise ConfigError(f"schedule is {self.schedule!r}; expected one of {SCHEDULES}")
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision is {self.precision!r}; expected one of {PRECISIONS}")
+        if self.augmentation not in AUGMENTATIONS:
+            raise ConfigError(f"augmentation is {self.augmentation!r}; expected one of {', '.join(AUGMENTATIONS)}")
         if bool(self.lr_drops) != (self.schedule == "multistep"):
             raise ConfigError('lr_drops are what schedule="multistep" needs, and no other takes')
+        if list(self.lr_drops) != sorted(self.lr_drops) or not all(0 < drop < 1 for drop in self.lr_drops):
+            raise ConfigError(f"lr_drops are {self.lr_drops}; expected rising shares of the budget between 0 and 1")
+        if self.keep_best and not self.evaluations:
+            raise ConfigError("keep_best keeps the best model of the evaluations, and evaluations is 0")
         if self.checkpoint_activations and self.compile:
             raise ConfigError(
                 "checkpoint_activations and compile do not go together: PyTorch's compiled recomputation may draw "
@@ -106,9 +124,32 @@ class TrainConfig:
         if len(shares) != len(TASKS) or min(shares) < 0 or not sum(shares):
             raise ConfigError(f"task_probabilities are {shares}; expected a share of 0 or more for each of {TASKS}")
 
+    def _check_ranges(self) -> None:
+        check_range(self, "positive", lambda value: value > 0, (
+            "steps", "minutes", "batch_size", "accumulate", "lr", "eval_images", "save_minutes", "save_steps",
+            "log_steps",
+        ))  # fmt: skip
+        check_range(self, "0 or more", lambda value: value >= 0, (
+            "weight_decay", "backbone_lr_multiplier", "warmup_steps", "evaluations", "workers", "seed",
+        ))  # fmt: skip
+        check_range(self, "from 0 to 1", lambda value: 0 <= value <= 1, ("final_lr", "unreadable_share"))
+        check_range(self, "positive, or None for no clipping", lambda value: value > 0, ("clip_norm",))
+        check_range(self, "between 0 and 1, or None for no averaging", lambda value: 0 < value < 1, ("ema_decay",))
+        check_range(self, f"at most {MOST_WORKERS}", lambda value: value <= MOST_WORKERS, ("workers",))
+        check_range(self, "below 2^63", lambda value: value < 2**63, ("seed",))
+
     def recipe(self) -> dict:
         """The settings on which it depends what a run learns."""
         return {name: value for name, value in asdict(self).items() if name not in CHANGEABLE}
+
+
+def check_recipes(config: object, train_config: object) -> None:
+    """Raises :class:`ConfigError` unless these are a model's configuration and a training's, in this order."""
+    if not isinstance(config, ModelConfig) or not isinstance(train_config, TrainConfig):
+        raise ConfigError(
+            "expected the model's configuration (ofl.config.toytown() ...), then the training's (toytown_training(...) "
+            f"...), got a {type(config).__name__} and a {type(train_config).__name__}"
+        )
 
 
 def toytown_training(**changes) -> TrainConfig:
@@ -119,15 +160,19 @@ def toytown_training(**changes) -> TrainConfig:
     return TrainConfig(**(settings | changes))
 
 
-def coco_training(epochs: int = 50, **changes) -> TrainConfig:
-    """COCO as published: 50 epochs for ResNet-50 and Swin-T, 100 for Swin-L and DiNAT-L.
+def coco_training(epochs: float = 50, **changes) -> TrainConfig:
+    """COCO as published: 50 epochs for ResNet-50 and Swin-T, 100 for Swin-L and DiNAT-L, without the thousand of
+    118,287 pictures in which there is no thing.
 
     Swin-L's official file puts its second drop at step 735,184 of 737,500, surely a slip of 710,184;
     ``lr_drops=(655_556 / 737_500, 735_184 / 737_500)`` repeats it.
     """
+    if not isinstance(epochs, Real) or not 0 < epochs < 1e6:
+        raise ConfigError(f"epochs must be positive, got {epochs!r}")
     settings = {
         "data": "data/coco", "train_split": "train2017", "val_split": "val2017", "augmentation": "coco",
-        "steps": 7375 * epochs, "schedule": "multistep", "lr_drops": (327_778 / 368_750, 355_092 / 368_750),
+        "steps": max(1, round(7375 * epochs)), "schedule": "multistep",
+        "lr_drops": (327_778 / 368_750, 355_092 / 368_750), "only_with_things": True,
     }  # fmt: skip
     return _published(settings, changes)
 
@@ -161,7 +206,7 @@ def _published(settings: dict, changes: dict) -> TrainConfig:
     shared = {
         "out": f"runs/{settings['augmentation']}", "batch_size": 16, "lr": 1e-4, "weight_decay": 0.05,
         "backbone_lr_multiplier": 0.1, "warmup_steps": 0, "clip_norm": None, "ema_decay": None,
-        "task_probabilities": (0.34, 0.33, 0.33), "workers": 4,
+        "task_probabilities": (0.34, 0.33, 0.33), "workers": 4, "precision": "auto",
     }  # fmt: skip
-    budget = {"steps": None} if changes.get("minutes") else {}
+    budget = {"steps": None} if changes.get("minutes") is not None else {}
     return TrainConfig(**(shared | settings | budget | changes))

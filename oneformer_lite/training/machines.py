@@ -14,6 +14,7 @@ import math
 import warnings
 from dataclasses import dataclass, replace
 
+from ..checks import check_count
 from ..config import ModelConfig
 from ..errors import ConfigError
 from .config import TrainConfig
@@ -96,8 +97,7 @@ def micro_batches(batch_size: int, at_once: int) -> int:
 
 
 def _rescaled(c: TrainConfig, batch_size: int) -> tuple[TrainConfig, str]:
-    if batch_size < 1:
-        raise ConfigError(f"batch_size must be positive, got {batch_size}")
+    check_count("batch_size", batch_size)
     ratio = batch_size / c.batch_size
     if ratio == 1:
         return c, ""

@@ -20,10 +20,10 @@ from .config import TrainConfig
 from .distributed import Processes
 from .guard import blame, first_bad_parameter
 from .optim import AveragedWeights, build_optimizer, lr_factor, set_lr
+from .precision import HALF, with_precision
 from .switches import apply_switches
 
 MAX_BAD_STEPS = 10  # in a row
-HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Objective(nn.Module):
@@ -41,6 +41,7 @@ class Optimization:
     """What turns batches into better weights: optimiser, precision, averaged weights. Lesson 13."""
 
     def __init__(self, model: nn.Module, criterion: nn.Module, config: TrainConfig, processes: Processes) -> None:
+        config = with_precision(model.config, config, processes.device)
         self.model, self.config, self.processes = model, config, processes
         self.criterion, self.by_layer = criterion, []  # of the newest step's micro-batches
         apply_switches(model, config)

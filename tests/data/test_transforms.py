@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from oneformer_lite.data.augment import augmentation
 from oneformer_lite.data.color_jitter import ColorJitter
 from oneformer_lite.data.panoptic import PanopticDataset
 from oneformer_lite.data.sample import Category, Sample, SegmentInfo
@@ -21,6 +22,7 @@ from oneformer_lite.data.transforms import (
     padded,
     resize_nearest,
 )
+from oneformer_lite.errors import ConfigError
 
 CATEGORIES = (Category(1, "car", True), Category(2, "sky", False))
 SEGMENTS = (SegmentInfo(40, 0), SegmentInfo(7, 1), SegmentInfo(90000, 0, is_crowd=True))
@@ -282,3 +284,26 @@ def test_cocos_recipe_on_real_pictures(coco_sample):
         drawn = set(np.unique(came.segment_map).tolist()) - {0}
         assert {s.id for s in came.segments} == drawn
         assert set(came.segments) <= set(sample.segments)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        *((lambda p=p: HorizontalFlip(p), "p must be a number from 0 to 1") for p in (-0.1, 1.1, float("nan"), "1")),
+        *((lambda s=s: Resize(s), "size must be") for s in (0, -3, 2.5, (3,), (3, 0), "64", True)),
+        *((lambda s=s: ResizeShortestSide(s, 64), "short must be") for s in (0, (), (32, -1), (1.5,))),
+        (lambda: ResizeShortestSide(32, 0), "max_size must be"),
+        *((lambda a=a, b=b: LargeScaleJitter(64, a, b), "_scale must be")
+          for a, b in ((0, 1), (-1, 1), (2, 1), (1, float("inf")), (float("nan"), 1))),
+        (lambda: FixedSizeCrop(64, pad_value=300), "pad_value must be a whole number from 0 to 255"),
+        (lambda: RandomCrop(0, 5), "height and width must be"),
+        *((lambda n=n: ColorJitter(**{n: -1}), f"{n} must be a number from 0")
+          for n in ("p", "brightness", "contrast", "saturation", "hue")),
+        (lambda: ColorJitter(hue=0.6), "hue must be a number from 0 to 0.5"),
+        (lambda: augmentation("mosaic", 64), "no augmentation 'mosaic'; there are fit, flip"),
+        (lambda: augmentation("coco", 0), "image_size must be a whole number"),
+    ],
+)  # fmt: skip
+def test_numbers_out_of_range_are_refused(make, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        make()

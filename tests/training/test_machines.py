@@ -76,7 +76,7 @@ def test_what_is_small_already_stays_small() -> None:
 def test_unknown_machines_and_batches() -> None:
     with pytest.raises(ConfigError, match="'abacus'; there are gpu_24gb, colab_16gb, cpu"):
         for_machine(ofl.config.toytown(), toytown_training(steps=1), "abacus")
-    with pytest.raises(ConfigError, match="batch_size must be positive, got 0"):
+    with pytest.raises(ConfigError, match="batch_size must be a whole number from 1, got 0"):
         rescaled(coco_training(), 0)
 
 
