@@ -16,7 +16,10 @@ import torch
 from .checks import check_count
 from .config import ModelConfig
 from .data.batch import pad_to, padded_size
+from .data.by_name import class_places
 from .data.sample import TASKS, Category, Sample, check_task
+from .data.unreadable import Unreadable
+from .data.views import renumbered
 from .errors import ConfigError, DataError
 from .inference import check_model, prepare, raw_predictions, read_prediction
 from .metrics import (
@@ -44,6 +47,7 @@ def evaluate(
     batch_size: int = 8,
     results: str | Path | None = None,
     progress: Progress | None = None,
+    unreadable: float | Unreadable = 0.01,
 ) -> Evaluation:
     """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`), by name.
 
@@ -54,7 +58,8 @@ def evaluate(
 
     ``batch_size`` has no influence on the result (see :func:`batches`). ``results`` is a folder for the
     predictions in COCO's formats (:class:`~oneformer_lite.metrics.ResultFiles`). ``progress(done, total)``
-    counts images.
+    counts images. Pictures that cannot be read are left out with a warning: at most the share ``unreadable``, but one
+    in any case; 0 makes the first one an error.
     """
     check_model(model)
     tasks = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
@@ -74,18 +79,19 @@ def evaluate(
         )
     if not len(dataset):
         raise DataError("the data set has no pictures, so there is nothing to judge: check its folders and files")
-    categories = _categories(model.config, dataset)
-    class_ids = [categories.index(category) for category in dataset.categories]
+    categories, class_ids = _categories(model.config, dataset)
     judges = {
         "panoptic": PanopticMetric(categories),
         "instance": InstanceMetric(categories),
         "semantic": SemanticMetric(len(categories)),
     }
     files = ResultFiles(results, tasks) if results is not None else None
+    if not isinstance(unreadable, Unreadable):
+        unreadable = Unreadable(len(dataset), unreadable, "evaluated")
     done = 0
     with evaluating(model):
-        for samples in batches(dataset, model.config, batch_size):
-            samples = [_renumbered(sample, class_ids, categories) for sample in samples]
+        for samples in batches(dataset, model.config, batch_size, unreadable):
+            samples = [renumbered(sample, class_ids, categories) for sample in samples]
             for task_group in [[task] for task in tasks] if token is None else [tasks]:
                 _judge_batch(model, samples, task_group, token or task_group[0], judges, files)
             done += len(samples)
@@ -97,15 +103,19 @@ def evaluate(
     return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
 
 
-def batches(dataset, config: ModelConfig, batch_size: int) -> Iterator[list[Sample]]:
-    """All samples, in groups whose pictures have one size after padding.
+def batches(dataset, config: ModelConfig, batch_size: int, unreadable: Unreadable) -> Iterator[list[Sample]]:
+    """All samples that can be read, in groups whose pictures have one size after padding.
 
     The published model does not mask padding, so a picture padded to its neighbour's size would be
     segmented otherwise than alone. Few samples wait for others of their size: then the largest group goes.
     """
     waiting: dict[tuple[int, int], list[Sample]] = defaultdict(list)
     for index in range(len(dataset)):
-        sample = dataset[index]
+        try:
+            sample = dataset[index]
+        except DataError as error:
+            unreadable.note({index: str(error)})
+            continue
         group = waiting[padded_size([config.inference_size(*sample.size)])]
         group.append(sample)
         if len(group) == batch_size or sum(map(len, waiting.values())) >= 8 * batch_size:
@@ -113,24 +123,15 @@ def batches(dataset, config: ModelConfig, batch_size: int) -> Iterator[list[Samp
     yield from waiting.values()
 
 
-def _categories(config: ModelConfig, dataset) -> tuple[Category, ...]:
-    """The model's classes as the data set has them: by position, or in instance files by name."""
-    given = {category.name: category for category in dataset.categories}
-    if len(dataset.categories) == config.num_classes:
-        return tuple(dataset.categories)
-    if tuple(dataset.tasks) == ("instance",) and given.keys() <= set(config.class_names):
-        # a class that the file does not list is no thing here: the instance task leaves it out
-        return tuple(given.get(c.name, replace(c, is_thing=False)) for c in config.categories)
-    raise ConfigError(
-        f"the model knows {config.num_classes} classes, the data set has {len(dataset.categories)}: "
-        "evaluate it on the data set it was trained for"
-    )
-
-
-def _renumbered(sample: Sample, class_ids: list[int], categories: tuple[Category, ...]) -> Sample:
-    """The sample with ``categories``, in which its classes have these ids."""
-    segments = tuple(replace(s, class_id=class_ids[s.class_id]) for s in sample.segments)
-    return sample.replace(segments=segments, categories=categories)
+def _categories(config: ModelConfig, dataset) -> tuple[tuple[Category, ...], list[int]]:
+    """The model's classes as the data set has them, found by name, and the places of the data set's among them."""
+    only_instances = tuple(dataset.tasks) == ("instance",)
+    places = class_places(config.class_names, dataset.categories, some=only_instances)
+    # a class that an instance file does not list is no thing here: the instance task leaves it out
+    known = [replace(c, is_thing=False) for c in config.categories]
+    for place, category in zip(places, dataset.categories):
+        known[place] = category
+    return tuple(known), places
 
 
 def _judge_batch(

@@ -149,6 +149,19 @@ def test_progress_counts_images_and_the_mode_is_restored(dataset):
     assert seen == [(4, 6), (6, 6)] and model.training
 
 
+@pytest.mark.parametrize("tasks", [("panoptic",), ("instance", "semantic")])
+def test_classes_in_another_order_are_found_by_name(model, dataset, tasks):
+    order = sorted(range(14), key=lambda i: Toytown.categories[i].name)
+    categories = tuple(Toytown.categories[i] for i in order)
+    turned = Listed(
+        s.replace(categories=categories, segments=tuple(
+            dataclasses.replace(g, class_id=order.index(g.class_id)) for g in s.segments))
+        for s in dataset
+    )  # fmt: skip
+    turned.categories = categories
+    assert ofl.evaluate(model, turned, tasks) == ofl.evaluate(model, Listed(dataset), tasks)
+
+
 def test_what_cannot_be_judged_is_refused(dataset):
     model = ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), pretrained=False))
     with pytest.raises(ConfigError, match="a list is no data set with tasks and categories"):

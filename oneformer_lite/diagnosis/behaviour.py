@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from ..data.sample import TASKS
+from ..dataset_checks.findings import Finding
 from ..losses.contrastive import MAX_SCALE
 from ..mode import evaluating
 from ..model.oneformer import OneFormer
 from .examination import Examination
-from .findings import Finding
 
 SAME = 0.999  # mean cosine between queries from which they count as one
 HEEDED = 1e-4  # relative change of the class logits under another token, below which it counts as ignored
@@ -30,6 +30,12 @@ def check_classes(model: OneFormer, dataset) -> Finding:
         return Finding(
             name, "fault", f"the model has {config.num_classes}, the data set {len(names)}",
             "ofl.config.for_classes(config, dataset.categories) gives the model those of the data set",
+        )  # fmt: skip
+    if sorted(config.class_names) == sorted(names) and tuple(config.class_names) != names:
+        return Finding(
+            name, "warning", "the same in model and data set, in another order: ofl.train and ofl.evaluate find them "
+            "by name; here, and in loops of your own, labels are numbers",
+            "ofl.config.for_classes(config, dataset.categories) for a new model, or bring the data set into its order",
         )  # fmt: skip
     if config.class_names and tuple(config.class_names) != names:
         i = next(i for i, (a, b) in enumerate(zip(config.class_names, names)) if a != b)

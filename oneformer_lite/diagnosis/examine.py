@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,21 @@ from ..config import ModelConfig
 from ..data.augment import augmentation
 from ..data.batch import DIVISOR, Batch, collate
 from ..data.sample import Sample
+from ..data.views import as_dataset, require_samples
+from ..dataset_checks.alignment import check_alignment
+from ..dataset_checks.annotation import (
+    check_class_ids,
+    check_query_count,
+    check_range,
+    check_segments,
+    check_shapes,
+    check_tasks,
+)
+from ..dataset_checks.findings import Diagnosis, Finding, not_examined, ordered
+from ..dataset_checks.splits import check_categories, check_files, check_seen_classes, missing_files
 from ..errors import ConfigError, OneFormerLiteError
 from ..losses import LOSSES, Criterion
 from ..model.oneformer import OneFormer
-from .alignment import check_alignment
-from .annotation import check_class_ids, check_range, check_segments, check_shapes
 from .behaviour import (
     check_classes,
     check_input,
@@ -26,9 +37,7 @@ from .behaviour import (
     check_temperature,
 )
 from .examination import examine_batch
-from .findings import Diagnosis, Finding, not_examined, ordered
 from .folder import examine_run
-from .given import as_dataset, require_samples
 from .learning import check_gradients, check_labels, check_losses, check_numbers, check_parameters
 
 LARGEST = 512  # pixels a side of the pictures that the model is examined with
@@ -54,8 +63,8 @@ def doctor(
 
     Raises :class:`ConfigError` if there is nothing to examine, or nothing that is a data set.
     """
-    if images < 1:
-        raise ConfigError(f"images={images} leaves nothing to look at: at least 1")
+    if not isinstance(images, Integral) or images < 1:
+        raise ConfigError(f"images={images!r} leaves nothing to look at: a whole number, at least 1")
     if run is None and model is None and dataset is None:
         raise ConfigError(
             "nothing to examine: ofl.doctor(model, dataset), ofl.doctor(dataset=...) or ofl.doctor(run=...)"
@@ -109,23 +118,32 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
         findings.append(not_examined("all else about the samples", "one of them cannot be read"))
         return []
     require_samples(samples)
+    findings += _look_at_whole(dataset)
     findings.append(shapes := check_shapes(samples))
     if shapes.verdict == "fault":
         rest = "brightness, segments, class ids and place of the segments"
         findings.append(not_examined(rest, "see the fault in pictures and maps"))
         return []
     ids = check_class_ids(samples, dataset.categories)
-    findings += [check_range(samples), check_segments(samples), ids, check_alignment(samples)]
+    findings += [check_range(samples), segments := check_segments(samples), ids, check_alignment(samples)]
+    if ids.verdict != "fault" and segments.verdict != "fault":
+        findings.append(check_tasks(samples))
     return samples if ids.verdict != "fault" else []
+
+
+def _look_at_whole(dataset) -> list[Finding]:
+    """What can be said of all pictures without reading them; nothing of data sets that do not know."""
+    findings = [check_files(dataset, missing_files(dataset))] if hasattr(dataset, "paths") else []
+    categories, seen = check_categories(dataset.categories), check_seen_classes(dataset)
+    return findings + [categories] * (categories.verdict == "fault") + [seen] * (seen is not None)
 
 
 def _examine_model(model: OneFormer, samples: list[Sample], criterion: Callable, findings: list[Finding]) -> None:
     config = model.config
     batch = _batch(samples, config).to(next(model.parameters()).device)
     findings.append(labels := check_labels(batch, config.num_classes))
-    if most := max(max(len(target) for target in batch.targets) - config.num_queries, 0):
-        evidence = f"a picture has {most} more masks than the model has queries ({config.num_queries})"
-        findings.append(Finding("number of queries", "warning", evidence, "raise num_queries"))
+    if (enough := check_query_count(samples, config.num_queries)).verdict != "fine":
+        findings.append(enough)
     if labels.verdict == "fault" and any(len(target) for target in batch.targets):
         findings += [check_parameters(model), not_examined(SHOWN_PICTURES, "the criterion would fail on these labels")]
         return

@@ -6,15 +6,16 @@ import warnings
 from pathlib import Path
 
 from ..config import ModelConfig
+from ..dataset_checks.findings import Finding, not_examined
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
 from ..model.oneformer import OneFormer
 from ..training.checkpoint import CHECKPOINT, saved_model
+from ..training.crops import check_crops
 from ..training.loader import open_split
 from ..training.run import Run
 from ..training.state import RECIPE, read_recipe
 from ..weights import from_folder
-from .findings import Finding, not_examined
-from .history import check_crops, check_log, check_recipe
+from .history import check_log, check_recipe
 
 MODEL = "model"  # the folder of the weights alone, written when a run ends
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..data.sample import TASKS
-from ..errors import OneFormerLiteError
+from ..dataset_checks.findings import Finding
 from ..losses import LOSSES
 from ..training.config import TrainConfig
-from ..training.loader import EndlessSampler, TaskSamples, augmentation
 from ..training.log import LOG, examine_log
 from ..training.run import Run
-from .findings import Finding
 
 ZERO = 1e-6
 ENOUGH_RECORDS = 20
@@ -21,7 +19,6 @@ SCORES = ("PQ", "AP", "mIoU")
 WORTH = 10.0  # percent a score must have reached before its loss means something
 FLAT = 0.98  # share of its start above which a loss counts as not fallen
 LEARNED = 0.8  # share of its start below which it has
-DRAWN = 32  # augmented samples looked at
 
 
 def check_log(run: Run) -> list[Finding]:
@@ -56,31 +53,6 @@ def check_recipe(train_config: TrainConfig) -> Finding:
     if unused := [task for task, share in zip(TASKS, c.task_probabilities) if not share]:
         return Finding("recipe", "warning", f"never trains {', '.join(unused)}", "task_probabilities above 0")
     return Finding("recipe", "fine", f"batches of {c.batch_size}, learning rate {c.lr:g}, {c.schedule}")
-
-
-def check_crops(dataset, train_config: TrainConfig, image_size: int, equalize: bool) -> Finding:
-    """The recipe's augmentation leaves something to learn."""
-    from ..data.targets import targets_for
-
-    augment = augmentation(train_config.augmentation, image_size, equalize)
-    samples = TaskSamples(dataset, augment, train_config.seed, train_config.task_probabilities)
-    addresses = list(zip(EndlessSampler(len(dataset), train_config.seed), range(DRAWN)))
-    counts = []
-    for address, _ in addresses:
-        drawn = samples[address]
-        if isinstance(drawn, OneFormerLiteError):
-            return Finding("augmented targets", "fault", str(drawn), "repair or remove the file")
-        counts.append(len(targets_for(*drawn)))
-    empty = sum(count == 0 for count in counts)
-    evidence = f"{np.mean(counts):.1f} masks a picture after {train_config.augmentation!r} at {image_size}"
-    if empty == len(counts):
-        return Finding(
-            "augmented targets", "fault", f"no ground truth is left after cropping, in all {empty} drawn pictures",
-            "cross-entropy then falls to 0 with nothing learned: a larger image_size, or another augmentation",
-        )  # fmt: skip
-    if empty > len(counts) / 2:
-        return Finding("augmented targets", "warning", f"{evidence}; {empty} of {len(counts)} are empty")
-    return Finding("augmented targets", "fine", evidence)
 
 
 def _check_course(records: list[dict], loss: str) -> Finding:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ..data.batch import Batch
+from ..dataset_checks.findings import Finding
 from ..losses import LOSSES
 from ..losses.contrastive import contrastive_loss
 from ..model.oneformer import OneFormer
 from ..training.guard import blame, first_bad_parameter
 from .examination import Examination, examine_a_step_later, with_text_mapper
-from .findings import Finding
 
 NOTHING = 1e-6  # a loss below counts as zero
 QUIET_CLASSES = 0.01  # a class loss over ten predictions that is smaller knows, or sees, nothing but "no object"

@@ -30,7 +30,7 @@ def test_a_healthy_model_passes_and_is_left_alone(make) -> None:
     state = torch.get_rng_state()
     diagnosis = ofl.doctor(model, Changed())
     assert diagnosis.healthy and not diagnosis.warnings, diagnosis
-    assert len(diagnosis.findings) == 18 and diagnosis.summary() == "nothing wrong in 18 checks"
+    assert len(diagnosis.findings) == 19 and diagnosis.summary() == "nothing wrong in 19 checks"
     assert torch.equal(state, torch.get_rng_state()) and model.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -53,8 +53,10 @@ def test_nothing_to_examine() -> None:
 
 def test_classes_of_another_data_set(shipped) -> None:
     categories = ofl.data.Toytown("val", 96, 1).categories
-    diagnosis = ofl.doctor(shipped, Changed(categories=categories[1:] + categories[:1]))
-    assert_fault(diagnosis, "classes", "'car'", "'bus'", "for_classes")
+    other = (*categories[:-1], dataclasses.replace(categories[-1], name="lava"))
+    assert_fault(ofl.doctor(shipped, Changed(categories=other)), "classes", "'water'", "'lava'", "for_classes")
+    turned = found(ofl.doctor(shipped, Changed(categories=categories[1:] + categories[:1])), "classes")
+    assert turned.verdict == "warning" and "in another order" in turned.evidence  # training and evaluation map it
     assert_fault(ofl.doctor(shipped, Changed(categories=categories + categories[:1])), "classes", "14", "15")
 
 

@@ -39,8 +39,9 @@ def test_no_data_set(given) -> None:
 
 def test_unfit_requests() -> None:
     toytown = ofl.data.Toytown("val", 96, 2)
-    with pytest.raises(ConfigError, match="images=0"):
-        ofl.doctor(dataset=toytown, images=0)
+    for images in (0, -1, 2.5, "16"):
+        with pytest.raises(ConfigError, match=f"images={images!r}"):
+            ofl.doctor(dataset=toytown, images=images)
     with pytest.raises(ConfigError, match="yields a tuple"):
         ofl.doctor(dataset=Changed(lambda sample: (sample, 1)))
     other = toytown[1].replace(categories=toytown.categories[:3])

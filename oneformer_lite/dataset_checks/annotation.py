@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..data.sample import Category, Sample
+from ..data.sample import TASKS, Category, Sample
+from ..data.targets import targets_for
 from .findings import Finding
 
 MAX_VOID = 0.5  # share of pixels without a segment from which a sample counts as hardly annotated
+MAX_CROWDS = 0.5  # share of the segments from which crowds are more than exceptions
 
 
 def check_shapes(samples: Sequence[Sample]) -> Finding:
@@ -87,9 +89,50 @@ def check_segments(samples: Sequence[Sample]) -> Finding:
         evidence += " (there are only things, so the background is)"
     elif void > MAX_VOID:
         return Finding(name, "warning", evidence, "check that all segments of the file are listed in Sample.segments")
+    crowds = sum(s.is_crowd for sample in samples for s in sample.segments)
+    if crowds > MAX_CROWDS * sum(counts):
+        return Finding(
+            name, "warning", f"{evidence}; {crowds} of {sum(counts)} segments are crowds, which are never a target",
+            "check where the reader takes SegmentInfo.is_crowd from: some tools mark every brush stroke as iscrowd",
+        )  # fmt: skip
     if len(without) > (len(samples) / 2 if things_only else 0):
         return Finding(name, "warning", f"{evidence}; {len(without)} of {len(samples)} pictures have none at all")
     return Finding(name, "fine", evidence)
+
+
+def check_tasks(samples: Sequence[Sample], shares: Mapping[str, float] | None = None) -> Finding:
+    """Every task has something to find; of the tasks that are drawn, if ``shares`` says how often."""
+    name = "targets by task"
+    supplied = [task for task in TASKS if all(task in sample.tasks for sample in samples)]
+    drawn = [task for task in supplied if shares is None or shares[task]]
+    if not drawn:
+        return Finding(
+            name, "fault", f"task_probabilities never draw {' or '.join(supplied)}, which is all that the annotation "
+            "supplies", "give one of them a share above 0",
+        )  # fmt: skip
+    counts = {task: [len(targets_for(sample, task)) for sample in samples] for task in drawn}
+    evidence = ", ".join(f"{task} {np.mean(found):.1f}" for task, found in counts.items()) + " a picture"
+    if not any(map(any, counts.values())):
+        return Finding(
+            name, "fault", f"none of {len(samples)} pictures has a target under any task",
+            "there is no ground truth to learn from: look at how segments are read, and which are crowds",
+        )  # fmt: skip
+    if without := [task for task in drawn if not any(counts[task])]:
+        return Finding(
+            name, "warning", f"{evidence}: nothing to find under {', '.join(without)}",
+            "if there are no things, leave the task out: task_probabilities are the shares of panoptic, instance and "
+            "semantic",
+        )  # fmt: skip
+    return Finding(name, "fine", evidence)
+
+
+def check_query_count(samples: Sequence[Sample], num_queries: int) -> Finding:
+    """No picture has more targets than there are queries to find them."""
+    name, most = "number of queries", max(sum(not s.is_crowd for s in sample.segments) for sample in samples)
+    if most <= num_queries:
+        return Finding(name, "fine", f"{num_queries}, at most {most} segments a picture")
+    evidence = f"a picture has {most} segments, the model {num_queries} queries, each of which finds one"
+    return Finding(name, "warning", evidence, "raise num_queries: the segments beyond are not learned")
 
 
 def check_class_ids(samples: Sequence[Sample], categories: Sequence[Category]) -> Finding:

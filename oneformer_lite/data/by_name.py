@@ -1,0 +1,55 @@
+"""The same classes in another order are the same classes: they are found by their names, not by their numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..errors import ConfigError
+from ..notices import warn_user
+from .sample import Category
+
+GENERIC = re.compile(r"class \d+")  # what a configuration calls classes that nobody has named
+
+
+def class_places(
+    names: Sequence[str], categories: Sequence[Category], some: bool = False, data: str = "the data set"
+) -> list[int]:
+    """For each of ``categories`` (``some``: they may be fewer) its place among ``names``, the model's classes.
+
+    Upper case, hyphens and spaces make no difference. ``names`` that are generic, or that differ in few places from
+    as many ``categories`` in the same order (with a warning), are found by number. Raises :class:`ConfigError` for a
+    class that is not among them.
+    """
+    own, given = [_key(name) for name in names], [_key(category.name) for category in categories]
+    if own == given or (len(own) == len(given) and all(map(GENERIC.fullmatch, names))):
+        return list(range(len(given)))
+    if len(set(own)) == len(own) and len(set(given)) == len(given) and set(given) <= set(own) and (
+        some or len(given) == len(own)
+    ):
+        return [own.index(key) for key in given]
+    unknown = [category.name for category, key in zip(categories, given) if key not in own]
+    if len(own) == len(given) and _is_renamed(own, given):
+        differing = [(name, c.name) for name, c in zip(names, categories) if _key(c.name) != _key(name)]
+        pairs = ", ".join(f"{new!r} for {name!r}" for name, new in differing)
+        warn_user(f"classes are called otherwise in {data} than by the model, taken for the same by number: {pairs}")
+        return list(range(len(given)))
+    raise ConfigError(
+        f"the model knows {len(own)} classes, {data} has {len(given)}"
+        + (f", of which {_few(unknown)} {'is' if len(unknown) == 1 else 'are'} none of them" if unknown else "")
+        + f" ({_few(list(names))}): use data with the same classes, by the same names"
+    )
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", str(name).casefold()).strip()
+
+
+def _is_renamed(own: list[str], given: list[str]) -> bool:
+    """Most names are the same at the same place, and none is at another or twice."""
+    same = sum(a == b for a, b in zip(own, given))
+    return 2 * same >= len(own) and len(set(own) & set(given)) == same and len(set(given)) == len(given)
+
+
+def _few(names: list[str], most: int = 5) -> str:
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,79 @@
+"""Data sets made of others: of a list of samples, of some of a data set's pictures, of its classes in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch.utils.data import Subset
+
+from ..errors import ConfigError
+from .sample import Category, Sample
+
+
+class Listed:
+    """Samples by number, with the ``categories`` and ``tasks`` that a data set has."""
+
+    def __init__(self, samples: Sequence[Sample], categories: tuple[Category, ...], tasks: tuple[str, ...]) -> None:
+        self.samples, self.categories, self.tasks = samples, categories, tasks
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index]
+
+
+class Chosen(Subset):
+    """The pictures of a data set at ``indices``, with the attributes that training and evaluation read."""
+
+    def __init__(self, dataset, indices: Sequence[int]) -> None:
+        super().__init__(dataset, indices)
+        self.categories, self.tasks = dataset.categories, dataset.tasks
+
+
+class Renumbered:
+    """A data set whose class ``i`` becomes class ``class_ids[i]`` of ``categories``."""
+
+    def __init__(self, dataset, class_ids: Sequence[int], categories: tuple[Category, ...]) -> None:
+        self.dataset, self.class_ids, self.categories, self.tasks = dataset, class_ids, categories, dataset.tasks
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        return renumbered(self.dataset[index], self.class_ids, self.categories)
+
+
+def renumbered(sample: Sample, class_ids: Sequence[int], categories: tuple[Category, ...]) -> Sample:
+    """The sample with ``categories``, in which its classes have these ids."""
+    segments = tuple(replace(s, class_id=class_ids[s.class_id]) for s in sample.segments)
+    return sample.replace(segments=segments, categories=categories)
+
+
+def as_dataset(given):
+    """``given`` itself if it is a data set; one made of it if it is a list of samples or a part of a data set.
+
+    Raises :class:`ConfigError` for everything else.
+    """
+    if all(hasattr(given, name) for name in ("categories", "__len__", "__getitem__")):
+        return given
+    if isinstance(given, Subset):
+        whole = as_dataset(given.dataset)
+        return Listed(given, whole.categories, getattr(whole, "tasks", ()))
+    if isinstance(given, (list, tuple)) and given and all(isinstance(sample, Sample) for sample in given):
+        if any(sample.categories != given[0].categories for sample in given):
+            raise ConfigError("the samples have different categories: give those of one data set")
+        return Listed(given, given[0].categories, given[0].tasks)
+    what = "an empty list" if isinstance(given, (list, tuple)) and not given else f"a {type(given).__name__}"
+    raise ConfigError(
+        f"{what} is no data set: expected one with 'categories' and 'tasks' whose items are Samples, as those of "
+        "ofl.data, or a list of at least one Sample"
+    )
+
+
+def require_samples(items: Sequence) -> None:
+    """Raises :class:`ConfigError` if the data set yields something else than samples."""
+    for item in items:
+        if not isinstance(item, Sample):
+            raise ConfigError(f"the data set yields a {type(item).__name__} for a picture: expected ofl.data.Sample")

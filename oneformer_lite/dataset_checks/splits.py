@@ -1,0 +1,85 @@
+"""Is a data set whole, and is its validation split of the same kind? Whole data sets are looked at, without pixels."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..data.sample import Category
+from .findings import Finding
+
+FEW_STATS = 1000  # files that a listing did not show and that are asked for one by one
+
+
+def missing_files(dataset) -> dict[int, Path]:
+    """Number of the picture -> the first of its files that is not there. Folders are listed, not files asked for.
+
+    Of data sets whose ``paths(index)`` says which files a sample needs; of others nothing is known.
+    """
+    if not hasattr(dataset, "paths"):
+        return {}
+    needed = [dataset.paths(index) for index in range(len(dataset))]
+    there = _listed({path.parent for paths in needed for path in paths})
+    missing = {}
+    for index, paths in enumerate(needed):
+        # a name may be listed in another spelling (Unicode, upper case) and still be found
+        lost = (p for p in paths if p.name not in there[p.parent] and (len(missing) > FEW_STATS or not p.exists()))
+        if (path := next(lost, None)) is not None:
+            missing[index] = path
+    return missing
+
+
+def check_files(dataset, missing: dict[int, Path]) -> Finding:
+    """All files that the annotation names are there."""
+    if not missing:
+        return Finding("files", "fine", f"those of all {len(dataset)} pictures are there")
+    return Finding(
+        "files", "fault" if len(missing) == len(dataset) else "warning",
+        f"{len(missing)} of {len(dataset)} pictures lack a file, such as {next(iter(missing.values()))}",
+        "check that the data set is unpacked or copied completely, and that the annotation is of these pictures",
+    )  # fmt: skip
+
+
+def check_categories(categories: Sequence[Category]) -> Finding:
+    """Names are texts and colours three numbers from 0 to 255, or nothing can be named and painted."""
+    for category in categories:
+        color = category.color
+        paintable = isinstance(color, (tuple, list)) and len(color) == 3 and all(
+            isinstance(part, (int, np.integer)) and 0 <= part <= 255 for part in color
+        )  # fmt: skip
+        if not isinstance(category.name, str) or not paintable:
+            evidence = f"category {category.id!r} has the name {category.name!r} and the colour {color!r}"
+            cure = "a name is a text, a colour three whole numbers from 0 to 255"
+            return Finding("categories", "fault", evidence, cure)
+    return Finding("categories", "fine", f"{len(categories)}, all with names and colours")
+
+
+def check_seen_classes(dataset) -> Finding | None:
+    """Each class occurs, in data sets that know it of all pictures (``class_counts``); None of others."""
+    counts = getattr(dataset, "class_counts", None)
+    if counts is None:
+        return None
+    never = [category.name for category, count in zip(dataset.categories, counts) if not count]
+    total = len(dataset.categories)
+    if not never:
+        return Finding("classes seen", "fine", f"each of {total} classes occurs, {min(counts)} times or more")
+    return Finding(
+        "classes seen", "warning",
+        f"{len(never)} of {total} classes never occur: {', '.join(never[:8])}{' ...' * (len(never) > 8)}",
+        "a model cannot learn them: look whether their annotations were left out, or drop the classes",
+    )  # fmt: skip
+
+
+def _listed(folders: Iterable[Path]) -> dict[Path, set[str]]:
+    """The names in each folder; none in one that cannot be listed."""
+    names: dict[Path, set[str]] = defaultdict(set)
+    for folder in folders:
+        try:
+            names[folder] = set(os.listdir(folder))
+        except OSError:
+            names[folder] = set()
+    return names
