@@ -30,7 +30,17 @@ for field in fields(coco):
         print(f"{field.name:<24}{a!s:<16}{b}")
 
 # %% [markdown]
-# The left column is tuned for minutes, the right one is the authors' for COCO. How much work is that?
+# The left column is tuned for minutes, the right one is the authors' for COCO. Two of its fields are easily overlooked:
+#
+# * `only_with_things`: the official loader of COCO (`register_coco_panoptic_annos_semseg.py`) hands detectron2 the
+#   instance annotations too, and detectron2 (`FILTER_EMPTY_ANNOTATIONS`) then leaves out every picture without an object
+#   that is no crowd. That is about one picture in a hundred, and it is gone for all three tasks, although its sky could
+#   teach the semantic one. On ADE20K and Cityscapes the same switch is on and does nothing: their loaders bring no
+#   instances along.
+# * `precision="auto"`: half precision on a GPU where the authors used it (ResNet-50, Swin-T), float32 where they did not
+#   (Swin-L, DiNAT-L) and on a CPU. A run says in its first line which it is.
+#
+# How much work is that?
 
 # %%
 images, seen = 118_287, coco.steps * coco.batch_size
@@ -239,7 +249,9 @@ except ofl.errors.DataError as error:
 # %% [markdown]
 # ## Are the data all right?
 #
-# A wrong annotation trains without complaint. `ofl.doctor` looks before you wait for days:
+# A wrong annotation would train without complaint. So `ofl.train` looks at a few pictures before its first step: it
+# refuses what nothing can be learned from, and warns of what is odd. `ofl.doctor` makes the same checks, and shows them
+# before you wait for days:
 
 # %%
 diagnosis = ofl.doctor(dataset=dataset, images=6)
@@ -403,8 +415,8 @@ shutil.rmtree(folder)
 #   plan, and no schedule for another batch than 16; `SOLVER.REFERENCE_WORLD_SIZE` is not set.
 # * On COCO the second drop of the rate for Swin-L stands at step 735,184 of 737,500 in its configuration, surely a
 #   slip; `coco_training` uses 0.963 for all.
-# * Half precision: on for ResNet-50 and Swin-T in the official files, off for Swin-L and DiNAT-L. Here you choose
-#   `precision`.
+# * Half precision: on for ResNet-50 and Swin-T in the official files, off for Swin-L and DiNAT-L. `precision="auto"` does
+#   the same on a GPU; `"float32"`, `"fp16"` and `"bf16"` choose.
 # * This package has not been trained on all of COCO: no GPU was at hand. Its tests train the published recipe on
 #   real photographs for a few steps (`tests/training/test_coco_from_a_cell.py`).
 

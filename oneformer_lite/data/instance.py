@@ -127,6 +127,22 @@ class InstanceDataset:
         """The pictures' names in the data set, in its order."""
         return list(self._file_names)
 
+    def paths(self, index: int) -> tuple[Path]:
+        """The file that a sample is read from, beside the JSON."""
+        return (self.image_dir / self._file_names[index],)
+
+    @property
+    def class_counts(self) -> list[int]:
+        """Objects of each class in all pictures, crowds left out."""
+        classes = self._class_ids[self._places[~self._is_crowd[self._places]]]
+        return np.bincount(classes, minlength=len(self.categories)).tolist()
+
+    @property
+    def thing_counts(self) -> np.ndarray:
+        """Objects in each picture [n], crowds left out."""
+        counted = np.concatenate([[0], np.cumsum(~self._is_crowd[self._places])])
+        return np.diff(counted[self._ends])
+
     def __getitem__(self, index: int) -> Sample:
         index = range(len(self))[index]  # negative indices count from the end; IndexError outside
         places = self._places[self._ends[index] : self._ends[index + 1]]

@@ -43,6 +43,10 @@ class MapDataset(ABC):
             tasks=self.tasks,
         )
 
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """The files that a sample is read from."""
+        return self._files(index)[:2]
+
     @abstractmethod
     def annotation(self, index: int) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
         """The segment map int32 [H, W] and its segments, without decoding the picture."""

@@ -85,6 +85,18 @@ class PanopticDataset(MapDataset):
         elif crowds == len(segments):
             warnings.warn(f"{self.json_path}: all {crowds} segments are crowds, which are never targets", stacklevel=4)
 
+    @property
+    def class_counts(self) -> list[int]:
+        """Segments of each class in all pictures, crowds left out."""
+        return np.bincount(self._class_ids[~self._is_crowd], minlength=len(self.categories)).tolist()
+
+    @property
+    def thing_counts(self) -> np.ndarray:
+        """Things in each picture [n], crowds left out."""
+        is_thing = np.array([category.is_thing for category in self.categories], dtype=bool)
+        counted = np.concatenate([[0], np.cumsum(is_thing[self._class_ids] & ~self._is_crowd)])
+        return np.diff(counted[np.concatenate([[0], self._ends])])
+
     def _files(self, index: int) -> tuple[Path, Path, str]:
         file_name = self._file_names[index]
         return self.image_dir / file_name, self.panoptic_dir / self._png_names[index], file_name

@@ -22,6 +22,7 @@ from ..model import OneFormer
 from ..training.checkpoint import saved_model
 from ..training.config import TrainConfig
 from ..training.loader import open_split, training_batches
+from ..training.preflight import prepared
 from ..training.run import Run
 from ..training.state import read_recipe
 from .samples import sample_pairs
@@ -83,6 +84,7 @@ def batches_of_step(dataset, config: ModelConfig, train_config: TrainConfig, ste
     its part of them.
     """
     c = replace(train_config, workers=0)  # what workers load does not depend on how many there are
+    dataset = prepared(config, c, dataset, told=False)
     stream = training_batches(dataset, c, config.image_size, step - 1, equalize=config.equalize)
     batches = list(islice(stream, c.accumulate))
     start, seeds = (step - 1) * c.batch_size, []

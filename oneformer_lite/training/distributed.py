@@ -95,6 +95,10 @@ class Processes:
         seconds, asked = both.tolist()
         return seconds, asked > 0
 
+    def any(self, holds: bool) -> bool:
+        """Whether it holds in some process."""
+        return self.agree(0.0, holds)[1]
+
     def gather(self, value) -> list:
         """``value``, anything that JSON can say, of every process in their order. Sent as text, so that nothing which
         arrives from another process is unpickled."""

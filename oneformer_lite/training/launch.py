@@ -11,7 +11,7 @@ import torch
 
 from ..config import ModelConfig
 from ..errors import ConfigError
-from .config import TrainConfig
+from .config import TrainConfig, check_recipes
 from .locks import LAUNCHER_LOCK, locked
 from .moved import absolute
 from .run import OUTPUT, Run
@@ -30,6 +30,7 @@ def launch(
 
     Raises :class:`ConfigError` if the devices do not exist or somebody trains in the folder.
     """
+    check_recipes(config, train_config)
     processes, environment = place(devices)
     train_config = absolute(train_config)
     out = Path(train_config.out)

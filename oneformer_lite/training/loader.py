@@ -1,14 +1,12 @@
-"""Batches for training: every image gets one task, drawn anew each time it is seen."""
+"""Batches for training: every image gets one task, drawn again each time it is seen."""
 
 from __future__ import annotations
 
-import errno
-import multiprocessing
-import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from traceback import clear_frames
 
 import numpy as np
 import torch
@@ -17,10 +15,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..data.augment import augmentation
 from ..data.batch import Batch, collate
 from ..data.panoptic import PanopticDataset
+from ..data.parallel import importable_by_children
 from ..data.sample import TASKS, Sample
-from ..errors import ConfigError, OneFormerLiteError
+from ..errors import ConfigError, DataError, OneFormerLiteError
 from .config import TrainConfig
 from .distributed import ALONE, Processes
+from .open_files import enough_open_files
+from .readable import Readable
 
 GRACE = 20  # seconds that a worker lives on when it is asked to end
 
@@ -46,14 +47,20 @@ class TaskSamples(Dataset):
         self.probabilities = dict(zip(TASKS, probabilities, strict=True))
 
     def __getitem__(self, address: tuple[int, int]) -> tuple[Sample, str] | OneFormerLiteError:
+        """The pair; or the error of a file that cannot be read, which would arrive from a worker as a traceback."""
         epoch, index = address
         rng = np.random.default_rng((self.seed, epoch, index))
         try:
             sample = self.dataset[index]
             task = self.draw_task(sample.tasks, rng)
-        except OneFormerLiteError as error:  # handed on: raised in a worker it would arrive as a traceback
+            return self.augment(sample, rng), task
+        except OneFormerLiteError as error:
             return error
-        return self.augment(sample, rng), task
+        except OSError as error:  # of a data set that is not of this package
+            return DataError(f"picture {index}: {error}")
+        except Exception as error:
+            error.add_note(f"This happened with picture {index} of the training data.")
+            raise
 
     def draw_task(self, supplied: Sequence[str], rng: np.random.Generator) -> str:
         """One of the tasks ``supplied``, in proportion to the probabilities."""
@@ -99,14 +106,16 @@ def training_batches(
     start_step: int = 0,
     processes: Processes = ALONE,
     equalize: bool = False,
-) -> Iterator[Batch]:
+) -> Batches:
     """This process's micro-batches without end, ``accumulate`` of them for each step from ``start_step`` on.
 
-    Lesson 13. Raises the :class:`DataError` of the first file that cannot be read.
+    Lesson 13.
     """
     augment, size = augmentation(config.augmentation, image_size, equalize), config.batch_size
+    samples = TaskSamples(dataset, augment, config.seed, config.task_probabilities)
+    readable = Readable(samples, len(dataset), config.workers)
     loader = DataLoader(
-        TaskSamples(dataset, augment, config.seed, config.task_probabilities),
+        readable,
         batch_size=processes.share(size, config.accumulate),
         sampler=EndlessSampler(
             len(dataset), config.seed, start_step * size, size, processes.rank, processes.count
@@ -118,43 +127,46 @@ def training_batches(
         generator=torch.Generator().manual_seed(config.seed),
         pin_memory=torch.cuda.is_available(),
     )
-    with _enough_open_files(config.workers):
-        for batch in loader:
-            if isinstance(batch, OneFormerLiteError):
-                raise batch
-            yield batch
+    return Batches(loader, readable)
 
 
-@contextmanager
-def _enough_open_files(workers: int) -> Iterator[None]:
-    """Says in words what a system means that lets a process open too few files for its workers."""
-    others = set(multiprocessing.active_children())
-    try:
-        yield
-    except (OSError, RuntimeError, EOFError) as error:  # what it is called depends on where it happens
-        if getattr(error, "errno", None) != errno.EMFILE and not _few_files_left():
-            raise
-        for worker in set(multiprocessing.active_children()) - others:  # PyTorch leaves those that it had started
-            worker.kill()
-        raise ConfigError(
-            f"this process may not open as many files as {workers} workers need: allow it more (ulimit -n 4096 in the "
-            "shell that starts it), or take fewer workers; workers=0 needs fewest"
-        ) from error
+class Batches(Iterator):
+    """A loader's batches. ``unreadable`` gathers the pictures that could not be read, number -> reason; others have
+    taken their places."""
+
+    def __init__(self, loader: DataLoader, readable: Readable) -> None:
+        self.readable, self.workers, self.unreadable = readable, loader.num_workers, {}
+        with enough_open_files(loader.num_workers), importable_by_children(readable.samples.dataset):
+            self.batches = iter(loader)
+
+    @contextmanager
+    def deaths_named(self) -> Iterator[None]:
+        """Turns PyTorch's word of a dead worker, raised wherever the program is, into a :class:`DataError` that names
+        the picture."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not (words := self.readable.obituary(str(error))):
+                raise
+            # let go of all workers, or PyTorch raises again at the next signal of one
+            clear_frames(error.__traceback__)
+            self.batches = iter(())
+            raise DataError(words) from error
+
+    def __next__(self) -> Batch:
+        """Raises an error that has nothing to do with a file, or the last one where no picture could be read."""
+        with self.deaths_named(), enough_open_files(self.workers):
+            batch, unreadable = next(self.batches)
+        self.unreadable |= unreadable
+        if isinstance(batch, OneFormerLiteError):
+            raise batch
+        return batch
 
 
-def _few_files_left() -> bool:
-    """Whether this process may open no more than a handful of files."""
-    try:
-        with ExitStack() as opened:
-            for _ in range(8):
-                opened.enter_context(open(os.devnull))
-        return False
-    except OSError:
-        return True
-
-
-def _collate(items: list) -> Batch | OneFormerLiteError:
-    return next((item for item in items if isinstance(item, OneFormerLiteError)), None) or collate(items)
+def _collate(items: list[tuple]) -> tuple[Batch | OneFormerLiteError, dict[int, str]]:
+    unreadable = {index: reason for _, met in items for index, reason in met.items()}
+    pairs = [pair for pair, _ in items]
+    return next((p for p in pairs if isinstance(p, OneFormerLiteError)), None) or collate(pairs), unreadable
 
 
 def _one_thread(worker: int) -> None:

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,8 +31,8 @@ from .config import TrainConfig
 from .distributed import Processes, join_processes
 from .loader import open_split, training_batches
 from .meter import peak_memory
+from .preflight import ready
 from .step import Optimization
-from .trainer import check_classes
 
 LOADING_SECONDS = 20.0  # of measuring the loader at most
 SEGMENTS = (3, 4)  # rows and columns of a synthetic scene; COCO's have 11 segments on average
@@ -49,6 +50,7 @@ class Measurement:
     images: int | None  # in the training split; None without data
     weights_bytes: int
     checkpoint_bytes: int
+    oddities: tuple[str, ...] = ()  # of the data, as ofl.train will say before its first step
 
 
 def measure(config: ModelConfig, train_config: TrainConfig, count: int, steps: int) -> Measurement:
@@ -56,9 +58,15 @@ def measure(config: ModelConfig, train_config: TrainConfig, count: int, steps: i
     device, c = join_processes().device, replace(train_config, batch_size=train_config.batch_size // count)
     alone = Processes(rank=0, count=1, device=device)
     free = free_memory(device)
-    data = open_split(c.data, c.train_split) if has_data(c) else None
+    data = open_split(c.data, c.train_split) if has_data(c, c.train_split) else None
+    oddities = []
     if data is not None:
-        check_classes(config, data)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            val = open_split(c.data, c.val_split) if c.evaluations and has_data(c, c.val_split) else None
+            c = c if val is not None else replace(c, evaluations=0, keep_best=False)
+            data, _ = ready(config, c, data, val, alone, fresh=True)
+        oddities = [str(warning.message) for warning in said]
     # of many micro-batches two tell all: the second one has the first one's gradients beside it
     parts = min(2, c.accumulate)
     batches, rate = load(Synthetic(config) if data is None else data, c, config.image_size, 2 * parts, alone)
@@ -87,12 +95,13 @@ def measure(config: ModelConfig, train_config: TrainConfig, count: int, steps: i
         images=None if data is None else len(data),
         weights_bytes=tensor_bytes(model.state_dict()),
         checkpoint_bytes=tensor_bytes(optimization.state_dict()),
+        oddities=tuple(oddities),
     )
 
 
-def has_data(config: TrainConfig) -> bool:
-    """Whether the training split is on disk."""
-    return (Path(config.data) / "annotations" / f"panoptic_{config.train_split}.json").is_file()
+def has_data(config: TrainConfig, split: str) -> bool:
+    """Whether the split is on disk."""
+    return (Path(config.data) / "annotations" / f"panoptic_{split}.json").is_file()
 
 
 class Synthetic:

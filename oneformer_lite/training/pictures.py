@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..data.sample import TASKS
-from ..files import replacing
+from ..data.sample import TASKS, Sample
+from ..errors import DataError
+from ..files import make_folder, replacing
 from ..inference import predict
 from ..model import OneFormer
 
@@ -40,6 +42,23 @@ def write_pictures(model: OneFormer, dataset, folder: Path, step: int) -> Path:
         draft.write_bytes(prediction_sheet(rows, ["annotation", *tasks]))
     _thin(folder)
     return path
+
+
+def try_pictures(samples: Sequence[Sample], tasks: Sequence[str], folder: Path) -> None:
+    """Paint annotations as :func:`write_pictures` will, without writing them; raises :class:`DataError` if it fails."""
+    from ..render import prediction_sheet, render_truth
+
+    if folder.is_dir():  # not in a plan
+        make_folder(folder / PICTURES)
+    try:
+        shown = [_reduced(sample, math.ceil(max(sample.size) / SIDE)) for sample in samples[:IMAGES]]
+        prediction_sheet([[render_truth(sample, task, 1) for task in tasks] for sample in shown], tasks)
+    except Exception as error:
+        ids = ", ".join(str(sample.image_id) for sample in samples[:IMAGES])
+        raise DataError(
+            f"validation pictures {ids} cannot be painted ({type(error).__name__}: {error}): look at their image, "
+            "segments and categories"
+        ) from error
 
 
 def find_pictures(folder: str | Path) -> dict[int, Path]:

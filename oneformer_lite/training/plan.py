@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -17,10 +18,11 @@ import torch
 from .. import errors
 from ..config import ModelConfig
 from ..errors import ConfigError, OneFormerLiteError
-from .config import TrainConfig
+from .config import TrainConfig, check_recipes
 from .distributed import Processes
 from .launch import place
 from .measure import Measurement
+from .precision import with_precision
 
 LOG_LINE = 1000  # bytes of a record in the log, at most about
 
@@ -107,7 +109,7 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What should be changed before the start."""
-        m, c, found = self.measured, self.train_config, list(self.changes)
+        m, c, found = self.measured, self.train_config, [*self.changes, *self.measured.oddities]
         if self.memory > 0.9 * m.free_memory:
             found.append(f"{_gb(self.memory)} of {_gb(m.free_memory)} GB: {_LESS_MEMORY}")
         if self.disk > self.free_disk:
@@ -154,11 +156,13 @@ def plan(config: ModelConfig, train_config: TrainConfig, steps: int = 3, devices
     Raises :class:`ConfigError` if devices, batch and data do not go together, :class:`OneFormerLiteError` if nothing
     fits.
     """
+    check_recipes(config, train_config)
     processes, environment = place(devices)
     Processes(0, processes, torch.device("cpu")).share(train_config.batch_size, train_config.accumulate)  # raises
-    if steps < 1:
-        raise ConfigError(f"at least one step must be measured, got steps={steps}")
-    candidate, changes = train_config, []
+    if not isinstance(steps, Integral) or steps < 1:
+        raise ConfigError(f"at least one step must be measured, got steps={steps!r}")
+    device = torch.device("cpu" if "CUDA_VISIBLE_DEVICES" in environment else "cuda")
+    candidate, changes = with_precision(config, train_config, device), []
     while (found := _ask(config, candidate, processes, steps, environment)) is None:
         candidate, change = smaller(candidate, processes)
         changes.append(change)

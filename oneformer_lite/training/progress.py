@@ -41,6 +41,10 @@ class Progress:
     def __exit__(self, *exception) -> None:
         self.bar.close()
 
+    def say(self, text: str) -> None:
+        """A line of words above the bar."""
+        self.bar.write(f"  {text}", file=sys.stderr)
+
     def step(
         self,
         step: int,

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch.utils.data import Subset
 
 from ..config import ModelConfig
 from ..data.batch import Batch
+from ..data.parallel import refuse_to_start_again
 from ..data.sample import TASKS
+from ..data.unreadable import Unreadable
+from ..data.views import Chosen, as_dataset
 from ..errors import ConfigError, OneFormerLiteError
 from ..evaluation import evaluate
 from ..files import make_folder
 from ..losses import Criterion
 from ..model import OneFormer
-from .checkpoint import fitting, load_checkpoint, save_checkpoint, tidy
-from .config import TrainConfig
+from ..notices import warn_user
+from .checkpoint import CHECKPOINT, fitting, load_checkpoint, save_checkpoint, tidy
+from .config import TrainConfig, check_recipes
 from .distributed import join_processes
 from .fingerprint import check_data, fingerprint
-from .loader import open_split, training_batches
+from .loader import Batches, open_split, training_batches
 from .locks import TRAINER_LOCK, locked
 from .log import Log
 from .pictures import cut_pictures, write_pictures
+from .precision import precision_words
+from .preflight import ready
 from .progress import Progress, signals
 from .start import start_from
 from .state import STOP, keep_recipe, reported
@@ -51,6 +57,8 @@ def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_d
     stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a script that
     ``torchrun`` has started in several processes, each of them does its share.
     """
+    check_recipes(config, train_config)
+    refuse_to_start_again("the training")
     folder, processes = make_folder(train_config.out), join_processes()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
         if not processes.is_first:
@@ -74,12 +82,12 @@ class Trainer:
     """State of a run and its loop. Lesson 13."""
 
     def __init__(self, config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> None:
-        check_classes(config, train_data)
         self.config, self.train_config = config, train_config
-        self.train_data, self.val_data = train_data, val_data
         self.folder = make_folder(train_config.out)
         self.processes = join_processes()
         self.processes.share(train_config.batch_size, train_config.accumulate)  # raises if it is not even
+        fresh = not (self.folder / CHECKPOINT).exists()
+        self.train_data, self.val_data = ready(config, train_config, train_data, val_data, self.processes, fresh)
         self.device = self.processes.device
         torch.manual_seed(train_config.seed)
         model = OneFormer(config).to(self.device)
@@ -95,7 +103,10 @@ class Trainer:
         self.optimization = Optimization(model, Criterion(config).to(self.device), train_config, self.processes)
         self.step, self.seconds, self.stopping = 0, 0.0, False
         self.best = -1.0  # score of the model in {out}/best
-        self.fingerprint = fingerprint(train_data)
+        self.fingerprint = fingerprint(as_dataset(train_data))
+        self.unreadable = Unreadable(len(self.train_data), train_config.unreadable_share, "training")
+        validated = 0 if self.val_data is None else len(self.val_data)
+        self.unreadable_val = Unreadable(validated, train_config.unreadable_share, "validation")
         if saved is not None:
             self._restore(saved)
         if len(steps := set(self.processes.gather(self.step))) > 1:
@@ -117,8 +128,11 @@ class Trainer:
         """Train to the end of the budget, or until stopped; whatever ends the loop, its state is saved."""
         first = self.processes.is_first
         with signals(self), Progress(self.train_config, self.log, self.step, self.seconds, first) as progress:
+            progress.say(self._words())
             try:
-                self._loop(progress)
+                batches = self._batches()
+                with batches.deaths_named():
+                    self._loop(progress, batches)
             except Exception as error:
                 # within a step a part of the state may be new: then the last checkpoint is what resumes bit-equal
                 saved = self.optimization.between_steps and self._save_or_warn()
@@ -135,14 +149,25 @@ class Trainer:
                 self._write_pictures(model)
         return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished)
 
-    def _loop(self, progress: Progress) -> None:
+    def _batches(self) -> Batches:
+        size, equalize = self.config.image_size, self.config.equalize
+        return training_batches(self.train_data, self.train_config, size, self.step, self.processes, equalize)
+
+    def _words(self) -> str:
+        """What is trained on what, for the first line."""
+        device, c = self.processes.device, self.train_config
+        where = f"{device.type.upper()} in {precision_words(c, self.optimization.config, device)}"
+        start = f", from step {self.step} on" if self.step else ""
+        return f"{len(self.train_data):,} pictures, {self.config.num_classes} classes, on the {where}{start}"
+
+    def _loop(self, progress: Progress, batches: Batches) -> None:
         c = self.train_config
         self.model.train()
-        size, equalize = self.config.image_size, self.config.equalize
-        batches = training_batches(self.train_data, c, size, self.step, self.processes, equalize)
         saved_at = resumed_at = time.monotonic()
         while not self._ends():
-            losses, lr = self.train_step([next(batches).to(self.device) for _ in range(c.accumulate)])
+            parts = [next(batches).to(self.device) for _ in range(c.accumulate)]
+            self._note_unreadable(batches)
+            losses, lr = self.train_step(parts)
             self.step += 1
             self.optimization.between_steps = True
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
@@ -154,6 +179,13 @@ class Trainer:
                 self._save_or_warn()
                 saved_at = time.monotonic()
             resumed_at = time.monotonic()
+
+    def _note_unreadable(self, batches: Batches) -> None:
+        """All processes know all pictures that could not be read; too many end the run."""
+        met, batches.unreadable = batches.unreadable, {}
+        if self.processes.any(bool(met)):
+            for pictures in self.processes.gather(met):
+                self.unreadable.note(pictures)
 
     def _ends(self) -> bool:
         """All processes find the same answer, whatever their clocks and signals say."""
@@ -181,7 +213,8 @@ class Trainer:
         if self.processes.is_first:
             state = self.optimization.state_dict()
             numbers = {"step": self.step, "seconds": self.seconds, "best": self.best}
-            numbers |= {"recipe": self.train_config.recipe(), "data": self.fingerprint}
+            numbers |= {"recipe": self.optimization.config.recipe(), "data": self.fingerprint}
+            numbers["unreadable"] = self.unreadable.found
             save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
@@ -190,7 +223,8 @@ class Trainer:
             self.optimization.load_state_dict(saved)
         self.model.backbone.has_imagenet_weights = self.config.pretrained
         self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved.get("best", self.best)
-        recipe, before = self.train_config.recipe(), saved.get("recipe", {})
+        self.unreadable.found.update(saved.get("unreadable", {}))
+        recipe, before = self.optimization.config.recipe(), saved.get("recipe", {})
         changed = [f"{name} {before[name]} -> {recipe[name]}" for name in before if before[name] != recipe.get(name)]
         if changed and self.processes.is_first:
             warnings.warn(
@@ -222,14 +256,26 @@ class Trainer:
         count = min(self.train_config.eval_images, len(self.val_data))
         tasks = [task for task in TASKS if task in self.val_data.tasks]
         model = self.averaged_model()
-        metrics = evaluate(model, Part(self.val_data, count), tasks)
-        score = next(metrics[name] for name in ("PQ", "AP", "mIoU") if name in metrics)
-        if self.train_config.keep_best and score > self.best:
-            self.best = score
-            model.save_pretrained(self.folder / "best")
+        metrics = evaluate(model, Chosen(self.val_data, range(count)), tasks, unreadable=self.unreadable_val)
+        if self.train_config.keep_best:
+            self._keep_best(model, metrics)
         self._write_pictures(model)
         self.model.train()  # without averaged weights it was judged itself
         progress.evaluation(self.step, self.seconds, count, metrics)
+
+    def _keep_best(self, model: OneFormer, metrics: dict[str, float]) -> None:
+        """By PQ, else AP, else mIoU. Without a score the newest model is kept, until one has a score."""
+        name = next(name for name in ("PQ", "AP", "mIoU") if name in metrics)
+        score, scored = metrics[name], math.isfinite(metrics[name])
+        if not scored:
+            kept = "the model of this evaluation" if self.best < 0 else f"the one with {name} {self.best:.1f}"
+            warn_user(
+                f"step {self.step}: {name} is not a number, as no evaluated picture has anything to score; keep_best "
+                f"keeps {kept}. Raise eval_images, or take other validation pictures."
+            )
+        if score > self.best or (not scored and self.best < 0):
+            self.best = score if scored else self.best
+            model.save_pretrained(self.folder / "best")
 
     def _write_pictures(self, model: OneFormer) -> None:
         try:
@@ -238,18 +284,3 @@ class Trainer:
             warnings.warn(f"training goes on without new pictures: {error}", stacklevel=2)
 
 
-class Part(Subset):
-    """The first images of a data set, with the attributes that evaluation reads."""
-
-    def __init__(self, dataset, count: int) -> None:
-        super().__init__(dataset, range(count))
-        self.categories, self.tasks = dataset.categories, dataset.tasks
-
-
-def check_classes(config: ModelConfig, dataset) -> None:
-    """Raise :class:`ConfigError` unless the model has as many classes as the data."""
-    if len(dataset.categories) != config.num_classes:
-        raise ConfigError(
-            f"the configuration has {config.num_classes} classes, the data {len(dataset.categories)}: "
-            "use config.for_classes(config, dataset.categories)"
-        )

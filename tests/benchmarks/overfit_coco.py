@@ -12,9 +12,9 @@ import json
 import tempfile
 
 import oneformer_lite as ofl
+from oneformer_lite.data.views import Chosen
 from oneformer_lite.training import toytown_training, train
 from oneformer_lite.training.loader import open_split
-from oneformer_lite.training.trainer import Part
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=8)
     options = parser.parse_args()
 
-    data = Part(open_split(options.data, options.split), options.images)
+    data = Chosen(open_split(options.data, options.split), range(options.images))
     config = ofl.config.for_classes(ofl.config.toytown(), data.categories)
     # training fits pictures into 256 x 256; so does inference
     config = dataclasses.replace(config, image_size=256, test_size=256, test_max_size=256)

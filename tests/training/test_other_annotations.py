@@ -10,9 +10,9 @@ from PIL import Image
 import oneformer_lite as ofl
 from oneformer_lite.data.instance import encode_mask
 from oneformer_lite.data.toytown import Toytown
+from oneformer_lite.data.views import Chosen
 from oneformer_lite.training import toytown_training, train
 from oneformer_lite.training.loader import open_split
-from oneformer_lite.training.trainer import Part
 
 
 @pytest.fixture
@@ -71,5 +71,5 @@ def test_coco_photographs_train_and_are_judged(coco_sample, tmp_path):
     assert len(data) == 100 and any(s.is_crowd for i in range(100) for s in data.annotation(i)[1])
     result = short_run(data, tmp_path, steps=25, batch_size=4, evaluations=0)  # every picture once
     assert result.finished and all(np.isfinite(r["total"]) for r in result.history)
-    metrics = ofl.evaluate(result.model, Part(open_split(coco_sample, "val2017"), 4))
+    metrics = ofl.evaluate(result.model, Chosen(open_split(coco_sample, "val2017"), range(4)))
     assert all(0 <= metrics[name] <= 100 for name in ("PQ", "AP", "mIoU"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 import warnings
 
@@ -105,7 +106,7 @@ def test_a_damaged_picture_ends_the_run_in_one_sentence_and_loses_nothing(config
     folder = shutil.copytree(data, tmp_path / "data")
     (folder / "train/000000000009.jpg").write_bytes(b"")
     with pytest.raises(DataError, match="^[^\n]*000000000009.jpg is empty[^\n]*$"):
-        train(config, settings(folder, tmp_path / "run", steps=100, workers=workers))
+        train(config, settings(folder, tmp_path / "run", steps=100, workers=workers, unreadable_share=0))
     done = len(read_log(tmp_path / "run"))
     assert done == torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] > 0
 
@@ -115,7 +116,9 @@ def test_pictures_without_segments_or_with_crowds_alone_train(config, tmp_path):
     crowd = empty.replace(segments=tuple(dataclasses.replace(s, is_crowd=True) for s in empty.segments))
     nothing = empty.replace(segments=(), segment_map=np.zeros_like(empty.segment_map))
     samples = Listed([crowd, nothing] * 4)
-    result = train(config, settings("-", tmp_path, steps=3), train_data=samples)
+    with pytest.raises(DataError, match="cannot be trained with.*are crowds: there is no ground truth"):
+        train(config, settings("-", tmp_path, steps=3), train_data=samples)
+    result = train(config, settings("-", tmp_path, steps=3, look_first=False), train_data=samples)
     assert result.finished and all(np.isfinite(r["total"]) and r["mask"] == 0 for r in result.history)
 
 
@@ -204,7 +207,7 @@ def test_quick_evaluations_are_logged_between_the_steps(config, data, tmp_path):
 def test_the_best_model_of_the_evaluations_is_kept(config, data, tmp_path, monkeypatch):
     scores, judged = iter([20.0, 30.0, 25.0, 28.0, 35.0]), []
 
-    def evaluate(model, part, tasks):
+    def evaluate(model, part, tasks, unreadable):
         assert not model.training and len(part) == 2
         judged.append({name: value.clone() for name, value in model.state_dict().items()})
         return {"PQ": next(scores)}
@@ -224,6 +227,18 @@ def test_the_best_model_of_the_evaluations_is_kept(config, data, tmp_path, monke
     trainer = Trainer(config, longer, open_split(data, "train"), open_split(data, "val"))
     trainer.run()
     assert len(judged) == 5 and kept() == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("scores", [[math.nan] * 3, [math.nan, 30.0, math.nan], [20.0, math.nan, 10.0]])
+def test_keeping_the_best_says_where_there_is_no_score(config, data, tmp_path, monkeypatch, scores):
+    left = iter(scores)
+    monkeypatch.setattr("oneformer_lite.training.trainer.evaluate", lambda *a, **b: {"PQ": next(left), "AP": 1.0})
+    best = settings(data, tmp_path, steps=8, evaluations=3, eval_images=2, keep_best=True)
+    with pytest.warns(UserWarning, match="PQ is not a number.*keep_best keeps") as said:
+        trainer = Trainer(config, best, open_split(data, "train"), open_split(data, "val"))
+        trainer.run()
+    assert sum("is not a number" in str(w.message) for w in said) == sum(map(math.isnan, scores))
+    assert (tmp_path / "best").is_dir() and trainer.best == max([s for s in scores if s == s], default=-1.0)
 
 
 def test_evaluation_without_averaged_weights_goes_on_with_dropout(config, data, tmp_path):

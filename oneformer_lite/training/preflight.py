@@ -1,0 +1,216 @@
+"""What ``ofl.train`` looks at before its first step: data that nothing can be learned from are refused, odd ones told.
+
+The checks are the doctor's (``dataset_checks/``). What a training needs at its first evaluation is tried here too:
+validation pictures are read and painted, as far as that goes without a model. A resumed run has seen its pictures: only
+files, classes and tasks are looked at again. Nothing is drawn from the random generators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..config import ModelConfig
+from ..data.by_name import class_places
+from ..data.sample import TASKS, Sample
+from ..data.unreadable import Unreadable
+from ..data.views import Chosen, Renumbered, as_dataset, require_samples
+from ..dataset_checks.alignment import check_alignment
+from ..dataset_checks.annotation import (
+    check_class_ids,
+    check_query_count,
+    check_range,
+    check_segments,
+    check_shapes,
+    check_tasks,
+)
+from ..dataset_checks.findings import Finding
+from ..dataset_checks.splits import check_categories, check_files, check_seen_classes, missing_files
+from ..errors import ConfigError, DataError, OneFormerLiteError
+from ..notices import warn_user
+from .config import TrainConfig
+from .crops import check_crops
+from .distributed import Processes
+from .pictures import try_pictures
+from .randomness import undisturbed
+
+SAMPLES = 16  # of the training split, evenly spread
+MORE = 256  # further ones where nothing to learn was found in these
+ALIGNED = 8  # of them whose outlines are compared with edges, which takes longest
+VALIDATION = 64  # validation pictures read at most
+
+
+def ready(config: ModelConfig, c: TrainConfig, train_data, val_data, processes: Processes, fresh: bool) -> tuple:
+    """The data sets as the model numbers its classes, looked at by the first process.
+
+    Raises the same :class:`ConfigError` or :class:`DataError` in all processes where nothing can be learned.
+    """
+    train_data = as_dataset(train_data)
+    val_data = None if val_data is None else as_dataset(val_data)
+    if val_data is None and c.evaluations:
+        raise ConfigError("there are no validation data for the evaluations: give val_data, or set evaluations=0")
+    in_model_order(config, train_data)  # the classes first: it takes no time
+    fault = None
+    if c.look_first and processes.is_first:
+        try:
+            with undisturbed():
+                tell(look(config, c, train_data, val_data, fresh))
+        except OneFormerLiteError as error:
+            fault = error
+    fault = processes.gather(fault)[0]
+    if fault is not None:
+        raise fault
+    return prepared(config, c, train_data, processes.is_first), val_data
+
+
+def prepared(config: ModelConfig, c: TrainConfig, dataset, told: bool = True):
+    """The training data as the model gets them: the useful pictures, with classes numbered as the model's."""
+    return in_model_order(config, only_useful(c, as_dataset(dataset), told))
+
+
+def in_model_order(config: ModelConfig, dataset):
+    """The data set with classes numbered as those of the model, by name; raises :class:`ConfigError` for others."""
+    check_classes(config, dataset)
+    places = class_places(config.class_names, dataset.categories)
+    if places == list(range(config.num_classes)):
+        return dataset
+    ordered = sorted(zip(places, dataset.categories))
+    return Renumbered(dataset, places, tuple(category for _, category in ordered))
+
+
+def check_classes(config: ModelConfig, dataset) -> None:
+    """Raise :class:`ConfigError` unless the model has as many classes as the data."""
+    if len(dataset.categories) != config.num_classes:
+        raise ConfigError(
+            f"the configuration has {config.num_classes} classes, the data {len(dataset.categories)}: "
+            "use config.for_classes(config, dataset.categories)"
+        )
+
+
+def only_useful(c: TrainConfig, dataset, told: bool = True):
+    """The pictures with things alone, where the recipe asks for it and the data set knows (``thing_counts``)."""
+    counts = getattr(dataset, "thing_counts", None)
+    if not c.only_with_things or counts is None or not any(category.is_thing for category in dataset.categories):
+        return dataset
+    kept = np.flatnonzero(counts)
+    if not len(kept):
+        raise ConfigError(
+            f"only_with_things leaves out all {len(dataset)} pictures, as none has a thing that is no crowd: set "
+            "only_with_things=False in the recipe"
+        )
+    if told and len(kept) < len(dataset):
+        warn_user(
+            f"{len(dataset) - len(kept)} of {len(dataset)} pictures have no thing and are left out, as by the official "
+            "loader of COCO (only_with_things=True)"
+        )
+    return Chosen(dataset, kept)
+
+
+def look(config: ModelConfig, c: TrainConfig, train_data, val_data, fresh: bool = True) -> list[Finding]:
+    """The findings; raises where learning is impossible. ``fresh``: pictures are read too."""
+    if not len(train_data):
+        raise DataError("the training data set is empty: look at its paths, its split, and what was filtered")
+    _refuse(check_categories(train_data.categories))
+    findings = _look_at_files(train_data, c, "training")
+    if seen := check_seen_classes(train_data):
+        findings.append(seen)
+    if c.evaluations:
+        findings += _look_at_validation(config, c, val_data, fresh)
+    if fresh:
+        findings += _look_at_samples(config, c, train_data)
+    return findings
+
+
+def tell(findings: Sequence[Finding]) -> None:
+    """A warning for each finding that is not fine."""
+    for finding in findings:
+        if finding.verdict != "fine":
+            cure = f". {finding.cure[0].upper()}{finding.cure[1:]}" if finding.cure else ""
+            warn_user(f"{finding.check}: {finding.evidence}{cure}")
+
+
+def _look_at_files(dataset, c: TrainConfig, split: str) -> list[Finding]:
+    missing = missing_files(dataset)
+    if not missing:
+        return []
+    limit = Unreadable(len(dataset), c.unreadable_share, split).limit
+    finding = check_files(dataset, missing)
+    if len(missing) > limit:
+        raise DataError(f"{split} data: {finding.evidence}; {limit} may be left out. {_sentence(finding.cure)}")
+    return [Finding(f"files of {split}", "warning", f"{finding.evidence}; they will be left out", finding.cure)]
+
+
+def _look_at_samples(config: ModelConfig, c: TrainConfig, dataset) -> list[Finding]:
+    """A few training samples: refuses what cannot be learned from."""
+    samples = _read(dataset, spread_over(len(dataset), SAMPLES), c, "training")
+    shares = dict(zip(TASKS, c.task_probabilities))
+    _refuse(check_shapes(samples), check_range(samples), _class_ids(dataset, samples))
+    tasks = check_tasks(samples, shares)
+    if tasks.verdict == "fault" and "never draw" not in tasks.evidence:  # rare things may be elsewhere
+        others = set(spread_over(len(dataset), MORE)).difference(spread_over(len(dataset), SAMPLES))
+        samples += _read(dataset, sorted(others), c, "training") if others else []
+        tasks = check_tasks(samples, shares)
+    segments = check_segments(samples)
+    if tasks.verdict == "fault" and segments.verdict == "fault":
+        _refuse(segments)
+    _refuse(tasks)
+    crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=ALIGNED)
+    found = [segments, tasks, check_query_count(samples, config.num_queries), check_alignment(samples[:ALIGNED]), crops]
+    return [f for f in found if f.verdict != "fine"]
+
+
+def _look_at_validation(config: ModelConfig, c: TrainConfig, dataset, fresh: bool) -> list[Finding]:
+    if not len(dataset):
+        raise DataError("the validation data set is empty: look at its paths and its split, or set evaluations=0")
+    only_instances = tuple(dataset.tasks) == ("instance",)
+    class_places(config.class_names, dataset.categories, only_instances, "the validation data set")
+    tasks = [task for task in TASKS if task in dataset.tasks]
+    if not tasks:
+        raise ConfigError(f"the validation data set supplies none of the tasks {', '.join(TASKS)}, but {dataset.tasks}")
+    _refuse(check_categories(dataset.categories))
+    findings = _look_at_files(dataset, c, "validation")
+    if fresh:
+        samples = _read(dataset, range(min(c.eval_images, len(dataset), VALIDATION)), c, "validation")
+        _refuse(check_shapes(samples), _class_ids(dataset, samples))
+        if not any(segment for sample in samples for segment in sample.segments if not segment.is_crowd):
+            findings.append(Finding(
+                "validation", "warning", f"its first {len(samples)} pictures have no segment: scores will be empty",
+                "raise eval_images, or take other pictures",
+            ))  # fmt: skip
+        try_pictures(samples, tasks, Path(c.out))
+    return findings
+
+
+def _class_ids(dataset, samples: Sequence[Sample]) -> Finding:
+    return check_class_ids(samples, dataset.categories)
+
+
+def _read(dataset, indices: Sequence[int], c: TrainConfig, split: str) -> list[Sample]:
+    """The samples at ``indices``, as far as they can be read; raises if too many cannot."""
+    bad, samples = Unreadable(len(dataset), c.unreadable_share, split), []
+    for index in indices:
+        try:
+            samples.append(dataset[index])
+        except DataError as error:
+            bad.note({index: str(error)})
+    if not samples:
+        raise DataError(f"none of the {split} pictures looked at can be read: {next(iter(bad.found.values()))}")
+    require_samples(samples)
+    return samples
+
+
+def spread_over(length: int, count: int) -> list[int]:
+    """At most ``count`` numbers below ``length``, evenly spread."""
+    return np.unique(np.linspace(0, length - 1, count).astype(int)).tolist()
+
+
+def _refuse(*findings: Finding) -> None:
+    for finding in findings:
+        if finding.verdict == "fault":
+            raise DataError(f"these data cannot be trained with: {finding.evidence}. {_sentence(finding.cure)}")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,63 @@
+"""Pictures that cannot be read do not end a run: another one takes the place, and a worker's death has a name."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, get_worker_info
+
+from ..errors import DataError
+
+ATTEMPTS = 20  # pictures drawn for one place
+
+
+class Readable(Dataset):
+    """Items of ``samples`` (:class:`~oneformer_lite.training.loader.TaskSamples`) with those that were unreadable.
+
+    Where a file cannot be read, another picture of the epoch is drawn, which depends on the address and the seed alone:
+    neither the number of workers nor a restart changes what is seen. What each worker reads stands in shared memory.
+    """
+
+    def __init__(self, samples, length: int, workers: int) -> None:
+        self.samples, self.length = samples, length
+        self.reading = torch.full((workers, 2), -1, dtype=torch.int64).share_memory_()  # process, picture
+
+    def __getitem__(self, address: tuple[int, int]) -> tuple[object, dict[int, str]]:
+        """The pair, or the last error, and number and reason of each picture that could not be read."""
+        epoch, index = address
+        rng, unreadable = np.random.default_rng((self.samples.seed, epoch, index, ATTEMPTS)), {}
+        item = self._read(epoch, index)
+        while isinstance(item, DataError) and len(unreadable) < ATTEMPTS:
+            unreadable[index] = str(item)
+            index = int(rng.integers(self.length))
+            item = self._read(epoch, index)
+        return item, unreadable
+
+    def _read(self, epoch: int, index: int):
+        worker = get_worker_info()
+        if worker is None:
+            return self.samples[epoch, index]
+        self.reading[worker.id] = torch.tensor([os.getpid(), index])
+        item = self.samples[epoch, index]
+        self.reading[worker.id, 1] = -1
+        return item
+
+    def obituary(self, words: str) -> str:
+        """What PyTorch says in ``words`` of a dead worker, with the picture that it was reading; empty if of none."""
+        found = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", words)
+        if not found:
+            return ""
+        dead = [int(process) for process in found[1].split(",")]
+        pictures = [index for process, index in self.reading.tolist() if process in dead and index >= 0]
+        named = ", ".join(f"picture {index}{self._files(index)}" for index in pictures)
+        return (
+            f"{words.strip().rstrip('.')}, while it read {named or 'no picture'}: the memory may not suffice (fewer "
+            "workers need less)" + (", or the file kills its reader: look at it, or remove it" if pictures else "")
+        )
+
+    def _files(self, index: int) -> str:
+        dataset = self.samples.dataset
+        return f" ({', '.join(map(str, dataset.paths(index)))})" if hasattr(dataset, "paths") else ""

@@ -1,0 +1,372 @@
+"""Before the first step: what cannot be learned from is refused in a sentence, what is odd is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import oneformer_lite as ofl
+from oneformer_lite.data import Category
+from oneformer_lite.data.toytown import Toytown, write_toytown
+from oneformer_lite.data.views import Listed
+from oneformer_lite.errors import ConfigError, DataError
+from oneformer_lite.training import coco_training, toytown_training
+from oneformer_lite.training.distributed import ALONE
+from oneformer_lite.training.loader import open_split
+from oneformer_lite.training.preflight import SAMPLES, prepared, ready
+
+
+@pytest.fixture(scope="module")
+def config() -> ofl.ModelConfig:
+    return dataclasses.replace(ofl.config.toytown(), image_size=64, num_points=128)
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list:
+    town = Toytown("train", 64, 24)
+    return [town[i] for i in range(24)]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path):
+    def made(**changes) -> ofl.TrainConfig:
+        return toytown_training(**({"out": str(tmp_path), "steps": 4, "evaluations": 0} | changes))
+
+    return made
+
+
+def listed(of: list, **changes) -> Listed:
+    data = Listed(of, of[0].categories, of[0].tasks)
+    vars(data).update(changes)
+    return data
+
+
+def looked(config, c, train, val=None, fresh: bool = True) -> list[str]:
+    """The warnings; errors are raised."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        ready(config, c, train, val, ALONE, fresh)
+    return [str(w.message) for w in seen]
+
+
+def each(samples: list, change) -> list:
+    return [sample.replace(**change(sample)) for sample in samples]
+
+
+def crowds(sample) -> dict:
+    return {"segments": tuple(dataclasses.replace(s, is_crowd=True) for s in sample.segments)}
+
+
+def empty(sample) -> dict:
+    return {"segments": (), "segment_map": np.zeros_like(sample.segment_map)}
+
+
+def shifted(by: int):
+    return lambda s: {"segments": tuple(dataclasses.replace(g, class_id=g.class_id + by) for g in s.segments)}
+
+
+def without_things(sample) -> dict:
+    kept = tuple(s for s in sample.segments if not sample.categories[s.class_id].is_thing)
+    ids = [s.id for s in kept]
+    return {"segments": kept, "segment_map": np.where(np.isin(sample.segment_map, ids), sample.segment_map, 0)}
+
+
+def test_healthy_data_are_silent(config, recipe, scenes) -> None:
+    assert looked(config, recipe(evaluations=1), listed(scenes), listed(scenes)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (crowds, "segments of 24 samples are crowds"),
+        (empty, "none of 24 samples has a segment"),
+        (shifted(1), "off by one"),
+        (shifted(40), "class ids|they run from"),
+        (lambda s: {"image": (s.image > 128).astype(np.uint8)}, "brightest value .* is 1"),
+        (lambda s: {"image": s.image / np.float32(255)}, "float32"),
+        (lambda s: {"segment_map": s.segment_map[::2, ::2]}, "wrong resolution"),
+    ],
+    ids=["crowds", "nothing", "off by one", "file's ids", "0 to 1", "float", "resolution"],
+)
+def test_what_cannot_be_learned_from_is_refused(config, recipe, scenes, change, words: str) -> None:
+    with pytest.raises(DataError, match=f"(?s)cannot be trained with: .*({words})") as caught:
+        looked(config, recipe(), listed(each(scenes, change)))
+    assert "\n" not in str(caught.value)
+    assert looked(config, recipe(look_first=False), listed(each(scenes, change))) == []
+
+
+def test_a_rare_object_is_looked_for_before_all_is_refused(config, recipe, scenes) -> None:
+    nothing = each(scenes, empty)
+    rare = [scenes[5], *nothing[1:], *nothing, *nothing]
+    assert len(rare) > SAMPLES
+    one = next(i for i in range(len(rare)) if i not in np.linspace(0, len(rare) - 1, SAMPLES).astype(int))
+    rare[0], rare[one] = rare[one], rare[0]
+    assert any("have none at all" in w or "are void" in w for w in looked(config, recipe(), listed(rare)))
+
+
+def test_a_task_with_nothing_to_find_is_told(config, recipe, scenes) -> None:
+    data = listed(each(scenes, without_things))
+    assert any("nothing to find under instance" in w for w in looked(config, recipe(), data))
+    only = recipe(task_probabilities=(0, 1, 0))
+    with pytest.raises(DataError, match="none of 24 pictures has a target under any task"):
+        looked(config, only, data)
+    maps = listed(each(scenes, lambda s: {"tasks": ("semantic",)}), tasks=("semantic",))
+    with pytest.raises(DataError, match="never draw semantic, which is all that the annotation supplies"):
+        looked(config, only, maps)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: {"segments": tuple(dataclasses.replace(g, is_crowd=i > 0) for i, g in enumerate(s.segments))},
+         "are crowds, which are never a target"),
+        (lambda s: {"segment_map": s.segment_map[:, ::-1].copy()}, "mirrored left to right"),
+        (lambda s: {"segments": s.segments[:1], "segment_map": np.where(s.segment_map == s.segments[0].id,
+                                                                        s.segment_map, 0)}, "void"),
+    ],
+    ids=["many crowds", "mirrored", "mostly void"],
+)  # fmt: skip
+def test_what_is_odd_is_told(config, recipe, scenes, change, words: str) -> None:
+    assert any(words in w for w in looked(config, recipe(), listed(each(scenes, change))))
+
+
+def test_more_segments_than_queries_are_told(config, recipe, scenes) -> None:
+    few = dataclasses.replace(config, num_queries=5, text_context=2)
+    assert any("5 queries" in w and "raise num_queries" in w.lower() for w in looked(few, recipe(), listed(scenes)))
+
+
+def test_data_sets_that_are_none(config, recipe, scenes) -> None:
+    with pytest.raises(DataError, match="training data set is empty"):
+        looked(config, recipe(), listed(scenes, samples=[]))
+    with pytest.raises(DataError, match="validation data set is empty"):
+        looked(config, recipe(evaluations=1), listed(scenes), listed(scenes, samples=[]))
+    with pytest.raises(ConfigError, match="no validation data"):
+        looked(config, recipe(evaluations=1), listed(scenes))
+    with pytest.raises(ConfigError, match="an empty list is no data set"):
+        looked(config, recipe(), [])
+    with pytest.raises(ConfigError, match="a str is no data set"):
+        looked(config, recipe(), "data/coco")
+    with pytest.raises(ConfigError, match="yields a tuple"):
+        looked(config, recipe(), listed(scenes, samples=[(s, 1) for s in scenes]))
+
+
+def test_a_list_of_samples_is_a_data_set(config, recipe, scenes) -> None:
+    assert looked(config, recipe(evaluations=1), scenes, tuple(scenes[:4])) == []
+
+
+# -- classes
+
+
+def renamed(samples: list, names: dict) -> Listed:
+    categories = tuple(dataclasses.replace(c, name=names.get(c.name, c.name)) for c in samples[0].categories)
+    return listed(each(samples, lambda s: {"categories": categories}))
+
+
+def reordered(samples: list) -> Listed:
+    order = sorted(range(len(samples[0].categories)), key=lambda i: samples[0].categories[i].name)
+    categories = tuple(samples[0].categories[i] for i in order)
+    return listed(each(samples, lambda s: {"categories": categories, "segments": tuple(
+        dataclasses.replace(g, class_id=order.index(g.class_id)) for g in s.segments)}))  # fmt: skip
+
+
+def test_the_same_classes_in_another_order_are_mapped(config, recipe, scenes) -> None:
+    other = reordered(scenes)
+    assert other[0].categories != scenes[0].categories
+    data = prepared(config, recipe(), other)
+    assert data.categories == scenes[0].categories and data[3].segments == scenes[3].segments
+    assert looked(config, recipe(evaluations=1), listed(scenes), other) == []
+
+
+@pytest.mark.parametrize("names", [{"car": "Car", "building": "BUILDING"}, {"sidewalk": "side-walk"}])
+def test_spelling_is_no_other_class(config, recipe, scenes, names: dict) -> None:
+    if "sidewalk" in names:
+        names = {"traffic light": "traffic-light"}
+    assert looked(config, recipe(evaluations=1), listed(scenes), renamed(scenes, names)) == []
+
+
+def test_other_classes_are_noticed(config, recipe, scenes) -> None:
+    all_other = {c.name: f"other {c.id}" for c in scenes[0].categories}
+    with pytest.raises(ConfigError, match="model knows 14 classes, the validation data set has 14, of which 'other"):
+        looked(config, recipe(evaluations=1), listed(scenes), renamed(scenes, all_other))
+    more = listed(scenes, categories=(*scenes[0].categories, Category(99, "zeppelin", True)))
+    with pytest.raises(ConfigError, match="the validation data set has 15, of which 'zeppelin' is none of them"):
+        looked(config, recipe(evaluations=1), listed(scenes), more)
+    with pytest.raises(ConfigError, match="14 classes, the data 15"):
+        looked(config, recipe(), more)
+    first, second = scenes[0].categories[:2]
+    swapped = renamed(scenes, {first.name: second.name, second.name: "zeppelin"})  # one elsewhere, one unknown
+    with pytest.raises(ConfigError, match="'zeppelin'"):
+        looked(config, recipe(), swapped)
+
+
+def test_a_single_new_name_is_taken_by_number_and_told(config, recipe, scenes) -> None:
+    first = scenes[0].categories[0].name
+    (said,) = set(looked(config, recipe(), renamed(scenes, {first: "zeppelin"})))
+    assert f"'zeppelin' for {first!r}" in said
+
+
+def test_generic_names_are_taken_by_number(config, recipe, scenes) -> None:
+    generic = dataclasses.replace(config, class_names=(), is_thing=(), class_colors=())
+    assert looked(generic, recipe(), listed(scenes)) == []
+
+
+# -- files
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_toytown(tmp_path / "data", "train", 64, 24, workers=1)
+    write_toytown(tmp_path / "data", "val", 64, 6, workers=1)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("where", ["train", "annotations/panoptic_train"])
+def test_missing_files_are_found_at_the_start(config, recipe, folder: Path, where: str) -> None:
+    files = sorted((folder / where).iterdir())
+    files[9].unlink()
+    said = looked(config, recipe(), open_split(folder, "train"))
+    assert len([w for w in said if f"1 of 24 pictures lack a file, such as {files[9]}" in w]) == 1
+    with pytest.raises(DataError, match="training data: 1 of 24 pictures lack a file"):
+        looked(config, recipe(unreadable_share=0), open_split(folder, "train"))
+    files[10].unlink()
+    with pytest.raises(DataError, match="2 of 24 pictures lack a file, such as .*; 1 may be left out"):
+        looked(config, recipe(), open_split(folder, "train"), fresh=False)  # listed again when resumed
+
+
+def test_missing_files_of_validation(config, recipe, folder: Path) -> None:
+    for file in (folder / "val").iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match="validation data: 6 of 6 pictures lack a file"):
+        looked(config, recipe(evaluations=1), open_split(folder, "train"), open_split(folder, "val"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut short"])
+def test_unreadable_pictures_of_the_sample(config, recipe, folder: Path, content: bytes) -> None:
+    files = sorted((folder / "val").iterdir())
+    files[0].write_bytes(content)
+    train, val = open_split(folder, "train"), open_split(folder, "val")
+    assert any(files[0].name in w and "left out" in w for w in looked(config, recipe(evaluations=1), train, val))
+    files[1].write_bytes(content)
+    with pytest.raises(DataError, match=r"too many .* be read \(2 of 6 validation pictures, at most 1 may be"):
+        looked(config, recipe(evaluations=1), train, val)
+
+
+def test_what_cannot_be_painted_is_refused(config, recipe, scenes) -> None:
+    for color in ("#ff8800", (0.1, 0.2, 0.3), None, (0, 0, 300)):
+        categories = tuple(dataclasses.replace(c, color=color) for c in scenes[0].categories)
+        strange = listed(each(scenes, lambda s, c=categories: {"categories": c}))
+        with pytest.raises(DataError, match="a colour three whole numbers"):
+            looked(config, recipe(evaluations=1), listed(scenes), strange)
+    unnamed = (dataclasses.replace(scenes[0].categories[0], name=None), *scenes[0].categories[1:])
+    with pytest.raises((DataError, ConfigError), match="None"):
+        looked(config, recipe(evaluations=1), listed(scenes), listed(scenes, categories=unnamed))
+
+
+def test_what_cannot_be_written_is_refused(config, recipe, scenes, tmp_path: Path) -> None:
+    (tmp_path / "pictures").write_text("a file where the folder of pictures will be")
+    with pytest.raises(DataError, match="pictures cannot be written"):
+        looked(config, recipe(evaluations=1), listed(scenes), listed(scenes))
+
+
+# -- classes that never come, pictures without things
+
+
+def test_classes_that_never_come_are_told(config, recipe, folder: Path) -> None:
+    path = folder / "annotations/panoptic_train.json"
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 99, "name": "zeppelin", "isthing": 1})
+    path.write_text(json.dumps(content))
+    data = open_split(folder, "train")
+    more = ofl.config.for_classes(config, data.categories)
+    assert any("1 of 15 classes never occur: zeppelin" in w for w in looked(more, recipe(), data, fresh=False))
+
+
+def test_pictures_without_things_are_left_out_where_the_recipe_says_so(config, folder: Path, tmp_path: Path) -> None:
+    path = folder / "annotations/panoptic_train.json"
+    content = json.loads(path.read_text())
+    things = {c["id"] for c in content["categories"] if c["isthing"]}
+    for number, annotation in enumerate(content["annotations"][:9]):  # three without, three with crowds, three with one
+        mine = [s for s in annotation["segments_info"] if s["category_id"] in things]
+        for segment in mine:
+            if number % 3 == 0:
+                segment["category_id"] = next(c["id"] for c in content["categories"] if not c["isthing"])
+            segment["iscrowd"] = int(number % 3 == 1 or (number % 3 == 2 and segment is not mine[0]))
+    path.write_text(json.dumps(content))
+    data = open_split(folder, "train")
+    c = coco_training(out=str(tmp_path / "run"), steps=1, evaluations=0)
+    assert c.only_with_things and not toytown_training(steps=1).only_with_things
+    with pytest.warns(UserWarning, match="6 of 24 pictures have no thing and are left out"):
+        kept = prepared(config, c, data)
+    things_of = [[g for g in s.segments if s.categories[g.class_id].is_thing and not g.is_crowd]
+                 for s in (kept[i] for i in range(18))]  # fmt: skip
+    assert len(kept) == 18 and all(things_of)
+    assert len(prepared(config, dataclasses.replace(c, only_with_things=False), data)) == 24
+    for annotation in content["annotations"]:
+        for segment in annotation["segments_info"]:
+            segment["iscrowd"] = int(segment["category_id"] in things)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="only_with_things leaves out all 24 pictures"):
+        prepared(config, c, open_split(folder, "train"))
+
+
+def test_data_without_thing_classes_are_not_asked_for_things(scenes, tmp_path: Path) -> None:
+    c = coco_training(out=str(tmp_path), steps=1)
+    stuff = tuple(dataclasses.replace(category, is_thing=False) for category in scenes[0].categories)
+    data = listed(scenes, categories=stuff, thing_counts=np.zeros(len(scenes), int))
+    config = ofl.config.for_classes(ofl.config.toytown(), stuff)
+    assert len(prepared(config, c, data)) == len(scenes)
+
+
+# -- it only looks
+
+
+class Drawing(Listed):
+    """A data set that draws from every global generator."""
+
+    def __getitem__(self, index: int):
+        random.random(), np.random.rand(), torch.rand(1)
+        return self.samples[index]
+
+
+def test_no_random_number_is_used_up(config, recipe, scenes) -> None:
+    data = Drawing(scenes, scenes[0].categories, scenes[0].tasks)
+    torch.manual_seed(3), np.random.seed(3), random.seed(3)
+    expected = random.random(), np.random.rand(), torch.rand(1)
+    torch.manual_seed(3), np.random.seed(3), random.seed(3)
+    looked(config, recipe(evaluations=1), data, data)
+    assert (random.random(), np.random.rand(), torch.rand(1)) == expected
+
+
+def test_a_resumed_run_reads_no_picture(config, recipe, scenes) -> None:
+    read = []
+
+    class Counted(Listed):
+        def __getitem__(self, index: int):
+            read.append(index)
+            return self.samples[index]
+
+    data = Counted(scenes, scenes[0].categories, scenes[0].tasks)
+    looked(config, recipe(evaluations=1), data, data, fresh=False)
+    assert not read
+    looked(config, recipe(evaluations=1), data, data)
+    assert 0 < len(read) < 100
+
+
+def test_all_processes_hear_what_the_first_one_saw(config, recipe, scenes) -> None:
+    """The others look at nothing, and raise the same."""
+    fault = DataError("the first one's")
+
+    @dataclasses.dataclass(frozen=True)
+    class Second(type(ALONE)):
+        def gather(self, value):
+            return [fault, value]
+
+    with pytest.raises(DataError, match="the first one's"):
+        ready(config, recipe(), listed(each(scenes, crowds)), None, Second(1, 2, torch.device("cpu")), True)
