@@ -66,7 +66,8 @@ def check_seen_classes(dataset) -> Finding | None:
     never = [category.name for category, count in zip(dataset.categories, counts) if not count]
     total = len(dataset.categories)
     if not never:
-        return Finding("classes seen", "fine", f"each of {total} classes occurs, {min(counts)} times or more")
+        rarest = f"the rarest has {min(counts)} of {sum(counts)} segments"
+        return Finding("classes seen", "fine", f"each of {total} classes occurs; {rarest}")
     return Finding(
         "classes seen", "warning",
         f"{len(never)} of {total} classes never occur: {', '.join(never[:8])}{' ...' * (len(never) > 8)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -148,7 +149,8 @@ class Batches(Iterator):
         except RuntimeError as error:
             if not (words := self.readable.obituary(str(error))):
                 raise
-            # let go of all workers, or PyTorch raises again at the next signal of one
+            # reap the dead worker and let go of the others, or PyTorch raises again at the next one's end
+            multiprocessing.active_children()
             clear_frames(error.__traceback__)
             self.batches = iter(())
             raise DataError(words) from error
