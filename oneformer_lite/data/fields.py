@@ -128,7 +128,7 @@ class Entries:
             self._refuse(key, kind, default is not _ABSENT)
         if len(given) < len(values):
             values = [default if value is None else value for value in values]
-        return [int(v) if type(v) is float else v for v in values] if float in kind.types else values
+        return [int(v) if type(v) is float and v.is_integer() else v for v in values]
 
     def children(self, key: str) -> tuple[Entries, list[int]]:
         """The objects in the lists ``key`` of all entries, one after the other, and where each list ends."""
