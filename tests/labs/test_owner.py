@@ -6,6 +6,7 @@ import copy
 import types
 from functools import cache, partial, wraps
 
+import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
@@ -155,6 +156,28 @@ def test_names_are_defined_before_anybody_writes_one(near):
     notebook[near] = cosines
     assert repr(labs.check("07.1", blank)).endswith(f"is not defined; {near} is: is that it?")
     assert labs.use("07.1", blank) is reference()
+
+
+def test_an_error_in_an_answers_cell_stops_no_run_of_all_cells():
+    from nbclient import NotebookClient
+
+    new = nbformat.v4.new_code_cell
+    answer = {"metadata": {"tags": ["raises-exception"]}}  # as the builder tags a lab's answers
+    cells = [
+        new("from oneformer_lite import labs\nlabs.begin('07', globals())"),
+        new("def similarity(queries, texts:\n    ...", **answer),
+        new("labs.check('07.1', similarity)"),
+        new("similarity = labs.use('07.1', similarity)"),
+        new("1 / 0", **answer),
+        new("labs.tally('07', globals())"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    said = [cell.outputs[-1] for cell in cells[1:]]
+    assert said[0].ename == "SyntaxError" and said[3].ename == "ZeroDivisionError"
+    assert "similarity is not defined" in said[1].data["text/plain"]
+    assert said[2].text == "07.1  ours from here on: yours has not passed\n"
+    assert said[4].data["text/plain"].startswith("lab 07: 0 of 4 are yours")
 
 
 def test_the_end_of_a_lab_counts_what_is_the_learners_own():
