@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .config import TrainConfig
 
@@ -43,6 +43,22 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
     return optimizer
+
+
+def load_averages(optimizer: torch.optim.Optimizer, saved: dict) -> None:
+    """Take over the averages of gradients from a saved state, but not its settings: those are the recipe's of now.
+
+    Raises ValueError for averages that are not of their parameters' shapes, which the optimiser would not notice.
+    """
+    groups = [dict(group) for group in optimizer.param_groups]
+    optimizer.load_state_dict(saved)
+    for group, own in zip(optimizer.param_groups, groups):  # "lr" follows from the peak at every step
+        group.update({name: value for name, value in own.items() if name not in ("params", "lr")})
+    for parameter, averages in optimizer.state.items():
+        for name, value in averages.items():
+            shape = value.shape if isinstance(value, Tensor) else None
+            if shape not in (parameter.shape, ()):
+                raise ValueError(f"{name} of a parameter of shape {tuple(parameter.shape)} is of shape {shape}")
 
 
 def lr_factor(step: int, progress: float, config: TrainConfig) -> float:

@@ -19,7 +19,7 @@ from ..errors import OneFormerLiteError
 from .config import TrainConfig
 from .distributed import Processes
 from .guard import blame, first_bad_parameter
-from .optim import AveragedWeights, build_optimizer, lr_factor, set_lr
+from .optim import AveragedWeights, build_optimizer, load_averages, lr_factor, set_lr
 from .precision import HALF, with_precision
 from .switches import apply_switches
 
@@ -100,7 +100,7 @@ class Optimization:
 
     def load_state_dict(self, saved: dict) -> None:
         self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        load_averages(self.optimizer, saved["optimizer"])
         if self.average and saved["average"]:
             self.average.load_state_dict(saved["average"])
         if self.scaler.is_enabled() and saved.get("scaler"):

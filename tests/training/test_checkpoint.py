@@ -16,6 +16,7 @@ from oneformer_lite.errors import CheckpointError, DataError
 from oneformer_lite.training import checkpoint
 from oneformer_lite.training.checkpoint import DAMAGED, PREVIOUS, load_checkpoint, save_checkpoint, tidy
 from oneformer_lite.training.checksum import is_whole, seal
+from oneformer_lite.training.optim import load_averages
 
 CONFIG = ofl.config.toytown()
 
@@ -153,3 +154,25 @@ def test_a_file_that_is_no_state_at_all(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "checkpoint.pt")
     with pytest.raises(CheckpointError, match="it holds a list, not the state of a run"):
         load_checkpoint(tmp_path, CONFIG)
+
+
+def test_an_optimiser_takes_over_averages_of_its_own_shapes_and_keeps_its_settings() -> None:
+    def optimizer(lr: float) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        model = torch.nn.Linear(3, 2)
+        made = torch.optim.AdamW(model.parameters(), lr=lr)
+        made.param_groups[0]["peak_lr"] = lr
+        return model, made
+
+    model, first = optimizer(0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    first.step()
+    second = optimizer(0.5)[1]
+    load_averages(second, first.state_dict())
+    assert second.param_groups[0]["peak_lr"] == 0.5
+    for one, other in zip(first.state.values(), second.state.values()):
+        assert all(torch.equal(one[name], other[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
+    for wrong in (torch.zeros(3, 2), torch.zeros(1).expand(2, 3, 4), "text"):
+        saved = first.state_dict()
+        saved["state"][0] = saved["state"][0] | {"exp_avg": wrong}
+        with pytest.raises(ValueError, match=r"exp_avg of a parameter of shape \(2, 3\) is"):
+            load_averages(optimizer(0.1)[1], saved)
