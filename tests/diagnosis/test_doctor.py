@@ -208,8 +208,8 @@ def test_not_a_number(where: str) -> None:
 def test_words_page_and_notebook(tmp_path: Path) -> None:
     diagnosis = ofl.doctor(dataset=Changed(lambda s: s.replace(segment_map=s.segment_map[:, ::-1].copy())))
     text = repr(diagnosis).splitlines()
-    assert text[0] == "1 fault in 5 checks" and text[1].startswith("x   place of the segments: ")
+    assert text[0] == "1 fault in 6 checks" and text[1].startswith("x   place of the segments: ")
     assert text[2].startswith("    -> ")
     page = diagnosis.to_html()
-    assert page.startswith("<!DOCTYPE html>") and page.count("<article>") == 5 and "data:image/png" in page
+    assert page.startswith("<!DOCTYPE html>") and page.count("<article>") == 6 and "data:image/png" in page
     assert "http" not in page and "<html" not in diagnosis._repr_html_()
