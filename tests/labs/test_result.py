@@ -18,7 +18,7 @@ from oneformer_lite import labs
 
 TRANSPOSED = "lambda queries, texts: labs.exercise.find('07.1').reference(texts, queries)"
 HINT = "rows are images and columns are text lists; yours is the transpose"
-LINE = "07.1  1/6: four images: expected"
+LINE = "07.1  1/8: four images: expected"
 
 
 def wrong(id: str = "07.1", mistake: int = 3) -> labs.Result:
