@@ -155,6 +155,11 @@ class Batches(Iterator):
             self.batches = iter(())
             raise DataError(words) from error
 
+    def close(self) -> None:
+        """End the workers now: the death of one would be raised in whatever comes next, say while a checkpoint is
+        written."""
+        self.batches = iter(())
+
     def __next__(self) -> Batch:
         """Raises an error that has nothing to do with a file, or the last one where no picture could be read."""
         with self.deaths_named(), enough_open_files(self.workers):

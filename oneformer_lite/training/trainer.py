@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,8 +131,7 @@ class Trainer:
         with signals(self), Progress(self.train_config, self.log, self.step, self.seconds, first) as progress:
             progress.say(self._words())
             try:
-                batches = self._batches()
-                with batches.deaths_named():
+                with closing(self._batches()) as batches, batches.deaths_named():
                     self._loop(progress, batches)
             except Exception as error:
                 # within a step a part of the state may be new: then the last checkpoint is what resumes bit-equal
