@@ -19,6 +19,7 @@ SCORES = ("PQ", "AP", "mIoU")
 WORTH = 10.0  # percent a score must have reached before its loss means something
 FLAT = 0.98  # share of its start above which a loss counts as not fallen
 LEARNED = 0.8  # share of its start below which it has
+LARGEST = 1e300  # whole numbers of a log can be larger than any float
 
 
 def check_log(run: Run) -> list[Finding]:
@@ -129,7 +130,7 @@ def _check_scores(history: list[dict], step: int) -> Finding:
 def _values(records: list[dict], name: str) -> list[float | None]:
     """The numbers under ``name``; None where there is none that is finite."""
     values = [r.get(name) for r in records]
-    return [v if isinstance(v, (int, float)) and np.isfinite(v) else None for v in values]
+    return [v if isinstance(v, (int, float)) and abs(v) < LARGEST else None for v in values]
 
 
 def _ends(values: list[float]) -> tuple[float, float, float]:

@@ -63,7 +63,7 @@ def try_pictures(samples: Sequence[Sample], tasks: Sequence[str], folder: Path) 
 
 def find_pictures(folder: str | Path) -> dict[int, Path]:
     """Step -> file, in the order of the steps."""
-    paths = sorted((Path(folder) / PICTURES).glob("step_*.webp"))
+    paths = [path for path in sorted((Path(folder) / PICTURES).glob("step_*.webp")) if path.is_file()]
     return {int(match[1]): path for path in paths if (match := re.fullmatch(r"step_(\d{1,15})", path.stem, re.ASCII))}
 
 

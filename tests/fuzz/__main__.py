@@ -17,16 +17,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import argparse  # noqa: E402
-import multiprocessing  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 from collections import Counter, defaultdict  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import torch  # noqa: E402
 from reader import READERS, Reader, write  # noqa: E402
-from rounds import BAD, Outcome, by_name, folder_of, tried  # noqa: E402
+from rounds import BAD, Outcome, by_name, folder_of, long_round  # noqa: E402
 
 
 def main() -> int:
@@ -58,32 +56,6 @@ def again(reader: Reader, seed: int, keep: Path | None) -> None:
         return
     with tempfile.TemporaryDirectory() as folder, folder_of(reader, seed, Path(folder)):
         print(reader.read(Path(folder)) or "accepted")
-
-
-def long_round(readers: Sequence[Reader], inputs: int, seed: int, processes: int) -> dict[str, list[Outcome]]:
-    """Outcomes by reader; with several processes each takes a part of the readers' seeds."""
-    shares = sum(reader.share for reader in readers)
-    jobs = []
-    for reader in readers:
-        count = max(2, round(inputs * reader.share / shares))
-        jobs += [(reader.name, seed + part, count, processes) for part in range(processes)]
-    found = defaultdict(list)
-    if processes == 1:
-        results = map(_job, jobs)
-    else:
-        pool = multiprocessing.get_context("spawn").Pool(processes)
-        results = pool.imap(_job, jobs)
-    for outcomes in results:
-        found[outcomes[0].reader] += outcomes
-        bad = sum(outcome.end in BAD for outcome in outcomes)
-        print(f"{outcomes[0].reader}: {len(outcomes)} tried, {bad} bad", file=sys.stderr, flush=True)
-    return found
-
-
-def _job(job: tuple[str, int, int, int]) -> list[Outcome]:
-    name, first, count, step = job
-    torch.set_num_threads(1)
-    return list(tried(READERS[name], range(first, first + count, step)))
 
 
 def table(found: dict[str, list[Outcome]]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import json
+import multiprocessing
 import os
 import resource
 import select
@@ -21,12 +22,14 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import data_readers  # noqa: F401  # they register themselves
 import run_readers  # noqa: F401
+import torch
 import weight_readers  # noqa: F401
 from reader import READERS, Reader, write
 
@@ -232,6 +235,27 @@ def _resident(name: str) -> int:
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def long_round(readers: Sequence[Reader], inputs: int, seed: int, processes: int) -> dict[str, list[Outcome]]:
+    """Outcomes by reader; with several processes each takes a part of the readers' seeds."""
+    shares, jobs, found = sum(reader.share for reader in readers), [], defaultdict(list)
+    for reader in readers:
+        count = max(2, round(inputs * reader.share / shares))
+        jobs += [(reader.name, seed + part, count, processes) for part in range(processes)]
+    pool = multiprocessing.get_context("spawn").Pool(processes) if processes > 1 else None
+    for outcomes in pool.imap(_job, jobs) if pool else map(_job, jobs):
+        name = outcomes[0].reader
+        found[name] += outcomes
+        bad = sum(outcome.end in BAD for outcome in outcomes)
+        print(f"{name}: {len(outcomes)} tried, {bad} bad", file=sys.stderr, flush=True)
+    return found
+
+
+def _job(job: tuple[str, int, int, int]) -> list[Outcome]:
+    name, first, count, step = job
+    torch.set_num_threads(1)
+    return list(tried(READERS[name], range(first, first + count, step)))
 
 
 def by_name(names: list[str]) -> list[Reader]:
