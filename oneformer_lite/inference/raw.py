@@ -43,10 +43,11 @@ class RawPrediction:
         return between.resize(enlarged[..., : self.unpadded[1]], self.output[1])
 
     def bands(self, maps: int) -> Iterator[slice]:
-        """The picture's rows in turn, so many that ``maps`` of them hold at most :data:`BAND` values. A picture of
-        ordinary size is one band."""
+        """The picture's rows in turn: all at once where ``maps`` of them hold at most :data:`BAND` values, as of a
+        picture of ordinary size, else so few that they hold an eighth of that."""
         height, width = self.output
-        rows = max(1, BAND // (max(1, maps) * width))
+        row = max(1, maps) * width
+        rows = height if row * height <= BAND else max(1, BAND // (8 * row))
         yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
