@@ -6,6 +6,7 @@ Safetensors hold nothing but tensors, and say of each where in the file it lies;
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .. import json_reader
@@ -56,8 +57,8 @@ def read_tensors(path: Path) -> State:
 
     Raises :class:`CheckpointError` for a missing or damaged file, and for one with more than tensors.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path} does not exist: the model folder is incomplete")
+    if not os.path.isfile(path):  # also False for a name that no file can have
+        raise CheckpointError(f"{str(path)[:300]} does not exist: the model folder is incomplete")
     tensors = _safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -75,18 +76,18 @@ def _load(source: str | Path, config: ModelConfig | None, hub: dict) -> OneForme
 def _place(source: str | Path) -> Path | None:
     """The file or folder of this machine that ``source`` means; None for a model on the hub."""
     path = Path(source)
-    if path.name in FOLDER_WEIGHTS and (path.parent / CONFIG).is_file():
+    if path.name in FOLDER_WEIGHTS and os.path.isfile(path.parent / CONFIG):
         return path.parent  # the weights of a folder: what they are stands beside them
-    if path.is_file():
+    if os.path.isfile(path):  # also False for a name that no file can have
         return path
     if path.suffix in (".pth", ".pt", ".bin", ".safetensors"):
         raise CheckpointError(
             f"{path} does not exist; weights/README.md of the package says where the published files are"
         )
     for folder in (path, SHIPPED / str(source)):
-        if (folder / CONFIG).is_file():
+        if os.path.isfile(folder / CONFIG):
             return folder
-    if path.is_dir() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
+    if os.path.isdir(path) or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         shipped = sorted(p.parent.name for p in SHIPPED.glob(f"*/{CONFIG}"))
         raise CheckpointError(
             f"no model {str(source)!r}: expected a folder with {CONFIG}, a weights file, the id of a model on the "

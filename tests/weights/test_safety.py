@@ -360,3 +360,12 @@ def test_every_number_becomes_a_float32(tmp_path):
     torch.save({"a": torch.ones(2, dtype=torch.int64)}, tmp_path / "b.bin")
     assert {t.dtype for t in read_tensors(tmp_path / "a.bin").values()} == {torch.float32}
     assert read_tensors(tmp_path / "b.bin")["a"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("name", ["A" * 3000, "a\0b", "x/" * 3000, "A" * 300 + ".pth"])
+def test_names_that_no_file_can_have(tmp_path, name):
+    refusal(name)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "oneformer"}))
+    index = {"weight_map": {"a": name.replace("/", "")}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    refusal(tmp_path)
