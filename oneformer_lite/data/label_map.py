@@ -20,9 +20,9 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
 
     * Grey of 1 to 32 bits, and floats that are whole numbers: the values.
     * Colours of three or four channels of which the first three are equal: the grey value. Other colours are refused.
-    * A palette: the index (so VOC's and those of most tools), unless all colours in use are greys that are values of
-      ``classes`` or ``void``, one of a class above 0 among them: then the greys, since some programs turn a grey
-      picture of few values into one with a palette to save space.
+    * A palette: the index (so VOC's and those of most tools), unless the palette has greys alone, of which those in use
+      are values of ``classes`` or ``void``, one of a class above 0 among them: then the greys, since some programs
+      turn a grey picture of few values into one with a palette to save space.
 
     Raises :class:`DataError` for anything else.
     """
@@ -58,6 +58,6 @@ def _of_palette(picture: Image.Image, classes: Collection[int], void: int | None
     if used.max() >= len(palette):
         return indices
     greys = set(palette[used, 0].tolist())
-    is_grey = (palette[used] == palette[used, :1]).all()
+    is_grey = (palette == palette[:, :1]).all()  # VOC's has a grey at 7 among its colours
     means_greys = is_grey and greys <= {*classes, void} and max(greys & set(classes), default=0) > 0
     return palette[indices, 0] if means_greys else indices

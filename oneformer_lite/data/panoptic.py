@@ -119,7 +119,6 @@ class PanopticDataset(MapDataset):
                 f"{self.json_path}: {path.name} lists a segment id twice: {ids}; number them anew"
             )
         class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
-        drawn = set(present_ids(segment_map).tolist())
         self._compare_sizes(index, segment_map.shape, path)
         drawn = set(present_ids(segment_map).tolist())
         segments = [SegmentInfo(*entry) for entry in zip(ids, class_ids, is_crowd, strict=True)]

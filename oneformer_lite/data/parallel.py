@@ -35,11 +35,18 @@ def importable_by_children(task: object) -> Iterator[None]:
 
     A script without the usual ``if __name__ == "__main__":`` would start itself again in each.
     """
-    if multiprocessing.get_start_method() == "fork" or type(task).__module__ == "__main__":
+    if multiprocessing.get_start_method() == "fork" or _needs_main(task):
         yield
     else:
         with _without_main():
             yield
+
+
+def _needs_main(task: object) -> bool:
+    """Whether it is of a class of the script, or holds something that is: data sets are made of others."""
+    while task is not None and type(task).__module__ != "__main__":
+        task = getattr(task, "dataset", getattr(task, "samples", None))
+    return task is not None
 
 
 def refuse_to_start_again(what: str) -> None:

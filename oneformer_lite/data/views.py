@@ -31,6 +31,9 @@ class Chosen(Subset):
         super().__init__(dataset, indices)
         self.categories, self.tasks = dataset.categories, dataset.tasks
 
+    def paths(self, index: int) -> tuple:
+        return paths_of(self.dataset, self.indices[index])
+
 
 class Renumbered:
     """A data set whose class ``i`` becomes class ``class_ids[i]`` of ``categories``."""
@@ -43,6 +46,14 @@ class Renumbered:
 
     def __getitem__(self, index: int) -> Sample:
         return renumbered(self.dataset[index], self.class_ids, self.categories)
+
+    def paths(self, index: int) -> tuple:
+        return paths_of(self.dataset, index)
+
+
+def paths_of(dataset, index: int) -> tuple:
+    """The files of a picture, empty where the data set does not tell them."""
+    return dataset.paths(index) if hasattr(dataset, "paths") else ()
 
 
 def renumbered(sample: Sample, class_ids: Sequence[int], categories: tuple[Category, ...]) -> Sample:

@@ -24,7 +24,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 
 # how long a process waits for another, which may be evaluating or writing a checkpoint; who started them sees a
 # process that has died long before
@@ -111,6 +111,13 @@ class Processes:
         texts = [torch.empty_like(own) for _ in range(self.count)]
         dist.all_gather(texts, own)
         return [json.loads(bytes(line.tolist())) for line in texts]
+
+    def raise_together(self, error: OneFormerLiteError | None) -> None:
+        """Raise the ``error`` of the first process, if it has one, in all of them."""
+        kind, words = self.gather(["", ""] if error is None else [type(error).__name__, str(error)])[0]
+        if kind:
+            known = {known.__name__: known for known in (DataError, ConfigError, CheckpointError)}
+            raise error or known.get(kind, OneFormerLiteError)(words)
 
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
@@ -30,7 +30,10 @@ def locked(path: Path, patience: float = 20.0) -> Iterator:
                     "or choose another out folder"
                 )
             time.sleep(0.2)
-        yield file
+        try:
+            yield file
+        finally:
+            unlock(file)  # closing it is not enough while data workers live, which have it open too
 
 
 def is_locked(path: Path) -> bool:
@@ -59,6 +62,15 @@ def lock(file, shared: bool = False) -> bool:
             stacklevel=3,
         )
     return True
+
+
+def unlock(file) -> None:
+    """Give up the lock of an open file, whoever else has it open."""
+    if os.name != "nt":
+        import fcntl
+
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _open(path: Path):

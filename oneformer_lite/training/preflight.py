@@ -59,9 +59,7 @@ def ready(config: ModelConfig, c: TrainConfig, train_data, val_data, processes: 
                 tell(look(config, c, train_data, val_data, fresh))
         except OneFormerLiteError as error:
             fault = error
-    fault = processes.gather(fault)[0]
-    if fault is not None:
-        raise fault
+    processes.raise_together(fault)
     return prepared(config, c, train_data, processes.is_first), val_data
 
 

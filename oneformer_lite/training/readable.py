@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
+from ..data.views import paths_of
 from ..errors import DataError
 
 ATTEMPTS = 20  # pictures drawn for one place
@@ -59,5 +60,5 @@ class Readable(Dataset):
         )
 
     def _files(self, index: int) -> str:
-        dataset = self.samples.dataset
-        return f" ({', '.join(map(str, dataset.paths(index)))})" if hasattr(dataset, "paths") else ""
+        paths = paths_of(self.samples.dataset, index)
+        return f" ({', '.join(map(str, paths))})" if paths else ""

@@ -127,8 +127,8 @@ class Trainer:
 
     def run(self) -> TrainingResult:
         """Train to the end of the budget, or until stopped; whatever ends the loop, its state is saved."""
-        first = self.processes.is_first
-        with signals(self), Progress(self.train_config, self.log, self.step, self.seconds, first) as progress:
+        progress = Progress(self.train_config, self.log, self.step, self.seconds, self.processes.is_first)
+        with signals(self), progress:
             progress.say(self._words())
             try:
                 with closing(self._batches()) as batches, batches.deaths_named():
@@ -139,11 +139,14 @@ class Trainer:
                 if not (saved and self.stopping):
                     raise
                 warnings.warn(f"training stops where it was asked to, not without trouble: {error}", stacklevel=3)
+            return self._finish()  # before signals end a process again
+
+    def _finish(self) -> TrainingResult:
         self.save()
         self.log.close()
         finished = self.progress >= 1
         model = self.averaged_model()
-        if finished and first:
+        if finished and self.processes.is_first:
             model.save_pretrained(self.folder / "model")
             if self.train_config.evaluations:
                 self._write_pictures(model)
@@ -184,8 +187,8 @@ class Trainer:
         """All processes know all pictures that could not be read; too many end the run."""
         met, batches.unreadable = batches.unreadable, {}
         if self.processes.any(bool(met)):
-            for pictures in self.processes.gather(met):
-                self.unreadable.note(pictures)
+            for pictures in self.processes.gather(list(met.items())):  # JSON's keys are texts
+                self.unreadable.note(dict(pictures))
 
     def _ends(self) -> bool:
         """All processes find the same answer, whatever their clocks and signals say."""

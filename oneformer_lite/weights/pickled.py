@@ -25,7 +25,7 @@ def read_pickled(path: Path) -> State:
     """A PyTorch file's weights, which the official code keeps under the key "model"."""
     size = path.stat().st_size
     try:
-        _check_archive(path, size)
+        check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about kinds of tensors and pickles that are refused all the same
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -52,14 +52,18 @@ def read_pickled(path: Path) -> State:
     return content
 
 
-def _check_archive(path: Path, size: int) -> None:
-    """PyTorch's archives store every tensor as it is: nothing in them is compressed, or larger than the whole."""
+def check_archive(path: Path) -> None:
+    """PyTorch's archives store every tensor as it is: nothing in them is compressed, or larger than the whole.
+
+    Raises :class:`zipfile.BadZipFile` otherwise, before anything is unpacked.
+    """
     if not is_zipfile(path):
         return  # the format of before 2020, or no weights at all
     with ZipFile(path) as archive:
         entries = archive.infolist()
     pickles = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
-    if any(entry.compress_type != ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
+    claimed = sum(entry.file_size for entry in entries)
+    if any(entry.compress_type != ZIP_STORED for entry in entries) or claimed > path.stat().st_size:
         raise BadZipFile("compressed, or larger than its archive")
     if pickles > _MOST_PICKLE:
         raise BadZipFile(f"{pickles} bytes that are no numbers")

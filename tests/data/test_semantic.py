@@ -215,6 +215,14 @@ def test_a_palette_of_class_ids_in_grey_counts_by_grey(folder, colors, expected)
     assert read(folder).annotation(0)[0].tolist() == expected
 
 
+def test_the_grey_among_vocs_colours_is_an_index(folder):
+    """VOC's palette has (128, 128, 128) at 7, and with more than 128 classes that grey could be one of them."""
+    colors = {0: (0, 0, 0), 1: (128, 0, 0), 7: (128, 128, 128)}
+    with_palette(np.array([[0, 7]]), colors).save(folder / "labels" / "a.png")
+    dataset = SemanticDataset(folder / "images", folder / "labels", [f"class {i}" for i in range(150)])
+    assert dataset.annotation(0)[0].tolist() == [[1, 8]]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I", "F", "I;16"])
 def test_a_grey_map_is_read_from_every_kind_of_picture(folder, mode):
     values = {"I": LABELS.astype(np.int32), "F": LABELS.astype(np.float32), "I;16": LABELS.astype(np.uint16)}

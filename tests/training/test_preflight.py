@@ -361,12 +361,11 @@ def test_a_resumed_run_reads_no_picture(config, recipe, scenes) -> None:
 
 def test_all_processes_hear_what_the_first_one_saw(config, recipe, scenes) -> None:
     """The others look at nothing, and raise the same."""
-    fault = DataError("the first one's")
 
     @dataclasses.dataclass(frozen=True)
     class Second(type(ALONE)):
-        def gather(self, value):
-            return [fault, value]
+        def gather(self, value):  # what arrives has been text
+            return json.loads(json.dumps([["DataError", "the first one's"], value]))
 
     with pytest.raises(DataError, match="the first one's"):
         ready(config, recipe(), listed(each(scenes, crowds)), None, Second(1, 2, torch.device("cpu")), True)

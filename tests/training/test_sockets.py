@@ -78,11 +78,15 @@ def test_no_socket_beyond_loopback_at_start_while_training_and_after_a_restart(
 def test_what_another_process_sends_is_not_unpickled(tmp_path: Path) -> None:
     program = (
         "import pickle, sys, torch.distributed as dist\n"
+        "from oneformer_lite.errors import DataError\n"
         "from oneformer_lite.training.distributed import join_processes, leave_processes\n"
         "def refuse(*a, **k): raise AssertionError('pickle')\n"
         "processes = join_processes()\n"
         "pickle.loads = pickle.Unpickler = dist.all_gather_object = refuse\n"
         "print(processes.gather([processes.rank, 'ä' * (1 + 9 * processes.rank), None]))\n"
+        "processes.raise_together(None)\n"
+        "try: processes.raise_together(DataError('no pictures') if processes.is_first else None)\n"
+        "except DataError as error: print(error)\n"
         "leave_processes()\n"
     )
     environments = [
@@ -92,7 +96,7 @@ def test_what_another_process_sends_is_not_unpickled(tmp_path: Path) -> None:
     ]  # fmt: skip
     started = [subprocess.Popen([sys.executable, "-c", program], env=e, stdout=subprocess.PIPE) for e in environments]
     told = [process.communicate(timeout=120)[0].decode() for process in started]
-    assert told == [f"{[[0, 'ä', None], [1, 'ä' * 10, None]]}\n"] * 2
+    assert told == [f"{[[0, 'ä', None], [1, 'ä' * 10, None]]}\nno pictures\n"] * 2
 
 
 def test_torchrun_of_ones_own_is_warned_about(monkeypatch) -> None:
