@@ -13,22 +13,25 @@ from .errors import DataError
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """A draft beside ``path`` that takes its place when the block ends well.
 
     >>> with replacing("weights.safetensors") as draft:
     ...     save_file(tensors, draft)
 
     If the block fails, the old file stays and the draft goes. After it, the new file is on the disk, whatever
-    happens to the machine. Any number of threads and processes may replace the same file: the last one wins. A folder
-    that cannot be written and a full disk raise :class:`DataError`.
+    happens to the machine; unless ``durable`` is False, for files that are made by the thousand: waiting for each
+    takes longer than making it, so whoever writes many ends with :func:`all_to_disk`. Any number of threads and
+    processes may replace the same file: the last one wins. A folder that cannot be written and a full disk raise
+    :class:`DataError`.
     """
     path = Path(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.draft")
     try:
         make_folder(path.parent)
         yield draft
-        to_disk(draft)
+        if durable:
+            to_disk(draft)
         os.replace(draft, path)
     except OSError as error:
         raise DataError(
@@ -38,8 +41,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone after a success, never made if the folder is not writable
             draft.unlink()
-    with suppress(OSError):  # file systems that cannot do it for a folder do it for its entries on their own
-        to_disk(path.parent)
+    if durable:
+        with suppress(OSError):  # file systems that cannot do it for a folder do it for its entries on their own
+            to_disk(path.parent)
 
 
 def to_disk(path: Path, forget: bool = False) -> None:
@@ -54,6 +58,12 @@ def to_disk(path: Path, forget: bool = False) -> None:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(handle)
+
+
+def all_to_disk() -> None:
+    """Wait until all files that were written before would survive a power failure, where the system can do that."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 def write_json(path: str | Path, content: dict | list, indent: int | None = None) -> None:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from tqdm.auto import tqdm
 
 from ..errors import DataError
-from ..files import make_folder
+from ..files import all_to_disk, make_folder
 
 
 class _Damaged(Exception):
@@ -214,6 +214,7 @@ def staged(folder: Path) -> Iterator[Path]:
     try:
         shutil.rmtree(draft, ignore_errors=True)
         yield make_folder(draft)
+        all_to_disk()
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(draft, folder)
     except OSError as error:

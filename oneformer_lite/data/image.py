@@ -168,6 +168,7 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
     """Write uint8 [H, W, 3] or a label map [H, W], whole or not at all, in the format of the suffix:
     ``.png`` exactly, ``.jpg`` at quality 95.
 
+    Not waited for (see :func:`~..files.replacing`): data sets and results have thousands of them.
     Raises :class:`DataError` if the disk is full, the folder not writable, or the suffix no picture's.
     """
     picture_format = Image.registered_extensions().get(Path(path).suffix.lower())
@@ -176,5 +177,5 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
     # Pillow, given a path, does not notice when a full disk takes only a part of its last block.
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, picture_format, quality=95)
-    with replacing(path) as draft:
+    with replacing(path, durable=False) as draft:
         draft.write_bytes(content.getbuffer())

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..files import make_folder, write_json
+from ..files import all_to_disk, make_folder, write_json
 from .coco_json import indices_of, parse_categories, read_annotations, require_folder, sizes_of
 from .fields import FILE, FLAG, ID, SEGMENT_ID, WHOLE, Entries, few
 from .image import open_image, to_rgb, write_image
@@ -199,12 +199,14 @@ def save_panoptic_json(
     categories: Sequence[Category],
     info: dict | None = None,
 ) -> None:
-    """Write the JSON from the entries that :func:`save_sample` returned, whole or not at all."""
+    """Write the JSON from the entries that :func:`save_sample` returned, whole or not at all, once their files are
+    on the disk."""
     entries = [
         {"id": c.id, "name": c.name, "isthing": int(c.is_thing), "color": list(c.color),
          "supercategory": "thing" if c.is_thing else "stuff"}
         for c in categories
     ]  # fmt: skip
+    all_to_disk()
     write_json(path, {"info": info or {}, "licenses": [], "images": list(images),
                       "annotations": list(annotations), "categories": entries})  # fmt: skip
 

@@ -18,7 +18,7 @@ from ..data.instance import encode_mask
 from ..data.sample import Category
 from ..data.segment_ids import encode_ids
 from ..errors import DataError
-from ..files import make_folder, write_json
+from ..files import all_to_disk, make_folder, write_json
 from .matching import PredictedSegment
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class ResultFiles:
             self._entries["panoptic"].append(entry)
 
     def finish(self) -> None:
-        """Write the JSON files."""
+        """Write the JSON files, once the pictures are on the disk."""
+        all_to_disk()
         for task, entries in self._entries.items():
             content = {"annotations": entries} if task == "panoptic" else entries
             write_json(self.folder / JSON_NAMES[task], content)

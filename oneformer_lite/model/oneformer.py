@@ -6,6 +6,7 @@ official ``oneformer/oneformer_model.py``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -146,7 +147,8 @@ class OneFormer(nn.Module):
                 f"images must be normalised floats, got {images.dtype}: ofl.data.collate or ofl.data.normalise "
                 "makes them"
             )
-        if len(images) == 1 and max(images.shape[-2:]) <= STRIDES[-1] and self.config.hidden_dim <= 32:
+        one_a_group = self.config.hidden_dim == math.gcd(32, self.config.hidden_dim)  # of ConvNorm
+        if len(images) == 1 and max(images.shape[-2:]) <= STRIDES[-1] and one_a_group:
             raise ConfigError(
                 f"one picture of {list(images.shape[-2:])} is a single position at stride {STRIDES[-1]}, for which the "
                 f"norm of hidden_dim {self.config.hidden_dim} has nothing to compare: take larger pictures"

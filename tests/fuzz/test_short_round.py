@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 
 import mutations
@@ -44,6 +45,9 @@ def test_a_seed_says_what_an_input_is():
         assert reader.input(0) == reader.valid
 
 
+OUTSIDE = f"{tempfile.gettempdir()}/ofl-fuzz-outside-{os.getpid()}"
+
+
 def _reads(name: str):
     """A reader that does what its one file says."""
 
@@ -56,7 +60,7 @@ def _reads(name: str):
             b"hang": lambda: __import__("time").sleep(60),
             b"grow": lambda: np.ones(1 << 24).sum(),
             b"flood": lambda: [np.ones(1 << 24) for _ in range(100)],
-            b"write": lambda: open("/tmp/ofl-fuzz-outside", "w"),
+            b"write": lambda: open(OUTSIDE, "w"),
             b"start": lambda: subprocess.run(["true"]),
             b"peep": lambda: open("/etc/passwd"),
         }[(folder / "a").read_bytes()]()
@@ -69,7 +73,7 @@ def _reads(name: str):
     [
         ("accept", "accepted", ""), ("refuse", "refused", "DataError"), ("raise", "unhandled", "IndexError at"),
         ("die", "crash", "SIGSEGV"), ("hang", "timeout", "no end after 2 s"), ("grow", "memory", "MB"),
-        ("flood", "unhandled", "MemoryError"), ("write", "escape", "/tmp/ofl-fuzz-outside"),
+        ("flood", "unhandled", "MemoryError"), ("write", "escape", OUTSIDE),
         ("start", "escape", "Popen"), ("peep", "escape", "/etc/passwd"),
     ],
 )  # fmt: skip
@@ -82,7 +86,7 @@ def test_every_end_is_told_from_the_others(does, end, words, monkeypatch):
     outcomes = list(rounds.tried(reader, [0, *seeds, 0], seconds=2.0 if does == "hang" else rounds.SECONDS))
     assert [o.end for o in outcomes] == ["accepted", end, "accepted"]
     assert words in outcomes[1].words
-    assert not os.path.exists("/tmp/ofl-fuzz-outside")
+    assert not os.path.exists(OUTSIDE)
 
 
 def test_mutations_are_of_many_kinds():

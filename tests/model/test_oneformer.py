@@ -253,12 +253,19 @@ def test_the_two_halves_are_the_whole(model: OneFormer, trace: bool) -> None:
         assert len(predictions) == 1
 
 
-@pytest.mark.parametrize("pixel_decoder", ["deformable", "fpn"])
-def test_a_picture_too_small_for_a_narrow_model_is_refused_in_words(pixel_decoder):
-    sizes = {"hidden_dim": 32, "pixel_decoder": pixel_decoder, "pretrained": False}
+@pytest.mark.parametrize("pixel_decoder, hidden_dim", [("deformable", 32), ("fpn", 32), ("fpn", 16), ("fpn", 8)])
+def test_a_picture_too_small_for_a_narrow_model_is_refused_in_words(pixel_decoder, hidden_dim):
+    sizes = {"hidden_dim": hidden_dim, "num_heads": 4, "pixel_decoder": pixel_decoder, "pretrained": False}
     model = OneFormer(dataclasses.replace(config.toytown(), **sizes)).eval()
     for height, width in ((32, 32), (1, 1), (7, 31)):
-        with pytest.raises(ConfigError, match="single position at stride 32, for which the norm of hidden_dim 32"):
+        with pytest.raises(ConfigError, match=f"single position at stride 32, .* the norm of hidden_dim {hidden_dim} "):
             model(torch.zeros(1, 3, height, width), "panoptic")
     for shape in ((2, 3, 32, 32), (1, 3, 33, 32)):
         assert model(torch.zeros(shape), "panoptic").class_logits.isfinite().all()
+
+
+@pytest.mark.parametrize("hidden_dim", [12, 20, 24, 28, 64])
+def test_a_single_position_is_enough_where_a_norm_has_several_channels_a_group(hidden_dim):
+    sizes = {"hidden_dim": hidden_dim, "num_heads": 4, "pixel_decoder": "fpn", "pretrained": False}
+    model = OneFormer(dataclasses.replace(config.toytown(), **sizes)).eval()
+    assert model(torch.zeros(1, 3, 32, 32), "panoptic").class_logits.isfinite().all()
