@@ -29,7 +29,7 @@ class Chosen(Subset):
 
     def __init__(self, dataset, indices: Sequence[int]) -> None:
         super().__init__(dataset, indices)
-        self.categories, self.tasks = dataset.categories, dataset.tasks
+        self.categories, self.tasks = dataset.categories, getattr(dataset, "tasks", ())
 
     def paths(self, index: int) -> tuple:
         return paths_of(self.dataset, self.indices[index])
@@ -70,8 +70,9 @@ def as_dataset(given):
     if all(hasattr(given, name) for name in ("categories", "__len__", "__getitem__")):
         return given
     if isinstance(given, Subset):
-        whole = as_dataset(given.dataset)
-        return Listed(given, whole.categories, getattr(whole, "tasks", ()))
+        chosen = Chosen(as_dataset(given.dataset), given.indices)
+        reads_otherwise = type(given).__getitem__ is not Subset.__getitem__
+        return Listed(given, chosen.categories, chosen.tasks) if reads_otherwise else chosen
     if isinstance(given, (list, tuple)) and given and all(isinstance(sample, Sample) for sample in given):
         if any(sample.categories != given[0].categories for sample in given):
             raise ConfigError("the samples have different categories: give those of one data set")

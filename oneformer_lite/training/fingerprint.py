@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch.utils.data import Subset
 
+from ..data.views import Listed
 from ..errors import DataError
 
 SHOWN = 3  # classes that are named
@@ -19,7 +20,8 @@ SHOWN = 3  # classes that are named
 def fingerprint(dataset) -> dict:
     """Count, classes, and checksums of a data set's pictures by name and id, in their order and in any order.
 
-    Nothing is opened: pictures are known by ``picture_names`` and ``image_ids``, as far as the data set has them.
+    Nothing is opened: pictures are known by ``picture_names`` and ``image_ids``, as far as the data set has them, and
+    samples of a list by their own.
     """
     pictures = pictures_of(dataset)
     return {
@@ -32,12 +34,17 @@ def fingerprint(dataset) -> dict:
 
 def pictures_of(dataset) -> list[str]:
     """One text for each picture, empty where it has neither name nor id."""
+    if isinstance(dataset, Listed):
+        return pictures_of(dataset.samples)
     if isinstance(dataset, Subset):
         every = pictures_of(dataset.dataset)
         return [every[index] for index in dataset.indices]
-    nothing = [""] * len(dataset)
-    columns = [getattr(dataset, name, nothing) for name in ("picture_names", "image_ids")]
-    return [json.dumps([str(value) for value in row]) for row in zip(*columns)]
+    if isinstance(dataset, (list, tuple)):
+        rows = [(sample.file_name, sample.image_id) for sample in dataset]
+    else:
+        nothing = [""] * len(dataset)
+        rows = zip(*(getattr(dataset, name, nothing) for name in ("picture_names", "image_ids")))
+    return [json.dumps([str(value) for value in row]) for row in rows]
 
 
 def check_data(saved: dict, now: dict, folder: Path, may_change: bool) -> None:

@@ -14,6 +14,8 @@ from torch.utils.data import Subset
 
 import oneformer_lite as ofl
 from oneformer_lite.data.toytown import write_toytown
+from oneformer_lite.data.views import as_dataset
+from oneformer_lite.dataset_checks.splits import missing_files
 from oneformer_lite.errors import DataError
 from oneformer_lite.training import train
 from oneformer_lite.training.fingerprint import differences, fingerprint, pictures_of
@@ -93,6 +95,48 @@ def test_data_without_names_and_parts_of_data() -> None:
         assert differences(fingerprint(scenes), fingerprint(other))
 
 
+class Turned(Subset):
+    """A part of somebody's own that reads in another way."""
+
+    def __getitem__(self, index: int):
+        return super().__getitem__(index).replace(file_name="turned")
+
+    def __getitems__(self, indices: list[int]) -> list:
+        return [self[index] for index in indices]
+
+
+@pytest.mark.parametrize("kind", ["subset", "subset of a subset", "own subset", "list", "tuple", "subset of a list"])
+def test_parts_and_lists_that_are_trained_on_are_known_by_their_pictures(kind: str) -> None:
+    scenes = ofl.data.Toytown("train", 64, 6)
+    samples = [scenes[i].replace(file_name=f"{i}.png") for i in range(6)]
+
+    def given(*indices: int):
+        return {
+            "subset": lambda: Subset(scenes, indices),
+            "subset of a subset": lambda: Subset(Subset(scenes, [5, 4, 3, 2, 1, 0]), indices),
+            "own subset": lambda: Turned(scenes, indices),
+            "list": lambda: [samples[i] for i in indices],
+            "tuple": lambda: tuple(samples[i] for i in indices),
+            "subset of a list": lambda: Subset(samples, indices),
+        }[kind]()
+
+    before = fingerprint(as_dataset(given(0, 1, 2)))
+    assert differences(before, fingerprint(as_dataset(given(0, 1, 2)))) == []
+    assert "other pictures" in differences(before, fingerprint(as_dataset(given(3, 4, 5))))[0]
+    assert differences(before, fingerprint(as_dataset(given(0, 2, 1)))) == ["the same pictures in another order"]
+
+
+def test_parts_keep_what_their_data_set_knows_and_how_they_read(folder: Path) -> None:
+    data = open_split(folder, "train")
+    part = as_dataset(Subset(Subset(data, [4, 2]), [1]))
+    assert part.paths(0) == data.paths(2) and part.tasks == data.tasks and part[0].image_id == data[2].image_id
+    (folder / "train" / data.picture_names[2]).unlink()
+    assert missing_files(part) == {0: data.paths(2)[0]}
+    assert as_dataset(Turned(data, [0]))[0].file_name == "turned"
+    del (bare := Same(data)).tasks
+    assert as_dataset(Subset(bare, [1, 0])).tasks == ()
+
+
 @pytest.mark.parametrize("before", ({}, {"count": 4}, {"classes": 7}, {"classes": [3, None]}, {"order": [1]}))
 def test_what_no_run_has_written_counts_as_a_difference(before: dict) -> None:
     assert differences(before, fingerprint(ofl.data.Toytown("train", 64, 4)))
@@ -110,4 +154,5 @@ def test_a_run_is_refused_with_other_data_and_resumed_when_told_to(folder: Path,
         assert train(small_config(), allowed).steps == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # from then on it is these that it remembers
+        warnings.filterwarnings("ignore", message="classes seen")  # in six small scenes
         train(small_config(), dataclasses.replace(allowed, steps=3, data_may_change=False))
