@@ -9,6 +9,10 @@ class DataError(OneFormerLiteError):
     """A data set on disk is not what its format promises (missing file, unknown category, ids that disagree)."""
 
 
+class WorkerError(DataError):
+    """A process that read the data died: of its file, or for want of memory, which need not happen again."""
+
+
 class ConfigError(OneFormerLiteError, ValueError):
     """A configuration contradicts itself or the data it meets (more segments than queries, unknown task)."""
 

@@ -47,7 +47,7 @@ def launch(
 def start(folder: Path, processes: int, restarts: int, environment: dict[str, str]) -> None:
     """The supervisor as a process of its own session, which holds the folder's lock as long as it lives."""
     command = [sys.executable, "-m", f"{__package__}.supervisor", str(folder), str(processes), str(restarts)]
-    with locked(folder / LAUNCHER_LOCK, patience=1) as held, (folder / OUTPUT).open("ab") as output:
+    with locked(folder / LAUNCHER_LOCK, patience=1, passed_on=True) as held, (folder / OUTPUT).open("ab") as output:
         subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,

@@ -18,7 +18,7 @@ from ..data.batch import Batch, collate
 from ..data.panoptic import PanopticDataset
 from ..data.parallel import importable_by_children
 from ..data.sample import TASKS, Sample
-from ..errors import ConfigError, DataError, OneFormerLiteError
+from ..errors import ConfigError, DataError, OneFormerLiteError, WorkerError
 from .config import TrainConfig
 from .distributed import ALONE, Processes
 from .open_files import enough_open_files
@@ -142,8 +142,8 @@ class Batches(Iterator):
 
     @contextmanager
     def deaths_named(self) -> Iterator[None]:
-        """Turns PyTorch's word of a dead worker, raised wherever the program is, into a :class:`DataError` that names
-        the picture."""
+        """Turns PyTorch's word of a dead worker, raised wherever the program is, into a :class:`WorkerError` that
+        names the picture."""
         try:
             yield
         except RuntimeError as error:
@@ -153,7 +153,7 @@ class Batches(Iterator):
             multiprocessing.active_children()
             clear_frames(error.__traceback__)
             self.batches = iter(())
-            raise DataError(words) from error
+            raise WorkerError(words) from error
 
     def close(self) -> None:
         """End the workers now: the death of one would be raised in whatever comes next, say while a checkpoint is

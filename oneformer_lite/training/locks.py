@@ -15,8 +15,9 @@ TRAINER_LOCK, LAUNCHER_LOCK = ".trainer.lock", ".launcher.lock"
 
 
 @contextmanager
-def locked(path: Path, patience: float = 20.0) -> Iterator:
-    """Hold the lock ``path`` while the block runs; its open file.
+def locked(path: Path, patience: float = 20.0, passed_on: bool = False) -> Iterator:
+    """Hold the lock ``path`` while the block runs; its open file. ``passed_on``: a child process that is given the
+    file holds it for as long as it lives.
 
     Waits ``patience`` seconds: the data workers of a killed process hold its lock until they notice, and who looks
     whether it is held holds it for a moment. Raises :class:`ConfigError` if another process keeps it.
@@ -33,7 +34,8 @@ def locked(path: Path, patience: float = 20.0) -> Iterator:
         try:
             yield file
         finally:
-            unlock(file)  # closing it is not enough while data workers live, which have it open too
+            if not passed_on:
+                unlock(file)  # closing it is not enough while data workers live, which have it open too
 
 
 def is_locked(path: Path) -> bool:

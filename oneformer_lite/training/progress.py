@@ -42,8 +42,9 @@ class Progress:
         self.bar.close()
 
     def say(self, text: str) -> None:
-        """A line of words above the bar."""
-        self.bar.write(f"  {text}", file=sys.stderr)
+        """A line of words above the bar, of the first process alone."""
+        if not self.bar.disable:
+            self.bar.write(f"  {text}", file=sys.stderr)
 
     def step(
         self,
@@ -69,7 +70,7 @@ class Progress:
         shown = {name: record[name] for name in SHOWN if record.get(name) is not None}
         text = "  ".join(f"{name} {value:.1f}" for name, value in shown.items())
         self.last_score = f"  PQ {shown['PQ']:.1f}" if "PQ" in shown else ""
-        self.bar.write(f"  step {step}, {seconds / 60:.1f} min: {text}  ({images} images)", file=sys.stderr)
+        self.say(f"step {step}, {seconds / 60:.1f} min: {text}  ({images} images)")
 
 
 @contextmanager

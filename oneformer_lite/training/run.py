@@ -106,14 +106,16 @@ class Run:
     def resume(self, devices: int | str | None = None, **changes) -> Run:
         """Resume from the last checkpoint in the background, on the same ``devices`` unless others are given.
 
-        ``changes`` are fields of its :class:`TrainConfig`, like ``steps`` or ``data_may_change``.
+        ``changes`` are fields of its :class:`TrainConfig`, like ``steps`` or ``data_may_change``, which is for this
+        once: the next time changed data are refused again.
         """
         from .launch import launch
 
         if self.status == "finished":
             raise ConfigError(f"the run in {self.folder} is finished: nothing is left to do")
         config, train_config, before = read_recipe(self.folder)  # in this folder, wherever it began
-        return launch(config, replace(train_config, **changes), before if devices is None else devices)
+        train_config = replace(train_config, **({"data_may_change": False} | changes))
+        return launch(config, train_config, before if devices is None else devices)
 
     def watch(self, interval: float = 3.0) -> Watch:
         """The run as a live widget: losses by decoder layer, pace, memory, newest pictures and metrics, with

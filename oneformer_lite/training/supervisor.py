@@ -30,7 +30,7 @@ PATIENCE = 30.0  # seconds that the others have to end in when one process has f
 
 
 def main(folder: str, processes: str, restarts: str) -> int:
-    """Train until the end, or until the processes have failed more often than ``restarts`` times."""
+    """Train until the end, or until the processes have failed more often than ``restarts`` times, or for good."""
     asked = threading.Event()  # to end, by whoever shuts the machine down: the processes save and stop
     signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
     try:
@@ -52,7 +52,7 @@ def supervise(folder: Path, processes: int, restarts: int, asked: threading.Even
             break
         reason = cause(failures)
         print(f"oneformer_lite: {reason}", file=sys.stderr, flush=True)
-        if not left or asked.is_set():
+        if not left or asked.is_set() or for_good(failures):
             return reason
     if asked.is_set() and read_state(folder).get("state") == "running":  # ended before it could say so itself
         write_state(folder, "stopped")
@@ -123,13 +123,25 @@ def failure(worker: subprocess.Popen, rank: int, words: Path) -> ProcessFailure:
         return ProcessFailure(rank, worker.pid, worker.returncode, "")
 
 
-def cause(failures: dict[int, ProcessFailure]) -> str:
-    """Why a run failed, of the processes (by rank) that failed with it.
+def culprit(failures: dict[int, ProcessFailure]) -> int:
+    """The process (by rank) with which a run failed.
 
     The others lose their connection when one dies, often in the same instant: a process that was killed is the cause,
     then one with an error of ours, then the first.
     """
-    rank, failure = min(failures.items(), key=lambda item: (_order(item[1]), item[1].timestamp, item[0]))
+    return min(failures, key=lambda rank: (_order(failures[rank]), failures[rank].timestamp, rank))
+
+
+def for_good(failures: dict[int, ProcessFailure]) -> bool:
+    """Whether data, recipe or checkpoint were refused, as they will be at each start."""
+    failure = failures[culprit(failures)]
+    return failure.exitcode > 0 and bool(re.match(r"(Data|Config|Checkpoint)Error", _words(failure)))
+
+
+def cause(failures: dict[int, ProcessFailure]) -> str:
+    """Why a run failed."""
+    rank = culprit(failures)
+    failure = failures[rank]
     if failure.exitcode < 0:
         memory = ", perhaps for want of memory" if failure.signal_name() == "SIGKILL" else ""
         return f"process {rank} was killed ({failure.signal_name()}){memory}"
@@ -139,7 +151,7 @@ def cause(failures: dict[int, ProcessFailure]) -> str:
 def _order(failure: ProcessFailure) -> int:
     if failure.exitcode < 0:
         return 3 if failure.exitcode == -signal.SIGTERM else 0
-    return 1 if re.match(r"(Data|Config|Checkpoint|OneFormerLite)Error", _words(failure)) else 2
+    return 1 if re.match(r"(Data|Worker|Config|Checkpoint|OneFormerLite)Error", _words(failure)) else 2
 
 
 def _words(failure: ProcessFailure) -> str:

@@ -22,7 +22,7 @@ from oneformer_lite.training.launch import place
 from oneformer_lite.training.locks import LAUNCHER_LOCK, locked
 from oneformer_lite.training.meter import MEASURED
 from oneformer_lite.training.state import read_recipe, write_recipe, write_state
-from oneformer_lite.training.supervisor import cause
+from oneformer_lite.training.supervisor import cause, for_good
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +120,20 @@ def test_the_launcher_ends_but_not_the_run(data: Path, tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_data_is_the_reason(data: Path, tmp_path: Path) -> None:
-    run = ofl.launch(small_config(), recipe(tmp_path / "nowhere", tmp_path, steps=3), devices="cpu:1", restarts=0)
+    run = ofl.launch(small_config(), recipe(tmp_path / "nowhere", tmp_path, steps=3), devices="cpu:1", restarts=3)
     assert run.wait(300) == "failed"
     assert run.reason.startswith("process 0: DataError: ") and "nowhere" in run.reason.splitlines()[0]
+    assert run.output(1000).count("oneformer_lite: process 0: DataError") == 1  # no restart for what stays refused
+
+
+def test_changed_data_are_allowed_once(data: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("oneformer_lite.training.launch.start", lambda *settings: None)
+    write_recipe(small_config(), recipe(data, tmp_path, steps=3, data_may_change=True), "cpu:1")
+    run = ofl.Run.attach(tmp_path)
+    for changes, expected in (({}, False), ({"data_may_change": True}, True), ({"steps": 4}, False)):
+        run.resume(**changes)
+        assert read_recipe(tmp_path)[1].data_may_change is expected
+    assert read_recipe(tmp_path)[1].steps == 4
 
 
 def test_a_run_that_was_not_launched_is_found_as_well(data: Path, tmp_path: Path) -> None:
@@ -175,12 +186,26 @@ def test_devices(monkeypatch) -> None:
             place(wrong)
 
 
-def test_the_cause_is_who_was_killed_then_who_had_an_error_of_ours() -> None:
-    def failure(exitcode: int, message: str | dict, timestamp: int = 0) -> ProcessFailure:
-        made = ProcessFailure(local_rank=0, pid=1, exitcode=exitcode, error_file="")
-        made.message, made.timestamp = message or made.message, timestamp
-        return made
+def failure(exitcode: int, message: str | dict, timestamp: int = 0) -> ProcessFailure:
+    made = ProcessFailure(local_rank=0, pid=1, exitcode=exitcode, error_file="")
+    made.message, made.timestamp = message or made.message, timestamp
+    return made
 
+
+@pytest.mark.parametrize("kind", ["DataError", "ConfigError", "CheckpointError"])
+def test_what_is_refused_is_refused_for_good(kind: str) -> None:
+    lost = failure(1, "RuntimeError: Connection closed by peer")
+    assert for_good({0: failure(1, f"{kind}: no"), 1: failure(1, {"message": f"{kind}: no"})})
+    assert for_good({0: lost, 1: failure(1, f"{kind}: no", 5)})
+    assert not for_good({0: failure(1, f"{kind}: no"), 1: failure(-9, "", 5)})  # a killed process is the cause
+
+
+@pytest.mark.parametrize("words", ["RuntimeError: CUDA", "OneFormerLiteError: no", "WorkerError: died", "MemoryError"])
+def test_other_failures_may_not_happen_again(words: str) -> None:
+    assert not for_good({0: failure(1, words)}) and not for_good({0: failure(-9, ""), 1: failure(-15, "")})
+
+
+def test_the_cause_is_who_was_killed_then_who_had_an_error_of_ours() -> None:
     lost = failure(1, {"message": "RuntimeError: Connection closed by peer", "extraInfo": {}})
     assert cause({0: lost, 1: failure(-9, "", 5)}) == "process 1 was killed (SIGKILL), perhaps for want of memory"
     assert cause({0: lost, 1: failure(1, "DataError: gone", 5)}) == "process 1: DataError: gone"

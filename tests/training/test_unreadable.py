@@ -19,7 +19,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.data.unreadable import Unreadable
 from oneformer_lite.data.views import Listed
-from oneformer_lite.errors import DataError, OneFormerLiteError
+from oneformer_lite.errors import DataError, OneFormerLiteError, WorkerError
 from oneformer_lite.training import toytown_training, train
 from oneformer_lite.training.loader import open_split, training_batches
 
@@ -182,7 +182,7 @@ class Deadly(Listed):
 def test_a_worker_that_dies_names_its_picture(scenes, how: int) -> None:
     data = Deadly(scenes, scenes[0].categories, scenes[0].tasks)
     data.how = how
-    with pytest.raises(DataError, match=r"DataLoader worker .* while it read picture 5 \(5.png\): .*remove it"):
+    with pytest.raises(WorkerError, match=r"DataLoader worker .* while it read picture 5 \(5.png\): .*remove it"):
         seen(data, workers=2)
 
 
