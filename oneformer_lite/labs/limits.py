@@ -7,7 +7,8 @@ import ctypes
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
 
 _AGAIN = 0.1  # seconds: an answer that catches everything is told once more
 
@@ -16,34 +17,35 @@ class TooSlow(BaseException):  # not an Exception: answers catch those
     """The time is over."""
 
 
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
+def limited(seconds: float) -> AbstractContextManager:
     """Raise :class:`TooSlow` in the body once it has run for ``seconds``.
 
     In the main thread a timer of the system does it, which also ends a sleep; elsewhere, and on Windows, a second
     thread, whose exception is seen between two steps of Python's own code.
     """
     here = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    with (_by_alarm if here else _by_thread)(seconds):
-        yield
+    return (_Alarm if here else _by_thread)(seconds)
 
 
-@contextmanager
-def _by_alarm(seconds: float) -> Iterator[None]:
-    over = False
+class _Alarm:
+    """No generator, so that all code between the body and the end of the timer is of this file."""
 
-    def stop(*_) -> None:
-        if not over:
-            raise TooSlow
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
-    handler = signal.signal(signal.SIGALRM, stop)
-    timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
-    try:
-        yield
-    finally:
-        over = True
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, handler)
+    def __enter__(self) -> None:
+        self.handler = signal.signal(signal.SIGALRM, _stop)
+        self.timer = signal.setitimer(signal.ITIMER_REAL, self.seconds, _AGAIN)
+
+    def __exit__(self, *_) -> None:
+        signal.setitimer(signal.ITIMER_REAL, *self.timer)
+        signal.signal(signal.SIGALRM, self.handler)
+
+
+def _stop(_, frame: FrameType) -> None:
+    """Raise in the body alone: here, the exception would leave the timer running for ever."""
+    if frame.f_globals is not globals():
+        raise TooSlow
 
 
 @contextmanager

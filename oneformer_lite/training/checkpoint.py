@@ -22,7 +22,7 @@ from ..errors import CheckpointError, DataError
 from ..files import replacing, to_disk
 from ..model import OneFormer
 from ..weights.load import build
-from ..weights.pickled import check_archive
+from ..weights.pickled import check_archive, check_claims
 from .checksum import is_whole, seal
 
 CHECKPOINT, PREVIOUS, DAMAGED = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.damaged.pt"
@@ -117,6 +117,7 @@ def _read(path: Path, config: ModelConfig) -> tuple[dict, dict]:
                 raise ValueError("its checksum does not agree with its content")
             check_archive(path)
             state = torch.load(file, map_location="cpu", weights_only=True)
+            check_claims(state, path.stat().st_size)
     except Exception as error:  # a damaged archive raises a different kind at every byte
         raise CheckpointError(f"{path} cannot be read ({error or type(error).__name__})") from error
     try:

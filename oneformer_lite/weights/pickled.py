@@ -9,6 +9,7 @@ weighs before anything of that size is made.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
@@ -23,7 +24,6 @@ _MOST_PICKLE = 16 * 2**20  # bytes of names and shapes; a published model has a 
 
 def read_pickled(path: Path) -> State:
     """A PyTorch file's weights, which the official code keeps under the key "model"."""
-    size = path.stat().st_size
     try:
         check_archive(path)
         with warnings.catch_warnings():
@@ -43,12 +43,12 @@ def read_pickled(path: Path) -> State:
         content = content["model"]
     if not isinstance(content, dict) or not all(isinstance(k, str) and _plain(v) for k, v in content.items()):
         raise CheckpointError(f"{path} holds no table of named weights: it is not a model")
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
-    if claimed > 2 * size:  # twice: weights that two names share are stored once
+    try:
+        check_claims(content, path.stat().st_size)
+    except ValueError as error:
         raise CheckpointError(
-            f"{path} has {size} bytes, but its weights claim {claimed}: they are not what is stored in it, so it is "
-            "no model's; download it again from where it was published"
-        )
+            f"{path}: {error}, so it is no model's; download it again from where it was published"
+        ) from error
     return content
 
 
@@ -67,6 +67,30 @@ def check_archive(path: Path) -> None:
         raise BadZipFile("compressed, or larger than its archive")
     if pickles > _MOST_PICKLE:
         raise BadZipFile(f"{pickles} bytes that are no numbers")
+
+
+def check_claims(content: object, size: int) -> None:
+    """Raise ValueError unless all tensors in these tables and lists are what a file of ``size`` bytes can store."""
+    claimed = 0
+    for tensor in _tensors(content):
+        if not _plain(tensor):
+            raise ValueError(f"it holds a tensor that is not plain ({tensor.layout}, {tensor.device}, {tensor.dtype})")
+        claimed += tensor.numel() * tensor.element_size()
+    if claimed > 2 * size:  # twice: weights that two names share are stored once
+        raise ValueError(f"it has {size} bytes, but its weights claim {claimed}: they are not what is stored in it")
+
+
+def _tensors(content: object) -> Iterator[Tensor]:
+    """Those in nested tables and lists, as often as each is named there; a table or list that comes again (in itself,
+    or doubled a hundred times) is looked through once."""
+    left, seen = [content], set()
+    while left:
+        item = left.pop()
+        if isinstance(item, Tensor):
+            yield item
+        elif isinstance(item, (dict, list, tuple, set)) and id(item) not in seen:
+            seen.add(id(item))
+            left += item.values() if isinstance(item, dict) else item
 
 
 def _plain(value: object) -> bool:

@@ -14,7 +14,7 @@ import torch
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError, DataError
 from oneformer_lite.training import checkpoint
-from oneformer_lite.training.checkpoint import DAMAGED, PREVIOUS, load_checkpoint, save_checkpoint, tidy
+from oneformer_lite.training.checkpoint import DAMAGED, PREVIOUS, load_checkpoint, save_checkpoint, saved_model, tidy
 from oneformer_lite.training.checksum import is_whole, seal
 from oneformer_lite.training.optim import load_averages
 
@@ -148,6 +148,48 @@ def test_whole_files_of_other_content_are_refused_in_words(tmp_path: Path, chang
     seal(tmp_path / "checkpoint.pt")
     with pytest.raises(CheckpointError, match="checkpoint.pt does not hold what a run saves"):
         load_checkpoint(tmp_path, CONFIG)
+
+
+def doubled(tensor: torch.Tensor, times: int = 60) -> list:
+    """A list that holds itself too, and the same list twice, sixty times over."""
+    held: list = [tensor]
+    held.append(held)
+    for _ in range(times):
+        held = [held, held]
+    return held
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    (
+        ({"model": {"queries": torch.zeros(1).expand(10_000, 1000)}}, "its weights claim 40000000"),
+        ({"model": dict.fromkeys(map(str, range(1000)), torch.zeros(9000))}, "its weights claim 36000000"),
+        ({"optimizer": {"state": {0: {"exp_avg": torch.zeros(1).expand(10**9)}}}}, "its weights claim 4000036000"),
+        ({"average": {"state": doubled(torch.zeros(1).expand(10**9))}}, "its weights claim 4000036000"),
+        ({"model": {"a": torch.empty(10**6, device="meta")}}, "a tensor that is not plain"),
+        ({"model": {"a": torch.sparse_coo_tensor([[0]], [1.0], (10**9,))}}, "a tensor that is not plain"),
+    ),
+    ids=("expanded", "shared", "moments", "doubled", "empty", "sparse"),
+)
+def test_tensors_that_claim_more_than_the_file_holds(tmp_path: Path, changes: dict, words: str) -> None:
+    state = {"config": dataclasses.asdict(CONFIG), "step": 7, "model": {"a": torch.zeros(9000)}}
+    torch.save(state | changes, tmp_path / "checkpoint.pt")
+    assert (tmp_path / "checkpoint.pt").stat().st_size < 200_000
+    seal(tmp_path / "checkpoint.pt")
+    for read in (load_checkpoint, saved_model):
+        with pytest.raises(CheckpointError, match=rf"checkpoint.pt cannot be read \(it .*{words}"):
+            read(tmp_path, CONFIG)
+
+
+def test_a_compressed_archive_is_not_inflated(tmp_path: Path) -> None:
+    plain, path = tmp_path / "plain.pt", tmp_path / "checkpoint.pt"
+    torch.save({"config": dataclasses.asdict(CONFIG), "step": 7, "model": {"a": torch.zeros(10**6)}}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    seal(path)
+    with pytest.raises(CheckpointError, match="cannot be read .compressed, or larger than its archive"):
+        saved_model(tmp_path, CONFIG)
 
 
 def test_a_file_that_is_no_state_at_all(tmp_path: Path) -> None:
