@@ -13,6 +13,7 @@ from PIL import Image
 import oneformer_lite as ofl
 from oneformer_lite.cli import arguments, main
 from oneformer_lite.data.sample import TASKS
+from oneformer_lite.inference.prediction import Prediction
 
 COMMANDS = ("demo", "train", "eval", "predict", "download", "convert", "lessons", "doctor")
 
@@ -56,7 +57,7 @@ def test_predict_overwrites_none_of_its_own_pictures(tmp_path, capsys):
     (tmp_path / "other").mkdir()
     pictures = [tmp_path / "scene.png", tmp_path / "other" / "scene.png"]
     assert main(["predict", *map(str, pictures), "--out", str(tmp_path)]) == 2
-    assert "two of the pictures have the same name" in capsys.readouterr().err
+    assert "two of the pictures have the same name (scene)" in capsys.readouterr().err
 
 
 def test_eval_lists_classes_worst_first_and_writes_all_as_json(tmp_path, capsys):
@@ -93,6 +94,39 @@ def test_predict_takes_folders_and_writes_json_and_masks(tmp_path, capsys):
     assert main(["predict", str(folder), "--out", str(folder)]) == 0
     assert main(["predict", str(folder), "--out", str(folder), "--task", "semantic"]) == 0  # results are no pictures
     assert capsys.readouterr().out.count("segments") == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", "cut"], ids=["empty", "page", "cut"])
+def test_predict_names_a_bad_picture_of_a_folder_and_goes_on(tmp_path, capsys, content):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(ofl.data.Toytown("val", 128)[0].image).save(folder / name)
+    (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:999] if content == "cut" else content)
+    with pytest.raises(SystemExit) as exit_:
+        main(["predict", str(folder), "--out", str(tmp_path), "--json", str(tmp_path / "found.json")])
+    assert exit_.value.code == 1
+    found, said = json.loads((tmp_path / "found.json").read_text()), capsys.readouterr().err
+    assert [Path(picture["file"]).name for picture in found["pictures"]] == ["a.png", "c.png"]
+    assert [Path(picture["file"]).name for picture in found["unreadable"]] == ["b.png"]
+    assert f"left out: {folder / 'b.png'}" in said and "1 of 3 pictures could not be read" in said
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a_panoptic.png", "c_panoptic.png"]
+
+
+def test_predict_writes_the_json_of_what_was_done_whatever_ends_it(tmp_path, capsys, monkeypatch):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(ofl.data.Toytown("val", 128)[0].image).save(tmp_path / name)
+    save = Prediction.save
+
+    def interrupted(prediction, path):
+        if path.name.startswith("b"):
+            raise KeyboardInterrupt
+        save(prediction, path)
+
+    monkeypatch.setattr(Prediction, "save", interrupted)
+    assert main(["predict", str(tmp_path), "--out", str(tmp_path), "--json", str(tmp_path / "found.json")]) == 130
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [Path(picture["file"]).name for picture in found["pictures"]] == ["a.png"]
 
 
 @pytest.mark.parametrize("score", ["50", "-1", "nan", "much"])

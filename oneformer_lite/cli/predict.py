@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .arguments import DEVICES, MODEL, TASKS, command, share
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..model import OneFormer
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".pgm")
 
@@ -29,26 +37,59 @@ def add(commands) -> None:
 
 def run(args) -> None:
     """Segment pictures for one task; writes NAME_TASK.png and lists the segments. Of a folder, all pictures directly
-    in it are taken."""
-    from ..files import write_json
-    from ..inference import predict
+    in it are taken. Those that cannot be read are named and left out, and the exit status is 1."""
     from ..weights import from_pretrained
 
     targets = _targets(args.pictures, args.out, args.task)
     model = from_pretrained(args.model, device=args.device)
-    records = []
-    for path, target in targets.items():
-        prediction = predict(model, path, args.task, args.min_score)
-        prediction.save(target)
-        print(f"{path} -> {target}: {len(prediction.segments)} segments")
-        for s in prediction.segments:
-            print(f"  {s.class_name:<16} score {s.score:.2f}  {s.area} pixels")
-        masks = prediction.save_masks(args.masks, path.stem) if args.masks else []
+    records, unreadable = [], []
+    try:
+        for path, pixels in _readable(list(targets), unreadable):
+            records.append(_segment(model, path, pixels, targets[path], args))
+    finally:  # what was done is not lost
         if args.json:
-            records.append({"file": str(path), "masks": list(map(str, masks)), **prediction.to_dict()})
-    if args.json:
-        write_json(args.json, {"model": args.model, "min_score": args.min_score, "pictures": records})
-        print(f"classes, scores, boxes and masks in {args.json}")
+            _write(args, records, unreadable)
+    if unreadable:
+        print(f"oneformer-lite: {len(unreadable)} of {len(targets)} pictures could not be read", file=sys.stderr)
+        sys.exit(1)
+
+
+def _readable(paths: list[Path], unreadable: list[dict]) -> Iterator[tuple[Path, np.ndarray]]:
+    """The pictures; those that cannot be read are said and noted instead, unless it is the only one."""
+    from ..data.image import read_image
+    from ..errors import DataError
+
+    for path in paths:
+        try:
+            pixels = read_image(path)
+        except DataError as error:
+            if len(paths) == 1:
+                raise
+            print(f"oneformer-lite: left out: {error}", file=sys.stderr)
+            unreadable.append({"file": str(path), "error": str(error)})
+        else:
+            yield path, pixels
+
+
+def _segment(model: OneFormer, path: Path, pixels: np.ndarray, target: Path, args) -> dict:
+    """Segment one picture, write and print what was asked for; its record for JSON."""
+    from ..inference import predict
+
+    prediction = predict(model, pixels, args.task, args.min_score)
+    prediction.save(target)
+    print(f"{path} -> {target}: {len(prediction.segments)} segments")
+    for s in prediction.segments:
+        print(f"  {s.class_name:<16} score {s.score:.2f}  {s.area} pixels")
+    masks = prediction.save_masks(args.masks, path.stem) if args.masks else []
+    return {"file": str(path), "masks": list(map(str, masks)), **prediction.to_dict()} if args.json else {}
+
+
+def _write(args, records: list[dict], unreadable: list[dict]) -> None:
+    from ..files import write_json
+
+    content = {"model": args.model, "min_score": args.min_score, "pictures": records, "unreadable": unreadable}
+    write_json(args.json, content)
+    print(f"classes, scores, boxes and masks in {args.json}")
 
 
 def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
@@ -59,7 +100,12 @@ def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
     folder = make_folder(out)
     targets = {path: folder / f"{path.stem}_{task}.png" for path in _pictures(given, folder)}
     if len(set(targets.values())) < len(targets):
-        raise OneFormerLiteError("two of the pictures have the same name: give each call its own folder with --out")
+        names = [target.name for target in targets.values()]
+        twice = next(path for path, target in targets.items() if names.count(target.name) > 1)
+        raise OneFormerLiteError(
+            f"two of the pictures have the same name ({twice.stem}), and the result of one would replace the other's: "
+            "rename one, or give each a call and a folder (--out) of its own"
+        )
     return targets
 
 
