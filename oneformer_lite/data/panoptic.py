@@ -32,7 +32,8 @@ class PanopticDataset(MapDataset):
     Class ids follow the order of the JSON's ``categories``. The order of the samples is that of its
     ``annotations``; images without one are skipped. Segments that are listed but have no pixel are left out with a
     warning. The JSON is judged when it is opened, pictures and PNGs when they are read; whatever contradicts the
-    format raises a :class:`DataError` that names the file. ``left_out`` counts what of the file is not used.
+    format raises a :class:`DataError` that names the file. ``left_out`` counts what of the file is not used; pictures
+    with unseen segments as they are read, each once, in the process that reads them.
     """
 
     tasks = TASKS
@@ -76,6 +77,7 @@ class PanopticDataset(MapDataset):
     def _say_what_is_missing(self, images: int, segments: Entries) -> None:
         """Pictures without an annotation, and what keeps the whole file from teaching anything."""
         absent, crowds = images - len(self._ends), int(self._is_crowd.sum())
+        self._unseen: set[int] = set()
         self.left_out = {"pictures without an annotation": absent} if absent else {}
         if absent:
             warnings.warn(f"{self.json_path}: left out: {absent} of {images} pictures have no annotation", stacklevel=4)
@@ -125,7 +127,7 @@ class PanopticDataset(MapDataset):
         unseen = [segment for segment in segments if segment.id not in drawn]
         if drawn and unseen:
             segments = [segment for segment in segments if segment.id in drawn]
-            self._count_unseen(unseen, path)
+            self._count_unseen(index, unseen, path)
         compare_ids(drawn, {segment.id for segment in segments}, str(path))
         return segment_map, tuple(segments)
 
@@ -137,18 +139,19 @@ class PanopticDataset(MapDataset):
                 f"{self.image_ids[index]}: use the PNG and the JSON of the same release"
             )
 
-    def _count_unseen(self, unseen: list[SegmentInfo], path: Path) -> None:
+    def _count_unseen(self, index: int, unseen: list[SegmentInfo], path: Path) -> None:
         """Say once that listed segments have no pixel. Not of stuff wholly under things: ADE20K's official
         preparation lists such segments."""
         ids = {segment.id for segment in unseen if self.categories[segment.class_id].is_thing}
         if ids and UNSEEN not in self.left_out:
             warnings.warn(
                 f"{path}: the segments {few(ids)} are listed in {self.json_path} but have no pixel. Such segments are "
-                "left out; dataset.left_out counts the pictures that have some, this is said once",
+                "left out; dataset.left_out counts the pictures read here that have some, this is said once",
                 stacklevel=4,
             )
         if ids:
-            self.left_out[UNSEEN] = self.left_out.get(UNSEEN, 0) + 1
+            self._unseen.add(index)
+            self.left_out[UNSEEN] = len(self._unseen)
 
 
 def save_sample(

@@ -151,6 +151,8 @@ def test_listed_ids_without_pixels_are_left_out_and_said_once(panoptic_folder):
     for part in (*paths, "segments 4242 are listed"):
         assert str(part) in str(warning.message)
     assert dataset.left_out == {"pictures with segments that have no pixel": 2}
+    assert [dataset[index].segments for index in (0, 1, -1)] and len(list(dataset)) == 2  # further epochs
+    assert dataset.left_out == {"pictures with segments that have no pixel": 2}
 
 
 def test_a_png_without_any_listed_segment_is_of_another_picture(panoptic_folder):
