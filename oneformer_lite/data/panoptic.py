@@ -118,7 +118,7 @@ class PanopticDataset(MapDataset):
         ids = self._ids[chosen].tolist()
         if len(set(ids)) != len(ids):
             raise DataError(
-                f"{self.json_path}: {path.name} lists a segment id twice: {ids}; number them anew"
+                f"{self.json_path}: {path.name} lists a segment id twice: {ids}; give each its own"
             )
         class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
         self._compare_sizes(index, segment_map.shape, path)

@@ -21,7 +21,7 @@ def encode_ids(segment_map: np.ndarray) -> np.ndarray:
     if segment_map.size and not 0 <= segment_map.min() <= segment_map.max() <= MAX_ID:
         raise DataError(
             f"segment ids must lie in 0..{MAX_ID} to fit into a PNG, got "
-            f"{segment_map.min()}..{segment_map.max()}: number the segments anew"
+            f"{segment_map.min()}..{segment_map.max()}: number the segments from 1"
         )
     return np.stack([segment_map & 255, segment_map >> 8 & 255, segment_map >> 16], -1).astype(
         np.uint8

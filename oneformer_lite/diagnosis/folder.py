@@ -32,7 +32,7 @@ def examine_run(
     except CheckpointError as error:
         if not (run.folder / RECIPE).is_file():
             raise
-        findings.append(Finding("recipe", "fault", str(error), f"write {RECIPE} anew, or start another run"))
+        findings.append(Finding("recipe", "fault", str(error), f"write {RECIPE} again, or start another run"))
         findings += [*_check_state(run), *check_log(run)]
         findings.append(not_examined("data and weights of the run", "its recipe says which they are"))
         return model, dataset
@@ -59,7 +59,7 @@ def _check_state(run: Run) -> list[Finding]:
 
 def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFormer | None:
     """The model of the checkpoint, or where there is none that can be read, of the folder with the weights."""
-    path, cure = folder / CHECKPOINT, "put back a copy of the file, or delete it and train anew"
+    path, cure = folder / CHECKPOINT, "put back a copy of the file, or delete it and train again"
     try:
         if path.is_file() and not path.stat().st_size:
             raise CheckpointError(f"{path} is empty")
@@ -77,7 +77,7 @@ def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFor
         try:
             return from_folder(folder / MODEL)
         except OneFormerLiteError as error:
-            findings.append(_unreadable(error, f"write {MODEL} anew from the checkpoint: model.save_pretrained(...)"))
+            findings.append(_unreadable(error, f"write {MODEL} again from the checkpoint: model.save_pretrained(...)"))
     elif not path.is_file():
         findings.append(not_examined("weights", f"the run has neither {CHECKPOINT} nor {MODEL} yet"))
     return None

@@ -1,7 +1,7 @@
 """The pieces of a run's dashboard as HTML, for the widgets and for the page: numbers, plots with cursors, pictures.
 
 All are pure functions of a :class:`~oneformer_lite.render.timeline.Timeline`; ``templates/run.css`` is their look.
-A cursor stands where the CSS variable ``--step`` of the whole says, so that moving it draws nothing anew.
+A cursor stands where the CSS variable ``--step`` of the whole says, so that moving it draws nothing again.
 """
 
 from __future__ import annotations

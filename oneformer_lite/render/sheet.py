@@ -1,4 +1,4 @@
-"""A sheet of predictions as one WebP file that says what it shows, so that a page can lay its pictures out anew.
+"""A sheet of predictions as one WebP file that says what it shows, so that a page can arrange its pictures itself.
 
 The file itself is a table: one row an image, one column a reading of it. On a narrow page a table is too wide;
 :func:`sheet_html` shows the same file cell by cell, as many beside each other as there is room for.

@@ -66,7 +66,7 @@ def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
         return state
     if problems:
         which = "it" if len(paths) == 1 else f"it and {PREVIOUS}"
-        raise CheckpointError(f"{problems[0]}: delete {which} to start this run anew")
+        raise CheckpointError(f"{problems[0]}: delete {which} to start this run again")
     return None
 
 
@@ -104,7 +104,7 @@ def fitting(folder: Path) -> Iterator[None]:
     except (CheckpointError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / CHECKPOINT} does not fit the model that its own configuration describes; was it written by "
-            "another version of the package? Choose another output folder, or delete this one to start anew"
+            "another version of the package? Choose another output folder, or delete this one to start again"
         ) from error
 
 
@@ -156,7 +156,7 @@ def _compare(folder: Path, saved: dict, config: ModelConfig) -> None:
     if differing := [name for name in wanted if saved[name] != wanted[name]]:
         raise CheckpointError(
             f"{folder} holds a run of another configuration (differs in {', '.join(differing)}): choose "
-            "another output folder, or delete this one to start anew"
+            "another output folder, or delete this one to start again"
         )
 
 

@@ -7,7 +7,7 @@ the shares of a batch, which are addressed here so that neither a restart nor th
 Every process holds the whole model and takes its contiguous part of each global batch. The losses are divided such
 that their mean over the processes is the loss of the whole batch (:class:`~oneformer_lite.losses.Criterion`), and
 DDP averages the gradients. So the number of processes changes nothing but roundings, with two exceptions: dropout
-and drop path draw anew in each process, and BatchNorm that learns its statistics (``backbone_norm="batch"``) is
+and drop path draw their own in each process, and BatchNorm that learns its statistics (``backbone_norm="batch"``) is
 synchronised on GPUs only.
 """
 

@@ -24,7 +24,7 @@ TAIL = 2**16  # bytes of it that are looked at
 class Run:
     """The run in ``folder``, whoever started it: :func:`oneformer_lite.launch`, ``train`` or another notebook.
 
-    Everything is read from the folder anew, nothing is kept: many can look at one run. Lesson 14.
+    Everything is read from the folder each time, nothing is kept: many can look at one run. Lesson 14.
     """
 
     def __init__(self, folder: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""One step of the optimiser: losses, gradients, update; a step that would do harm is skipped aloud.
+"""One step of the optimiser: losses, gradients, update; a step that would do harm is skipped with a warning.
 
 Everything random in a step follows from the seed, the step and, for the points at which masks are compared, the
 image's place in the endless order of images: no state of a random generator needs to be saved.

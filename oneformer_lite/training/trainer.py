@@ -1,4 +1,4 @@
-"""The training loop: one model, one loss, tasks drawn at random, stopped and taken up at any step."""
+"""The training loop: one model, one loss, tasks drawn at random, stopped and resumed at any step."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def torch_file(content: bytes, rng: Random) -> bytes:
 
 
 def _other_pickle(content: bytes, rng: Random) -> bytes:
-    """The bytes of data.pkl changed, sometimes at an opcode's number, and the zip written anew around them."""
+    """The bytes of data.pkl changed, sometimes at an opcode's number, and the zip written again around them."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
         for info in old.infolist():

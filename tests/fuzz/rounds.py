@@ -178,7 +178,7 @@ def _one(reader: Reader, seed: int, guard: Guard) -> dict:
     try:
         with folder_of(reader, seed, folder):  # an input that cannot be made ends the round: a fault of the fuzzer
             before = _resident("VmRSS")
-            Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+            Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
             began = time.monotonic()
             end, words = _ending(reader, folder, guard)
             seconds, memory = time.monotonic() - began, max(0, _resident("VmHWM") - before)

@@ -1,4 +1,4 @@
-"""Sheets of predictions: one file, laid out anew by a page."""
+"""Sheets of predictions: one file, arranged by a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs in the background: launched, looked at, stopped, taken up, killed; the same numbers as in this process."""
+"""Runs in the background: launched, looked at, stopped, resumed, killed; the same numbers as in this process."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_process_that_dies_is_replaced_once_then_ends_the_run_by_name(data: Pa
     wait_for_steps(run, before + 5)
     assert worker(run, 1) != first and run.status == "running"
     steps = [record["step"] for record in run.history]
-    assert steps == list(range(1, len(steps) + 1))  # taken up from the checkpoint, nothing twice
+    assert steps == list(range(1, len(steps) + 1))  # resumed from the checkpoint, nothing twice
     os.kill(worker(run, 1), signal.SIGKILL)
     assert run.wait(300) == "failed"
     assert run.reason.startswith("process 1 was killed (SIGKILL)") and "output.log" in run.reason

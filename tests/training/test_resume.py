@@ -119,7 +119,7 @@ def test_a_checkpoint_cut_at_any_place_is_refused_in_one_sentence(data: Path, tm
     whole = path.read_bytes()
     for share in (0, 0.001, 0.3, 0.7, 0.999):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(CheckpointError, match="checkpoint.pt cannot be read .*delete it to start this run anew"):
+        with pytest.raises(CheckpointError, match="checkpoint.pt cannot be read .*delete it to start this run again"):
             load_checkpoint(tmp_path, small_config())
 
 

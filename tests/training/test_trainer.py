@@ -266,7 +266,7 @@ def test_tensorboard_shows_what_the_log_holds(tmp_path):
         return log
 
     write(1, 6, done=0)
-    log = write(4, 7, done=3)  # taken up after step 3: what came after it is written anew
+    log = write(4, 7, done=3)  # resumed after step 3: what came after it is written again
     board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert board.Tags()["scalars"] == ["train/total"]
     shown = {event.step: round(event.value, 2) for event in board.Scalars("train/total")}

@@ -12,7 +12,7 @@ from ..panoptic import save_panoptic_json, save_sample
 from ..parallel import spread
 from .dataset import Toytown, is_int
 
-VERSION = 1  # raise it when the pictures change, so that older folders are written anew
+VERSION = 1  # raise it when the pictures change, so that older folders are written again
 
 
 def write_toytown(

@@ -115,7 +115,7 @@ def id_maps(d: Draw) -> tuple:
 
 @drawn
 def segments(d: Draw) -> tuple:
-    """IoU of a map with itself, in which some pixels were drawn anew and some ids renamed."""
+    """IoU of a map with itself, in which some pixels were drawn again and some ids renamed."""
     truths = d.between(4, 7)
     truth = d.whole(truths, 60).numpy()
     guess = np.where(d.uniform(60).numpy() < 0.2, d.whole(truths, 60).numpy(), truth)
