@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Callable
 from numbers import Integral, Real
 
+from ..data.sample import MAX_CATEGORY_ID
 from ..errors import ConfigError
 
 _LAYERS, _WIDTH, _SIDE, _SHARE, _WEIGHT = (1, 256), (1, 65_536), (1, 16_384), (0.0, 1.0), (0.0, 1e6)
@@ -78,7 +79,7 @@ _LISTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "class_names": (lambda value: isinstance(value, str), "a text"),
     "is_thing": (lambda value: isinstance(value, bool), "true or false"),
     "class_colors": (_is_color, "[red, green, blue] with 0..255"),
-    "category_ids": (lambda value: whole_number(value, 0, 2**53), "a whole number from 0"),
+    "category_ids": (lambda value: whole_number(value, 0, MAX_CATEGORY_ID), "a whole number from 0"),
 }
 
 

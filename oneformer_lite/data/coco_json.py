@@ -12,7 +12,7 @@ from PIL import ImageColor
 
 from ..errors import DataError
 from ..json_reader import read_json
-from .fields import COLOR, FLAG, NAME, SIZE, WHOLE, Entries, few
+from .fields import CATEGORY_ID, COLOR, FLAG, NAME, SIZE, Entries, few
 from .sample import Category
 
 LISTS = ("images", "annotations", "categories")
@@ -64,7 +64,7 @@ def parse_categories(entries: Entries, all_things: bool) -> tuple[Category, ...]
     ``all_things`` is for instance files, which have no ``isthing``. COCO's own files name no
     colours either; then each class gets its :func:`distinct_color`.
     """
-    ids = entries.distinct("id", entries.column("id", WHOLE))
+    ids = entries.distinct("id", entries.column("id", CATEGORY_ID))
     names = entries.column("name", NAME)
     things = [True] * len(ids) if all_things else entries.column("isthing", FLAG)
     colors = entries.column("color", COLOR, None)

@@ -17,6 +17,7 @@ from pathlib import Path
 from PIL import ImageColor
 
 from ..errors import DataError
+from .sample import MAX_CATEGORY_ID
 
 _ABSENT = object()
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # and halves of letters, which no file and no picture can show
@@ -73,6 +74,10 @@ def _is_color(value: list | str) -> bool:
 
 WHOLE = Kind("a whole number (without quotes)", frozenset((int, float)), _are_whole)
 SIZE = Kind("a whole number above 0 (without quotes)", frozenset((int, float)), lambda v: _are_whole(v, 1, 2**31 - 1))
+CATEGORY_ID = Kind(
+    "a whole number from 0 to 2^53 (without quotes)", frozenset((int, float)),
+    lambda values: _are_whole(values, 0, MAX_CATEGORY_ID),
+)  # fmt: skip
 ANYTHING = Kind("anything", frozenset((int, float, str, bool, list, dict, type(None))))
 ID = Kind(
     "a whole number, or text that is not blank", frozenset((int, float, str)),

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ConfigError
 
 TASKS = ("panoptic", "instance", "semantic")
+MAX_CATEGORY_ID = 2**53  # up to which all readers of JSON agree
 
 
 def check_task(task: str) -> str:

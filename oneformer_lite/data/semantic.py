@@ -157,6 +157,8 @@ def _segment_ids(categories: Sequence[Category], ignore_index: int | None) -> tu
     for value in (*values, *void):
         if not isinstance(value, Integral) or isinstance(value, bool) or not -(2**15) <= value < 2**16:
             raise DataError(f"values and ignore_index must be whole numbers of at most 16 bits, got {value!r}")
+    if min(values) < 0:
+        raise DataError(f"values holds {min(values)}: expected 0 and more, as a model's category ids are")
     if len(set(values)) < len(values):
         raise DataError(f"two classes have the same value in {values}: give each its own")
     if ignore_index in values:

@@ -119,6 +119,8 @@ def test_the_file_itself_is_fine(read):
         (changed("categories", name="a\nb"), "categories[0].name is 'a\\nb' (text)"),
         (changed("categories", id=[1]), "categories[0].id is [1] (a list)"),
         (changed("categories", id="1"), "categories[0].id is '1' (text)"),
+        (changed("categories", id=-1), "categories[0].id is -1 (a number), expected a whole number from 0 to 2^53"),
+        (changed("categories", id=2**53 + 1), "categories[0].id is 9007199254740993 (a number)"),
         (changed("categories", color="#ff8zz"), "categories[0].color is '#ff8zz' (text), expected three whole"),
         (changed("categories", color=[1, 2]), "color is [1, 2] (a list)"),
         (changed("categories", color=[1, 2, 256]), "color is [1, 2, 256]"),

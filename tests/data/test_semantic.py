@@ -122,6 +122,7 @@ def test_a_map_of_bits_is_0_and_1(folder):
         ({"values": (0, 1, "2")}, "whole numbers of at most 16 bits, got '2'"),
         ({"values": (0, 1, 2.0)}, "whole numbers"),
         ({"values": (0, 1, 10**9)}, "at most 16 bits, got 1000000000"),
+        ({"values": (0, 1, -2)}, "values holds -2: expected 0 and more"),
         ({"ignore_index": "255"}, "whole numbers of at most 16 bits, got '255'"),
         ({"ignore_index": True}, "got True"),
     ],

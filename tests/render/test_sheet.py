@@ -85,7 +85,7 @@ def test_a_sheet_that_says_what_cannot_be_is_refused_at_once(told):
     began = time.monotonic()
     with pytest.raises(DataError, match=r"sheet of predictions is 212 x 147 pixels large and says of itself"):
         sheet_html(described(TOLD | told))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20  # a thousand million rows would take hours
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", "null", "3", '"a"', "{}", '{"rows": 1}', "[" * 50_000, "1" * 5000])
