@@ -71,14 +71,15 @@ def check_list(name: str, values: object) -> tuple:
     return as_tuples(values)
 
 
-def _is_color(value: object) -> bool:
+def is_color(value: object) -> bool:
+    """Whether ``value`` is red, green and blue, each from 0 to 255."""
     return isinstance(value, (list, tuple)) and len(value) == 3 and all(whole_number(v, 0, 255) for v in value)
 
 
 _LISTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "class_names": (lambda value: isinstance(value, str), "a text"),
     "is_thing": (lambda value: isinstance(value, bool), "true or false"),
-    "class_colors": (_is_color, "[red, green, blue] with 0..255"),
+    "class_colors": (is_color, "[red, green, blue] with 0..255"),
     "category_ids": (lambda value: whole_number(value, 0, MAX_CATEGORY_ID), "a whole number from 0"),
 }
 

@@ -149,6 +149,8 @@ class InstanceDataset:
         image = self._image(index, places)
         masks = self._masks(index, places, *image.shape[:2])
         drawn = masks.any((1, 2))
+        if not drawn.all():
+            self._say_once()
         places, masks = places[drawn], masks[drawn]
         segment_map = np.zeros(image.shape[:2], np.int32)
         for number, mask in enumerate(masks, start=1):
@@ -190,10 +192,12 @@ class InstanceDataset:
                     f"{self.json_path}: annotations[{place}]: its picture has height {height} and width {width}, but "
                     f"{error}"
                 ) from error
-        if not masks.any((1, 2)).all() and not self._said:
+        return masks
+
+    def _say_once(self) -> None:
+        if not self._said:
             self._said = True
             warnings.warn(f"{self.json_path}: outlines that enclose no pixel are left out", stacklevel=3)
-        return masks
 
 
 def encode_mask(mask: np.ndarray) -> dict:

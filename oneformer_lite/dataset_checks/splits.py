@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from ..config.checks import is_color
 from ..data.sample import Category
 from .findings import Finding
 
@@ -47,12 +46,8 @@ def check_files(dataset, missing: dict[int, Path]) -> Finding:
 def check_categories(categories: Sequence[Category]) -> Finding:
     """Names are texts and colours three numbers from 0 to 255, or nothing can be named and painted."""
     for category in categories:
-        color = category.color
-        paintable = isinstance(color, (tuple, list)) and len(color) == 3 and all(
-            isinstance(part, (int, np.integer)) and 0 <= part <= 255 for part in color
-        )  # fmt: skip
-        if not isinstance(category.name, str) or not paintable:
-            evidence = f"category {category.id!r} has the name {category.name!r} and the colour {color!r}"
+        if not isinstance(category.name, str) or not is_color(category.color):
+            evidence = f"category {category.id!r} has the name {category.name!r} and the colour {category.color!r}"
             cure = "a name is a text, a colour three whole numbers from 0 to 255"
             return Finding("categories", "fault", evidence, cure)
     return Finding("categories", "fine", f"{len(categories)}, all with names and colours")
