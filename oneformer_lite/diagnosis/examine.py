@@ -13,7 +13,7 @@ from ..config import ModelConfig
 from ..data.augment import augmentation
 from ..data.batch import DIVISOR, Batch, collate
 from ..data.sample import Sample
-from ..data.views import as_dataset, require_samples
+from ..data.views import as_dataset, paths_of, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
     check_class_ids,
@@ -133,7 +133,7 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
 
 def _look_at_whole(dataset) -> list[Finding]:
     """What can be said of all pictures without reading them; nothing of data sets that do not know."""
-    findings = [check_files(dataset, missing_files(dataset))] if hasattr(dataset, "paths") else []
+    findings = [check_files(dataset, missing_files(dataset))] if len(dataset) and paths_of(dataset, 0) else []
     categories, seen = check_categories(dataset.categories), check_seen_classes(dataset)
     return findings + [categories] * (categories.verdict == "fault") + [seen] * (seen is not None)
 

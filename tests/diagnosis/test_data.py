@@ -10,6 +10,7 @@ from planted import Changed, assert_fault, found
 
 import oneformer_lite as ofl
 from oneformer_lite.data.transforms import resize_nearest
+from oneformer_lite.data.views import Chosen
 from oneformer_lite.errors import DataError
 
 
@@ -131,3 +132,12 @@ def test_a_sample_that_cannot_be_read() -> None:
     diagnosis = ofl.doctor(dataset=Changed(torn))
     assert_fault(diagnosis, "samples", "3.png")
     assert "one of them cannot be read" in found(diagnosis, "not examined").evidence
+
+
+def test_nothing_is_said_of_files_that_a_data_set_does_not_tell(tmp_path):
+    town = ofl.data.Toytown("val", size=(64, 64), length=4)
+    folders = tmp_path / "pictures", tmp_path / "maps.json", tmp_path / "maps"
+    ofl.data.write_panoptic(*folders, [town[i] for i in range(4)])
+    on_disk = ofl.data.PanopticDataset(*folders)
+    for dataset, told in ((Chosen(town, [0, 2]), False), (Chosen(on_disk, [0, 2]), True), (on_disk, True)):
+        assert ("files" in {finding.check for finding in ofl.doctor(dataset=dataset, images=2).findings}) is told
