@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from ..errors import DataError
 
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's
 _TAILS = 0.1  # percent of the pixels at either end that may be clipped
 _SAMPLE = 1_000_000  # pixels from which the range is taken
+
+
+def grey_values(picture: Image.Image) -> np.ndarray:
+    """The numbers [H, W] of a grey picture. What Pillow does not look at is in a TIFF's tags: whether the whole numbers
+    have a sign (339), and whether 0 is white (262)."""
+    values, tags = np.asarray(picture), getattr(picture, "tag_v2", {})
+    if picture.mode == "I" and tags and _first(tags.get(339, 1)) == 1:
+        values = values.view(np.uint32)
+    return np.iinfo(np.uint16).max - values if picture.mode.startswith("I;16") and tags.get(262) == 0 else values
+
+
+def _first(value):
+    return value[0] if isinstance(value, tuple) else value
 
 
 def stretched(grey: np.ndarray) -> np.ndarray:

@@ -18,11 +18,12 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
 from ..files import replacing
-from .grey import DEEP_MODES, stretched
-from .orientation import as_annotated, upright
+from .grey import DEEP_MODES, grey_values, stretched
+from .orientation import as_annotated, as_stored, orientation, upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
 _NAMES = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or PNM"
+RAW = "raw mode"  # in a picture's ``info``: how its values lie in the file, in Pillow's words ("L;4", "RGB;16B")
 _DARK = 64  # of 255: the brightest value of 16 bits of which fewer than 14 are used, once Pillow has cut 8 off
 
 
@@ -97,14 +98,24 @@ def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
         ) from error
     with picture:
         _say_what_is_left_out(picture, name)
-        deep = any(";16" in str(tile[3]) for tile in picture.tile) and len(picture.getbands()) > 1
+        raw = next((str(tile[3]) for tile in picture.tile), "")
+        turned = orientation(picture) if picture.format == "TIFF" else 1
         loaded(picture, name)
-    if deep and to_rgb(picture).max() < _DARK:
+    if turned > 1:
+        picture = as_stored(picture, turned)
+    picture.info[RAW] = raw
+    if is_cut(picture) and np.percentile(to_rgb(picture), 99.9) < _DARK:
         raise DataError(
             f"{name} has 16 bits a channel, of which only the lower ones are used, so that it would come out nearly "
             "black: stretch it and save it with 8 bits a channel"
         )
     return picture
+
+
+def is_cut(picture: Image.Image) -> bool:
+    """Whether Pillow has dropped the lower eight bits of each value of a picture of :func:`open_image`, as it does
+    where there are several channels."""
+    return ";16" in picture.info.get(RAW, "") and len(picture.getbands()) > 1
 
 
 def _formats() -> list[str]:
@@ -129,7 +140,7 @@ def to_rgb(picture: Image.Image) -> np.ndarray:
     """uint8 [H, W, 3]: grey repeated, that of more than eight bits stretched (see :func:`~.grey.stretched`),
     palettes looked up, transparency dropped, CMYK converted. Raises :class:`DataError` where Pillow cannot."""
     if picture.mode in DEEP_MODES:
-        return np.repeat(stretched(np.asarray(picture))[..., None], 3, axis=2)
+        return np.repeat(stretched(grey_values(picture))[..., None], 3, axis=2)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
     try:

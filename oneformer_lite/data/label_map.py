@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError
-from .image import open_image
+from .grey import grey_values
+from .image import RAW, is_cut, open_image
 
-# what keeps values exactly; JPEG blurs them into each other
+# what keeps values exactly; JPEG blurs them into each other, whatever the name of the file
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
+_EXACT = ("PNG", "TIFF", "BMP", "GIF", None)  # None: turned as it was stored, which only a TIFF needs
+_BLURRING = ("jpeg", "tiff_jpeg", "webp")  # compressions of TIFFs
 
 
 def read_label_map(path: str | Path, classes: Collection[int], void: int | None) -> np.ndarray:
@@ -27,9 +31,10 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     Raises :class:`DataError` for anything else.
     """
     picture = open_image(path)
+    _refuse_lossy(picture, path)
     if picture.mode in ("P", "PA"):
         return _of_palette(picture, classes, void)
-    values = np.asarray(picture)
+    values = _as_in_the_file(picture, {*classes, void})
     if picture.mode in ("LA", "La"):
         values = values[..., 0]
     elif values.ndim == 3:
@@ -39,6 +44,22 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     if values.dtype.kind == "f" and not np.array_equal(whole, values):
         raise DataError(f"{path} holds floats that are no whole numbers, but a label map has numbers of classes")
     return whole
+
+
+def _refuse_lossy(picture: Image.Image, path: str | Path) -> None:
+    blurred = picture.format not in _EXACT or picture.info.get("compression") in _BLURRING
+    if blurred or is_cut(picture):
+        what = "a lossy picture" if blurred else "a picture of 16 bits in several channels, of which Pillow reads 8"
+        raise DataError(f"{path} is {what}, so that classes are not what was painted: save it as a PNG of one channel")
+
+
+def _as_in_the_file(picture: Image.Image, values: Collection[int | None]) -> np.ndarray:
+    """Pillow spreads the values of 2 and 4 bits over 0..255. One bit is 0 and 1, or 0 and 255 where that is meant."""
+    if picture.mode == "1":
+        white = 255 if 255 in values and 1 not in values else 1
+        return np.asarray(picture).astype(np.uint8) * np.uint8(white)
+    bits = re.fullmatch(r"L;([24])R?", picture.info.get(RAW, ""))
+    return np.asarray(picture) // (255 // (2 ** int(bits[1]) - 1)) if bits else grey_values(picture)
 
 
 def _grey_of_colours(values: np.ndarray, mode: str, path: str | Path) -> np.ndarray:

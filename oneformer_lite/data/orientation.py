@@ -39,6 +39,17 @@ def upright(picture: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
+def as_stored(picture: Image.Image, tag: int) -> Image.Image:
+    """What was stored of a picture that has been turned upright, with its ``tag`` again: Pillow turns TIFFs, and only
+    these, when it decodes them."""
+    inverse = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}  # all others undo themselves
+    stored = picture.transpose(inverse.get(tag, _TURNS[tag]))
+    exif = Image.Exif()
+    exif[_TAG] = tag
+    stored.info["exif"] = exif.tobytes()
+    return stored
+
+
 def as_annotated(picture: Image.Image, size: tuple[int, int], path: str | Path) -> Image.Image:
     """The picture in the frame of an annotation of this ``size`` (height, width).
 

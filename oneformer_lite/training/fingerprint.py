@@ -29,6 +29,7 @@ def fingerprint(dataset) -> dict:
         "classes": [[category.name, bool(category.is_thing)] for category in dataset.categories],
         "order": _checksum(pictures),
         "pictures": _checksum(sorted(pictures)),
+        "segments": getattr(dataset, "class_counts", None),  # of each class, where that is known without opening them
     }
 
 
@@ -71,7 +72,17 @@ def differences(before: dict, now: dict) -> list[str]:
     elif before.get("order") != now["order"]:
         found.append("the same pictures in another order")
     classes = before.get("classes")
-    return found + _other_classes(classes if isinstance(classes, list) else [], now["classes"])
+    found += _other_classes(classes if isinstance(classes, list) else [], now["classes"])
+    return found or _other_counts(before.get("segments"), now["segments"], now["classes"])
+
+
+def _other_counts(before: object, now: Sequence[int] | None, classes: Sequence) -> list[str]:
+    """Where pictures and classes are the same: an annotation that was edited, or whose classes changed places."""
+    if not isinstance(before, list) or now is None or len(before) != len(now):
+        return []
+    changed = [f"{b} segments of {_said(c)}, where there were {a}" for a, b, c in zip(before, now, classes) if a != b]
+    more = [f"and other numbers of {len(changed) - SHOWN} classes more"] if len(changed) > SHOWN else []
+    return changed[:SHOWN] + more
 
 
 def _other_classes(before: Sequence, now: Sequence) -> list[str]:

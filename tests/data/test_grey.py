@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
+from raw_png import raw_png
 
 from oneformer_lite.data.grey import stretched
 from oneformer_lite.data.image import read_image, to_rgb
@@ -67,19 +70,9 @@ def test_the_range_of_a_large_picture_is_taken_from_a_sample():
 @pytest.mark.parametrize(("kind", "channels"), [(2, 3), (4, 2), (6, 4)])
 def test_a_picture_of_channels_that_loses_its_bits_is_refused(tmp_path, kind, channels):
     """16 bits a channel of which 12 are used: Pillow keeps the upper 8, so 4 are left."""
-    import struct
-    import zlib
 
     def png(pixels: np.ndarray) -> bytes:
-        height, width, _ = pixels.shape
-        rows = b"".join(b"\x00" + row.astype(">u2").tobytes() for row in pixels)
-
-        def chunk(kind: bytes, content: bytes) -> bytes:
-            return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-        header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
-        parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-        return b"\x89PNG\r\n\x1a\n" + parts
+        return raw_png(16, [row.astype(">u2").tobytes() for row in pixels], pixels.shape[1], kind)
 
     coloured = np.stack([EIGHT] * channels, -1).astype(np.uint16)
     (tmp_path / "12.png").write_bytes(png(coloured * 16))
@@ -92,3 +85,15 @@ def test_a_picture_of_channels_that_loses_its_bits_is_refused(tmp_path, kind, ch
 def test_eight_bits_stay_as_they_are():
     np.testing.assert_array_equal(to_rgb(Image.fromarray(EIGHT))[..., 0], EIGHT)
     np.testing.assert_array_equal(as_pixels(EIGHT)[..., 2], EIGHT)
+
+
+def test_a_tiffs_tags_say_how_its_numbers_are_meant(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 4e9, 16).reshape(4, 4).astype(np.uint32)
+    path = tmp_path / "ramp.tif"
+    Image.fromarray(ramp.view(np.int32)).save(path)
+    signed = b"\x53\x01\x03\x00\x01\x00\x00\x00\x02\x00"  # tag 339, a short, is 2: with a sign
+    assert signed in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(signed, signed[:8] + b"\x01\x00"))
+    assert (np.diff(read_image(path)[..., 0].ravel().astype(int)) > 0).all()
+    Image.fromarray((np.arange(16) * 4000).reshape(4, 4).astype(np.uint16)).save(path, tiffinfo={262: 0})
+    assert (np.diff(read_image(path)[..., 0].ravel().astype(int)) < 0).all()  # 0 is white

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from raw_png import deep_colours
 
 import oneformer_lite
 from oneformer_lite.data.image import FORMATS, image_from_bytes, open_image, read_image, to_rgb, write_image
@@ -171,3 +172,17 @@ def test_a_phones_jpeg_with_a_preview_is_one_picture(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert open_image(tmp_path / "x.jpg").format == "MPO"
+
+
+def test_one_bright_pixel_does_not_hide_that_a_deep_picture_would_be_black(tmp_path: Path) -> None:
+    """Pillow reads the upper eight of sixteen bits where there are several channels."""
+    values = np.full((64, 64), 500, np.uint16)
+    for brightest, refused in ((500, True), (65535, True), (None, False)):
+        values[0, 0] = brightest or 65535
+        pixels = values * np.uint16(1 if brightest else 100)
+        (tmp_path / "a.png").write_bytes(deep_colours(pixels))
+        if refused:
+            with pytest.raises(DataError, match="nearly black"):
+                read_image(tmp_path / "a.png")
+        else:
+            assert read_image(tmp_path / "a.png").shape == (64, 64, 3)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from oneformer_lite.data import PanopticDataset, SemanticDataset, write_toytown
-from oneformer_lite.data.image import read_annotated, read_image
+from oneformer_lite.data.image import open_image, read_annotated, read_image
 from oneformer_lite.data.orientation import orientation, upright
 from oneformer_lite.errors import DataError
 
@@ -111,3 +111,16 @@ def test_panoptic_maps_too(tmp_path):
         tmp_path / "val", tmp_path / "annotations/panoptic_val.json", tmp_path / "annotations/panoptic_val"
     )[0]
     assert after.size == (64, 96) and np.abs(after.image.astype(int) - before).mean() < 4
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_a_tiff_is_read_like_other_pictures(tmp_path, tag, compression) -> None:
+    """Pillow turns TIFFs, and only these, when it decodes them."""
+    pixels, exif = np.arange(12, dtype=np.uint8).reshape(3, 4), Image.Exif()
+    exif[0x0112] = tag
+    Image.fromarray(pixels).save(tmp_path / "a.tif", exif=exif, compression=compression)
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    stored = open_image(tmp_path / "a.tif")
+    assert np.array_equal(np.asarray(stored), pixels) and orientation(stored) == tag
+    assert np.array_equal(read_image(tmp_path / "a.tif"), read_image(tmp_path / "a.png"))

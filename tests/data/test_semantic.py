@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from raw_png import deep_colours, raw_png
 
+from oneformer_lite.data.label_map import read_label_map
 from oneformer_lite.data.sample import SegmentInfo
 from oneformer_lite.data.semantic import SemanticDataset
 from oneformer_lite.errors import DataError
@@ -312,3 +314,27 @@ def test_a_damaged_map_is_named(folder):
     with pytest.raises(DataError, match="is empty") as error:
         read(folder).annotation(1)
     assert str(folder / "labels" / "b.png") in str(error.value)
+
+
+@pytest.mark.parametrize(("bits", "row"), [(4, b"\x01\x2f"), (2, b"\x1b"), (1, b"\x70")])
+def test_values_of_few_bits_are_those_in_the_file(folder, bits, row):
+    expected = {4: [0, 1, 2, 15], 2: [0, 1, 2, 3], 1: [0, 1, 1, 1]}
+    path = folder / "labels" / "a.png"
+    path.write_bytes(raw_png(bits, [row], 4))
+    assert read_label_map(path, range(40), 255).tolist() == [expected[bits]]
+    if bits == 1:  # as drawing programs save black and white
+        assert read_label_map(path, (0, 255), None).tolist() == [[0, 255, 255, 255]]
+
+
+def test_maps_that_do_not_hold_what_was_painted_are_refused(folder):
+    path = folder / "labels" / "a.png"
+    labels = np.kron(np.array([[0, 40], [80, 40]], np.uint8), np.ones((9, 9), np.uint8))
+    for options in ({"format": "JPEG"}, {"format": "TIFF", "compression": "jpeg"}, {"format": "WEBP"}):
+        Image.fromarray(np.dstack([labels] * 3)).save(path, **options)
+        with pytest.raises(DataError, match="a lossy picture"):
+            read_label_map(path, range(100), 255)
+    Image.fromarray(np.uint16([[0, 1, 65535]])).save(path)
+    assert read_label_map(path, range(3), 65535).tolist() == [[0, 1, 65535]]  # one channel is exact
+    path.write_bytes(deep_colours(np.array([[0, 1, 65535]])))
+    with pytest.raises(DataError, match="16 bits in several channels"):
+        read_label_map(path, range(3), 255)

@@ -55,6 +55,10 @@ def change(folder: Path, how: str) -> None:
         categories[3]["name"] = "dragon"
     if how == "classes swapped":
         categories[0], categories[1] = categories[1], categories[0]
+    if how == "ids of classes swapped":
+        categories[0]["id"], categories[1]["id"] = categories[1]["id"], categories[0]["id"]
+    if how == "segment edited":
+        annotations[0]["segments_info"][0]["iscrowd"] = 1
     if how == "picture renamed":
         picture = content["images"][0]
         old = picture["file_name"]
@@ -73,6 +77,8 @@ def change(folder: Path, how: str) -> None:
         ("two swapped", "the same pictures in another order"),
         ("class renamed", "class 3 was '.*' .*, is 'dragon'"),
         ("classes swapped", "class 0 was .*; class 1 was"),
+        ("ids of classes swapped", r"\d+ segments of '.*' \(thing\), where there were \d+; "),
+        ("segment edited", r"\d+ segments of '.*', where there were \d+"),
         ("picture renamed", "other pictures"),
         ("other id", "other pictures"),
     ],
