@@ -18,7 +18,7 @@ from .config import ModelConfig
 from .data.batch import pad_to, padded_size
 from .data.by_name import class_places
 from .data.sample import TASKS, Category, Sample, check_task
-from .data.unreadable import Unreadable
+from .data.unreadable import Unreadable, read
 from .data.views import renumbered
 from .errors import ConfigError, DataError
 from .inference import check_model, prepare, raw_predictions, read_prediction
@@ -112,7 +112,7 @@ def batches(dataset, config: ModelConfig, batch_size: int, unreadable: Unreadabl
     waiting: dict[tuple[int, int], list[Sample]] = defaultdict(list)
     for index in range(len(dataset)):
         try:
-            sample = dataset[index]
+            sample = read(dataset, index)
         except DataError as error:
             unreadable.note({index: str(error)})
             continue

@@ -8,6 +8,14 @@ from ..errors import DataError
 from ..notices import warn_user
 
 
+def read(dataset, index: int):
+    """Picture ``index``; raises :class:`DataError` also where a data set of somebody else's raises an OSError."""
+    try:
+        return dataset[index]
+    except OSError as error:
+        raise DataError(f"picture {index}: {error}") from error
+
+
 class Unreadable:
     """Those ``found`` so far among ``total`` pictures, by number, with the reason.
 

@@ -84,7 +84,7 @@ def batches_of_step(dataset, config: ModelConfig, train_config: TrainConfig, ste
     its part of them.
     """
     c = replace(train_config, workers=0)  # what workers load does not depend on how many there are
-    dataset = prepared(config, c, dataset, told=False)
+    dataset = prepared(config, c, dataset)
     stream = training_batches(dataset, c, config.image_size, step - 1, equalize=config.equalize)
     batches = list(islice(stream, c.accumulate))
     start, seeds = (step - 1) * c.batch_size, []

@@ -52,6 +52,11 @@ def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
 
     Raises :class:`CheckpointError` if none can be read, or it belongs to another configuration.
     """
+    return load_newest(folder, config)[0]
+
+
+def load_newest(folder: Path, config: ModelConfig) -> tuple[dict | None, str]:
+    """:func:`load_checkpoint`, with the name of the file that it comes from, for :func:`tidy`."""
     paths = [path for name in (CHECKPOINT, PREVIOUS) if (path := folder / name).is_file()]
     problems = [] if not paths or paths[0].name == CHECKPOINT else [f"{folder / CHECKPOINT} is missing"]
     for path in paths:
@@ -63,24 +68,21 @@ def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
         if problems:
             warnings.warn(f"{problems[0]}: the run resumes from {path.name}, step {state['step']}", stacklevel=3)
         _compare(folder, saved, config)
-        return state
+        return state, path.name
     if problems:
         which = "it" if len(paths) == 1 else f"it and {PREVIOUS}"
         raise CheckpointError(f"{problems[0]}: delete {which} to start this run again")
-    return None
+    return None, ""
 
 
-def tidy(folder: Path) -> None:
+def tidy(folder: Path, resumed_from: str) -> None:
     """Clear away what a resumed run does not read: half-written checkpoints, which a killed process left behind; and a
     damaged one, which must not become the previous one, is set aside."""
     for draft in folder.glob(".checkpoint.*.draft"):
         draft.unlink(missing_ok=True)
     path = folder / CHECKPOINT
-    if path.is_file():
-        with path.open("rb") as file:
-            damaged = is_whole(file) is False
-        if damaged:
-            path.replace(folder / DAMAGED)
+    if resumed_from == PREVIOUS and path.is_file():
+        path.replace(folder / DAMAGED)
 
 
 def saved_model(folder: Path, config: ModelConfig) -> tuple[OneFormer, int] | None:

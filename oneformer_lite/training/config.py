@@ -71,8 +71,8 @@ class TrainConfig:
     lr_drops: tuple[float, ...] = ()
     # largest norm of the whole gradient. The official configurations say 0.01, but the released script
     # never clips (its iterator over the parameters is used up before): None is what it does in effect
-    clip_norm: float | None = None
-    ema_decay: float | None = None  # average the weights over about 1 / (1 - decay) steps
+    clip_norm: float | None = None  # 0 clips nothing either
+    ema_decay: float | None = None  # average the weights over about 1 / (1 - decay) steps; 0 as None
 
     # "bf16" and "fp16": autocast; pixel decoder, losses and weights stay in float32. "auto": as published on a GPU,
     # float32 elsewhere (training/precision.py)
@@ -133,8 +133,8 @@ class TrainConfig:
             "weight_decay", "backbone_lr_multiplier", "warmup_steps", "evaluations", "workers", "seed",
         ))  # fmt: skip
         check_range(self, "from 0 to 1", lambda value: 0 <= value <= 1, ("final_lr", "unreadable_share"))
-        check_range(self, "positive, or None for no clipping", lambda value: value > 0, ("clip_norm",))
-        check_range(self, "between 0 and 1, or None for no averaging", lambda value: 0 < value < 1, ("ema_decay",))
+        check_range(self, "positive, or None or 0 for no clipping", lambda value: value >= 0, ("clip_norm",))
+        check_range(self, "from 0 to below 1, with None or 0 for no averaging", lambda v: 0 <= v < 1, ("ema_decay",))
         check_range(self, f"at most {MOST_WORKERS}", lambda value: value <= MOST_WORKERS, ("workers",))
         check_range(self, "below 2^63", lambda value: value < 2**63, ("seed",))
 

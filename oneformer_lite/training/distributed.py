@@ -86,18 +86,14 @@ class Processes:
         dist.all_reduce(stacked)
         return dict(zip(losses, stacked / self.count))
 
-    def agree(self, seconds: float, stopping: bool) -> tuple[float, bool]:
-        """The clock of the first process; and all stop as soon as one is asked to."""
+    def agree(self, seconds: float, *flags: bool) -> tuple[float, *tuple[bool, ...]]:
+        """The clock of the first process; and each of the ``flags`` as soon as one process sets it."""
         if self.count == 1:
-            return seconds, stopping
-        both = torch.tensor([seconds if self.is_first else 0.0, stopping], dtype=torch.float64, device=self.device)
-        dist.all_reduce(both)
-        seconds, asked = both.tolist()
-        return seconds, asked > 0
-
-    def any(self, holds: bool) -> bool:
-        """Whether it holds in some process."""
-        return self.agree(0.0, holds)[1]
+            return seconds, *flags
+        row = torch.tensor([seconds if self.is_first else 0.0, *flags], dtype=torch.float64, device=self.device)
+        dist.all_reduce(row)
+        seconds, *counts = row.tolist()
+        return seconds, *(count > 0 for count in counts)
 
     def gather(self, value) -> list:
         """``value``, anything that JSON can say, of every process in their order. Sent as text, so that nothing which

@@ -18,7 +18,8 @@ from ..data.batch import Batch, collate
 from ..data.panoptic import PanopticDataset
 from ..data.parallel import importable_by_children
 from ..data.sample import TASKS, Sample
-from ..errors import ConfigError, DataError, OneFormerLiteError, WorkerError
+from ..data.unreadable import read
+from ..errors import ConfigError, OneFormerLiteError, WorkerError
 from .config import TrainConfig
 from .distributed import ALONE, Processes
 from .open_files import enough_open_files
@@ -52,13 +53,11 @@ class TaskSamples(Dataset):
         epoch, index = address
         rng = np.random.default_rng((self.seed, epoch, index))
         try:
-            sample = self.dataset[index]
+            sample = read(self.dataset, index)
             task = self.draw_task(sample.tasks, rng)
             return self.augment(sample, rng), task
         except OneFormerLiteError as error:
             return error
-        except OSError as error:  # of a data set that is not of this package
-            return DataError(f"picture {index}: {error}")
         except Exception as error:
             error.add_note(f"This happened with picture {index} of the training data.")
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from ..data.sample import TASKS, Sample
+from ..data.unreadable import read
 from ..errors import DataError
-from ..files import make_folder, replacing
+from ..files import replacing
 from ..inference import predict
 from ..model import OneFormer
 
@@ -30,7 +32,7 @@ def write_pictures(model: OneFormer, dataset, folder: Path, step: int) -> Path:
     tasks = [task for task in TASKS if task in dataset.tasks]
     rows = []
     for index in range(min(IMAGES, len(dataset))):
-        sample = dataset[index]
+        sample = read(dataset, index)
         step_over, scale = math.ceil(max(sample.size) / SIDE), max(1, SIDE // max(sample.size))
         row = [render_truth(_reduced(sample, step_over), tasks[0], scale)]
         for task in tasks:
@@ -48,8 +50,7 @@ def try_pictures(samples: Sequence[Sample], tasks: Sequence[str], folder: Path) 
     """Paint annotations as :func:`write_pictures` will, without writing them; raises :class:`DataError` if it fails."""
     from ..render import prediction_sheet, render_truth
 
-    if folder.is_dir():  # not in a plan
-        make_folder(folder / PICTURES)
+    _check_writable(folder)
     try:
         shown = [_reduced(sample, math.ceil(max(sample.size) / SIDE)) for sample in samples[:IMAGES]]
         prediction_sheet([[render_truth(sample, task, 1) for task in tasks] for sample in shown], tasks)
@@ -59,6 +60,15 @@ def try_pictures(samples: Sequence[Sample], tasks: Sequence[str], folder: Path) 
             f"validation pictures {ids} cannot be painted ({type(error).__name__}: {error}): look at their image, "
             "segments and categories"
         ) from error
+
+
+def _check_writable(folder: Path) -> None:
+    """Raises :class:`DataError` where ``folder`` exists and takes no pictures; nothing is made, a plan looks too."""
+    pictures = folder / PICTURES
+    place = pictures if os.path.lexists(pictures) else folder
+    if folder.is_dir() and not (place.is_dir() and os.access(place, os.W_OK)):
+        why = "it is no folder" if not place.is_dir() else "permission denied"
+        raise DataError(f"the folder {pictures} cannot be written ({why}): remove it, or choose another out folder")
 
 
 def find_pictures(folder: str | Path) -> dict[int, Path]:

@@ -15,7 +15,7 @@ import numpy as np
 from ..config import ModelConfig
 from ..data.by_name import class_places
 from ..data.sample import TASKS, Sample
-from ..data.unreadable import Unreadable
+from ..data.unreadable import Unreadable, read
 from ..data.views import Chosen, Renumbered, as_dataset, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
@@ -60,12 +60,12 @@ def ready(config: ModelConfig, c: TrainConfig, train_data, val_data, processes: 
         except OneFormerLiteError as error:
             fault = error
     processes.raise_together(fault)
-    return prepared(config, c, train_data, processes.is_first), val_data
+    return prepared(config, c, train_data), val_data
 
 
-def prepared(config: ModelConfig, c: TrainConfig, dataset, told: bool = True):
+def prepared(config: ModelConfig, c: TrainConfig, dataset):
     """The training data as the model gets them: the useful pictures, with classes numbered as the model's."""
-    return in_model_order(config, only_useful(c, as_dataset(dataset), told))
+    return in_model_order(config, only_useful(c, as_dataset(dataset)))
 
 
 def in_model_order(config: ModelConfig, dataset):
@@ -87,7 +87,7 @@ def check_classes(config: ModelConfig, dataset) -> None:
         )
 
 
-def only_useful(c: TrainConfig, dataset, told: bool = True):
+def only_useful(c: TrainConfig, dataset):
     """The pictures with things alone, where the recipe asks for it and the data set knows (``thing_counts``)."""
     counts = getattr(dataset, "thing_counts", None)
     if not c.only_with_things or counts is None or not any(category.is_thing for category in dataset.categories):
@@ -98,16 +98,12 @@ def only_useful(c: TrainConfig, dataset, told: bool = True):
             f"only_with_things leaves out all {len(dataset)} pictures, as none has a thing that is no crowd: set "
             "only_with_things=False in the recipe"
         )
-    if told and len(kept) < len(dataset):
-        warn_user(
-            f"{len(dataset) - len(kept)} of {len(dataset)} pictures have no thing and are left out, as by the official "
-            "loader of COCO (only_with_things=True)"
-        )
     return Chosen(dataset, kept)
 
 
 def look(config: ModelConfig, c: TrainConfig, train_data, val_data, fresh: bool = True) -> list[Finding]:
-    """The findings; raises where learning is impossible. ``fresh``: pictures are read too."""
+    """The findings, faults of single pictures among them; raises where nothing that is looked at can be learned from.
+    ``fresh``: pictures are read too."""
     if not len(train_data):
         raise DataError("the training data set is empty: look at its paths, its split, and what was filtered")
     _refuse(check_categories(train_data.categories))
@@ -154,9 +150,18 @@ def _look_at_samples(config: ModelConfig, c: TrainConfig, dataset) -> list[Findi
     if tasks.verdict == "fault" and segments.verdict == "fault":
         _refuse(segments)
     _refuse(tasks)
-    crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=ALIGNED)
+    crops = _crops_with_targets(config, c, dataset)
     found = [segments, tasks, check_query_count(samples, config.num_queries), check_alignment(samples[:ALIGNED]), crops]
     return [f for f in found if f.verdict != "fine"]
+
+
+def _crops_with_targets(config: ModelConfig, c: TrainConfig, dataset) -> Finding:
+    """What augmentation leaves; refused where it is nothing in a few pictures, and in many more."""
+    crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=ALIGNED)
+    if crops.verdict == "fault":  # rare things may be elsewhere
+        crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=MORE)
+        _refuse(crops)
+    return crops
 
 
 def _look_at_validation(config: ModelConfig, c: TrainConfig, dataset, fresh: bool) -> list[Finding]:
@@ -190,7 +195,7 @@ def _read(dataset, indices: Sequence[int], c: TrainConfig, split: str) -> list[S
     bad, samples = Unreadable(len(dataset), c.unreadable_share, split), []
     for index in indices:
         try:
-            samples.append(dataset[index])
+            samples.append(read(dataset, index))
         except DataError as error:
             bad.note({index: str(error)})
     if not samples:

@@ -23,7 +23,7 @@ from ..files import make_folder
 from ..losses import Criterion
 from ..model import OneFormer
 from ..notices import warn_user
-from .checkpoint import CHECKPOINT, fitting, load_checkpoint, save_checkpoint, tidy
+from .checkpoint import CHECKPOINT, fitting, load_newest, save_checkpoint, tidy
 from .config import TrainConfig, check_recipes
 from .distributed import join_processes
 from .fingerprint import check_data, fingerprint
@@ -92,7 +92,7 @@ class Trainer:
         self.device = self.processes.device
         torch.manual_seed(train_config.seed)
         model = OneFormer(config).to(self.device)
-        saved = load_checkpoint(self.folder, config)
+        saved, resumed_from = load_newest(self.folder, config)
         if saved is None and train_config.start_from:
             self._start_from(model, train_config.start_from)
         elif saved is None and config.pretrained:
@@ -113,7 +113,7 @@ class Trainer:
         if len(steps := set(self.processes.gather(self.step))) > 1:
             raise ConfigError(f"the processes start from different steps {sorted(steps)}: {self.folder} must be shared")
         if self.processes.is_first:
-            tidy(self.folder)
+            tidy(self.folder, resumed_from)
             cut_pictures(self.folder, self.step)
         self.log = Log(self.folder, self.step, self.processes.is_first, train_config.log_tensorboard)
         self.evaluated = int(self.progress * (train_config.evaluations + 1))
@@ -161,15 +161,21 @@ class Trainer:
         device, c = self.processes.device, self.train_config
         where = f"{device.type.upper()} in {precision_words(c, self.optimization.config, device)}"
         start = f", from step {self.step} on" if self.step else ""
-        return f"{len(self.train_data):,} pictures, {self.config.num_classes} classes, on the {where}{start}"
+        left_out = self.fingerprint["count"] - len(self.train_data)
+        kept = f" ({left_out:,} without a thing are left out)" if left_out else ""
+        return f"{len(self.train_data):,} pictures{kept}, {self.config.num_classes} classes, on the {where}{start}"
 
     def _loop(self, progress: Progress, batches: Batches) -> None:
         c = self.train_config
         self.model.train()
-        saved_at = resumed_at = time.monotonic()
-        while not self._ends():
+        begun, saved_at = self.step, time.monotonic()
+        while not self._ends(batches):
+            by_step = c.save_steps and self.step % c.save_steps == 0 and self.step > begun
+            if by_step or time.monotonic() - saved_at > 60 * c.save_minutes:
+                self._save_or_warn()
+                saved_at = time.monotonic()
+            resumed_at = time.monotonic()
             parts = [next(batches).to(self.device) for _ in range(c.accumulate)]
-            self._note_unreadable(batches)
             losses, lr = self.train_step(parts)
             self.step += 1
             self.optimization.between_steps = True
@@ -177,24 +183,16 @@ class Trainer:
             progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses)
             if self._evaluation_due() and self.processes.is_first:
                 self._quick_evaluation(progress)
-            by_step = c.save_steps and self.step % c.save_steps == 0
-            if by_step or time.monotonic() - saved_at > 60 * c.save_minutes:
-                self._save_or_warn()
-                saved_at = time.monotonic()
-            resumed_at = time.monotonic()
 
-    def _note_unreadable(self, batches: Batches) -> None:
-        """All processes know all pictures that could not be read; too many end the run."""
-        met, batches.unreadable = batches.unreadable, {}
-        if self.processes.any(bool(met)):
-            for pictures in self.processes.gather(list(met.items())):  # JSON's keys are texts
-                self.unreadable.note(dict(pictures))
-
-    def _ends(self) -> bool:
-        """All processes find the same answer, whatever their clocks and signals say."""
+    def _ends(self, batches: Batches) -> bool:
+        """All processes find the same answer, whatever their clocks, signals and files say."""
         if self.processes.is_first and (self.folder / STOP).exists():  # what Run.stop() leaves
             self.stopping = True
-        self.seconds, self.stopping = self.processes.agree(self.seconds, self.stopping)
+        met, batches.unreadable = batches.unreadable, {}
+        self.seconds, self.stopping, some = self.processes.agree(self.seconds, self.stopping, bool(met))
+        if some:  # all know all pictures that could not be read; too many end the run
+            for pictures in self.processes.gather(list(met.items())):  # JSON's keys are texts
+                self.unreadable.note(dict(pictures))
         return self.progress >= 1 or self.stopping
 
     def train_step(self, batches: list[Batch]) -> tuple[dict[str, torch.Tensor], float]:

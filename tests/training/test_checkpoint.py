@@ -93,12 +93,12 @@ def test_a_damaged_one_never_takes_the_place_of_a_good_one(tmp_path: Path) -> No
     save(tmp_path, 1)
     path = save(tmp_path, 2)
     flip(path, 4000)
-    tidy(tmp_path)  # what a run does when it has resumed from step 1
+    tidy(tmp_path, PREVIOUS)  # what a run does when it has resumed from step 1
     assert (tmp_path / DAMAGED).exists() and not path.exists()
     save(tmp_path, 2)
     assert torch.load(tmp_path / PREVIOUS, weights_only=True)["step"] == 1
     assert load_checkpoint(tmp_path, CONFIG)["step"] == 2
-    tidy(tmp_path)
+    tidy(tmp_path, path.name)
     assert path.exists()
 
 

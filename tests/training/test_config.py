@@ -22,9 +22,9 @@ NAN, INFINITY = float("nan"), float("inf")
         *((name, bad, name) for name in ("lr", "weight_decay", "backbone_lr_multiplier", "final_lr", "save_minutes")
           for bad in (-1.0, NAN, INFINITY, "much", True, None)),
         ("lr", 0, "lr must be positive"),
-        ("clip_norm", 0, "clip_norm must be positive, or None"),
-        ("clip_norm", -1.0, "clip_norm"),
-        ("ema_decay", 1.0, "ema_decay must be between 0 and 1"),
+        ("clip_norm", -1.0, "clip_norm must be positive, or None or 0"),
+        ("ema_decay", 1.0, "ema_decay must be from 0 to below 1"),
+        ("ema_decay", -0.1, "ema_decay"),
         ("ema_decay", NAN, "ema_decay must be finite"),
         ("final_lr", 1.5, "final_lr must be from 0 to 1"),
         *((name, bad, name) for name in ("batch_size", "accumulate", "eval_images", "log_steps", "save_steps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -152,6 +153,16 @@ def test_recipes_are_read_back_equal_and_strangers_refused(tmp_path: Path) -> No
     (tmp_path / "run.json").write_text('{"config": {"colour": 1}}')
     with pytest.raises(CheckpointError, match="not the recipe of a run of this version"):
         ofl.Run.attach(tmp_path)
+
+
+@pytest.mark.parametrize("zero", [0, 0.0])
+def test_recipes_that_said_off_with_a_zero_are_still_read(tmp_path: Path, zero: float) -> None:
+    write_recipe(small_config(), toytown_training(out=str(tmp_path), steps=1), "cpu:1")
+    content = json.loads((tmp_path / "run.json").read_text())
+    content["train_config"] |= {"clip_norm": zero, "ema_decay": zero}
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    ofl.Run.attach(tmp_path)
+    assert (read_recipe(tmp_path)[1].clip_norm, read_recipe(tmp_path)[1].ema_decay) == (0, 0)
 
 
 def test_states_by_lock_and_word(tmp_path: Path) -> None:

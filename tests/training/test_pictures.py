@@ -59,8 +59,21 @@ def test_their_number_is_bounded_and_later_ones_are_cut(config, tmp_path, monkey
 
 
 def test_a_disk_without_room_costs_pictures_not_the_run(config, tmp_path):
-    (tmp_path / "pictures").write_text("in the way")
     recipe = toytown_training(out=str(tmp_path), steps=2, batch_size=2, workers=0, evaluations=1, eval_images=1)
     train_data, val_data = (Toytown(split, 64, length=4) for split in ("train", "val"))
+    trainer = Trainer(config, recipe, train_data, val_data)
+    (tmp_path / "pictures").write_text("in the way, after the look at the start")
     with pytest.warns(UserWarning, match="goes on without new pictures: .*pictures"):
-        assert Trainer(config, recipe, train_data, val_data).run().finished
+        assert trainer.run().finished
+
+
+def test_a_picture_that_cannot_be_read_costs_pictures_not_the_run(config, tmp_path):
+    class Lost(Toytown):
+        def __getitem__(self, index: int):
+            if index == 0:
+                raise FileNotFoundError("picture 0 is gone")
+            return super().__getitem__(index)
+
+    recipe = toytown_training(out=str(tmp_path), steps=2, batch_size=2, workers=0, evaluations=1, eval_images=2)
+    with pytest.warns(UserWarning, match="goes on without new pictures: .*picture 0 is gone"):
+        assert Trainer(config, recipe, Toytown("train", 64, length=4), Lost("val", 64, length=4)).run().finished

@@ -16,8 +16,9 @@ import oneformer_lite as ofl
 from oneformer_lite.data import Category
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.data.views import Listed
+from oneformer_lite.dataset_checks.findings import Finding
 from oneformer_lite.errors import ConfigError, DataError
-from oneformer_lite.training import coco_training, toytown_training
+from oneformer_lite.training import coco_training, preflight, toytown_training
 from oneformer_lite.training.distributed import ALONE
 from oneformer_lite.training.loader import open_split
 from oneformer_lite.training.preflight import SAMPLES, prepared, ready
@@ -269,6 +270,43 @@ def test_what_cannot_be_painted_is_refused(config, recipe, scenes) -> None:
         looked(config, recipe(evaluations=1), listed(scenes), listed(scenes, categories=unnamed))
 
 
+def test_a_plan_in_the_folder_of_a_run_writes_nothing(config, recipe, scenes, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    assert looked(config, recipe(evaluations=1), listed(scenes), listed(scenes)) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError, DataError])
+def test_a_data_set_of_ones_own_that_cannot_read_a_picture(config, recipe, scenes, error: type) -> None:
+    class Damaged(Listed):
+        def __getitem__(self, index: int):
+            if index == 0:
+                raise error("picture 0 is damaged")
+            return self.samples[index]
+
+    data = Damaged(scenes, scenes[0].categories, scenes[0].tasks)
+    assert any("picture 0 is damaged" in w for w in looked(config, recipe(evaluations=1), listed(scenes), data))
+    assert any("picture 0 is damaged" in w for w in looked(config, recipe(), data))
+    with pytest.raises(DataError, match="picture 0 is damaged"):
+        looked(config, recipe(unreadable_share=0), data)
+
+
+def test_crops_that_leave_nothing_are_refused_after_many_tries(config, recipe, scenes, monkeypatch) -> None:
+    def counted(*given, drawn):
+        tried.append(drawn)
+        return Finding("augmented targets", "fault" if drawn in bad else "warning", "nothing left", "other crops")
+
+    monkeypatch.setattr(preflight, "check_crops", counted)
+    for bad, words in (({8, 256}, "cannot be trained with: nothing left"), ({8}, ""), (set(), "")):
+        tried = []
+        if words:
+            with pytest.raises(DataError, match=words):
+                looked(config, recipe(), listed(scenes))
+        else:
+            assert any("nothing left" in w for w in looked(config, recipe(), listed(scenes)))
+        assert tried == ([8, 256] if bad else [8])
+
+
 def test_what_cannot_be_written_is_refused(config, recipe, scenes, tmp_path: Path) -> None:
     (tmp_path / "pictures").write_text("a file where the folder of pictures will be")
     with pytest.raises(DataError, match="pictures cannot be written"):
@@ -302,7 +340,8 @@ def test_pictures_without_things_are_left_out_where_the_recipe_says_so(config, f
     data = open_split(folder, "train")
     c = coco_training(out=str(tmp_path / "run"), steps=1, evaluations=0)
     assert c.only_with_things and not toytown_training(steps=1).only_with_things
-    with pytest.warns(UserWarning, match="6 of 24 pictures have no thing and are left out"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is what the recipe says
         kept = prepared(config, c, data)
     things_of = [[g for g in s.segments if s.categories[g.class_id].is_thing and not g.is_crowd]
                  for s in (kept[i] for i in range(18))]  # fmt: skip

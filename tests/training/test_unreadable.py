@@ -117,7 +117,7 @@ def test_a_run_with_a_bad_file_goes_on_is_resumed_bit_equal_and_named_once(scene
             parts = recipe(out=str(tmp_path / "parts"), steps=9, save_steps=6)
             if steps == 6:
                 with pytest.raises(KeyboardInterrupt):
-                    train(small(), parts, Stopping(data, after=6 * 4 + 16 + 8))
+                    train(small(), parts, Stopping(data, after=6 * 4 + 16 + 8 + 1))  # a picture in its place
             else:
                 train(small(), parts, data)
     assert sum("picture 7" in str(w.message) for w in said) == 2  # by the look at the start, and when it was drawn
@@ -146,15 +146,16 @@ def test_too_many_bad_files_end_the_run_and_keep_what_was_done(scenes, tmp_path:
     assert (tmp_path / "checkpoint.pt").exists() and "too many" in (tmp_path / "state.json").read_text()
 
 
-def test_an_evaluation_leaves_them_out_too(scenes) -> None:
+@pytest.mark.parametrize("error", [DataError, FileNotFoundError, PermissionError])
+def test_an_evaluation_leaves_them_out_too(scenes, error: type) -> None:
     model = ofl.OneFormer(dataclasses.replace(small(), pretrained=False))
     rest = ofl.evaluate(model, Listed(scenes[1:6], scenes[0].categories, scenes[0].tasks), "semantic")
     with pytest.warns(UserWarning, match="picture 0 is damaged.*1 of 6 evaluated pictures"):
-        assert ofl.evaluate(model, Damaged(scenes[:6], (0,)), "semantic") == rest
-    with pytest.raises(DataError, match="^picture 0 is damaged$"):
-        ofl.evaluate(model, Damaged(scenes[:6], (0,)), "semantic", unreadable=0)
+        assert ofl.evaluate(model, Damaged(scenes[:6], (0,), error), "semantic") == rest
+    with pytest.raises(DataError, match="(^|: )picture 0 is damaged$"):
+        ofl.evaluate(model, Damaged(scenes[:6], (0,), error), "semantic", unreadable=0)
     with pytest.warns(UserWarning), pytest.raises(DataError, match="too many"):
-        ofl.evaluate(model, Damaged(scenes[:6], (0, 1)), "semantic")
+        ofl.evaluate(model, Damaged(scenes[:6], (0, 1), error), "semantic")
 
 
 def test_a_file_that_spoils_during_the_run(tmp_path: Path) -> None:
