@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import DataError
 
@@ -64,6 +67,21 @@ def all_to_disk() -> None:
     """Wait until all files that were written before would survive a power failure, where the system can do that."""
     if hasattr(os, "sync"):
         os.sync()
+
+
+def open_own(path: Path) -> BinaryIO:
+    """A file of a folder that may be a stranger's, for reading bytes.
+
+    Raises :class:`OSError` if it is missing, and for a pipe or a device, whose end may never come, and a link that
+    leads out of its folder.
+    """
+    if path.resolve().parent != path.parent.resolve():
+        raise OSError(errno.ELOOP, "it is a link out of its folder")
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no ordinary file")
+    return os.fdopen(handle, "rb")
 
 
 def write_json(path: str | Path, content: dict | list, indent: int | None = None) -> None:

@@ -64,7 +64,7 @@ def place(devices: int | str) -> tuple[int, dict[str, str]]:
     if devices == "auto":
         devices = gpus or "cpu:1"
     if isinstance(devices, str):
-        kind, _, number = devices.partition(":")
+        kind, _, number = devices.partition(":") if ":" in devices else (devices, "", "1")
         if kind != "cpu" or not number.isdigit() or int(number) < 1:
             raise ConfigError(f'devices is {devices!r}; expected "auto", a number of GPUs, or "cpu:2" and the like')
         # as many threads in all as here: with one process the roundings are those of ofl.train

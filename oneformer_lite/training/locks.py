@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
+from ..files import open_own
 
 TRAINER_LOCK, LAUNCHER_LOCK = ".trainer.lock", ".launcher.lock"
 
@@ -41,7 +42,7 @@ def locked(path: Path, patience: float = 20.0, passed_on: bool = False) -> Itera
 def is_locked(path: Path) -> bool:
     """Whether a living process holds the lock. Any number of users may look at once, without the right to write."""
     try:
-        with path.open("rb") as file:
+        with open_own(path) as file:
             return not lock(file, shared=True)
     except OSError:  # there is none, or none that we may see
         return False

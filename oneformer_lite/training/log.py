@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import replacing
+from ..files import open_own, replacing
 from ..json_reader import parse_json
 
 LOG = "metrics.jsonl"
@@ -36,7 +36,8 @@ def examine_log(folder: str | Path) -> tuple[list[dict], list[tuple[int, str]]]:
     neither. Raises :class:`DataError` if the file cannot be opened."""
     path = Path(folder) / LOG
     try:
-        content = path.read_bytes()
+        with open_own(path) as file:
+            content = file.read()
     except FileNotFoundError:
         return [], []
     except OSError as error:
@@ -89,7 +90,7 @@ class LogReader:
         """All records so far; a line that is just being written comes next time, one that is no record never (with a
         warning)."""
         try:
-            with self.path.open("rb") as file:
+            with open_own(self.path) as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self.file or status.st_size < self.place:
                     self.file, self.place, self.lines, self.records = status.st_ino, 0, 0, []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError, OneFormerLiteError
+from ..files import open_own
 from .locks import LAUNCHER_LOCK, TRAINER_LOCK, is_locked
 from .log import read_log
 from .state import STOP, read_recipe, read_state
@@ -61,7 +62,7 @@ class Run:
     def output(self, lines: int = 15) -> str:
         """The last lines that the run printed."""
         try:
-            with (self.folder / OUTPUT).open("rb") as file:
+            with open_own(self.folder / OUTPUT) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
                 text = file.read().decode("utf-8", errors="replace").rstrip().split("\n")
         except OSError:  # there is none, or none that we may read

@@ -78,7 +78,7 @@ def change(folder: Path, how: str) -> None:
         ("class renamed", "class 3 was '.*' .*, is 'dragon'"),
         ("classes swapped", "class 0 was .*; class 1 was"),
         ("ids of classes swapped", r"\d+ segments of '.*' \(thing\), where there were \d+; "),
-        ("segment edited", r"\d+ segments of '.*', where there were \d+"),
+        ("segment edited", r"\d+ segments of '.*' \(\w+\), where there were \d+"),
         ("picture renamed", "other pictures"),
         ("other id", "other pictures"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from run_folder import write_run
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import OneFormerLiteError
+from oneformer_lite.training.locks import LAUNCHER_LOCK, TRAINER_LOCK
 from oneformer_lite.training.log import LOG, Log, LogReader, examine_log, read_log
+from oneformer_lite.training.run import OUTPUT
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is no record and left out")
 
@@ -134,3 +137,21 @@ def test_folders_where_files_should_be_and_pictures_of_other_names(tmp_path: Pat
     (tmp_path / LOG).mkdir()
     with pytest.raises(OneFormerLiteError, match=LOG):
         run.history  # noqa: B018
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("kind", ["pipe", "link out"])
+@pytest.mark.parametrize("name", [TRAINER_LOCK, LAUNCHER_LOCK, OUTPUT, LOG])
+def test_pipes_are_not_waited_for_and_links_not_followed(tmp_path: Path, name: str, kind: str) -> None:
+    folder = write_run(tmp_path / "run").folder
+    (folder / name).unlink(missing_ok=True)
+    (tmp_path / "secret").write_text("what lies elsewhere\n")
+    os.mkfifo(folder / name) if kind == "pipe" else (folder / name).symlink_to(tmp_path / "secret")
+    run = ofl.Run(folder)
+    assert run.status != "running" and "elsewhere" not in run.output() + run.reason
+    if name == LOG:
+        for look in (lambda: run.history, LogReader(folder).read, lambda: examine_log(folder)):
+            with pytest.raises(OneFormerLiteError, match="cannot be read"):
+                look()
+    else:
+        assert run.history
