@@ -150,7 +150,7 @@ def test_a_full_memory_is_no_fault_of_the_checkpoint(tmp_path: Path) -> None:
 
 def test_a_checkpoint_from_before_category_ids_is_resumed_with_those_of_the_run(tmp_path):
     own = ofl.config.for_classes(ofl.config.toytown(), [ofl.data.Category(90, "ship", True)])
-    save_checkpoint(tmp_path, own, step=3)
+    save_checkpoint(tmp_path, own, step=3, model={})
     saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)
     del saved["config"]["category_ids"]
     torch.save(saved, tmp_path / CHECKPOINT)
