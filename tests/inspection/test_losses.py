@@ -134,5 +134,7 @@ def test_the_logged_loss_is_found_again_from_the_weights_before(scenes, tmp_path
         assert logged[name] == pytest.approx(losses[name].item(), rel=1e-4), name
     assert newest_model(tmp_path / "nowhere", config)[2].startswith("No checkpoint yet: ")
     (tmp_path / "checkpoint.pt").write_bytes(b"torn")
+    assert newest_model(tmp_path, config)[1] == 1  # the checkpoint before it
+    (tmp_path / "checkpoint.previous.pt").write_bytes(b"torn")
     model, at, missing = newest_model(tmp_path, config)
     assert model is at is None and "checkpoint.pt" in missing and "No checkpoint yet" not in missing

@@ -83,7 +83,7 @@ def test_a_missing_text_mapper_is_new_and_said(trained, without_text_mapper, dat
     model, _ = trained
     source = str(without_text_mapper)
     settings = {"data": str(data), "batch_size": 2, "workers": 0, "evaluations": 0, "steps": 1, "start_from": source}
-    settings = toytown_training(out=str(tmp_path / "run"), **settings)
+    settings = toytown_training(out=str(tmp_path / "run"), look_first=False, **settings)
     with pytest.warns(UserWarning, match="new, with random weights: the text mapper .3.. million") as said:
         trainer = Trainer(model.config, settings, open_split(data, "train"), None)
     assert len(said) == 1
