@@ -11,20 +11,18 @@ from .errors import ConfigError
 
 def check_share(name: str, value: float) -> None:
     """Raises :class:`ConfigError` unless ``value`` is a number from 0 to 1; percent and NaN are none."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
-        raise ConfigError(f"{name} must be a number from 0 to 1, got {reprlib.repr(value)}")
+    check_number(name, value, 0, 1)
 
 
 def check_count(name: str, value: int) -> None:
     """Raises :class:`ConfigError` unless ``value`` is a whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ConfigError(f"{name} must be a whole number from 1, got {reprlib.repr(value)}")
+    check_number(name, value, 1, whole=True)
 
 
 def check_number(name: str, value: float, least: float, most: float = math.inf, whole: bool = False) -> None:
     """Raises :class:`ConfigError` unless ``value`` is a (``whole``) finite number from ``least`` to ``most``."""
     kind = Integral if whole else Real
-    if isinstance(value, bool) or not isinstance(value, kind) or not (math.isfinite(value) and least <= value <= most):
+    if isinstance(value, bool) or not isinstance(value, kind) or not (least <= value <= most and value != math.inf):
         bounds = f"from {least:g}" + (f" to {most:g}" if math.isfinite(most) else "")
         raise ConfigError(f"{name} must be a {'whole ' * whole}number {bounds}, got {reprlib.repr(value)}")
 
