@@ -42,7 +42,7 @@ def refusal(content, **options) -> str:
         ("Prüf".encode("latin-1") + b"stand", "byte 2 (0xFC) is not UTF-8, so the file was probably saved as Latin-1"),
         ('{"a": "Prü'.encode()[:-1], "ends within a letter, so it is cut short"),
         ('{"a": 1}'.encode("utf-16")[:-1], "ends within a letter, so it is cut short"),
-        (gzip.compress(b"{}"), "it is no text (packed by zip or gzip? Then unpack it"),
+        (gzip.compress(b"{}", mtime=0), "it is no text (packed by zip or gzip? Then unpack it"),
         (b"PK\3\4\x14\0\0\0\x08\0\xff\xff", "it is no text"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is no text"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "it is no text"),

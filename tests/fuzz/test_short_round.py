@@ -73,7 +73,7 @@ def _reads(name: str):
     [
         ("accept", "accepted", ""), ("refuse", "refused", "DataError"), ("raise", "unhandled", "IndexError at"),
         ("die", "crash", "SIGSEGV"), ("hang", "timeout", "no end after 2 s"), ("grow", "memory", "MB"),
-        ("flood", "unhandled", "MemoryError"), ("write", "escape", OUTSIDE),
+        ("flood", "unhandled", "MemoryError"), ("write", "escape", "ofl-fuzz-outside-"),
         ("start", "escape", "Popen"), ("peep", "escape", "/etc/passwd"),
     ],
 )  # fmt: skip

@@ -26,8 +26,7 @@ def small(preset: ModelConfig, **options: object) -> ModelConfig:
     return for_classes(narrow, config.toytown().categories)
 
 
-# timm starts each residual branch at a scale of zero, through which nothing in the branch learns at first
-RESNET = {"layers": (1, 1, 1, 1), "channels": (8, 12, 16, 20), "zero_init_last": False}
+RESNET = {"layers": (1, 1, 1, 1), "channels": (8, 12, 16, 20)}
 CONFIGS = {
     "toytown": config.toytown(),
     "ResNet, frozen norms": small(config.coco_r50(), **RESNET),
