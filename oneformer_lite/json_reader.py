@@ -32,8 +32,9 @@ def read_json(
     """The content of a JSON file in UTF-8, UTF-16 or UTF-32, with or without a byte-order mark.
 
     ``error`` is what is raised; ``cure`` and ``missing`` say in it what to do with a bad and an absent file.
-    ``strict`` refuses NaN, infinities and repeated keys, which JSON does not know but Python's parser accepts; it
-    takes time, so large files whose values are judged one by one go without.
+    Keys that come twice in one object are refused, of which Python's parser would keep the last. ``strict`` refuses
+    NaN and infinities too, which JSON does not know; it takes time, so large files whose numbers are judged one by one
+    go without.
     """
     return parse_json(_content(Path(path), error, cure, missing, max_bytes), str(path), error, cure, strict=strict)
 
@@ -61,12 +62,12 @@ def parse_json(
     strict: bool = True,
 ) -> object:
     """:func:`read_json` of what is in memory already; ``where`` names it in the errors."""
-    hooks = {"parse_constant": _no_number, "parse_float": _finite, "object_pairs_hook": _once} if strict else {}
+    hooks = {"parse_constant": _no_number, "parse_float": _finite} if strict else {}
     try:
         text = content if isinstance(content, str) else _decoded(content)
         del content  # half the memory while a large file is parsed
         with _uncollected():
-            return json.loads(text.removeprefix("\ufeff"), **hooks)
+            return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once, **hooks)
     except UnicodeDecodeError as reason:
         raise error(f"{where} is not valid JSON: {_why_no_text(reason)}") from reason
     except JSONDecodeError as reason:
@@ -134,5 +135,5 @@ def _once(pairs: list[tuple[str, object]]) -> dict:
     content = dict(pairs)
     if len(content) != len(pairs):
         (key, _), = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {key[:60]!r} comes twice in one object")
+        raise ValueError(f"the key {key[:60]!r} comes twice in one object: join the two or remove one")
     return content

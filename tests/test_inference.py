@@ -102,6 +102,17 @@ def test_bad_pictures_and_tasks_get_a_sentence(model, picture, tmp_path):
         ofl.predict(model, picture, "things")
     with pytest.raises(ValueError, match="uint8 array .H, W, 3. of raw pixels; got ndarray of float32"):
         ofl.predict(model, picture.astype(np.float32), "panoptic")
+    for wrong, cure in {
+        "RGBA": (np.dstack([picture, picture[..., :1]]), r"image\[..., :3\]"),
+        "channels first": (np.moveaxis(picture, -1, 0), r"np.moveaxis\(image, 0, -1\)"),
+        "one channel": (picture[..., :1], r"image\[..., 0\]"),
+        "shares": (np.float32(picture / 255), r"\(image \* 255\).round\(\).astype\(np.uint8\)"),
+        "floats of bytes": (np.float64(picture), r": image.round\(\).astype\(np.uint8\)"),
+        "normalised": (picture / 127.5 - 1, "without normalisation"),
+        "a batch": (picture[None], r"one by one, list\(images\)"),
+    }.values():
+        with pytest.raises(ofl.errors.ConfigError, match=cure):
+            ofl.predict(model, wrong, "panoptic")
     with pytest.raises(ValueError, match="got ndarray of uint8 .0, 4, 3."):
         ofl.predict(model, picture[:0, :4], "panoptic")
     with pytest.raises(ofl.errors.DataError, match="nowhere.jpg does not exist"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import posixpath
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from PIL import ImageColor
 
 from ..errors import DataError
 from ..json_reader import read_json
-from .fields import CATEGORY_ID, COLOR, FLAG, NAME, SIZE, Entries, few
+from .fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries, few
 from .sample import Category
 
 LISTS = ("images", "annotations", "categories")
@@ -79,6 +80,20 @@ def parse_categories(entries: Entries, all_things: bool) -> tuple[Category, ...]
 def _rgb(color: list | str) -> tuple[int, int, int]:
     red, green, blue, *_ = ImageColor.getrgb(color) if isinstance(color, str) else map(int, color)
     return red, green, blue
+
+
+def file_names(entries: Entries) -> list[str]:
+    """The column ``file_name``, with slashes as everywhere but on Windows."""
+    return [name.replace("\\", "/") for name in entries.column("file_name", FILE)]
+
+
+def files_listed_twice(images: Entries, names: Sequence[str]) -> str:
+    """Says which two of ``images`` are one file, however spelled ("a.png", "./a.png"); empty where there are none."""
+    first: dict[str, int] = {}
+    for i, name in enumerate(map(posixpath.normpath, names)):
+        if first.setdefault(name, i) != i:
+            return f"{images.file}: {images.place(first[name])} and {images.place(i)} are the same file ({name})"
+    return ""
 
 
 def sizes_of(images: Entries) -> list[tuple[int, int]]:

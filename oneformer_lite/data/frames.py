@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..notices import warn_user
 from .outlines import Outlines
 
 _FAR = 10  # sides of the picture: nothing that is drawn on it begins so far away
 _FARTHEST = 1e6  # pixels, where the file does not tell the size of the picture
 _LONGEST = 1e6  # pixels along an outline: pycocotools takes about 100 bytes for each
 _MOST = 10_000  # outlines of one object, which are joined one by one
+_ENOUGH = 8  # outlines from which it is no chance that all lie at the upper left of their pictures
 _BEYOND = 0.1  # of a side, by which many outlines reach over the edge only if something is wrong
 
 
@@ -35,15 +37,45 @@ def outside(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[
     _refuse_relative(boxes, frames, known, file)
     low, high = boxes[:, :2], boxes[:, 2:]
     off = known & ((high <= 0) | (low >= frames)).any(1)
-    over = known & ~off & ((low < -_BEYOND * frames) | (high > (1 + _BEYOND) * frames)).any(1)
+    over = known & ~off & _far_over(boxes, frames)
     if over.sum() > len(over) / 10:
-        warnings.warn(
-            f"{file}: {over.sum()} of {len(over)} outlines reach far over the edge of their pictures and are cut "
-            "there: were the pictures made smaller, and the outlines not?",
-            stacklevel=5,
-        )
+        warn_user(_cut(file, int(over.sum()), f"{len(over)} outlines", "their pictures"))
+    _warn_of_percent(boxes, frames, file)
     inside = np.bincount(owners[~off], minlength=len(sizes)) > 0
     return (np.diff(outlines.polygons) > 0) & ~inside & (np.diff(outlines.codes) == 0)
+
+
+def reach_over(outlines: Outlines, places: np.ndarray, size: tuple[int, int], name: str, file: Path) -> bool:
+    """Whether outlines of the objects at ``places`` reach far over the edge of their picture, ``size`` (height, width),
+    or lie wholly beyond; then a warning has said so."""
+    extents = [outlines.extent(place) for place in places.tolist() if outlines.counts(place)[0]]
+    boxes = np.array(extents).reshape(-1, 4)
+    over = int(_far_over(boxes, np.array([size[::-1]], np.float64)).sum())
+    if over > len(boxes) / 10:
+        warn_user(_cut(file, over, f"{len(boxes)} objects", f"the picture {name}, whose size the file does not tell,"))
+    return over > len(boxes) / 10
+
+
+def _far_over(boxes: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    return ((boxes[:, :2] < -_BEYOND * frames) | (boxes[:, 2:] > (1 + _BEYOND) * frames)).any(1)
+
+
+def _cut(file: Path, over: int, objects: str, where: str) -> str:
+    return (
+        f"{file}: {over} of {objects} reach far over the edge of {where} and are cut there: were the pictures made "
+        "smaller, and the outlines not?"
+    )
+
+
+def _warn_of_percent(boxes: np.ndarray, frames: np.ndarray, file: Path) -> None:
+    """Outlines that fill 0 to 100 and nothing beyond, in pictures that are much larger."""
+    if len(boxes) >= _ENOUGH and (frames >= 3 * 100).all() and boxes.min() >= 0 and boxes.max() <= 100:
+        if boxes[:, 2:].max(0).min() > 80:
+            warn_user(
+                f"{file}: all {len(boxes)} outlines lie within 0 to 100 and reach up to there, in pictures of 300 "
+                "pixels and more: are they percent? Then multiply each x by the picture's width / 100 and each y by "
+                "its height / 100"
+            )
 
 
 def _compare_codes(outlines: Outlines, sizes: np.ndarray, file: Path, place: Callable[[int], str]) -> None:

@@ -8,21 +8,40 @@ from PIL import Image
 from ..errors import DataError
 
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's
+_MEANT = "numbers"  # in a picture's ``info``: how its numbers are meant, where Pillow takes them otherwise
+_UNSIGNED, _SIGNED, _WHITE = 1, 2, 0  # values of tags in TIFF 6.0
 _TAILS = 0.1  # percent of the pixels at either end that may be clipped
 _SAMPLE = 1_000_000  # pixels from which the range is taken
 
 
+def note_numbers(picture: Image.Image) -> None:
+    """Keep in ``info``, which turning a picture does not lose, what a TIFF says of its numbers and Pillow does not
+    heed: whether they have a sign (tag 339), and whether 0 is white (262)."""
+    tags = getattr(picture, "tag_v2", {})
+    sign, zero = _first(tags.get(339, _UNSIGNED)), tags.get(262)
+    if tags and (picture.mode, sign) in (("I", _UNSIGNED), ("L", _SIGNED)):
+        picture.info[_MEANT] = {"I": np.uint32, "L": np.int8}[picture.mode]
+    elif zero == _WHITE and picture.mode in DEEP_MODES:
+        picture.info[_MEANT] = _WHITE
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Whether a grey picture has other numbers than 0 to 255."""
+    return picture.mode in DEEP_MODES or (picture.mode == "L" and picture.info.get(_MEANT) is np.int8)
+
+
 def grey_values(picture: Image.Image) -> np.ndarray:
-    """The numbers [H, W] of a grey picture. What Pillow does not look at is in a TIFF's tags: whether the whole numbers
-    have a sign (339), and whether 0 is white (262)."""
-    values, tags = np.asarray(picture), getattr(picture, "tag_v2", {})
-    if picture.mode == "I" and tags and _first(tags.get(339, 1)) == 1:
-        values = values.view(np.uint32)
-    return np.iinfo(np.uint16).max - values if picture.mode.startswith("I;16") and tags.get(262) == 0 else values
+    """The numbers [H, W] of a grey picture, as they are meant (:func:`note_numbers`)."""
+    values, meant = np.asarray(picture), picture.info.get(_MEANT)
+    if meant is np.uint32 and picture.mode == "I" or meant is np.int8 and picture.mode == "L":
+        return values.view(meant)
+    if meant == _WHITE and picture.mode in DEEP_MODES:
+        return -values if picture.mode == "F" else np.iinfo(np.uint16).max - values
+    return values
 
 
 def _first(value):
-    return value[0] if isinstance(value, tuple) else value
+    return value[0] if isinstance(value, tuple) and value else value
 
 
 def stretched(grey: np.ndarray) -> np.ndarray:

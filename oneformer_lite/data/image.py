@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import warnings
 from contextlib import suppress
@@ -18,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
 from ..files import replacing
-from .grey import DEEP_MODES, grey_values, stretched
+from .grey import grey_values, is_deep, note_numbers, stretched
 from .orientation import as_annotated, as_stored, orientation, upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
@@ -44,12 +45,19 @@ def open_image(path: str | Path) -> Image.Image:
         with open(path, "rb") as file:
             return _decoded(file, path)
     except FileNotFoundError:
-        raise DataError(
-            f"{path} does not exist{_other_case(path)}: check the path, and of a data set that it is unpacked whole"
-        ) from None
+        raise DataError(_why_absent(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} cannot be read ({reason}): check its name, its permissions and the disk") from error
+
+
+def _why_absent(path: Path) -> str:
+    if address := re.match(r"(\w{2,}):/", str(path)):  # of two slashes, Path keeps one
+        return (
+            f"{str(path).replace(':/', '://', 1)!r} is an address ({address[1]}), and pictures are read from this "
+            "machine alone: download it and give the path of the file"
+        )
+    return f"{path} does not exist{_other_case(path)}: check the path, and of a data set that it is unpacked whole"
 
 
 def _other_case(path: Path) -> str:
@@ -65,9 +73,16 @@ def image_from_bytes(content: bytes, name: str) -> Image.Image:
 
 
 def loaded(picture: Image.Image, name: str | Path) -> Image.Image:
-    """``picture`` after its pixels were decoded; whatever goes wrong there is a :class:`DataError`."""
+    """``picture`` after its pixels were decoded; whatever goes wrong there is a :class:`DataError`, as is a format that
+    Pillow knows and :data:`FORMATS` does not."""
+    if picture.format not in (None, "MPO", *FORMATS):  # None: made in memory; MPO: a phone's JPEG with previews
+        raise DataError(
+            f"{name} is a file in the format {picture.format}, which is not read here: save it as {_NAMES}, or if you "
+            'trust it, decode it first with picture.convert("RGB")'
+        )
     try:
         picture.load()
+        note_numbers(picture)
         return picture
     except MemoryError:
         raise DataError(
@@ -139,7 +154,7 @@ def _say_what_is_left_out(picture: Image.Image, name: str | Path) -> None:
 def to_rgb(picture: Image.Image) -> np.ndarray:
     """uint8 [H, W, 3]: grey repeated, that of more than eight bits stretched (see :func:`~.grey.stretched`),
     palettes looked up, transparency dropped, CMYK converted. Raises :class:`DataError` where Pillow cannot."""
-    if picture.mode in DEEP_MODES:
+    if is_deep(picture):
         return np.repeat(stretched(grey_values(picture))[..., None], 3, axis=2)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")

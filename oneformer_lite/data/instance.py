@@ -13,9 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .coco_json import indices_of, parse_categories, read_annotations, require_folder, sizes_of
-from .fields import ANYTHING, FILE, FLAG, ID, WHOLE, Entries
-from .frames import outside
+from .boxes import compare_with_boxes
+from .coco_json import (
+    file_names,
+    files_listed_twice,
+    indices_of,
+    parse_categories,
+    read_annotations,
+    require_folder,
+    sizes_of,
+)
+from .fields import ANYTHING, FLAG, ID, WHOLE, Entries
+from .frames import outside, reach_over
 from .image import read_annotated, read_image
 from .outlines import read_outlines
 from .sample import Sample, SegmentInfo
@@ -48,6 +57,7 @@ class InstanceDataset:
         self.json_path = Path(instance_json)
         self.image_dir = require_folder(image_dir, "the pictures")
         self._said = False  # that outlines without pixels are left out
+        self._said_of_edges = False
         lists = self._index(skip_boxes, crowds_as_objects)
         # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
         self.image_ids, self._file_names = json.loads(lists)
@@ -62,7 +72,12 @@ class InstanceDataset:
         images, objects = content["images"], content["annotations"]
         self.categories = parse_categories(content["categories"], all_things=True)
         image_ids = images.distinct("id", images.column("id", ID))
-        names = [name.replace("\\", "/") for name in images.column("file_name", FILE)]
+        names = file_names(images)
+        if twice := files_listed_twice(images, names):
+            raise DataError(
+                f"{twice}, so each would have but a part of its objects (two files merged?): keep one entry, and give "
+                "its id to the objects of both"
+            )
         self._sizes = np.array(sizes_of(images), np.int32).reshape(-1, 2)
         owners = np.array(indices_of(objects, "image_id", objects.column("image_id", ID), image_ids, "image"), np.int64)
         category_ids = [category.id for category in self.categories]
@@ -103,7 +118,9 @@ class InstanceDataset:
                 f"or empty, as are those of {boxes.sum()} of {len(objects)} objects. Boxes alone do not make masks: "
                 "export polygons or masks, or leave these objects out with skip_boxes=True"
             )
-        off = outside(self._outlines, self._sizes[owners].astype(np.int64), self.json_path, objects.place)
+        sizes = self._sizes[owners].astype(np.int64)
+        off = outside(self._outlines, sizes, self.json_path, objects.place)
+        compare_with_boxes(self._outlines, sizes, objects.rows, self.json_path)
         counts = {
             "objects without an outline": boxes.sum(),
             "objects whose outlines have fewer than three points": (~boxes & ~usable).sum(),
@@ -147,6 +164,7 @@ class InstanceDataset:
         index = range(len(self))[index]  # negative indices count from the end; IndexError outside
         places = self._places[self._ends[index] : self._ends[index + 1]]
         image = self._image(index, places)
+        self._say_of_edges(index, places, image.shape[:2])
         masks = self._masks(index, places, *image.shape[:2])
         drawn = masks.any((1, 2))
         if not drawn.all():
@@ -193,6 +211,12 @@ class InstanceDataset:
                     f"{error}"
                 ) from error
         return masks
+
+    def _say_of_edges(self, index: int, places: np.ndarray, size: tuple[int, int]) -> None:
+        """Of outlines beyond the edge, where only the picture tells its size: otherwise it was said when the file was
+        opened."""
+        if not self._said_of_edges and not self._sizes[index].all():
+            self._said_of_edges = reach_over(self._outlines, places, size, self._file_names[index], self.json_path)
 
     def _say_once(self) -> None:
         if not self._said:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .fields import LIST, SIZE, Entries, Kind, shown
+from .fields import LIST, SIZE, WHOLE, Entries, Kind, shown
 from .run_lengths import pixels
 
 _EXPECTED = "expected polygons [[x, y, x, y, ...], ...] or a run-length code {'size': [height, width], 'counts': ...}"
@@ -22,7 +22,9 @@ _NUMBER = Kind(
     "a finite number of pixels", frozenset((int, float)), lambda values: bool(np.isfinite(_floats(values)).all())
 )
 _PIECE = Kind("a polygon or a run-length code", frozenset((list, dict)))
+_RUNS = Kind("whole numbers of pixels", WHOLE.types, lambda values: WHOLE.fits(values) and min(values) >= 0)
 _COUNTS = Kind("a compressed code or a list of run lengths", frozenset((str, list)))
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,30 @@ class Outlines:
     def _points(self) -> np.ndarray:
         return (self.coordinates / self.scale).reshape(-1, 2)
 
+    def counts(self, index: int) -> tuple[int, int]:
+        """How many polygons and how many run-length codes the object has."""
+        polygons, codes = (int(ends[index + 1] - ends[index]) for ends in (self.polygons, self.codes))
+        return polygons, codes
+
+    def extent(self, index: int) -> Box:
+        """The extent of the object's polygons, of which it has at least one."""
+        start, end = self.ends[self.polygons[index : index + 2]]
+        points = (self.coordinates[start:end] / self.scale).reshape(-1, 2)
+        (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+        return left, top, right, bottom
+
+    def box_and_area(self, index: int) -> tuple[Box, int]:
+        """The extent and the pixels of the object's only run-length code."""
+        from pycocotools import mask as coco_mask
+
+        code = self._code(self.codes[index])
+        left, top, width, height = coco_mask.toBbox(code).tolist()
+        return (left, top, left + width, top + height), int(coco_mask.area(code))
+
+    def _code(self, place: int) -> dict:
+        size = self.sizes[place].tolist()
+        return {"size": size, "counts": self.text[self.text_ends[place] : self.text_ends[place + 1]]}
+
     def size(self, index: int) -> tuple[int, int] | None:
         """Height and width of the picture as the object's run-length code has them."""
         start, end = self.codes[index : index + 2]
@@ -84,8 +110,7 @@ class Outlines:
         for place in range(self.codes[index], self.codes[index + 1]):
             if self.sizes[place].tolist() != [height, width]:
                 raise ValueError(f"its run-length code is of (height, width) {tuple(self.sizes[place].tolist())}")
-            code = self.text[self.text_ends[place] : self.text_ends[place + 1]]
-            pieces.append({"size": [height, width], "counts": code})
+            pieces.append(self._code(place))
         if not pieces:
             return np.zeros((height, width), bool)
         return coco_mask.decode(coco_mask.merge(pieces)).astype(bool)
@@ -171,10 +196,14 @@ def _pack_codes(codes: Entries) -> tuple[list[bytes], np.ndarray]:
     found = pixels(packed)
     for i in np.flatnonzero(found != sizes.prod(1))[:1]:
         height, width = sizes[i]
-        came = "is no run-length code" if found[i] < 0 else f"is for {found[i]} pixels"
+        if found[i] < 0:
+            raise DataError(
+                f"{codes.file}: {codes.place(i)}.counts is no run-length code: expected the text that pycocotools' "
+                "encode writes, whole (is it cut short?), or a list of run lengths (numbers, without quotes)"
+            )
         raise DataError(
-            f"{codes.file}: {codes.place(i)}.counts {came}, expected {height * width} (height {height} x width "
-            f"{width}): its last run is probably missing, or it was cut short; write it again"
+            f"{codes.file}: {codes.place(i)}.counts is for {found[i]} pixels, expected {height * width} (height "
+            f"{height} x width {width}): its last run is probably missing, or it was cut short; write it again"
         )
     return packed, sizes
 
@@ -183,10 +212,10 @@ def _compressed(counts: list, size: list[int], codes: Entries, index: int) -> by
     """A list of run lengths as a compressed code."""
     from pycocotools import mask as coco_mask
 
-    if not counts or not all(type(count) is int and count >= 0 for count in counts):
+    if not counts or not _RUNS.holds(counts):
         came = f"{codes.file}: {codes.place(index)}.counts is {shown(counts)}"
         raise DataError(f"{came}, expected whole numbers of pixels, 0 or more")
-    height, width = map(int, size)
+    (height, width), counts = map(int, size), list(map(int, counts))
     if sum(counts) != height * width:
         raise DataError(
             f"{codes.file}: {codes.place(index)}.counts is for {sum(counts)} pixels, expected {height * width} (height "

@@ -16,8 +16,17 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import all_to_disk, make_folder, write_json
-from .coco_json import indices_of, parse_categories, read_annotations, require_folder, sizes_of
-from .fields import FILE, FLAG, ID, SEGMENT_ID, WHOLE, Entries, few
+from ..notices import warn_user
+from .coco_json import (
+    file_names,
+    files_listed_twice,
+    indices_of,
+    parse_categories,
+    read_annotations,
+    require_folder,
+    sizes_of,
+)
+from .fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries, few
 from .image import open_image, to_rgb, write_image
 from .map_dataset import MapDataset
 from .sample import TASKS, Category, Sample, SegmentInfo
@@ -58,10 +67,12 @@ class PanopticDataset(MapDataset):
         images, annotations = content["images"], content["annotations"]
         self.categories = parse_categories(content["categories"], all_things=False)
         listed = images.distinct("id", images.column("id", ID))
-        names = images.column("file_name", FILE)
+        names = file_names(images)
+        if twice := files_listed_twice(images, names):
+            warn_user(f"{twice}: they are taken for two pictures, each with its own segments")
         image_ids = annotations.distinct("image_id", annotations.column("image_id", ID))
         order = indices_of(annotations, "image_id", image_ids, listed, "image")
-        pngs = annotations.column("file_name", FILE)
+        pngs = file_names(annotations)
         self._sizes = np.array(sizes_of(images), np.int32).reshape(-1, 2)[order]
         segments, ends = annotations.children("segments_info")
         category_ids = [category.id for category in self.categories]
@@ -71,8 +82,7 @@ class PanopticDataset(MapDataset):
         self._class_ids = np.array(class_ids, np.int32)
         self._is_crowd = np.array(segments.column("iscrowd", FLAG, 0), bool)
         self._say_what_is_missing(len(images), segments)
-        file_names = [[name.replace("\\", "/") for name in row] for row in ([names[i] for i in order], pngs)]
-        return json.dumps([image_ids, *file_names])
+        return json.dumps([image_ids, [names[i] for i in order], pngs])
 
     def _say_what_is_missing(self, images: int, segments: Entries) -> None:
         """Pictures without an annotation, and what keeps the whole file from teaching anything."""

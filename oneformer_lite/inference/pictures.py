@@ -103,6 +103,27 @@ def as_pixels(image: Picture) -> np.ndarray:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
         raise ConfigError(
             f"expected one picture, as a path, a PIL image or a uint8 array [H, W, 3] of raw pixels; got "
-            f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}"
+            f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}{_cure(pixels)}"
         )
     return pixels
+
+
+def _cure(pixels: np.ndarray) -> str:
+    """What makes a picture of an array that is none yet; empty where that is not clear."""
+    if pixels.dtype == object or not pixels.size or pixels.ndim not in (3, 4):
+        return ""
+    shape, steps = pixels.shape, []
+    if pixels.ndim == 4:
+        return ": that is a batch, so give its pictures one by one, list(images)"
+    if shape[-1] not in (1, 3, 4) and shape[0] in (1, 3, 4):
+        steps.append("put the channels last, np.moveaxis(image, 0, -1)")
+        shape = (*shape[1:], shape[0])
+    if shape[-1] in (1, 4):
+        steps.append("image[..., :3] leaves out the transparency" if shape[-1] == 4 else "image[..., 0] is grey")
+    if pixels.dtype.kind == "f" and 0 <= pixels.min() and pixels.max() <= 1:
+        steps.append("(image * 255).round().astype(np.uint8) makes bytes of 0 to 1")
+    elif pixels.dtype != np.uint8 and 0 <= pixels.min() and pixels.max() <= 255:
+        steps.append("image.round().astype(np.uint8) makes bytes of 0 to 255")
+    elif pixels.dtype != np.uint8:
+        steps.append("scale the values to 0 to 255, without normalisation, and make them np.uint8")
+    return f": {'; '.join(steps)}" if steps else ""

@@ -198,6 +198,7 @@ def test_classes_of_one_name_are_odd(read):
         ([SQUARE], 12), (SQUARE, 12), ([SQUARE, BOX], 42), ([[float(v) for v in SQUARE]], 12), ([SQUARE, []], 12),
         (CODE, 7), ([CODE], 7), ([CODE, {"size": [HEIGHT, WIDTH], "counts": [100, 3, 497]}], 10),
         ({"size": [20.0, 30.0], "counts": [0, 600]}, 600), ([SQUARE, CODE], 19),
+        ({"size": [HEIGHT, WIDTH], "counts": [45.0, 7.0, 548]}, 7),
     ],
 )  # fmt: skip
 def test_outlines_of_every_form(read, outline, expected):
@@ -215,6 +216,10 @@ def test_outlines_of_every_form(read, outline, expected):
         ({"size": [HEIGHT, WIDTH], "counts": []}, "counts is []"),
         ({"size": [HEIGHT, WIDTH], "counts": "hello"}, "counts is no run-length code"),
         ({"size": [HEIGHT, WIDTH], "counts": ""}, "counts is no run-length code"),
+        ({"size": [HEIGHT, WIDTH], "counts": "45 7 548"}, "list of run lengths (numbers, without quotes)"),
+        ({"size": [HEIGHT, WIDTH], "counts": [45.5, 6.5, 548]}, "expected whole numbers of pixels, 0 or more"),
+        ({"size": [HEIGHT, WIDTH], "counts": [45, -7, 562.0]}, "expected whole numbers of pixels, 0 or more"),
+        ({"size": [HEIGHT, WIDTH], "counts": [45, True, 554]}, "expected whole numbers of pixels, 0 or more"),
         ({"size": [HEIGHT, WIDTH], "counts": "däß"}, "counts is no run-length code"),
         ({"size": [HEIGHT, WIDTH], "counts": "\ud800"}, "counts is no run-length code"),
         ({"size": [HEIGHT, WIDTH], "counts": "1"}, "counts is for 1 pixels"),
@@ -308,6 +313,26 @@ def test_all_crowds_as_a_brush_exports_them(read):
     made["annotations"][0]["iscrowd"] = 0
     with pytest.warns(UserWarning, match="1 of 2 objects are crowds"):
         assert [s.is_crowd for s in read(made)[0].segments] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["a.png", "./a.png", ".\\a.png", ".//a.png"])
+def test_a_picture_that_is_listed_twice_is_refused(read, name):
+    made = content()
+    made["images"].append(made["images"][0] | {"id": 2, "file_name": name})
+    made["annotations"][1]["image_id"] = 2
+    message = refused(read, made)
+    assert "images[0] (image 1) and images[1] (image 2) are the same file (a.png)" in message and "keep one" in message
+
+
+@pytest.mark.parametrize("key", ["annotations", "images"])
+def test_a_list_that_comes_twice_is_refused(read, key):
+    twice = json.dumps(content())[:-1] + f', "{key}": {json.dumps(content()[key])}}}'
+    assert f"the key {key!r} comes twice" in refused(read, twice.encode())
+
+
+def test_a_field_that_comes_twice_in_an_object_is_refused(read):
+    twice = json.dumps(content()).replace('"iscrowd": 0', '"iscrowd": 0, "iscrowd": 1', 1)
+    assert "the key 'iscrowd' comes twice" in refused(read, twice.encode())
 
 
 def test_files_with_nothing_in_them_are_odd(read):

@@ -154,3 +154,13 @@ def test_opening_keeps_little_of_a_large_file(kind):
 def test_a_missing_split_is_named(tmp_path):
     with pytest.raises(DataError, match="panoptic_train.json does not exist"):
         open_split(tmp_path, "train")
+
+
+@pytest.mark.parametrize("prefix", ["", "./"])
+def test_a_picture_that_is_listed_twice_is_odd(panoptic_folder, prefix):
+    def change(content):
+        content["images"][1]["file_name"] = prefix + content["images"][0]["file_name"]
+
+    edit_json(panoptic_folder, change)
+    with pytest.warns(UserWarning, match=r"images\[0\] \(image 1\) and images\[1\] \(image 2\) are the same file"):
+        assert len(read(panoptic_folder)) == 2

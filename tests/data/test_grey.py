@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 from raw_png import raw_png
 
 from oneformer_lite.data.grey import stretched
-from oneformer_lite.data.image import read_image, to_rgb
+from oneformer_lite.data.image import open_image, read_image, to_rgb
+from oneformer_lite.data.orientation import as_stored, upright
 from oneformer_lite.errors import DataError
 from oneformer_lite.inference import as_pixels
 
@@ -97,3 +99,34 @@ def test_a_tiffs_tags_say_how_its_numbers_are_meant(tmp_path: Path) -> None:
     assert (np.diff(read_image(path)[..., 0].ravel().astype(int)) > 0).all()
     Image.fromarray((np.arange(16) * 4000).reshape(4, 4).astype(np.uint16)).save(path, tiffinfo={262: 0})
     assert (np.diff(read_image(path)[..., 0].ravel().astype(int)) < 0).all()  # 0 is white
+
+
+def tiff(values: np.ndarray, kind: int, zero_is_black: int) -> bytes:
+    """An uncompressed grey TIFF of ``values`` [H, W], with the tags 339 (``kind``: 1 unsigned, 2 signed, 3 float) and
+    262, as Pillow does not write it."""
+    height, width = values.shape
+    content, bits = values.tobytes(), 8 * values.itemsize
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: zero_is_black, 273: 8, 277: 1, 278: height}
+    tags |= {279: len(content), 339: kind}
+    entries = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags.items())
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(content))
+    return head + content + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "zero_is_black"),
+    [
+        (np.linspace(-128, 127, 64).astype(np.int8), 2, 1),
+        (np.linspace(-30_000, 30_000, 64).astype("<i2"), 2, 1),
+        (np.linspace(0, 4.2e9, 64).astype("<u4"), 1, 1),
+        (np.linspace(4095, 0, 64).astype("<u2"), 1, 0),
+        (np.linspace(255, 0, 64).astype(np.uint8), 1, 0),
+        (np.linspace(1, 0, 64).astype("<f4"), 3, 0),
+    ],
+)
+@pytest.mark.parametrize("way", [read_image, as_pixels, lambda path: as_pixels(Image.open(path)), "turned"])
+def test_what_is_darkest_in_a_tiff_stays_darkest(tmp_path, values, kind, zero_is_black, way):
+    path = tmp_path / "ramp.tif"
+    path.write_bytes(tiff(values.reshape(8, 8), kind, zero_is_black))
+    ramp = to_rgb(upright(as_stored(open_image(path), 6))) if way == "turned" else way(path)
+    assert (np.diff(ramp[..., 0].ravel().astype(int)) > 0).all() and ramp.min() == 0 and ramp.max() == 255

@@ -16,6 +16,7 @@ from raw_png import deep_colours
 import oneformer_lite
 from oneformer_lite.data.image import FORMATS, image_from_bytes, open_image, read_image, to_rgb, write_image
 from oneformer_lite.errors import DataError
+from oneformer_lite.inference import as_pixels
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
@@ -70,6 +71,25 @@ def test_other_formats_are_refused_without_being_opened(tmp_path, monkeypatch, n
     monkeypatch.setitem(Image.OPEN, name, (lambda *_: pytest.fail(f"{name} was opened"), accept))
     with pytest.raises(DataError, match=rf"x.{suffix} is not a picture of a format that is read here.*JPEG, PNG"):
         open_image(path)
+
+
+@pytest.mark.parametrize("name", ["EPS", "PCX", "TGA", "SGI", "IM"])
+def test_a_pil_image_in_another_format_is_not_decoded(tmp_path, monkeypatch, name):
+    """Pillow decodes at the first look, so a picture that was merely opened would be decoded here."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "x", name)
+    lazy = Image.open(tmp_path / "x")
+    monkeypatch.setattr(lazy, "load", lambda: pytest.fail(f"{name} was decoded"))
+    with pytest.raises(DataError, match=rf"the picture is a file in the format {name}, .*PNG.*convert"):
+        as_pixels(lazy)
+    if name != "EPS":  # which Ghostscript would have to read
+        assert as_pixels(Image.open(tmp_path / "x").convert("RGB")).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("address", ["https://x.y/a.jpg", "s3://bucket/a.png", "file:///a.png"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_addresses_are_not_read(address, kind):
+    with pytest.raises(DataError, match=r"://.* is an address .*: download it and give the path"):
+        read_image(kind(address))
 
 
 def test_there_is_one_door():
