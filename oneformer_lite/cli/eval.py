@@ -55,7 +55,8 @@ def run(args) -> None:
     if args.classes:
         print(f"\n{metrics.table(args.classes)}\n")
     if args.json:
-        write_json(args.json, {"scenes": len(dataset), **_rounded(metrics.to_dict())}, indent=2)
+        judged = {"model": args.model, "data": str(args.data or "toytown"), "split": args.split, "scenes": len(dataset)}
+        write_json(args.json, {**judged, **_rounded(metrics.to_dict())}, indent=2)
     if args.results:
         print(f"predictions of {', '.join(args.tasks)} in {args.results}")
 

@@ -17,6 +17,7 @@ from ..data.views import as_dataset, paths_of, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
     check_class_ids,
+    check_contrast,
     check_query_count,
     check_range,
     check_segments,
@@ -126,6 +127,8 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
         return []
     ids = check_class_ids(samples, dataset.categories)
     findings += [check_range(samples), segments := check_segments(samples), ids, check_alignment(samples)]
+    if (contrast := check_contrast(samples)).verdict != "fine":
+        findings.append(contrast)
     if ids.verdict != "fault" and segments.verdict != "fault":
         findings.append(check_tasks(samples))
     return samples if ids.verdict != "fault" else []
