@@ -19,3 +19,7 @@ class ConfigError(OneFormerLiteError, ValueError):
 
 class CheckpointError(OneFormerLiteError):
     """A checkpoint cannot be read, or belongs to a model of another configuration."""
+
+
+class DivergedError(OneFormerLiteError):
+    """A training does not learn: its loss has exploded, or its steps are skipped as their gradients are not finite."""

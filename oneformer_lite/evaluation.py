@@ -19,7 +19,7 @@ from .data.batch import pad_to, padded_size
 from .data.by_name import class_places
 from .data.sample import TASKS, Category, Sample, check_task
 from .data.unreadable import Unreadable, read
-from .data.views import renumbered
+from .data.views import as_dataset, renumbered
 from .errors import ConfigError, DataError
 from .inference import check_model, prepare, raw_predictions, read_prediction
 from .metrics import (
@@ -49,7 +49,7 @@ def evaluate(
     progress: Progress | None = None,
     unreadable: float | Unreadable = 0.01,
 ) -> Evaluation:
-    """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`), by name.
+    """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`, or a list of samples), by name.
 
     panoptic: PQ, SQ, RQ, also for things (``_th``) and stuff (``_st``) apart; instance: AP, AP50, AP75; semantic:
     mIoU, pixel_accuracy. The result also holds all of it class by class, AP by size, and the confusion matrix
@@ -61,24 +61,10 @@ def evaluate(
     counts images. Pictures that cannot be read are left out with a warning: at most the share ``unreadable``, but one
     in any case; 0 makes the first one an error.
     """
-    check_model(model)
-    tasks = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
     check_count("batch_size", batch_size)
     if token is not None:
         check_task(token)
-    if not tasks:
-        raise ConfigError(f"no tasks to judge: expected some of {', '.join(TASKS)}")
-    if not (hasattr(dataset, "tasks") and hasattr(dataset, "categories")):
-        raise ConfigError(
-            f"a {type(dataset).__name__} is no data set with tasks and categories: ofl.data has those that are, such "
-            "as Toytown and PanopticDataset"
-        )
-    if unsupported := [task for task in tasks if task not in dataset.tasks]:
-        raise ConfigError(
-            f"the data set's annotation supports {', '.join(dataset.tasks)}, not {', '.join(unsupported)}"
-        )
-    if not len(dataset):
-        raise DataError("the data set has no pictures, so there is nothing to judge: check its folders and files")
+    dataset, tasks = judgeable(model, dataset, tasks)
     categories, class_ids = _categories(model.config, dataset)
     judges = {
         "panoptic": PanopticMetric(categories),
@@ -101,6 +87,24 @@ def evaluate(
         files.finish()
     confusion = judges["semantic"].confusion_matrix if "semantic" in tasks else None
     return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
+
+
+def judgeable(model: OneFormer, dataset, tasks: Sequence[str] = TASKS) -> tuple:
+    """The data set (a list of samples becomes one) and the tasks, in their usual order. Raises :class:`ConfigError` or
+    :class:`DataError` where the model cannot be judged on them."""
+    check_model(model)
+    chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
+    if not chosen:
+        raise ConfigError(f"no tasks to judge: expected some of {', '.join(TASKS)}")
+    dataset = as_dataset(dataset)
+    if unsupported := [task for task in chosen if task not in dataset.tasks]:
+        raise ConfigError(
+            f"the data set's annotation supports {', '.join(dataset.tasks)}, not {', '.join(unsupported)}"
+        )
+    if not len(dataset):
+        raise DataError("the data set has no pictures, so there is nothing to judge: check its folders and files")
+    _categories(model.config, dataset)
+    return dataset, [task for task in TASKS if task in chosen]
 
 
 def batches(dataset, config: ModelConfig, batch_size: int, unreadable: Unreadable) -> Iterator[list[Sample]]:

@@ -15,7 +15,7 @@ from oneformer_lite.cli import arguments, main
 from oneformer_lite.data.sample import TASKS
 from oneformer_lite.inference.prediction import Prediction
 
-PICTURE = str(next((Path(__file__).parents[1] / "data" / "sample").rglob("*.jpg")))
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 COMMANDS = ("demo", "train", "eval", "predict", "download", "convert", "lessons", "doctor")
 
 
@@ -56,28 +56,9 @@ def test_predict_writes_a_picture_for_each_task(tmp_path, capsys):
 
 def test_predict_overwrites_none_of_its_own_pictures(tmp_path, capsys):
     (tmp_path / "other").mkdir()
-    pictures = [str(tmp_path / "scene.png"), str(tmp_path / "other" / "scene.png")]
-    for path in pictures:
-        Image.new("RGB", (64, 64)).save(path)
-    assert main(["predict", *pictures, pictures[0], "--out", str(tmp_path / "out")]) == 2
-    assert f"{pictures[0]} and {pictures[1]} have the same name (scene)" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("absent", "words"),
-    [
-        (["nowhere.jpg"], "nowhere.jpg does not exist"),
-        (["nowhere.jpg", "other.jpg"], "2 of 3 pictures do not exist: 'nowhere.jpg', 'other.jpg'"),
-        (["https://x.y/a.jpg"], "'https://x.y/a.jpg' is an address (https)"),
-        (["A.PNG"], "A.PNG does not exist, but a.png does"),
-    ],
-)
-def test_predict_begins_with_none_unless_all_are_there(tmp_path, capsys, monkeypatch, absent, words):
-    monkeypatch.chdir(tmp_path)
-    Image.new("RGB", (64, 64)).save("a.png")
-    assert main(["predict", "a.png", *absent, "--out", "out", "--json", "found.json"]) == 2
-    assert words in capsys.readouterr().err and sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
+    pictures = [tmp_path / "scene.png", tmp_path / "other" / "scene.png"]
+    assert main(["predict", *map(str, pictures), "--out", str(tmp_path)]) == 2
+    assert "two of the pictures have the same name (scene)" in capsys.readouterr().err
 
 
 def test_eval_lists_classes_worst_first_and_writes_all_as_json(tmp_path, capsys):
@@ -86,8 +67,7 @@ def test_eval_lists_classes_worst_first_and_writes_all_as_json(tmp_path, capsys)
     out = capsys.readouterr().out
     assert "mIoU" in out and "AP of small" in out and "and 9 more classes" in out and "accuracy" in out
     content = json.loads(found.read_text())
-    assert (content["model"], content["data"], content["split"], content["scenes"]) == ("toytown", "toytown", "val", 4)
-    assert 0 < content["PQ"] <= 100
+    assert content["scenes"] == 4 and 0 < content["PQ"] <= 100
     assert len(content["per_class"]) == len(content["confusion"]) == 14
     worst = min((row for row in content["per_class"] if row["PQ"] is not None), key=lambda row: row["PQ"])
     table = out[out.index("\nclass ") + 1 :].splitlines()
@@ -130,8 +110,7 @@ def test_predict_names_a_bad_picture_of_a_folder_and_goes_on(tmp_path, capsys, c
     found, said = json.loads((tmp_path / "found.json").read_text()), capsys.readouterr().err
     assert [Path(picture["file"]).name for picture in found["pictures"]] == ["a.png", "c.png"]
     assert [Path(picture["file"]).name for picture in found["unreadable"]] == ["b.png"]
-    assert f"left out: {folder / 'b.png'}" in said
-    assert f"1 of 3 pictures could not be read: '{folder / 'b.png'}'" in said.splitlines()[-1]
+    assert f"left out: {folder / 'b.png'}" in said and "1 of 3 pictures could not be read" in said
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a_panoptic.png", "c_panoptic.png"]
 
 
@@ -179,11 +158,16 @@ def test_convert_does_not_write_over_its_source(tmp_path, capsys):
     [
         (["predict", "nowhere.jpg"], "nowhere.jpg does not exist"),
         (["predict", str(Path(__file__).parent)], "is a folder: expected a picture"),
-        (["predict", PICTURE, "--model", "nowhere.pth"], "nowhere.pth does not exist"),
+        (["predict", "x.jpg", "--model", "nowhere.pth"], "nowhere.pth does not exist"),
         (["train", "--preset", "nonsense", "--steps", "1"], "there are toytown, coco_r50"),
-        (["predict", PICTURE, "--model", "nothing"], "no model 'nothing'"),
-        (["eval", "--data", "nowhere"], "nowhere"),
-        (["train", "--data", "nowhere", "--steps", "1"], "nowhere"),
+        (["predict", "x.jpg", "--model", "nothing"], "no model 'nothing'"),
+        (["eval", "--data", "nowhere"], "nowhere does not exist: expected a folder in COCO's panoptic layout"),
+        (["train", "--data", "nowhere", "--steps", "1"], "nowhere does not exist"),
+        (["train", "--data", __file__, "--steps", "1"], "test_cli.py is no folder"),
+        (["doctor", "--data", "nowhere"], "nowhere does not exist"),
+        (["doctor", "--run", "nowhere"], "nowhere does not exist: --run takes the folder that a run writes to"),
+        (["eval", "--data", str(SAMPLE), "--split", "test"], "has the splits val, not 'test'"),
+        (["train", "--data", str(SAMPLE), "--train-split", "val", "--val-split", "x", "--steps", "1"], "not 'x'"),
         (["train", "--preset", "coco_r5", "--steps", "1"], "no preset 'coco_r5'"),
     ],
 )
@@ -206,8 +190,7 @@ def test_a_preset_trains_with_the_recipe_of_its_data_set(preset, augmentation, s
         return ofl.TrainingResult(tmp_path, None, 3, 1.0, [], True)
 
     monkeypatch.setattr("oneformer_lite.training.train", train)
-    sample = Path(__file__).parents[1] / "data" / "sample"
-    arguments = ["--data", str(sample), "--train-split", "val", "--steps", "3", "--batch-size", "2"]
+    arguments = ["--data", str(SAMPLE), "--train-split", "val", "--steps", "3", "--batch-size", "2"]
     assert main(["train", "--preset", preset, *arguments]) == 0
     (config, train_config), = asked
     assert (train_config.augmentation, train_config.schedule) == (augmentation, schedule)
@@ -225,7 +208,7 @@ def test_a_plan_is_printed_instead_of_training(monkeypatch, tmp_path, capsys):
         return Measurement("CPU", 2.0, 10**9, 2 * 10**9, None, None, 10**7, 10**8)
 
     monkeypatch.setattr("oneformer_lite.training.plan._ask", ask)
-    sample, out = Path(__file__).parents[1] / "data" / "sample", tmp_path / "run"
+    sample, out = SAMPLE, tmp_path / "run"
     arguments = ["--data", str(sample), "--train-split", "val", "--steps", "1800", "--out", str(out)]
     assert main(["train", "--preset", "coco_r50", *arguments, "--machine", "cpu", "--plan"]) == 0
     printed = capsys.readouterr()
@@ -282,3 +265,34 @@ def test_doctor_of_a_run(tmp_path, capsys) -> None:
     printed = capsys.readouterr()
     assert "x   recipe: batch_size 1" in printed.out and "see the lines marked with a cross" in printed.err
     assert "batch_size 1" in (tmp_path / "doctor.html").read_text()
+
+
+@pytest.mark.parametrize("arguments", [["train", "--steps", "1"], ["eval"], ["doctor"]])
+def test_a_wrong_path_is_refused_before_anything_slow_is_imported(arguments):
+    code = (
+        "import sys\nfrom oneformer_lite.cli import main\n"
+        f"assert main({[*arguments, '--data', 'nowhere']!r}) == 2\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("kind", ["label maps", "outlines"])
+def test_own_data_of_another_kind_are_sent_the_right_way(tmp_path, capsys, kind):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / ("0.png" if kind == "label maps" else "train.json")).touch()
+    for command in (["doctor"], ["train", "--steps", "1"], ["eval"]):
+        assert main([*command, "--data", str(tmp_path)]) == 2
+        said = capsys.readouterr().err
+        assert "InstanceDataset and SemanticDataset" in said and "ofl.doctor(dataset=train)" in said
+    (tmp_path / "empty").mkdir()
+    assert main(["doctor", "--data", str(tmp_path / "empty")]) == 2
+    assert "InstanceDataset" not in capsys.readouterr().err
+
+
+def test_a_training_that_learned_nothing_is_no_success_of_the_command(monkeypatch, tmp_path, capsys):
+    trouble = "the total loss has not fallen: 40 at first, 41 at the end"
+    result = ofl.TrainingResult(tmp_path, None, 3, 1.0, [], True, trouble)
+    monkeypatch.setattr("oneformer_lite.training.train", lambda *recipes: result)
+    assert main(["train", "--data", str(SAMPLE), "--train-split", "val", "--steps", "3"]) == 2
+    said = capsys.readouterr()
+    assert "finished after 3 steps" in said.out and f"hardly be of use: {trouble}" in said.err

@@ -164,8 +164,12 @@ def test_classes_in_another_order_are_found_by_name(model, dataset, tasks):
 
 def test_what_cannot_be_judged_is_refused(dataset):
     model = ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), pretrained=False))
-    with pytest.raises(ConfigError, match="a list is no data set with tasks and categories"):
-        ofl.evaluate(model, dataset)
+    with pytest.raises(ConfigError, match="a Sample alone is no data set: expected .* or a list"):
+        ofl.evaluate(model, dataset[0])
+    with pytest.raises(ConfigError, match="a str is no data set"):
+        ofl.evaluate(model, "data/toytown")
+    with pytest.raises(ConfigError, match="an empty list is no data set"):
+        ofl.evaluate(model, [])
     with pytest.raises(ConfigError, match="ofl.from_pretrained"):
         ofl.evaluate("toytown", Listed(dataset))
     only = Listed(dataset)
@@ -176,3 +180,19 @@ def test_what_cannot_be_judged_is_refused(dataset):
     fewer.categories = Toytown.categories[:3]
     with pytest.raises(ConfigError, match="model knows 14 classes, the data set has 3"):
         ofl.evaluate(model, fewer)
+
+
+@pytest.mark.parametrize("tasks", [("semantic", "panoptic"), ["semantic", "semantic", "panoptic"]])
+def test_scores_come_in_the_order_of_the_tasks_and_a_list_of_samples_will_do(model, dataset, tasks):
+    asked = ofl.evaluate(model, dataset, tasks)
+    assert list(asked) == list(ofl.evaluate(model, Listed(dataset), ("panoptic", "semantic")))
+    assert list(asked).index("PQ") < list(asked).index("mIoU")
+
+
+def test_what_a_model_can_be_judged_on_is_known_before_it_is(dataset):
+    model = Oracle(dataset, ofl.config.toytown())
+    assert evaluation.judgeable(model, dataset, "semantic")[1] == ["semantic"] and not model.tokens
+    fewer = Listed(dataset)
+    fewer.categories = Toytown.categories[:3]
+    with pytest.raises(ConfigError, match="model knows 14 classes"):
+        evaluation.judgeable(model, fewer)

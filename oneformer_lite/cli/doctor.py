@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OneFormerLiteError
+from ..errors import DataError, OneFormerLiteError
+from ..layout import split_paths
 from .arguments import MODEL, command, positive
 
 
@@ -40,6 +41,10 @@ def run(args) -> None:
 
 
 def _examine(args) -> None:
+    if args.data:
+        split_paths(args.data, args.split)
+    if args.folder and not args.folder.exists():
+        raise DataError(f"{args.folder} does not exist: --run takes the folder that a run writes to (its out)")
     from ..diagnosis import doctor
     from ..files import replacing
     from ..training.loader import open_split

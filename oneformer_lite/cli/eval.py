@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..layout import split_paths
 from .arguments import DEVICES, MODEL, TASKS, command, count, positive
 
 
@@ -31,10 +32,12 @@ def add(commands) -> None:
 
 def run(args) -> None:
     """Judge a model on a data set: PQ under the panoptic token, AP under instance, mIoU under semantic."""
+    if args.data:
+        split_paths(args.data, args.split)  # a wrong path at once
     from tqdm import tqdm
 
     from ..data.toytown import Toytown
-    from ..evaluation import evaluate
+    from ..evaluation import evaluate, judgeable
     from ..files import write_json
     from ..training.loader import open_split
     from ..weights import from_pretrained
@@ -44,6 +47,7 @@ def run(args) -> None:
         dataset = open_split(args.data, args.split)
     else:
         dataset = Toytown(args.split, model.config.image_size, args.scenes)
+    judgeable(model, dataset, args.tasks)  # before there is a bar
     with tqdm(total=len(dataset), desc="evaluating", unit="image") as bar:
         metrics = evaluate(
             model, dataset, args.tasks, results=args.results, progress=lambda done, _: bar.update(done - bar.n)
@@ -55,8 +59,8 @@ def run(args) -> None:
     if args.classes:
         print(f"\n{metrics.table(args.classes)}\n")
     if args.json:
-        judged = {"model": args.model, "data": str(args.data or "toytown"), "split": args.split, "scenes": len(dataset)}
-        write_json(args.json, {**judged, **_rounded(metrics.to_dict())}, indent=2)
+        source = {"model": args.model, "data": str(args.data or "toytown"), "split": args.split}
+        write_json(args.json, {**source, "scenes": len(dataset), **_rounded(metrics.to_dict())}, indent=2)
     if args.results:
         print(f"predictions of {', '.join(args.tasks)} in {args.results}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import OneFormerLiteError
+from ..layout import split_paths
 from .arguments import MODEL, command, positive
 
 
@@ -43,13 +44,18 @@ def run(args) -> None:
     command resumes a stopped run."""
     from dataclasses import replace
 
-    from .. import config, training
-    from ..training.loader import open_split
+    from .. import config
 
     if args.preset not in config.presets.__all__:
         raise OneFormerLiteError(
             f"there is no preset {args.preset!r}; there are {', '.join(config.presets.__all__)}"
         )
+    split_paths(args.data, args.train_split)  # a wrong path before what takes seconds to import
+    if not args.plan:
+        split_paths(args.data, args.val_split)
+    from .. import training
+    from ..training.loader import open_split
+
     settings = {
         "data": str(args.data), "train_split": args.train_split, "val_split": args.val_split,
         "out": str(args.out), "steps": args.steps, "minutes": args.minutes,
@@ -73,3 +79,5 @@ def run(args) -> None:
     result = training.train(model_config, train_config)
     state = "finished" if result.finished else "stopped; the same command goes on"
     print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")
+    if result.trouble:
+        raise OneFormerLiteError(f"the model will hardly be of use: {result.trouble}")

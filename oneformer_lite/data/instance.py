@@ -14,9 +14,16 @@ import numpy as np
 
 from ..errors import DataError
 from .boxes import compare_with_boxes
-from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
+from .coco_json import (
+    file_names,
+    files_listed_twice,
+    indices_of,
+    parse_categories,
+    read_annotations,
+    require_folder,
+    sizes_of,
+)
 from .fields import ANYTHING, FLAG, ID, WHOLE, Entries
-from .folders import require_folder
 from .frames import outside, reach_over
 from .image import read_annotated, read_image
 from .outlines import read_outlines
@@ -146,11 +153,6 @@ class InstanceDataset:
         """Objects of each class in all pictures, crowds left out."""
         classes = self._class_ids[self._places[~self._is_crowd[self._places]]]
         return np.bincount(classes, minlength=len(self.categories)).tolist()
-
-    @property
-    def segment_classes(self) -> np.ndarray:
-        """The class of each object of the file, in its order."""
-        return self._class_ids
 
     @property
     def thing_counts(self) -> np.ndarray:

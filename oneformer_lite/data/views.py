@@ -78,6 +78,7 @@ def as_dataset(given):
             raise ConfigError("the samples have different categories: give those of one data set")
         return Listed(given, given[0].categories, given[0].tasks)
     what = "an empty list" if isinstance(given, (list, tuple)) and not given else f"a {type(given).__name__}"
+    what += " alone" if isinstance(given, Sample) else ""
     raise ConfigError(
         f"{what} is no data set: expected one with 'categories' and 'tasks' whose items are Samples, as those of "
         "ofl.data, or a list of at least one Sample"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,14 +17,14 @@ class Finding:
     """One check's verdict in words.
 
     ``check`` names what was looked at, ``evidence`` what was measured, ``cure`` what to do (empty if nothing is to
-    be done), ``picture`` shows it: uint8 [H, W, 3].
+    be done), ``picture`` shows it: uint8 [H, W, 3], or a function that paints it when it is looked at.
     """
 
     check: str
     verdict: Verdict
     evidence: str
     cure: str = ""
-    picture: np.ndarray | None = field(default=None, repr=False, compare=False)
+    picture: np.ndarray | Callable[[], np.ndarray] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from ..data.views import as_dataset, paths_of, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
     check_class_ids,
-    check_contrast,
     check_query_count,
     check_range,
     check_segments,
@@ -40,6 +40,7 @@ from .behaviour import (
 from .examination import examine_batch
 from .folder import examine_run
 from .learning import check_gradients, check_labels, check_losses, check_numbers, check_parameters
+from .pictures import with_predictions, with_samples
 
 LARGEST = 512  # pixels a side of the pictures that the model is examined with
 SMALLEST = 2 * DIVISOR  # attention over the single token of a smaller picture has nothing to weigh: no gradient
@@ -120,15 +121,14 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
         return []
     require_samples(samples)
     findings += _look_at_whole(dataset)
-    findings.append(shapes := check_shapes(samples))
+    findings.append(shapes := with_samples(check_shapes, samples))
     if shapes.verdict == "fault":
         rest = "brightness, segments, class ids and place of the segments"
         findings.append(not_examined(rest, "see the fault in pictures and maps"))
         return []
-    ids = check_class_ids(samples, dataset.categories)
-    findings += [check_range(samples), segments := check_segments(samples), ids, check_alignment(samples)]
-    if (contrast := check_contrast(samples)).verdict != "fine":
-        findings.append(contrast)
+    ids = with_samples(partial(check_class_ids, categories=dataset.categories), samples)
+    segments = with_samples(check_segments, samples, always=True)
+    findings += [with_samples(check_range, samples), segments, ids, check_alignment(samples)]
     if ids.verdict != "fault" and segments.verdict != "fault":
         findings.append(check_tasks(samples))
     return samples if ids.verdict != "fault" else []
@@ -162,7 +162,7 @@ def _examine_model(model: OneFormer, samples: list[Sample], criterion: Callable,
         check_input(examination),
         check_queries(examination),
         check_task_token(examination),
-        check_predicted_classes(examination),
+        with_predictions(check_predicted_classes(examination), model, samples),
     ]
 
 

@@ -9,9 +9,9 @@ from ..config import ModelConfig
 from ..dataset_checks.findings import Finding, not_examined
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
 from ..model.oneformer import OneFormer
-from ..training.checkpoint import CHECKPOINT, saved_model
+from ..training.checkpoint import CHECKPOINT, PREVIOUS, saved_model
 from ..training.crops import check_crops
-from ..training.loader import open_split
+from ..training.loader import run_split
 from ..training.run import Run
 from ..training.state import RECIPE, read_recipe
 from ..weights import from_folder
@@ -36,25 +36,31 @@ def examine_run(
         findings += [*_check_state(run), *check_log(run)]
         findings.append(not_examined("data and weights of the run", "its recipe says which they are"))
         return model, dataset
-    findings += [check_recipe(train_config), *_check_state(run), *check_log(run)]
+    findings += [check_recipe(train_config), *_check_state(run), *check_log(run, train_config)]
     try:
         if dataset is None:
-            dataset = open_split(train_config.data, train_config.train_split)
+            dataset = run_split(run.folder, train_config)
         if len(dataset):
             findings.append(check_crops(dataset, train_config, config.image_size, config.equalize))
     except OneFormerLiteError as error:
         findings.append(
-            Finding("data of the run", "warning", str(error), "ofl.doctor(dataset=..., run=...) takes another")
+            Finding("data of the run", "warning", str(error), "ofl.doctor(dataset=..., run=...) takes it, or another")
         )
     return model if model is not None else _model(run.folder, config, findings), dataset
 
 
 def _check_state(run: Run) -> list[Finding]:
-    """Whether the run failed, and why."""
-    status, reason = run.status, run.reason
-    if status != "failed":
+    """Whether the run failed, and why, or what it says itself of what it has learned."""
+    reason = run.reason.split("\n")[0]
+    if not reason:
         return []
-    return [Finding("state", "fault", reason.split("\n")[0], "run.resume() goes on from the checkpoint")]
+    if run.status != "failed":
+        return [Finding("state", "warning", f"finished, but {reason}")]
+    if any((run.folder / name).exists() for name in (CHECKPOINT, PREVIOUS)):
+        cure = "mend what it says; run.resume() then goes on from the checkpoint"
+    else:
+        cure = "mend what it says and start the run again: it ended before its first checkpoint"
+    return [Finding("state", "fault", reason, cure)]
 
 
 def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFormer | None:
@@ -79,7 +85,7 @@ def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFor
         except OneFormerLiteError as error:
             findings.append(_unreadable(error, f"write {MODEL} again from the checkpoint: model.save_pretrained(...)"))
     elif not path.is_file():
-        findings.append(not_examined("weights", f"the run has neither {CHECKPOINT} nor {MODEL} yet"))
+        findings.append(not_examined("weights", f"the run has neither {CHECKPOINT} nor {MODEL}"))
     return None
 
 

@@ -8,8 +8,11 @@ from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding
 from ..losses import LOSSES
 from ..training.config import TrainConfig
+from ..training.course import EXPLODED, MOST, SMALL, SOME
 from ..training.log import LOG, examine_log
+from ..training.rates import advice, check_rates
 from ..training.run import Run
+from .pictures import with_curves, with_newest
 
 ZERO = 1e-6
 ENOUGH_RECORDS = 20
@@ -19,13 +22,16 @@ SCORES = ("PQ", "AP", "mIoU")
 WORTH = 10.0  # percent a score must have reached before its loss means something
 FLAT = 0.98  # share of its start above which a loss counts as not fallen
 LEARNED = 0.8  # share of its start below which it has
+SPIKE = 3  # records in a row that tell a rise from one odd batch
+CURE = "lower lr, set clip_norm=1.0"  # where the recipe is not known
 LARGEST = 1e300  # whole numbers of a log can be larger than any float
 
 
-def check_log(run: Run) -> list[Finding]:
-    """The losses over the run, and its scores. Lines that are no records are a fault; the others are read."""
+def check_log(run: Run, train_config: TrainConfig | None = None) -> list[Finding]:
+    """The losses over the run, its skipped steps and its scores. Lines that are no records are a fault; the others are
+    read. The cure of what diverged depends on the recipe."""
     history, damaged = examine_log(run.folder)
-    findings = []
+    findings, cure = [], CURE if train_config is None else advice(train_config)
     if damaged:
         number, line = damaged[0]
         findings.append(
@@ -37,9 +43,10 @@ def check_log(run: Run) -> list[Finding]:
     records = [r for r in history if r["kind"] == "train"]
     if not records:
         return [*findings, Finding("log", "warning", "the run has not logged a step yet")]
-    findings += [_check_course(records, name) for name in LOSSES]
-    findings.append(_check_progress(records))
-    findings.append(_check_scores(history, records[-1]["step"]))
+    findings += _check_skipped(records[-1], cure)
+    findings += [_check_course(records, name, cure) for name in LOSSES]
+    findings.append(with_curves(_check_progress(records, cure), history))
+    findings.append(with_newest(_check_scores(history, records[-1]["step"]), run.folder))
     return findings
 
 
@@ -51,21 +58,37 @@ def check_recipe(train_config: TrainConfig) -> Finding:
             "recipe", "fault", f"batch_size {c.batch_size} in {c.accumulate} micro-batches: one picture at a time, so "
             "the contrastive loss is exactly 0", "micro-batches of two or more",
         )  # fmt: skip
+    if odd := check_rates(c):
+        return odd
     if unused := [task for task, share in zip(TASKS, c.task_probabilities) if not share]:
         return Finding("recipe", "warning", f"never trains {', '.join(unused)}", "task_probabilities above 0")
     return Finding("recipe", "fine", f"batches of {c.batch_size}, learning rate {c.lr:g}, {c.schedule}")
 
 
-def _check_course(records: list[dict], loss: str) -> Finding:
+def _check_skipped(last: dict, cure: str) -> list[Finding]:
+    """Of logs that count them."""
+    skipped, steps = last.get("skipped"), last["step"]
+    if skipped is None or not steps:
+        return []
+    evidence = f"{skipped} of {steps}, as their loss or gradient was not finite"
+    if skipped > SOME * steps:
+        return [Finding("skipped steps", "fault" if skipped > MOST * steps else "warning", evidence, cure)]
+    return [Finding("skipped steps", "fine", evidence if skipped else f"none of {steps}")]
+
+
+def _check_course(records: list[dict], loss: str, cure: str) -> Finding:
     name = f"{loss} loss over the run"
     values = _values(records, loss)
     broken = sum(v is None for v in values)
     if broken > len(values) / 2 or values[-1] is None:
         evidence = f"{broken} of {len(values)} records are not finite"
-        return Finding(name, "fault", evidence, "lower lr, set clip_norm=1.0")
+        return Finding(name, "fault", evidence, cure)
     finite = [v for v in values if v is not None]
     late = finite[-max(ENOUGH_RECORDS, len(values) // 5) :]
-    evidence = f"{np.mean(late):.3g} at the end, {finite[0]:.3g} at the start"
+    end = np.mean(late[-max(1, len(finite) // 2) :])
+    evidence = f"{end:.3g} at the end, {finite[0]:.3g} at the start"
+    if explosion := _explosion(finite):
+        return Finding(name, "fault", f"{evidence}{explosion}", cure)
     if len(late) >= ENOUGH_RECORDS and max(late) < ZERO:
         return Finding(
             name, "fault", f"{evidence}: zero for the last {len(late)} records",
@@ -82,8 +105,18 @@ def _check_course(records: list[dict], loss: str) -> Finding:
     return Finding(name, "fine", evidence)
 
 
-def _check_progress(records: list[dict]) -> Finding:
+def _explosion(values: list[float]) -> str:
+    """In words, how far a loss has risen above its start, for more than a moment; empty if it has not."""
+    few = min(SPIKE, max(1, len(values) - 1))
+    peak = max(np.median(values[i : i + few]) for i in range(len(values) - few + 1))
+    return f": it has exploded, to {peak:.3g}" if peak > EXPLODED * max(values[0], SMALL) else ""
+
+
+def _check_progress(records: list[dict], cure: str) -> Finding:
     values = [v for v in _values(records, "total") if v is not None]
+    if values and (explosion := _explosion(values)):
+        evidence = f"the total loss went from {values[0]:.3g} to {values[-1]:.3g}{explosion}"
+        return Finding("progress", "fault", evidence, cure)
     if len(values) < 2 * ENOUGH_RECORDS:
         return Finding("progress", "fine", f"only {len(values)} records yet")
     start, end, lowest = _ends(values)

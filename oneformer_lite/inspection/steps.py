@@ -21,7 +21,7 @@ from ..errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from ..model import OneFormer
 from ..training.checkpoint import saved_model
 from ..training.config import TrainConfig
-from ..training.loader import open_split, training_batches
+from ..training.loader import run_split, training_batches
 from ..training.preflight import prepared
 from ..training.run import Run
 from ..training.state import read_recipe
@@ -70,9 +70,9 @@ def open_source(source: OneFormer | Run | str | Path, data=None, model: OneForme
         raise DataError(f"nothing was logged in {run.folder}: run.watch() shows a run from its start")
     if data is None:
         try:
-            data = open_split(recipe.data, recipe.train_split)
+            data = run_split(run.folder, recipe)
         except OneFormerLiteError as error:
-            note = f"The batches cannot be shown: {error}. Pass the training split as data."
+            note = f"The batches cannot be shown: {error}: pass it as data."
     own, step, missing = (model, None, "") if model else newest_model(run.folder, config)
     return Source(config, own, data, run, recipe, step, note or missing)
 

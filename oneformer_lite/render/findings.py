@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from .grid import data_uri, png_bytes
+from .grid import data_uri, webp_bytes
 from .pages import fill
 
 
@@ -18,10 +18,14 @@ class Finding(Protocol):
     verdict: str  # "fine", "warning" or "fault"
     evidence: str
     cure: str
-    picture: np.ndarray | None
+    picture: np.ndarray | Callable[[], np.ndarray] | None
 
 
 def findings_html(summary: str, findings: Sequence[Finding], whole_page: bool = True) -> str:
     """A page for a browser, or the piece of one that a notebook shows."""
-    shown = [(f, None if f.picture is None else data_uri(png_bytes(f.picture))) for f in findings]
+    shown = [(f, None if f.picture is None else data_uri(webp_bytes(_painted(f)))) for f in findings]
     return fill("findings.html", summary=summary, findings=shown, whole_page=whole_page)
+
+
+def _painted(finding: Finding) -> np.ndarray:
+    return finding.picture() if callable(finding.picture) else finding.picture

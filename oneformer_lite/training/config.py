@@ -84,7 +84,7 @@ class TrainConfig:
     compile: bool = False
 
     # -- looking at it
-    evaluations: int = 4  # quick ones during training, on eval_images scenes
+    evaluations: int = 4  # quick ones, evenly spread with the last at the end, on eval_images pictures
     eval_images: int = 48
     # also leave the model with the best PQ (else AP, else mIoU) of these evaluations, in {out}/best
     keep_best: bool = False

@@ -19,20 +19,31 @@ from ..data.panoptic import PanopticDataset
 from ..data.parallel import importable_by_children
 from ..data.sample import TASKS, Sample
 from ..data.unreadable import read
-from ..errors import ConfigError, OneFormerLiteError, WorkerError
+from ..errors import ConfigError, DataError, OneFormerLiteError, WorkerError
+from ..layout import split_paths
 from .config import TrainConfig
 from .distributed import ALONE, Processes
 from .open_files import enough_open_files
 from .readable import Readable
+from .state import has_own_data
 
 GRACE = 20  # seconds that a worker lives on when it is asked to end
 
 
 def open_split(data: str | Path, split: str) -> PanopticDataset:
     """A split of a folder in COCO's layout (see :class:`TrainConfig`)."""
-    root = Path(data)
-    annotations = root / "annotations" / f"panoptic_{split}"
-    return PanopticDataset(root / split, annotations.with_suffix(".json"), annotations)
+    return PanopticDataset(*split_paths(data, split))
+
+
+def run_split(folder: Path, config: TrainConfig) -> PanopticDataset:
+    """The training split of the run in ``folder``. Raises :class:`DataError` if it was trained with data sets that were
+    given to it, which its folder does not name."""
+    if has_own_data(folder):
+        raise DataError(
+            f"the run in {folder} was trained with data sets given to ofl.train, which its folder does not hold: give "
+            "the training data set as well"
+        )
+    return open_split(config.data, config.train_split)
 
 
 class TaskSamples(Dataset):

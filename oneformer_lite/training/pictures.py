@@ -34,9 +34,9 @@ def write_pictures(model: OneFormer, dataset, folder: Path, step: int) -> Path:
     for index in range(min(IMAGES, len(dataset))):
         sample = read(dataset, index)
         step_over, scale = math.ceil(max(sample.size) / SIDE), max(1, SIDE // max(sample.size))
-        row = [render_truth(_reduced(sample, step_over), tasks[0], scale)]
+        row = [render_truth(reduced(sample, step_over), tasks[0], scale)]
         for task in tasks:
-            prediction = _reduced(predict(model, sample.image, task), step_over)
+            prediction = reduced(predict(model, sample.image, task), step_over)
             row.append(render_prediction(prediction.image, prediction, prediction.categories, scale))
         rows.append(row)
     path = folder / PICTURES / f"step_{step:07d}.webp"
@@ -52,7 +52,7 @@ def try_pictures(samples: Sequence[Sample], tasks: Sequence[str], folder: Path) 
 
     _check_writable(folder)
     try:
-        shown = [_reduced(sample, math.ceil(max(sample.size) / SIDE)) for sample in samples[:IMAGES]]
+        shown = [reduced(sample, math.ceil(max(sample.size) / SIDE)) for sample in samples[:IMAGES]]
         prediction_sheet([[render_truth(sample, task, 1) for task in tasks] for sample in shown], tasks)
     except Exception as error:
         ids = ", ".join(str(sample.image_id) for sample in samples[:IMAGES])
@@ -91,7 +91,7 @@ def _thin(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _reduced(item, step_over: int):
+def reduced(item, step_over: int):
     """A sample or prediction at every ``step_over``-th pixel, so that names are written at the size shown."""
     maps = {name: getattr(item, name, None) for name in ("segment_map", "label_map", "masks")}
     maps = {name: map_[..., ::step_over, ::step_over] for name, map_ in maps.items() if map_ is not None}

@@ -53,15 +53,17 @@ class Progress:
         losses: dict[str, Tensor],
         lr: float,
         layer_losses: Callable[[], dict[str, Tensor]],
+        skipped: int,
     ) -> None:
-        """A step is done; its losses are read (which waits for a GPU) only where they are logged."""
+        """A step is done, so many were ``skipped`` so far; its losses are read only where they are logged."""
         c, bar = self.config, self.bar
         bar.update(min(bar.total, step if c.steps else int(seconds)) - bar.n)
-        if step % c.log_steps == 0 or step == 1:
+        if step % c.log_steps == 0 or step in (1, c.steps):
             values = {name: float(losses[name]) for name in (*LOSSES, "total")}
             layers = layer_losses()
             by_layer = {name: layers[name].tolist() for name in LOSSES if name in layers}
-            self.log.write("train", step, seconds, lr=lr, **values, by_layer=by_layer, **self.meter.read(step, seconds))
+            measured = self.meter.read(step, seconds)
+            self.log.write("train", step, seconds, lr=lr, **values, by_layer=by_layer, skipped=skipped, **measured)
             shown = "  ".join(f"{name} {values[name]:.2f}" for name in LOSSES)
             bar.set_postfix_str(f"step {step}  {shown}{self.last_score}")
 

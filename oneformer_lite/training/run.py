@@ -13,7 +13,7 @@ from ..errors import ConfigError, DataError, OneFormerLiteError
 from ..files import open_own
 from .locks import LAUNCHER_LOCK, TRAINER_LOCK, is_locked
 from .log import read_log
-from .state import STOP, read_recipe, read_state
+from .state import STOP, has_own_data, read_recipe, read_state
 
 if TYPE_CHECKING:
     from ..widgets import Replay, Watch
@@ -47,8 +47,11 @@ class Run:
 
     @property
     def reason(self) -> str:
-        """Why the run failed, with the end of its output; empty if it did not."""
-        if self.status != "failed":
+        """Why the run failed, with the end of its output, or what is odd about what a finished one has learned; empty
+        if nothing is."""
+        if (status := self.status) == "finished":
+            return read_state(self.folder).get("reason", "")
+        if status != "failed":
             return ""
         known = read_state(self.folder).get("reason") or "the run was killed from outside, or its machine went down"
         output = self.output()
@@ -114,6 +117,11 @@ class Run:
 
         if self.status == "finished":
             raise ConfigError(f"the run in {self.folder} is finished: nothing is left to do")
+        if has_own_data(self.folder):
+            raise ConfigError(
+                f"the run in {self.folder} was trained with data sets given to ofl.train, which its folder does not "
+                "hold: call ofl.train(config, train_config, train_data, val_data) with the same folder and data again"
+            )
         config, train_config, before = read_recipe(self.folder)  # in this folder, wherever it began
         train_config = replace(train_config, **({"data_may_change": False} | changes))
         return launch(config, train_config, before if devices is None else devices)
@@ -140,4 +148,5 @@ class Run:
             parts.append(f"step {last['step']}, {minutes:.1f} minutes, loss {last.get('total')}")
         if scores := [r for r in history if r["kind"] == "eval" and r.get("PQ") is not None]:
             parts.append(f"PQ {scores[-1]['PQ']:.1f}")
-        return ", ".join(parts) + (f"\n{self.reason}" if status == "failed" else "")
+        reason = self.reason
+        return ", ".join(parts) + (f"\n{reason}" if reason else "")

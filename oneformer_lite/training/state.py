@@ -27,13 +27,17 @@ RESERVE = ".reserve"  # room that is given back on a full disk, so that a run ca
 RESERVED = 2**16  # bytes
 
 
-def write_recipe(config: ModelConfig, train_config: TrainConfig, devices: int | str) -> Path:
-    """Put all that a run needs into ``{out}/run.json``; its path."""
+def write_recipe(
+    config: ModelConfig, train_config: TrainConfig, devices: int | str, own_data: bool = False
+) -> Path:
+    """Put all that a run needs into ``{out}/run.json``, but for the data sets where it is given its ``own_data``; the
+    file's path."""
     folder = make_folder(train_config.out)
     content = {
         "config": dataclasses.asdict(config),
         "train_config": dataclasses.asdict(train_config),
         "devices": devices,
+        "own_data": own_data,
     }
     write_json(folder / RECIPE, content, indent=2)
     return folder / RECIPE
@@ -60,17 +64,27 @@ def read_recipe(folder: str | Path) -> tuple[ModelConfig, TrainConfig, int | str
         raise CheckpointError(f"{path} is not the recipe of a run of this version ({error})") from error
 
 
-def keep_recipe(config: ModelConfig, train_config: TrainConfig) -> Path:
+def has_own_data(folder: str | Path) -> bool:
+    """Whether the run in ``folder`` trains on data sets that were given to it, not on those that its recipe names."""
+    try:
+        content = read_json(Path(folder) / RECIPE, CheckpointError)
+    except CheckpointError:
+        return False
+    return isinstance(content, dict) and content.get("own_data") is True
+
+
+def keep_recipe(config: ModelConfig, train_config: TrainConfig, own_data: bool) -> Path:
     """:func:`write_recipe` of a run that starts or is resumed here, on the devices it was launched on, if it was."""
     try:
         devices = read_recipe(train_config.out)[2]
     except CheckpointError:
         devices = "auto"
-    return write_recipe(config, absolute(train_config), devices)
+    return write_recipe(config, absolute(train_config), devices, own_data)
 
 
 def write_state(folder: str | Path, state: str, reason: str = "") -> None:
-    """``state``: "running", "finished", "stopped" or "failed", this with a ``reason``."""
+    """``state``: "running", "finished", "stopped" or "failed", this with a ``reason``, or "finished" with one to doubt
+    what was learned."""
     path, reserve = Path(folder) / STATE, Path(folder) / RESERVE
     try:
         write_json(path, {"state": state, "reason": reason})
@@ -103,9 +117,9 @@ def _unknown(why: str) -> dict:
 
 
 @contextmanager
-def reported(folder: Path) -> Iterator[Callable[[str], None]]:
-    """Write "running", then whatever state the block reports, or how it failed. Interrupted at once, by a second
-    Ctrl-C, it is "stopped": at its last checkpoint.
+def reported(folder: Path) -> Iterator[Callable[[str, str], None]]:
+    """Write "running", then whatever state, with a reason or "", the block reports, or how it failed. Interrupted at
+    once, by a second Ctrl-C, it is "stopped": at its last checkpoint.
 
     Whatever ends the block is also the answer to a request to stop.
     """
@@ -114,7 +128,7 @@ def reported(folder: Path) -> Iterator[Callable[[str], None]]:
     with suppress(OSError):  # without room for it, it is missing
         (folder / RESERVE).write_bytes(os.urandom(RESERVED))  # nothing that a file system can compress
     try:
-        yield lambda state: write_state(folder, state)
+        yield lambda state, reason: write_state(folder, state, reason)
     except BaseException as error:
         os.close(spare)
         interrupted = isinstance(error, KeyboardInterrupt)

@@ -6,7 +6,6 @@ image's place in the endless order of images: no state of a random generator nee
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -15,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batch import Batch
-from ..errors import OneFormerLiteError
+from ..errors import DivergedError
+from ..notices import warn_user
 from .config import TrainConfig
 from .distributed import Processes
 from .guard import blame, first_bad_parameter
 from .optim import AveragedWeights, build_optimizer, load_averages, lr_factor, set_lr
 from .precision import HALF, with_precision
+from .rates import advice
 from .switches import apply_switches
 
 MAX_BAD_STEPS = 10  # in a row
@@ -51,7 +52,7 @@ class Optimization:
         self.dtype = HALF.get(config.precision)
         # float16 ends at 6e-8: the loss is scaled up, and gradients down again before they are used
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=self.dtype == torch.float16)
-        self.bad_steps = 0
+        self.bad_steps = self.skipped = 0  # in a row, and in all
         self.between_steps = True  # False while a step may have changed a part of the state that is saved
 
     def step(self, number: int, progress: float, batches: list[Batch]) -> tuple[dict[str, Tensor], float]:
@@ -96,11 +97,13 @@ class Optimization:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average else None,
             "scaler": self.scaler.state_dict(),
+            "skipped": self.skipped,
         }
 
     def load_state_dict(self, saved: dict) -> None:
         self.model.load_state_dict(saved["model"])
         load_averages(self.optimizer, saved["optimizer"])
+        self.skipped = saved.get("skipped", 0)
         if self.average and saved["average"]:
             self.average.load_state_dict(saved["average"])
         if self.scaler.is_enabled() and saved.get("scaler"):
@@ -110,8 +113,10 @@ class Optimization:
         self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        if not self.scaler.is_enabled() and not torch.isfinite(norm):
+        # where the loss is scaled up, a scale that is too large is lowered first
+        if not torch.isfinite(norm) and self.scaler.get_scale() <= 1:
             culprit = first_bad_parameter(self.model, gradients=True)
+            self.scaler.update()
             return self._skip(f"step {number}: the gradient is not finite", f"the first such parameter is {culprit}")
         self.bad_steps = 0
         if self.config.clip_norm:  # as in torch.nn.utils.clip_grad_norm_
@@ -148,12 +153,11 @@ class Optimization:
 
     def _skip(self, what: str, where: str) -> None:
         self.bad_steps += 1
+        self.skipped += 1
         if self.bad_steps >= MAX_BAD_STEPS:
-            raise OneFormerLiteError(
-                f"{what}, for the {self.bad_steps}th step in a row; {where}. Lower lr, or set clip_norm=1.0; "
-                "what is saved is the last good state."
-            )
-        warnings.warn(f"{what}; the step is skipped ({where})", stacklevel=4)
+            raise DivergedError(f"{what}, for the {self.bad_steps}th step in a row; {where}. {advice(self.config)}")
+        cure = f". {advice(self.config)}" if self.skipped == 1 else ""
+        warn_user(f"{what}; the step is skipped ({where}){cure}")
 
 
 def _word(*address: int) -> int:

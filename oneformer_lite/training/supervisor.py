@@ -133,9 +133,9 @@ def culprit(failures: dict[int, ProcessFailure]) -> int:
 
 
 def for_good(failures: dict[int, ProcessFailure]) -> bool:
-    """Whether data, recipe or checkpoint were refused, as they will be at each start."""
+    """Whether data, recipe or checkpoint were refused, or the run has diverged, as it will at each start."""
     failure = failures[culprit(failures)]
-    return failure.exitcode > 0 and bool(re.match(r"(Data|Config|Checkpoint)Error", _words(failure)))
+    return failure.exitcode > 0 and bool(re.match(r"(Data|Config|Checkpoint|Diverged)Error", _words(failure)))
 
 
 def cause(failures: dict[int, ProcessFailure]) -> str:
@@ -151,7 +151,7 @@ def cause(failures: dict[int, ProcessFailure]) -> str:
 def _order(failure: ProcessFailure) -> int:
     if failure.exitcode < 0:
         return 3 if failure.exitcode == -signal.SIGTERM else 0
-    return 1 if re.match(r"(Data|Worker|Config|Checkpoint|OneFormerLite)Error", _words(failure)) else 2
+    return 1 if re.match(r"(Data|Worker|Config|Checkpoint|Diverged|OneFormerLite)Error", _words(failure)) else 2
 
 
 def _words(failure: ProcessFailure) -> str:

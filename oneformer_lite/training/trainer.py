@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from contextlib import closing
@@ -14,23 +13,22 @@ import torch
 from ..config import ModelConfig
 from ..data.batch import Batch
 from ..data.parallel import refuse_to_start_again
-from ..data.sample import TASKS
 from ..data.unreadable import Unreadable
-from ..data.views import Chosen, as_dataset
-from ..errors import ConfigError, OneFormerLiteError
-from ..evaluation import evaluate
+from ..data.views import as_dataset
+from ..errors import ConfigError, DivergedError, OneFormerLiteError
 from ..files import make_folder
 from ..losses import Criterion
 from ..model import OneFormer
-from ..notices import warn_user
 from .checkpoint import CHECKPOINT, fitting, load_newest, save_checkpoint, tidy
 from .config import TrainConfig, check_recipes
+from .course import Course
 from .distributed import join_processes
+from .evaluations import Evaluations
 from .fingerprint import check_data, fingerprint
 from .loader import Batches, open_split, training_batches
 from .locks import TRAINER_LOCK, locked
 from .log import Log
-from .pictures import cut_pictures, write_pictures
+from .pictures import cut_pictures
 from .precision import precision_words
 from .preflight import ready
 from .progress import Progress, signals
@@ -49,33 +47,37 @@ class TrainingResult:
     seconds: float  # of training, without evaluations
     history: list[dict] = field(repr=False)
     finished: bool
+    trouble: str = ""  # what is odd about what it has learned, if anything
 
 
 def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_data=None) -> TrainingResult:
     """Train a model in this process and leave it in ``{out}/model``. Lesson 13.
 
-    Data sets come from ``train_config.data`` unless given. A run that was stopped goes on where it
-    stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a script that
-    ``torchrun`` has started in several processes, each of them does its share.
+    Data sets come from ``train_config.data`` unless given: training data alone need ``evaluations=0``. A run that was
+    stopped goes on where it stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a
+    script that ``torchrun`` has started in several processes, each of them does its share. One that learns nothing
+    ends with a :class:`DivergedError`, or says so in ``trouble`` of the result.
     """
     check_recipes(config, train_config)
     refuse_to_start_again("the training")
     folder, processes = make_folder(train_config.out), join_processes()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
         if not processes.is_first:
-            return _train(config, train_config, train_data, val_data)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # all meet the same, and the first one says it
+                return _train(config, train_config, train_data, val_data)
         with locked(folder / TRAINER_LOCK), reported(folder) as report:
-            keep_recipe(config, train_config)
+            keep_recipe(config, train_config, train_data is not None)
             result = _train(config, train_config, train_data, val_data)
-            report("finished" if result.finished else "stopped")
+            report("finished" if result.finished else "stopped", result.trouble)
             return result
 
 
 def _train(config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> TrainingResult:
     if train_data is None:
         train_data = open_split(train_config.data, train_config.train_split)
-    if val_data is None and train_config.evaluations:
-        val_data = open_split(train_config.data, train_config.val_split)
+        if val_data is None and train_config.evaluations:
+            val_data = open_split(train_config.data, train_config.val_split)
     return Trainer(config, train_config, train_data, val_data).run()
 
 
@@ -103,20 +105,19 @@ class Trainer:
         self.model = model
         self.optimization = Optimization(model, Criterion(config).to(self.device), train_config, self.processes)
         self.step, self.seconds, self.stopping = 0, 0.0, False
-        self.best = -1.0  # score of the model in {out}/best
+        self.course, self.trouble = Course(train_config), ""
         self.fingerprint = fingerprint(as_dataset(train_data))
         self.unreadable = Unreadable(len(self.train_data), train_config.unreadable_share, "training")
-        validated = 0 if self.val_data is None else len(self.val_data)
-        self.unreadable_val = Unreadable(validated, train_config.unreadable_share, "validation")
         if saved is not None:
             self._restore(saved)
+        self.evaluations = Evaluations(train_config, self.val_data, self.folder, self.progress)
+        self.evaluations.best = (saved or {}).get("best", self.evaluations.best)
         if len(steps := set(self.processes.gather(self.step))) > 1:
             raise ConfigError(f"the processes start from different steps {sorted(steps)}: {self.folder} must be shared")
         if self.processes.is_first:
             tidy(self.folder, resumed_from)
             cut_pictures(self.folder, self.step)
         self.log = Log(self.folder, self.step, self.processes.is_first, train_config.log_tensorboard)
-        self.evaluated = int(self.progress * (train_config.evaluations + 1))
 
     @property
     def progress(self) -> float:
@@ -133,13 +134,24 @@ class Trainer:
             try:
                 with closing(self._batches()) as batches, batches.deaths_named():
                     self._loop(progress, batches)
+                if self.progress >= 1:
+                    self._conclude(progress)
             except Exception as error:
                 # within a step a part of the state may be new: then the last checkpoint is what resumes bit-equal
-                saved = self.optimization.between_steps and self._save_or_warn()
+                # and one of before a divergence is worth more
+                good = self.optimization.between_steps and not isinstance(error, DivergedError)
+                saved = good and self._save_or_warn()
                 if not (saved and self.stopping):
                     raise
                 warnings.warn(f"training stops where it was asked to, not without trouble: {error}", stacklevel=3)
             return self._finish()  # before signals end a process again
+
+    def _conclude(self, progress: Progress) -> None:
+        """The budget is used up: what is to be said of the course of the losses, and the last evaluation."""
+        self.trouble = self.course.end()
+        if self.evaluations.missing(self.log.records, self.step):
+            self._save_or_warn()  # an evaluation can be interrupted
+            self._evaluate(progress)
 
     def _finish(self) -> TrainingResult:
         self.save()
@@ -148,9 +160,7 @@ class Trainer:
         model = self.averaged_model()
         if finished and self.processes.is_first:
             model.save_pretrained(self.folder / "model")
-            if self.train_config.evaluations:
-                self._write_pictures(model)
-        return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished)
+        return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished, self.trouble)
 
     def _batches(self) -> Batches:
         size, equalize = self.config.image_size, self.config.equalize
@@ -180,9 +190,11 @@ class Trainer:
             self.step += 1
             self.optimization.between_steps = True
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
-            progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses)
-            if self._evaluation_due() and self.processes.is_first:
-                self._quick_evaluation(progress)
+            skipped, total = self.optimization.skipped, losses["total"]
+            progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses, skipped)
+            self.course.note(self.step, float(total), bool(total.isfinite()), skipped)
+            if self.evaluations.due(self.progress):
+                self._evaluate(progress)
 
     def _ends(self, batches: Batches) -> bool:
         """All processes find the same answer, whatever their clocks, signals and files say."""
@@ -213,9 +225,9 @@ class Trainer:
         """The first process writes the checkpoint; all the others have the same state."""
         if self.processes.is_first:
             state = self.optimization.state_dict()
-            numbers = {"step": self.step, "seconds": self.seconds, "best": self.best}
+            numbers = {"step": self.step, "seconds": self.seconds, "best": self.evaluations.best}
             numbers |= {"recipe": self.optimization.config.recipe(), "data": self.fingerprint}
-            numbers["unreadable"] = self.unreadable.found
+            numbers |= {"unreadable": self.unreadable.found, "course": self.course.state_dict()}
             save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
@@ -223,10 +235,12 @@ class Trainer:
         with fitting(self.folder):
             self.optimization.load_state_dict(saved)
         self.model.backbone.has_imagenet_weights = self.config.pretrained
-        self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved.get("best", self.best)
+        self.step, self.seconds = saved["step"], saved["seconds"]
         self.unreadable.found.update(saved.get("unreadable", {}))
         recipe, before = self.optimization.config.recipe(), saved.get("recipe", {})
         changed = [f"{name} {before[name]} -> {recipe[name]}" for name in before if before[name] != recipe.get(name)]
+        if "course" in saved:
+            self.course.load_state_dict(saved["course"], bool(changed))
         if changed and self.processes.is_first:
             warnings.warn(
                 f"the run in {self.folder} goes on after {self.step} steps with other settings than before: "
@@ -247,41 +261,9 @@ class Trainer:
             warnings.warn(f"training goes on without saving: {error}", stacklevel=2)
             return False
 
-    def _evaluation_due(self) -> bool:
-        slot = int(self.progress * (self.train_config.evaluations + 1))
-        due = slot > self.evaluated and self.progress < 1 and self.train_config.evaluations > 0
-        self.evaluated = max(slot, self.evaluated)
-        return due
-
-    def _quick_evaluation(self, progress: Progress) -> None:
-        count = min(self.train_config.eval_images, len(self.val_data))
-        tasks = [task for task in TASKS if task in self.val_data.tasks]
-        model = self.averaged_model()
-        metrics = evaluate(model, Chosen(self.val_data, range(count)), tasks, unreadable=self.unreadable_val)
-        if self.train_config.keep_best:
-            self._keep_best(model, metrics)
-        self._write_pictures(model)
-        self.model.train()  # without averaged weights it was judged itself
-        progress.evaluation(self.step, self.seconds, count, metrics)
-
-    def _keep_best(self, model: OneFormer, metrics: dict[str, float]) -> None:
-        """By PQ, else AP, else mIoU. Without a score the newest model is kept, until one has a score."""
-        name = next(name for name in ("PQ", "AP", "mIoU") if name in metrics)
-        score, scored = metrics[name], math.isfinite(metrics[name])
-        if not scored:
-            kept = "the model of this evaluation" if self.best < 0 else f"the one with {name} {self.best:.1f}"
-            warn_user(
-                f"step {self.step}: {name} is not a number, as no evaluated picture has anything to score; keep_best "
-                f"keeps {kept}. Raise eval_images, or take other validation pictures."
-            )
-        if score > self.best or (not scored and self.best < 0):
-            self.best = score if scored else self.best
-            model.save_pretrained(self.folder / "best")
-
-    def _write_pictures(self, model: OneFormer) -> None:
-        try:
-            write_pictures(model, self.val_data, self.folder, self.step)
-        except OneFormerLiteError as error:
-            warnings.warn(f"training goes on without new pictures: {error}", stacklevel=2)
-
-
+    def _evaluate(self, progress: Progress) -> None:
+        """The first process evaluates; the others wait for it at the next step."""
+        if self.processes.is_first:
+            count, metrics = self.evaluations.run(self.averaged_model(), self.step)
+            self.model.train()  # without averaged weights it was judged itself
+            progress.evaluation(self.step, self.seconds, count, metrics)

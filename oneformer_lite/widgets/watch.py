@@ -121,7 +121,7 @@ class Watch(RunView):
         self._show_head(status, self._note)
 
     def _show_head(self, status: str, note: str) -> None:
-        reason = self.run.reason if status == "failed" else ""
+        reason = self.run.reason if status != "running" else ""
         self._head.value = dashboard.head(self.run.folder.name, status, self.timeline, self.step, reason, note)
 
     def _show_controls(self, status: str) -> None:

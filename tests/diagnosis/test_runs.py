@@ -12,6 +12,7 @@ from planted import Changed, assert_fault, found, fresh_model, losses, run_folde
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError, ConfigError
 from oneformer_lite.training.checkpoint import save_checkpoint
+from oneformer_lite.training.state import write_state
 
 NO_SCORE = {"kind": "eval", "PQ": 0.0, "mIoU": 0.0012}
 
@@ -150,3 +151,52 @@ def test_a_damaged_recipe_and_no_run(tmp_path: Path) -> None:
         ofl.doctor(run=folder / "run.json")
     with pytest.raises(CheckpointError, match="holds no run"):
         ofl.doctor(run=tmp_path / "elsewhere")
+
+
+def exploding(count: int, **changes) -> list[dict]:
+    return [losses(1)] + [losses(1, mask=1.4e8, total=7e8, **changes) for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 5, 60])
+def test_a_run_that_diverged_is_no_healthy_one_however_short(tmp_path: Path, count: int) -> None:
+    diagnosis = ofl.doctor(run=run_folder(tmp_path, exploding(count), lr=1.0))
+    assert_fault(diagnosis, "mask loss over the run", "exploded, to 1.4e+08", "2 at the start", "learning rate is 1,")
+    assert_fault(diagnosis, "progress", "from 40 to 7e+08", "start again in another folder with a lower one")
+    assert_fault(diagnosis, "recipe", "500 times the highest of the recipes (0.0001 as published", "a lower one")
+
+
+def test_a_run_that_exploded_and_came_back_is_told_and_one_odd_record_is_not(tmp_path: Path) -> None:
+    back = [losses(1)] + [losses(1, total=1800.0) for _ in range(5)]
+    diagnosis = ofl.doctor(run=run_folder(tmp_path / "a", [*back, *learning()]))
+    assert_fault(diagnosis, "progress", "exploded, to 1.8e+03")
+    spike = [losses(step, total=5000.0 if step == 20 else 40 / step) for step in range(1, 60)]
+    assert found(ofl.doctor(run=run_folder(tmp_path / "b", spike)), "progress").verdict == "fine"
+
+
+@pytest.mark.parametrize(("skipped", "verdict"), [(0, "fine"), (3, "fine"), (10, "warning"), (45, "fault")])
+def test_skipped_steps_are_counted(tmp_path: Path, skipped: int, verdict: str) -> None:
+    finding = found(
+        ofl.doctor(run=run_folder(tmp_path, [losses(s, skipped=min(s, skipped)) for s in range(1, 60)])),
+        "skipped steps",
+    )
+    assert finding.verdict == verdict and (f"{skipped or 'none'} of 59" in finding.evidence)
+    assert bool(finding.cure) is (verdict != "fine")
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_is_not_resumed_from_it(tmp_path: Path) -> None:
+    for name, content in (("a", None), ("b", b"not looked into here")):
+        folder = run_folder(tmp_path / name, learning())
+        write_state(folder, "failed", "DataError: train.json does not exist")
+        if content:
+            (folder / "checkpoint.pt").write_bytes(content)
+        assert_fault(ofl.doctor(run=folder), "state", "train.json does not exist", "mend what it says")
+        cure = found(ofl.doctor(run=folder), "state").cure
+        assert ("resume" in cure) is bool(content) and ("start the run again" in cure) is (content is None)
+
+
+def test_what_a_finished_run_says_of_itself_is_shown(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, learning())
+    write_state(folder, "finished", "the total loss has not fallen: 40 at first, 41 at the end")
+    finding = found(ofl.doctor(run=folder), "state")
+    assert finding.verdict == "warning" and "finished, but the total loss has not fallen" in finding.evidence
+    assert ofl.Run(folder).reason in repr(ofl.Run(folder))

@@ -105,13 +105,13 @@ def test_an_error_within_an_update_leaves_the_last_whole_state(data: Path, tmp_p
 
 
 def test_an_error_between_steps_is_saved_and_a_wish_to_stop_is_kept(data: Path, tmp_path: Path, monkeypatch) -> None:  # noqa: F811
-    def fails(self) -> bool:
+    def fails(self, batches) -> bool:
         if self.step == 2:
             self.stopping = stopping
             raise RuntimeError("a worker was killed")
-        return False
+        return self.progress >= 1
 
-    monkeypatch.setattr(Trainer, "_evaluation_due", fails)
+    monkeypatch.setattr(Trainer, "_ends", fails)
     stopping = False
     with pytest.raises(RuntimeError, match="a worker"):
         train(small_config(), recipe(data, tmp_path / "a", steps=5))

@@ -22,7 +22,7 @@ def config() -> ofl.ModelConfig:
 
 def test_a_run_leaves_pictures_at_its_evaluations_and_its_end(config, tmp_path):
     recipe = toytown_training(
-        out=str(tmp_path), steps=4, batch_size=2, workers=0, evaluations=1, eval_images=1, log_steps=1
+        out=str(tmp_path), steps=4, batch_size=2, workers=0, evaluations=2, eval_images=1, log_steps=1
     )
     train_data, val_data = (Toytown(split, 64, length=4) for split in ("train", "val"))
     (tmp_path / "pictures").mkdir()

@@ -15,6 +15,7 @@ from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from oneformer_lite.training import Trainer, read_log, toytown_training, train
 from oneformer_lite.training.checkpoint import saved_model
+from oneformer_lite.training.evaluations import Evaluations
 from oneformer_lite.training.loader import EndlessSampler, TaskSamples, open_split
 from oneformer_lite.training.log import Log
 from oneformer_lite.training.optim import AveragedWeights, lr_factor, parameter_groups
@@ -197,11 +198,41 @@ def test_classes_must_fit_the_data(config, data, tmp_path):
         train(wrong, settings(data, tmp_path, steps=1))
 
 
-def test_quick_evaluations_are_logged_between_the_steps(config, data, tmp_path):
+def test_quick_evaluations_are_logged_between_the_steps_and_at_the_last(config, data, tmp_path):
     result = train(config, settings(data, tmp_path, steps=6, evaluations=2, eval_images=2))
     evals = [r for r in result.history if r["kind"] == "eval"]
-    assert [r["step"] for r in evals] == [2, 4]
+    assert [r["step"] for r in evals] == [3, 6]
     assert all(0 <= r["PQ"] <= 100 and r["images"] == 2 for r in evals)
+
+
+@pytest.mark.parametrize(
+    ("steps", "count", "at"), [(4, 4, [1, 2, 3, 4]), (12, 4, [3, 6, 9, 12]), (1, 4, [1]), (3, 1, [3])]
+)
+def test_evaluations_are_spread_evenly_and_the_last_is_of_the_finished_model(tmp_path, steps, count, at):
+    evaluations = Evaluations(settings("-", tmp_path, steps=steps, evaluations=count), [], tmp_path, 0.0)
+    done = [{"kind": "eval", "step": step} for step in range(1, steps + 1) if evaluations.due(step / steps)]
+    assert evaluations.missing(done, steps)
+    assert [record["step"] for record in done] + [steps] == at
+    assert not evaluations.missing([*done, {"kind": "eval", "step": steps}], steps)
+    assert not Evaluations(settings("-", tmp_path, steps=steps), None, tmp_path, 0.0).missing([], steps)
+
+
+def test_an_interrupted_last_evaluation_is_done_when_the_run_is_called_again(config, data, tmp_path, monkeypatch):
+    recipe = settings(data, tmp_path, steps=2, evaluations=1, eval_images=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+
+        def interrupted(*given, **named):
+            raise KeyboardInterrupt
+
+        patch.setattr("oneformer_lite.training.evaluations.evaluate", interrupted)
+        train(config, recipe)
+    assert ofl.Run(tmp_path).status == "stopped" and not (tmp_path / "model").exists()
+    result = train(config, recipe)
+    assert result.finished and [(r["kind"], r["step"]) for r in result.history] == [
+        ("train", 1), ("train", 2), ("eval", 2),
+    ]  # fmt: skip
+    again = train(config, recipe)
+    assert again.history == result.history, "nothing is left to do"
 
 
 def test_the_best_model_of_the_evaluations_is_kept(config, data, tmp_path, monkeypatch):
@@ -212,7 +243,7 @@ def test_the_best_model_of_the_evaluations_is_kept(config, data, tmp_path, monke
         judged.append({name: value.clone() for name, value in model.state_dict().items()})
         return {"PQ": next(scores)}
 
-    monkeypatch.setattr("oneformer_lite.training.trainer.evaluate", evaluate)
+    monkeypatch.setattr("oneformer_lite.training.evaluations.evaluate", evaluate)
     best = settings(data, tmp_path, steps=8, evaluations=3, eval_images=2, keep_best=True, ema_decay=None)
     trainer = Trainer(config, best, open_split(data, "train"), open_split(data, "val"))
     trainer.run()
@@ -223,7 +254,7 @@ def test_the_best_model_of_the_evaluations_is_kept(config, data, tmp_path, monke
         return [all(torch.equal(state[name], value) for name, value in model.items()) for model in judged]
 
     assert kept() == [False, True, False]
-    longer = dataclasses.replace(best, steps=16, evaluations=5)  # the score to beat is remembered: 28 is not, 35 is
+    longer = dataclasses.replace(best, steps=16, evaluations=4)  # the score to beat is remembered: 28 is not, 35 is
     trainer = Trainer(config, longer, open_split(data, "train"), open_split(data, "val"))
     trainer.run()
     assert len(judged) == 5 and kept() == [False, False, False, False, True]
@@ -232,17 +263,17 @@ def test_the_best_model_of_the_evaluations_is_kept(config, data, tmp_path, monke
 @pytest.mark.parametrize("scores", [[math.nan] * 3, [math.nan, 30.0, math.nan], [20.0, math.nan, 10.0]])
 def test_keeping_the_best_says_where_there_is_no_score(config, data, tmp_path, monkeypatch, scores):
     left = iter(scores)
-    monkeypatch.setattr("oneformer_lite.training.trainer.evaluate", lambda *a, **b: {"PQ": next(left), "AP": 1.0})
+    monkeypatch.setattr("oneformer_lite.training.evaluations.evaluate", lambda *a, **b: {"PQ": next(left), "AP": 1.0})
     best = settings(data, tmp_path, steps=8, evaluations=3, eval_images=2, keep_best=True)
     with pytest.warns(UserWarning, match="PQ is not a number.*keep_best keeps") as said:
         trainer = Trainer(config, best, open_split(data, "train"), open_split(data, "val"))
         trainer.run()
     assert sum("is not a number" in str(w.message) for w in said) == sum(map(math.isnan, scores))
-    assert (tmp_path / "best").is_dir() and trainer.best == max([s for s in scores if s == s], default=-1.0)
+    assert (tmp_path / "best").is_dir() and trainer.evaluations.best == max([s for s in scores if s == s], default=-1.0)
 
 
 def test_evaluation_without_averaged_weights_goes_on_with_dropout(config, data, tmp_path):
-    changes = {"steps": 4, "evaluations": 1, "eval_images": 1, "ema_decay": None}
+    changes = {"steps": 4, "evaluations": 2, "eval_images": 1, "ema_decay": None}
     trainer = Trainer(config, settings(data, tmp_path, **changes), open_split(data, "train"), open_split(data, "val"))
     step, modes = trainer.train_step, []
 
