@@ -87,7 +87,11 @@ def backbone_to(backbone: Backbone, config: ModelConfig) -> dict:
             reason = f"with {sorted(options)}" if options else "with its stages closed by LayerNorms"
             raise ConfigError(f"transformers builds timm's {config.backbone}, but not {reason}")
         indices = list(backbone.network.feature_info.out_indices)
-        return {"model_type": "timm_backbone", "backbone": config.backbone, "out_indices": indices}
+        # transformers 5.0 downloads ImageNet weights first, unless told not to
+        return {
+            "model_type": "timm_backbone", "backbone": config.backbone, "out_indices": indices,
+            "use_pretrained_backbone": False,
+        }  # fmt: skip
     state = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
     sizes = measure_backbone(kind, Shapes(state, config.backbone))
     if kind == "dinat":
