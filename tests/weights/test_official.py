@@ -8,7 +8,7 @@ import pytest
 import torch
 from official_names import official_state
 from reference import picture, randomise, small_reference
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError
@@ -42,7 +42,7 @@ def files(request, tmp_path_factory):
         save_huggingface(small_dinat(), folder)
     else:
         small_reference(request.param, is_training=True, num_attention_heads=8).save_pretrained(folder)
-    state = official_state(load_file(folder / "model.safetensors"), request.param)
+    state = official_state(load((folder / "model.safetensors").read_bytes()), request.param)
     path = folder / "official.pth"
     torch.save({"model": state, "iteration": 159999, "optimizer": {"param_groups": [{"lr": 1e-4}]}}, path)
     return request.param, folder, path, state
@@ -52,7 +52,7 @@ def files(request, tmp_path_factory):
 def swin_state(tmp_path_factory):
     folder = tmp_path_factory.mktemp("swin")
     small_reference("swin", is_training=True, num_attention_heads=8).save_pretrained(folder)
-    return official_state(load_file(folder / "model.safetensors"), "swin")
+    return official_state(load((folder / "model.safetensors").read_bytes()), "swin")
 
 
 def explicit(kind, folder):
@@ -175,7 +175,7 @@ def test_buffers_that_are_made_of_sizes_are_dropped(swin_state, tmp_path):
 
 def test_a_file_without_texts_predicts_and_says_so(tmp_path):
     small_reference("resnet", num_attention_heads=8, num_queries=20).save_pretrained(tmp_path)
-    state = official_state(load_file(tmp_path / "model.safetensors"), "resnet")
+    state = official_state(load((tmp_path / "model.safetensors").read_bytes()), "resnet")
     torch.save({"model": state}, tmp_path / "official.pth")
     with pytest.warns(UserWarning, match=r"official.pth holds no text mapper.*add_text_mapper\(\)"):
         model = ofl.from_pretrained(tmp_path / "official.pth")
@@ -218,7 +218,7 @@ def test_an_unknown_number_of_classes_gets_generic_names(swin_state, tmp_path):
 def test_a_given_configuration_is_used_and_checked(tmp_path):
     save_huggingface(small_dinat(), tmp_path)
     path = tmp_path / "dinat.pth"
-    torch.save({"model": official_state(load_file(tmp_path / "model.safetensors"), "dinat")}, path)
+    torch.save({"model": official_state(load((tmp_path / "model.safetensors").read_bytes()), "dinat")}, path)
     with pytest.raises(CheckpointError, match="dilations are not in the file.*config="):
         ofl.from_pretrained(path)
     config = dataclasses.replace(small_dinat().config, object_mask_threshold=0.3)

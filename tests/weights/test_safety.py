@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from reference import small_reference
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def state(folder):
-    state = load_file(folder / "model.safetensors")
+    state = load((folder / "model.safetensors").read_bytes())
     (folder / "model.safetensors").unlink()
     return state
 
@@ -307,7 +307,7 @@ def test_names_that_are_no_words(tmp_path, name):
 
 def test_whole_numbers_where_weights_belong(own):
     folder = own()
-    state = load_file(folder / "model.safetensors")
+    state = load((folder / "model.safetensors").read_bytes())
     wrong = state | {"decoder.norm.weight": torch.ones(96, dtype=torch.int64)}
     save_file(wrong, folder / "model.safetensors")
     assert "other numbers: decoder.norm.weight is int64 in the file, float32 in the model" in refusal(folder)
