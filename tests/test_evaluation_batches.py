@@ -12,6 +12,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data.batch import pad_to, padded_size
 from oneformer_lite.data.instance import encode_mask
 from oneformer_lite.data.toytown import Toytown
+from oneformer_lite.data.unreadable import Unreadable
 from oneformer_lite.evaluation import batches
 from oneformer_lite.inference import prepare
 
@@ -36,7 +37,7 @@ def mixed():
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
 def test_a_batch_has_one_padded_size_and_nothing_is_lost(model, mixed, batch_size):
-    groups = list(batches(mixed, model.config, batch_size))
+    groups = list(batches(mixed, model.config, batch_size, Unreadable(len(mixed), 0.0)))
     for group in groups:
         assert 1 <= len(group) <= batch_size
         assert len({padded_size([model.config.inference_size(*s.size)]) for s in group}) == 1
@@ -55,8 +56,8 @@ def test_few_pictures_wait_for_others_of_their_size(model):
             read.append(index)
             return ofl.data.Sample(np.zeros((32, 32 * (index + 1), 3), np.uint8), np.zeros((0, 0)), (), ())
 
-    config = dataclasses.replace(model.config, test_max_size=100_000)
-    groups = batches(Wide(), config, 2)
+    config = dataclasses.replace(model.config, image_size=32, test_max_size=16_384)
+    groups = batches(Wide(), config, 2, Unreadable(40, 0.0))
     next(groups)
     assert len(read) == 16  # 8 batches wait at most
     assert sum(map(len, groups)) == 39
@@ -88,7 +89,7 @@ def test_the_batch_has_no_influence_on_metrics_and_predictions(model, mixed, tmp
 
 def test_logits_of_a_batch_are_those_of_single_pictures(model, mixed):
     with torch.inference_mode():
-        for group in batches(mixed, model.config, 4):
+        for group in batches(mixed, model.config, 4, Unreadable(len(mixed), 0.0)):
             images = [prepare(s.image, model.config) for s in group]
             size = padded_size([tuple(i.shape[-2:]) for i in images])
             together = model(torch.stack([pad_to(i, size) for i in images]), "panoptic")

@@ -31,21 +31,21 @@ class _Alarm:
     """No generator, so that all code between the body and the end of the timer is of this file."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+        self.seconds, self.over = seconds, False
 
     def __enter__(self) -> None:
-        self.handler = signal.signal(signal.SIGALRM, _stop)
+        self.handler = signal.signal(signal.SIGALRM, self._stop)
         self.timer = signal.setitimer(signal.ITIMER_REAL, self.seconds, _AGAIN)
 
     def __exit__(self, *_) -> None:
+        self.over = True  # an alarm that another thread has received may ring after the timer has ended
         signal.setitimer(signal.ITIMER_REAL, *self.timer)
         signal.signal(signal.SIGALRM, self.handler)
 
-
-def _stop(_, frame: FrameType) -> None:
-    """Raise in the body alone: here, the exception would leave the timer running for ever."""
-    if frame.f_globals is not globals():
-        raise TooSlow
+    def _stop(self, _, frame: FrameType) -> None:
+        """Raise in the body alone: here, the exception would leave the timer running for ever."""
+        if not self.over and frame.f_globals is not globals():
+            raise TooSlow
 
 
 @contextmanager

@@ -68,8 +68,12 @@ def _sign_or_factor(a: Array, b: Array, arguments: Mapping[str, Any], single: bo
     if not np.abs(b).max() > 1e-9:
         return "yours is 0 everywhere: does what is computed reach the result?"
     factor = float(np.median(b[used] / a[used]))
-    if np.isfinite(factor) and _equal(factor * a, b):
-        return f"yours is {_times(factor, {} if single else arguments)} what is expected, everywhere"
+    times = _times(factor, {} if single else arguments)
+    constant = np.ptp(a) < 1e-9  # then any other constant is some number of times it, and some number off
+    if np.isfinite(factor) and _equal(factor * a, b) and not (constant and times.endswith(" times")):
+        return f"yours is {times} what is expected, everywhere"
+    if constant and abs(abs((b - a).flat[0]) - 1) > 1e-6:
+        return None
     if _equal(a + (b - a).flat[0], b) and abs((b - a).flat[0]) > 1e-6:
         return f"yours is {(b - a).flat[0]:+.3g} off everywhere: one added or left out, or counted from 1?"
     return None
@@ -150,6 +154,8 @@ def _factor_by_axis(a: Array, b: Array) -> str | None:
     if a.ndim < 2 or not (np.abs(a) > 1e-6).all():
         return None
     ratio = b / a
+    if np.ptp(ratio) < 1e-3 * np.abs(ratio).max():  # one factor for all, which has had its chance
+        return None
     for axis in range(a.ndim):
         if a.shape[axis] > 1 and np.allclose(ratio, ratio.mean(axis, keepdims=True), rtol=1e-3, atol=0):
             return (

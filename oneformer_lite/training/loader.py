@@ -156,8 +156,10 @@ class Batches(Iterator):
         names the picture."""
         try:
             yield
-        except RuntimeError as error:
-            if not (words := self.readable.obituary(str(error))):
+        except (RuntimeError, OSError, EOFError) as error:
+            # a worker that dies while it hands over a batch is met as a connection that breaks
+            broken = not isinstance(error, RuntimeError)
+            if not (words := self.readable.obituary(self.readable.death() if broken else str(error))):
                 raise
             # reap the dead worker and let go of the others, or PyTorch raises again at the next one's end
             multiprocessing.active_children()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
+import time
 
 import numpy as np
 import torch
@@ -45,6 +47,19 @@ class Readable(Dataset):
         item = self.samples[epoch, index]
         self.reading[worker.id, 1] = -1
         return item
+
+    def death(self, patience: float = 1.0) -> str:
+        """PyTorch's words for workers that have died, which is told within ``patience`` seconds; empty if all live."""
+        deadline = time.monotonic() + patience
+        try:
+            while time.monotonic() < deadline:
+                living = {child.pid for child in multiprocessing.active_children()}
+                if dead := [process for process in self.reading[:, 0].tolist() if process not in {-1, *living}]:
+                    return f"DataLoader worker (pid(s) {', '.join(map(str, dead))}) exited unexpectedly"
+                time.sleep(0.02)
+        except RuntimeError as error:  # PyTorch's, raised in the main thread by the kernel's signal
+            return str(error)
+        return ""
 
     def obituary(self, words: str) -> str:
         """What PyTorch says in ``words`` of a dead worker, with the picture that it was reading; empty if of none."""

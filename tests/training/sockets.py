@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import struct
+import time
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -25,16 +26,19 @@ def tree(root: int) -> list[int]:
     return found
 
 
-def supervisor(folder: Path) -> int:
-    """The process that watches over the run in ``folder``."""
-    for entry in PROC.glob("[0-9]*"):
-        try:
-            command = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"training.supervisor\0" + os.fsencode(folder) + b"\0" in command:
-            return int(entry.name)
-    raise AssertionError(f"nobody watches over {folder}")
+def supervisor(folder: Path, patience: float = 60.0) -> int:
+    """The process that watches over the run in ``folder``; just launched, it may still bear its parent's name."""
+    deadline = time.monotonic() + patience
+    while True:
+        for entry in PROC.glob("[0-9]*"):
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"training.supervisor\0" + os.fsencode(folder) + b"\0" in command:
+                return int(entry.name)
+        assert time.monotonic() < deadline, f"nobody watches over {folder}"
+        time.sleep(0.05)
 
 
 def internet_sockets(process: int) -> list[tuple[str, str]]:

@@ -47,7 +47,7 @@ def test_sigterm_to_all_processes_at_once_saves_and_stops(data: Path, tmp_path: 
 
 @pytest.mark.skipif(not PROC.joinpath("self/fd").exists(), reason="reads Linux's account in /proc")
 def test_sigterm_before_the_first_step_stops_too(data: Path, tmp_path: Path) -> None:  # noqa: F811
-    run = ofl.launch(small_config(), recipe(data, tmp_path, steps=10_000), devices="cpu:1")
+    run = ofl.launch(small_config(), recipe(data, tmp_path, steps=300), devices="cpu:1")
     deadline = time.monotonic() + 120
     while not (workers := [process for process in tree(supervisor(tmp_path)) if is_worker(process)]):
         assert time.monotonic() < deadline, run.output()

@@ -192,7 +192,8 @@ def test_devices(monkeypatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
     assert place("auto")[0] == 1 and place("auto")[1]["OMP_NUM_THREADS"] == "5"
     assert place("cpu:2")[1]["OMP_NUM_THREADS"] == "2" and place("cpu:8")[1]["OMP_NUM_THREADS"] == "1"
-    for wrong in ("gpu", "cpu", "cpu:0", "cpu:x"):
+    assert place("cpu") == place("cpu:1")
+    for wrong in ("gpu", "cpus", "cpu:0", "cpu:x"):
         with pytest.raises(ConfigError, match='expected "auto", a number of GPUs'):
             place(wrong)
 

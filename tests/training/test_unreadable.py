@@ -208,6 +208,19 @@ def die(how: int, mark: Path) -> None:
         print(error, flush=True)
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError(), OSError(24, "too many")])
+def test_a_connection_that_breaks_tells_of_a_death(scenes, error: Exception) -> None:
+    batches = training_batches(Damaged(scenes, ()), recipe(workers=2), 64)
+    next(batches)
+    with pytest.raises(type(error)), batches.deaths_named():  # all workers live: it means something else
+        raise error
+    worker = int(batches.readable.reading[1, 0])
+    batches.readable.reading[1, 1] = 5
+    os.kill(worker, signal.SIGKILL)
+    with pytest.raises(WorkerError, match=rf"{worker}\).*while it read picture 5"), batches.deaths_named():
+        raise error
+
+
 def test_an_error_of_pytorch_stays_what_it_is(scenes) -> None:
     batches = training_batches(Damaged(scenes, ()), recipe(), 64)
     with pytest.raises(RuntimeError, match="^something else$") as caught, batches.deaths_named():
