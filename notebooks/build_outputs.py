@@ -30,6 +30,8 @@ def clean(notebook: NotebookNode) -> None:
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = NotebookNode(name="python")
     for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = _stills_alone(cell.outputs)
         for output in cell.get("outputs", []):
             if IGNORED in tags(cell):
                 strip_paths(output)
@@ -37,6 +39,17 @@ def clean(notebook: NotebookNode) -> None:
                 output.data["image/png"] = small_png(output.data["image/png"])
                 output.data.pop("image/jpeg", None)  # Pillow gives both, and a page shows one
                 output.data.pop(_WIDGET, None)  # without its state JupyterLab would say "model not found" instead
+
+
+def _stills_alone(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """The outputs without widgets that have left their picture as the next output: it takes over their words."""
+    kept: list[NotebookNode] = []
+    for output, following in zip(outputs, [*outputs[1:], NotebookNode()], strict=False):
+        if _WIDGET in output.get("data", {}) and set(following.get("data", {})) == {"image/png"}:
+            following.data["text/plain"] = output.data["text/plain"]
+        else:
+            kept.append(output)
+    return kept
 
 
 def strip_paths(output: NotebookNode) -> None:

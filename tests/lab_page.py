@@ -30,6 +30,9 @@ _RUN_ALL = """async () => {
   await panel.sessionContext.session.kernel.info;
   await app.commands.execute("notebook:run-all-cells");
 }"""
+_SAVE_AND_SHUT_DOWN = """async () => {
+  for (const command of ["docmanager:save", "kernelmenu:shutdown"]) await window.jupyterapp.commands.execute(command);
+}"""
 _STOPWATCH = """() => {
   const now = () => performance.now();
   for (const kind of ["pointerdown", "keydown"])
@@ -116,6 +119,16 @@ class LabPage:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
         self.page.evaluate(_RUN_ALL)
         self.page.evaluate(_STOPWATCH)
+
+    def saved_and_shut_down(self):
+        """Save the notebook, end its kernel, close the page; another page, which opens the notebook again."""
+        self.page.evaluate(_SAVE_AND_SHUT_DOWN)
+        address, browser = self.page.url, self.page.context.browser
+        self.page.close()
+        page = browser.new_page(viewport={"width": 1400, "height": 1200})
+        page.goto(f"{address}?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+        return page
 
     def inspector(self, cell: int, seconds: float = 120):
         """The inspector below code cell ``cell``, scrolled to, once its pictures are there."""

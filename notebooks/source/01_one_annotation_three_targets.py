@@ -11,7 +11,6 @@
 import json
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import oneformer_lite as ofl
@@ -34,7 +33,7 @@ Image.fromarray(ofl.render.contact_sheet([truth], column_titles=["panoptic", "in
 # Toytown scenes in exactly this layout.
 
 # %%
-FOLDER = Path("../data/sample")
+FOLDER = ofl.data.sample_folder()
 content = json.loads((FOLDER / "annotations/panoptic_val.json").read_text())
 for key in ("images", "annotations", "categories"):
     print(f"{key:<12} {len(content[key])}")

@@ -521,7 +521,7 @@ for side in (64, 96, 160):
     print(f"{side:>3} pixels: backbone {cost:>4.0f} million, PQ {round(quality, -1):.0f} (to the nearest 10)")
 
 # %% [markdown]
-# The first step is worth twenty points, the second, dearer one, ten: large things are found early, small ones need
+# The first step is worth twenty points, the second, slower one, ten: large things are found early, small ones need
 # pixels.
 
 # %% [markdown]

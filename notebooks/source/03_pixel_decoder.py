@@ -4,7 +4,7 @@
 # The backbone (lesson 02) leaves four maps of the picture. The coarse ones know *what* is there, the fine ones
 # know *where*. A mask needs both. **How do the maps talk to each other?**
 #
-# Letting every position attend to every other is too dear. The **pixel decoder** lets each position choose a few
+# Letting every position attend to every other is too expensive. The **pixel decoder** lets each position choose a few
 # places, at any scale, and look only there: *deformable attention*. In this lesson you build it three times
 # (loops, `grid_sample`, `embedding_bag`), prove the three equal, and then build the whole decoder around it.
 

@@ -236,7 +236,7 @@ for text in odd:
     print(f"{len(encode(text)):>3} pieces, equal: {encode(text) == package.encode(text)}  {text[:24]!r}")
 
 # %% [markdown]
-# Every word is cut anew each time it occurs, and texts repeat themselves. Remember the answers: same result, and most
+# Every word is cut again each time it occurs, and texts repeat themselves. Remember the answers: same result, and most
 # of the work is gone. (The package does the same.)
 
 # %%

@@ -2,7 +2,7 @@
 # # 06 · Task-conditioned queries
 #
 # A mask transformer works with Q *object queries*: vectors that each look for one segment. In most models they
-# are simply learned. OneFormer makes them anew for every picture and every task. The paper's figure shows a box
+# are simply learned. OneFormer makes new ones for every picture and every task. The paper's figure shows a box
 # with "the task token, repeated N - 1 times" (its N is our Q), an arrow into a small transformer, and a "+".
 #
 # **How can Q - 1 copies of one vector become Q - 1 different queries?**

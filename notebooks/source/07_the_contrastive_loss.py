@@ -254,7 +254,7 @@ print("by hand ", f"{(pull * table.detach()).sum():.2f}")
 # and so is every gradient: the text mapper learns nothing at all.
 #
 # A curve that lies at zero looks like success. Issue 56 of the official repository is such a report, and lesson 09
-# tells the whole case. The package's criterion warns aloud.
+# tells the whole case. The package's criterion gives a warning.
 
 # %%
 import textwrap

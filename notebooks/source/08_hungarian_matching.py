@@ -314,8 +314,8 @@ print(f"{math.perm(5, 3)} pairings of 5 queries and 3 segments; {math.perm(32, 1
 # %% [markdown]
 # ## Greedy, and why it fails
 #
-# Take the cheapest pair, strike out its row and column, repeat. Fast, and wrong: the first bargain may force a dear
-# pair later.
+# Take the cheapest pair, strike out its row and column, repeat. Fast, and wrong: the first bargain may force an
+# expensive pair later.
 
 
 # %%
@@ -380,7 +380,7 @@ print("queries given out:", len(set(hungarian(untrained))))
 #
 # * More queries than segments (always): the others stay without a partner.
 # * No segment at all, a picture of nothing but void: nothing is matched, and that is fine.
-# * A cost that is not a number: scipy refuses. One bad query must not end a run, so not-a-numbers count 100.
+# * A cost that is not a number: scipy refuses. One bad query must not end a run, so NaN counts 100.
 
 # %%
 bad = total.numpy().copy()
@@ -565,12 +565,12 @@ plt.show()
 # ## What is simplified here, and where the official code differs
 #
 # * Nothing is simplified. The official code is `oneformer/modeling/matcher.py` (Mask2Former's, plus the rule for
-#   not-a-numbers). There the points are drawn anew for every prediction; here they are shared by all predictions of
+#   NaN). There new points are drawn for every prediction; here they are shared by all predictions of
 #   a step.
 # * If *all* costs are not numbers the official matcher matches nothing, silently. Here the loss then is not a number
 #   either, and the trainer stops and says so.
-# * With more segments than queries the official matcher leaves out the dearest, anew in each prediction; the package
-#   keeps the largest segments, aloud.
+# * With more segments than queries the official matcher leaves out the most expensive, in each prediction others; the
+#   package keeps the largest segments, with a warning.
 
 # %% [markdown]
 # ## In the package

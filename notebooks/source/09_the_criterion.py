@@ -39,7 +39,7 @@ print("classes", list(output.class_logits.shape))  # [B, Q, K+1]
 print("masks  ", list(output.mask_logits.shape))  # [B, Q, h, w]
 
 # %% [markdown]
-# The matcher assigns to each mask one query, anew for every prediction. Its points are random; with one seed
+# The matcher assigns to each mask one query, separately for every prediction. Its points are random; with one seed
 # for each image they are the same every time.
 
 # %%
@@ -181,7 +181,7 @@ order = share.argsort(descending=True).tolist()
 bar_colors = ["#999999" if classes[0, q] == NO_OBJECT else "#E69F00" for q in order]
 _, axes = plt.subplots(figsize=(9, 2.6))
 axes.bar([str(q) for q in order], share[order], color=bar_colors)
-axes.set(xlabel="query (dearest first; grey: should say no object)", ylabel="adds to the class loss")
+axes.set(xlabel="query (most expensive first; grey: should say no object)", ylabel="adds to the class loss")
 plt.show()
 
 # %% [markdown]
@@ -473,7 +473,7 @@ print(f"the matched ones:          {layers * 20 * side**2 / 1e6:4.0f}")
 #
 # One number is a sum over layers, segments, queries and points. `LossInspector` takes it apart again. With a
 # model and samples it shows their batch; with a run (lesson 13) also every logged step. Left the batch, right the
-# chosen picture: each segment has the colour of what it costs, from pale yellow (cheap) to dark (dear).
+# chosen picture: each segment has the colour of what it costs, from pale yellow (cheap) to dark (expensive).
 
 # %%
 from oneformer_lite.widgets import LossInspector
@@ -482,7 +482,7 @@ inspector = LossInspector(model, [(sample, "panoptic"), (other, "panoptic")])
 inspector
 
 # %% [markdown]
-# The person and a tree are dearest here. Now one segment, the car, and the points at which its mask is compared. Pale
+# The person and a tree cost most here. Now one segment, the car, and the points at which its mask is compared. Pale
 # points cost next to nothing; the few orange ones, which make up nearly all of its loss, lie along the outline.
 
 # %%

@@ -464,7 +464,7 @@ for name in ("sign", "ball", "car", "sky"):
     print(f"{name:<5} held by queries {holders[name].argmax(1).tolist()}, IoU at least {least}")
 
 # %% [markdown]
-# They hand the objects round. Targets are matched anew for every prediction, so nothing asks a query to keep what
+# They hand the objects round. Targets are matched again for every prediction, so nothing asks a query to keep what
 # it has; only that, after each layer, *somebody* has it.
 
 # %% [markdown]

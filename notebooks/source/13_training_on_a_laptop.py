@@ -19,7 +19,7 @@
 import oneformer_lite as ofl
 from IPython.display import Image as Picture
 
-run = ofl.Run.attach("../data/sample/run")
+run = ofl.Run.attach(ofl.data.sample_folder() / "run")
 Picture(ofl.render.loss_curves(run.history, size=(7, 3.2), dpi=90), width=700)
 
 # %% [markdown]
@@ -80,7 +80,7 @@ recipe = ofl.training.toytown_training(steps=100, batch_size=2, warmup_steps=10,
 print("learning rate", recipe.lr, " weight decay", recipe.weight_decay, " largest gradient norm", recipe.clip_norm)
 
 # %% [markdown]
-# **A batch.** Each image gets a task, drawn anew each time it is seen. The augmentation is a mirror that comes up
+# **A batch.** Each image gets a task, drawn again each time it is seen. The augmentation is a mirror that comes up
 # half of the time. Both are decided by a generator seeded with (seed, epoch, image): so a run that was interrupted
 # sees what the uninterrupted one would have seen.
 
@@ -361,7 +361,7 @@ for step, (ours, _, _) in zip(range(5), training(tiny, recipe, pair)):
 # %% [markdown]
 # That is what `ofl.train` does, with a progress bar, evaluations, checkpoints and a log around it. `rel_tol` is there
 # because the package keeps the backbone's pictures channels-last in memory, which rounds differently.
-# `tests/training/test_resume.py` proves more: killed at random moments and taken up again, a run ends bit-equal.
+# `tests/training/test_resume.py` proves more: killed at random moments and resumed, a run ends bit-equal.
 
 # %% [markdown]
 # ## Learning two scenes by heart
@@ -432,7 +432,7 @@ print({name: state[name] for name in ("task", "checkpoint", "layer")})
 # ## Where the loss comes from
 #
 # Back to the ten minutes. `LossInspector` reads the run's folder and builds the batch behind any step again from its
-# seed. Given a model (here the shipped one) it says what each segment costs *now*: dark is dear.
+# seed. Given a model (here the shipped one) it says what each segment costs *now*: dark is expensive.
 
 # %%
 shipped = ofl.from_pretrained("toytown")

@@ -93,7 +93,7 @@ from pathlib import Path
 
 folder = Path(tempfile.mkdtemp())
 small = replace(ofl.config.toytown(), image_size=64, test_size=64, num_queries=24, encoder_layers=1, decoder_layers=2)
-DATA = {"data": "../data/sample", "train_split": "val", "val_split": "val"}
+DATA = {"data": str(ofl.data.sample_folder()), "train_split": "val", "val_split": "val"}
 recipe = toytown_training(**DATA, out=str(folder / "run"), steps=40, batch_size=2, ema_decay=None, warmup_steps=5,
                           evaluations=0, log_steps=1, workers=0)  # fmt: skip
 
@@ -364,7 +364,7 @@ watch.close()
 # lesson 13 has. Its first evaluation, step 612:
 
 # %%
-replay = ofl.Run.attach("../data/sample/run").replay()
+replay = ofl.Run.attach(ofl.data.sample_folder() / "run").replay()
 replay.set(step=612, loss="class")
 
 # %% [markdown]

@@ -346,7 +346,8 @@ for name, copy in copies.items():
 # %% [markdown]
 # On the command line, for any two layouts: `oneformer-lite convert runs/mine/model FOLDER --to huggingface`, and
 # `--half`. transformers runs that folder; what it cannot hold (our small text mapper, needed in training only) is
-# left out aloud. `--onnx` writes one file that onnxruntime runs without PyTorch, with the task as an input (README).
+# left out with a warning. `--onnx` writes one file that onnxruntime runs without PyTorch, with the task as an input
+# (README).
 
 # %% [markdown]
 # ## What is simplified here, and where the official code differs

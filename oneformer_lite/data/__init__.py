@@ -23,6 +23,7 @@ _NAMES = {
     "open_image": "image",
     "prepare_cityscapes": "cityscapes",
     "read_image": "image",
+    "sample_folder": "bundled",
     "targets_for": "targets",
     "write_panoptic": "panoptic",
     "write_toytown": "toytown",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .batch import Batch as Batch
     from .batch import collate as collate
     from .batch import normalise as normalise
+    from .bundled import sample_folder as sample_folder
     from .cityscapes import prepare_cityscapes as prepare_cityscapes
     from .coco import download_coco as download_coco
     from .image import open_image as open_image

@@ -72,7 +72,7 @@ def call(
         except TooSlow:
             output = Raised("TooSlow", f"it has not ended after {seconds:g} seconds")
         except BaseException as error:  # SystemExit among them: nothing that an answer does may end a lab
-            output = _raised(error, answer)
+            output = raised(error, answer)
     ended = before is not None and not isinstance(output, Raised)
     return Call(output, watch, printed.text, _changed(answer, before, args) if ended else None)
 
@@ -91,7 +91,8 @@ def argument_names(answer: Callable, count: int) -> list[str]:
     return [*names, *(f"argument {n + 1}" for n in range(len(names), count))][:count]
 
 
-def _raised(error: BaseException, answer: Callable) -> Raised:
+def raised(error: BaseException, answer: Callable) -> Raised:
+    """An exception in one line, with the line of the answer's own code that ran last."""
     message = _ADDRESS.sub("", str(error).strip().split("\n")[0])
     return Raised(type(error).__name__, message[:_LONGEST], _line(error, answer))
 

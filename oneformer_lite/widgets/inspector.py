@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from ipywidgets import HTML, Box, FloatSlider, TagsInput, VBox, Widget
+from ipywidgets import HTML, Box, FloatSlider, TagsInput, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 from traitlets import TraitError
 
 from ..errors import ConfigError
 from ..files import replacing
-from ..render import png_bytes, quick_bytes
+from ..render import quick_bytes
 from ..render.inspector_page import head, step_through, style
-from .framed import framed
+from .kept import LIVE, WHILE_IT_LIVES, Kept
 from .picture import Picture
 
 
-class Inspector(VBox):
+class Inspector(Kept):
     """A question, its controls, and pictures that answer.
 
     Subclasses set ``LOOK_FOR`` (one sentence: what to look for), pass their controls and pictures to this constructor,
@@ -39,9 +39,9 @@ class Inspector(VBox):
         inside = set(_all_below(body))
         row = [control for control in self._controls.values() if control not in inside]
         bar = Box(row, layout={"flex_flow": "row wrap", "align_items": "center"}).add_class("ofl-controls")
-        top = HTML(f"<style>{style()}</style>{head(self._title(), self.LOOK_FOR)}")
+        top = HTML(f"<style>{style()}{WHILE_IT_LIVES}</style>{head(self._title(), self.LOOK_FOR)}")
         super().__init__([top, bar, *body], layout={"width": "100%", "padding": "8px", "overflow": "hidden"})
-        self.add_class("ofl-inspector")
+        self.add_class("ofl-inspector").add_class(LIVE)
         for control in self._controls.values():
             control.observe(self._changed, "point" if isinstance(control, Picture) else "value")
         self._draw()
@@ -125,16 +125,6 @@ class Inspector(VBox):
         finally:
             self._held = False
             self._draw()
-
-    def _repr_mimebundle_(self, **options):
-        """Besides the widget its still picture, for where no kernel runs (or its page: :mod:`.framed`)."""
-        if frame := framed(self, self._page):
-            return frame
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            data["image/png"] = png_bytes(self._picture(), colors=256)  # kept in the notebook: small
-        return bundle
 
     def __repr__(self) -> str:
         chosen = ", ".join(f"{name} {_short(value)}" for name, value in self.state.items() if value is not None)

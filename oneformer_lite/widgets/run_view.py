@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import numpy as np
-from ipywidgets import HTML, HBox, ToggleButtons, VBox
+from ipywidgets import HTML, HBox, ToggleButtons
 from PIL import Image
 
 from ..errors import CheckpointError, ConfigError
 from ..files import replacing
-from ..render import dashboard, png_bytes
+from ..render import dashboard
 from ..render.curves import LAYER_TERMS
 from ..render.run_page import run_page
 from ..render.still import run_still
@@ -20,21 +19,21 @@ from ..training.log import LogReader
 from ..training.pictures import find_pictures
 from ..training.run import Run
 from ..training.state import read_recipe
-from .framed import framed
+from .kept import LIVE, WHILE_IT_LIVES, Kept
 
 PAGE = "replay.html"
 ROW = {"flex_flow": "row wrap", "overflow": "visible", "align_items": "center", "grid_gap": "4px 10px"}
 _numbers = itertools.count(1)
 
 
-class RunView(VBox):
+class RunView(Kept):
     """Numbers, plots and pictures of a run at one ``step``; subclasses say which step, and add the controls."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.step = run, 0
         self._reader, self._drawn = LogReader(run.folder), {}
         self.timeline = Timeline([])
-        self._style = HTML(f"<style>{dashboard.style()}</style>", layout={"display": "none"})
+        self._style = HTML(f"<style>{dashboard.style()}{WHILE_IT_LIVES}</style>", layout={"display": "none"})
         self._cursor = HTML(layout={"display": "none"})  # a style as well: where the cursors stand
         self._head, self._cards, self._plots, self._sheet = (HTML() for _ in range(4))
         self._loss = ToggleButtons(
@@ -45,7 +44,7 @@ class RunView(VBox):
         self._loss.observe(lambda _: self._show_plots(), "value")
         super().__init__(layout={"width": "100%", "padding": "8px", "overflow": "hidden"})
         self._name = f"ofl-run-{next(_numbers)}"
-        self.add_class("ofl-run").add_class(self._name)
+        self.add_class("ofl-run").add_class(LIVE).add_class(self._name)
 
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the run so far as one page that needs no kernel and no network, {folder}/replay.html unless a
@@ -99,17 +98,6 @@ class RunView(VBox):
             raise ConfigError(f"loss is {loss!r}; expected one of {', '.join(LAYER_TERMS)}")
         if loss is not None:
             self._loss.value = loss
-
-    def _repr_mimebundle_(self, **options):
-        """Besides the widget its still picture, for where no kernel runs (or its page: :mod:`.framed`)."""
-        if frame := framed(self, self._page):
-            return frame
-        bundle = super()._repr_mimebundle_(**options)
-        still = png_bytes(np.asarray(self.still()), colors=256)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            data["image/png"] = still
-        return bundle
 
     def __repr__(self) -> str:
         texts = self.timeline.texts(self.step)

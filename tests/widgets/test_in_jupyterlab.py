@@ -27,6 +27,8 @@ INSPECTORS = {
     "FeatureInspector": ("FeatureInspector(model, scenes[3])", "channel", (0.2, 0.2)),
 }
 
+STILL = ".jp-RenderedImage img"
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Iterator[LabPage]:
@@ -53,3 +55,14 @@ def test_a_dragged_slider_and_a_click_change_the_pictures(lab: LabPage, name: st
         lab.change(lambda: click_picture(inspector, place))
         assert lab.pictures(inspector) != dragged
     assert not lab.errors
+
+
+def test_after_save_and_reopen_without_a_kernel_each_picture_is_there_and_no_error(lab: LabPage) -> None:
+    assert lab.page.locator(STILL).filter(visible=True).count() == 0  # hidden while the inspectors live
+    saved = lab.saved_and_shut_down()
+    stills = saved.locator(STILL).filter(visible=True)
+    stills.nth(len(INSPECTORS) - 1).wait_for(timeout=60_000)
+    assert stills.count() == len(INSPECTORS) and all(
+        still.evaluate("(image) => image.naturalWidth") > 300 for still in stills.all()
+    )
+    assert "model not found" not in saved.locator(".jp-Notebook").inner_text()

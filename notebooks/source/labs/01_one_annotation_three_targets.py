@@ -6,16 +6,13 @@
 
 # %%
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import oneformer_lite as ofl
 from oneformer_lite import labs
 from PIL import Image
 
-folder = Path("../../data/sample")
-if not folder.exists():  # the solutions lie one folder deeper
-    folder = Path("../../../data/sample")
+folder = ofl.data.sample_folder()
 
 # %% [markdown]
 # The names of your answers, so that a slip in one of them stops nothing that follows:

@@ -58,7 +58,7 @@ def class_loss(class_logits, classes, no_object):
 labs.check("09.1", class_loss)
 
 # %% [markdown]
-# On the scene, for three weights. What the model has learned at 0.1 looks cheaper or dearer by the weight alone.
+# On the scene, for three weights. What the model has learned at 0.1 looks cheaper or more expensive by the weight alone.
 
 # %%
 class_loss = labs.use("09.1", class_loss)
@@ -91,7 +91,7 @@ def dice(x, y):
 labs.check("09.2", dice)
 
 # %% [markdown]
-# The masks of the scene, dearest first:
+# The masks of the scene, most expensive first:
 
 # %%
 dice = labs.use("09.2", dice)

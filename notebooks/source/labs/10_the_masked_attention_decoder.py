@@ -156,7 +156,7 @@ Image.fromarray(ofl.render.contact_sheet([shown], ["masked", "not masked"]))
 # `layers` are functions `(x, map) -> x`; `maps` lie from coarse to fine. Let the layers read them in turn, coarsest
 # first, and again from the start. Return the list of all x: before the first layer and after each.
 #
-# <details><summary>Hint</summary><code>i % n</code> counts 0, 1, ..., n - 1 and starts anew.</details>
+# <details><summary>Hint</summary><code>i % n</code> counts 0, 1, ..., n - 1 and starts again.</details>
 
 # %%
 def decode(x, layers, maps):

@@ -1,4 +1,4 @@
-"""Drawn cases of labs 07 to 09 and 11 to 13: costs, losses, merged pictures, metrics, schedules."""
+"""Drawn cases of labs 07 to 09, 11 to 13 and 16: costs, losses, merged pictures, metrics, schedules, optimisers."""
 
 from __future__ import annotations
 
@@ -172,3 +172,21 @@ def losses(d: Draw) -> tuple:
     count = d.between(2, 9)
     parts = {name: d.uniform(count) for name in ("class", "mask", "dice")}
     return parts, d.uniform(), {name: d.number(0.5, 5) for name in (*parts, "contrastive")}
+
+
+@drawn
+def gradients(d: Draw) -> tuple:
+    shapes = [tuple(d.between(1, 4) for _ in range(d.between(1, 3))) for _ in range(d.between(2, 4))]
+    return [d.normal(*shape, scale=d.number(0.1, 3)) for shape in shapes], d.number(0.5, 4)
+
+
+@drawn
+def moments(d: Draw) -> tuple:
+    shape = d.between(1, 4), d.between(2, 5)
+    value, gradient, mean = (d.normal(*shape) for _ in range(3))
+    return value, gradient, mean, d.uniform(*shape) + 0.1, d.between(1, 50), d.number(1e-3, 0.1), d.number(0.01, 0.5)
+
+
+@drawn
+def curve(d: Draw) -> tuple:
+    return d.uniform(d.between(4, 12)).tolist(), d.number(0.3, 0.95)

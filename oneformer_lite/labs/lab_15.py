@@ -1,0 +1,215 @@
+"""Lab 15: names of published weights, a head for other classes, and annotations that do not hold what they say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .draws import first
+from .exercise import Case, Exercise, Mistake
+
+Table = Sequence[tuple[str, str]]
+_COMMON = [("enc.layer{}.lin1", "encoder.{}.first"), ("enc.layer{}", "encoder.{}"), ("head", "decoder.class_head")]
+
+# -- 15.1: names, table of beginnings, {} = a number -> names
+
+
+def _renamed(names: Sequence[str], table: Table) -> list[str]:
+    return [_one(name, table) for name in names]
+
+
+def _one(name: str, table: Table) -> str:
+    for left, right in table:
+        if found := re.match(re.escape(left).replace(r"\{\}", r"(\d+)") + r"(?=\.|$)", name):
+            return right.replace("{}", found[1] if found.groups() else "{}") + name[found.end() :]
+    return name
+
+
+def _cases_renamed() -> list[Case]:
+    return [
+        Case("a number", ["enc.layer0.norm.weight", "enc.layer12.norm.bias"], _COMMON),
+        Case("the first row that fits", ["enc.layer3.lin1.weight", "enc.layer3.lin2.weight"], _COMMON),
+        Case("no row fits", ["text.scale", "head.weight"], _COMMON),
+        Case("a longer word", ["header.weight", "head.bias"], _COMMON),
+        Case("a whole name", ["scale", "scale.more"], [("scale", "logit_scale")]),
+        Case("the beginning in the middle", ["model.head.weight", "head.head.weight"], _COMMON),
+    ]
+
+
+def _anywhere(names: Sequence[str], table: Table) -> list[str]:
+    def one(name: str) -> str:
+        for left, right in table:
+            pattern = re.escape(left).replace(r"\{\}", r"(\d+)") + r"(?=\.|$)"
+            if found := re.search(pattern, name):
+                new = right.replace("{}", found[1] if found.groups() else "{}")
+                return name[: found.start()] + new + name[found.end() :]
+        return name
+
+    return [one(name) for name in names]
+
+
+def _any_word(names: Sequence[str], table: Table) -> list[str]:
+    def one(name: str) -> str:
+        for left, right in table:
+            if found := re.match(re.escape(left).replace(r"\{\}", r"(\d+)"), name):
+                return right.replace("{}", found[1] if found.groups() else "{}") + name[found.end() :]
+        return name
+
+    return [one(name) for name in names]
+
+
+def _last_row(names: Sequence[str], table: Table) -> list[str]:
+    return _renamed(names, list(table)[::-1])
+
+
+def _one_digit(names: Sequence[str], table: Table) -> list[str]:
+    def one(name: str) -> str:
+        for left, right in table:
+            if found := re.match(re.escape(left).replace(r"\{\}", r"(\d)"), name):
+                rest = name[found.end() :]
+                if "{}" in left or not rest or rest.startswith("."):
+                    return right.replace("{}", found[1] if found.groups() else "{}") + rest
+        return name
+
+    return [one(name) for name in names]
+
+
+def _left_out(names: Sequence[str], table: Table) -> list[str]:
+    return [new for name, new in zip(names, _renamed(names, table), strict=True) if name != new]
+
+
+# -- 15.2: old class names, new class names -> for each row of the new head the row of the old, or -1
+
+
+def _kept(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    return [list(old).index(name) if name in old else -1 for name in new] + [len(old)]
+
+
+def _cases_kept() -> list[Case]:
+    town = ["car", "bus", "tree", "sky"]
+    return [
+        Case("two stay, one is new", town, ["tree", "boat", "car"]),
+        Case("the same classes", town, town),
+        Case("another order", town, town[::-1]),
+        Case("nothing stays", town, ["cell", "nucleus"]),
+        Case("one class", town, ["bus"]),
+    ]
+
+
+def _no_last_row(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    return _kept(old, new)[:-1]
+
+
+def _last_is_new(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    return [*_kept(old, new)[:-1], -1]
+
+
+def _by_place(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    return [k if k < len(old) else -1 for k in range(len(new))] + [len(old)]
+
+
+def _other_way_round(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    return [list(new).index(name) if name in new else -1 for name in old] + [len(new)]
+
+
+def _last_of_the_new(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    return [*_kept(old, new)[:-1], len(new)]
+
+
+# -- 15.3: map of ids, 0 = void; what is told of the segments; category ids -> the segments that are wrong, rising
+
+
+def _faulty(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]) -> list[int]:
+    pixels = {int(i): int(n) for i, n in zip(*np.unique(ids[ids != 0], return_counts=True), strict=True)}
+    wrong = {s["id"] for s in told if s["category_id"] not in categories or s["area"] != pixels.get(s["id"], 0)}
+    empty = {s["id"] for s in told if s["id"] not in pixels}
+    return sorted(wrong | empty | (set(pixels) - {s["id"] for s in told}))
+
+
+def _cases_faulty() -> list[Case]:
+    ids = np.array([[1, 1, 0], [2, 3, 3]])
+
+    def told(*rows: tuple[int, int, int]) -> list[dict[str, int]]:
+        return [dict(zip(("id", "category_id", "area"), row, strict=True)) for row in rows]
+
+    right = [(1, 7, 2), (2, 9, 1), (3, 7, 2)]
+    return [
+        Case("nothing is wrong", ids, told(*right), [7, 9]),
+        Case("an area", ids, told((1, 7, 3), *right[1:]), [7, 9]),
+        Case("a category that there is not", ids, told(*right[:2], (3, 8, 2)), [7, 9]),
+        Case("a segment without a pixel", ids, told(*right, (6, 9, 0)), [7, 9]),
+        Case("a segment that nobody lists", ids, told(*right[::2]), [7, 9]),
+        Case("several at once", ids, told((3, 5, 2), (1, 9, 9), (8, 7, 4)), [7, 9]),
+    ]
+
+
+def _areas_alone(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]) -> list[int]:
+    return sorted(s["id"] for s in told if s["area"] != (ids == s["id"]).sum())
+
+
+def _listed_alone(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]) -> list[int]:
+    return [i for i in _faulty(ids, told, categories) if i in {s["id"] for s in told}]
+
+
+def _empty_is_fine(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]) -> list[int]:
+    fine = {s["id"] for s in told if s["area"] == 0 and s["category_id"] in categories and not (ids == s["id"]).any()}
+    return [i for i in _faulty(ids, told, categories) if i not in fine]
+
+
+def _void_too(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]) -> list[int]:
+    return ([0] if (ids == 0).any() else []) + _faulty(ids, told, categories)
+
+
+def _as_listed(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]) -> list[int]:
+    wrong = _faulty(ids, told, categories)
+    listed = [s["id"] for s in told if s["id"] in wrong]
+    return listed + [i for i in wrong if i not in listed]
+
+
+EXERCISES = (
+    Exercise(
+        id="15.1",
+        name="renamed",
+        reference=_renamed,
+        cases=_cases_renamed,
+        drawn=first.tables,
+        mistakes=(
+            Mistake("a row gives the beginning of a name: what stands in the middle stays", _anywhere),
+            Mistake("a beginning ends at a dot, or where the name ends: header is not head", _any_word),
+            Mistake("the first row that fits renames, not the last", _last_row),
+            Mistake("a number may have several digits", _one_digit),
+            Mistake("a name that no row fits stays as it is", _left_out),
+        ),
+    ),
+    Exercise(
+        id="15.2",
+        name="kept",
+        reference=_kept,
+        cases=_cases_kept,
+        drawn=first.class_lists,
+        mistakes=(
+            Mistake("the head has one row more: no object, the last, which every model has learned", _no_last_row),
+            Mistake("no object is no new class: its row is kept", _last_is_new),
+            Mistake("classes are found by their names, not by their places", _by_place),
+            Mistake("the other way round: for each row of the new head, a row of the old", _other_way_round),
+            Mistake("the row of no object is the last of the old head", _last_of_the_new),
+        ),
+    ),
+    Exercise(
+        id="15.3",
+        name="faulty",
+        reference=_faulty,
+        cases=_cases_faulty,
+        drawn=first.annotations,
+        mistakes=(
+            Mistake("areas are not all: is the category one of the data set's?", _areas_alone),
+            Mistake("look at the map too: it may hold a segment that nobody lists", _listed_alone),
+            Mistake("a segment that is listed and has no pixel is wrong, also with an area of 0", _empty_is_fine),
+            Mistake("0 is void, no segment", _void_too),
+            Mistake("rising ids are asked for, not the order of the list", _as_listed),
+        ),
+    ),
+)  # fmt: skip
