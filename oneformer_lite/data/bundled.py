@@ -13,8 +13,6 @@ def sample_folder() -> Path:
     """The folder of `val/`, `annotations/` and `run/`: in an installed package its own copy, in a clone `data/sample`.
 
     Read it, do not write into it. Raises :class:`DataError` where neither is there.
-
-    Lesson 01.
     """
     inside, beside = PACKAGE / "sample_data", PACKAGE.parent / "data" / "sample"
     for folder in (inside, beside):

@@ -132,3 +132,7 @@ for text, count in Counter(text_list(class_ids, names, "semantic", 28)).items():
 
 # %%
 labs.tally("01", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "01", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

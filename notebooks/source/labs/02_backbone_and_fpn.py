@@ -157,3 +157,7 @@ Image.fromarray(ofl.render.contact_sheet([pictures], ["picture", "stride 32", "s
 
 # %%
 labs.tally("02", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "02", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -189,3 +189,7 @@ Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["package", l
 
 # %%
 labs.tally("03", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "03", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

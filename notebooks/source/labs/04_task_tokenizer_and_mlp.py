@@ -187,3 +187,7 @@ plt.show()
 
 # %%
 labs.tally("04", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "04", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -183,3 +183,7 @@ print(list(encode_once(lists, counting).shape), "texts encoded:", seen, "of", su
 
 # %%
 labs.tally("05", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "05", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -186,3 +186,7 @@ for title, given in (("with names", names), ("without", torch.zeros_like(names))
 
 # %%
 labs.tally("06", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "06", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

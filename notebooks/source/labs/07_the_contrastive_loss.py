@@ -173,3 +173,7 @@ for task in ofl.data.TASKS:
 
 # %%
 labs.tally("07", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "07", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -196,3 +196,7 @@ Image.fromarray(ofl.render.contact_sheet(rows, names[:5], ["segment", "its query
 
 # %%
 labs.tally("08", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "08", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -208,3 +208,7 @@ for name, logits in (("silence", silent), ("the model", output.class_logits[0]))
 
 # %%
 labs.tally("09", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "09", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -186,3 +186,7 @@ print(decode("read:", [lambda x, stride: f"{x} 1/{stride}"] * 9, [32, 16, 8])[-1
 
 # %%
 labs.tally("10", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "10", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -177,3 +177,7 @@ Image.fromarray(ofl.render.contact_sheet([pictures], ["overlap threshold 0.8", "
 
 # %%
 labs.tally("11", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "11", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

@@ -224,3 +224,7 @@ plt.show()
 
 # %%
 labs.tally("12", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "12", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.

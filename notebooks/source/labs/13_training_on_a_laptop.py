@@ -199,3 +199,7 @@ print(f"total {ours:.1f}, equal: {torch.allclose(ours, losses['total'])}")
 
 # %%
 labs.tally("13", globals())
+
+# %% [markdown]
+# `labs.assemble(".", "13", globals())` shows what your answers do in the whole model, beside those of the labs before.
+# Lab 16 puts all of them together: your OneFormer.
