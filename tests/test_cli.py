@@ -16,6 +16,7 @@ from oneformer_lite.data.sample import TASKS
 from oneformer_lite.inference.prediction import Prediction
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+PICTURE = str(next(SAMPLE.rglob("*.jpg")))
 COMMANDS = ("demo", "train", "eval", "predict", "download", "convert", "lessons", "doctor")
 
 
@@ -56,9 +57,28 @@ def test_predict_writes_a_picture_for_each_task(tmp_path, capsys):
 
 def test_predict_overwrites_none_of_its_own_pictures(tmp_path, capsys):
     (tmp_path / "other").mkdir()
-    pictures = [tmp_path / "scene.png", tmp_path / "other" / "scene.png"]
-    assert main(["predict", *map(str, pictures), "--out", str(tmp_path)]) == 2
-    assert "two of the pictures have the same name (scene)" in capsys.readouterr().err
+    pictures = [str(tmp_path / "scene.png"), str(tmp_path / "other" / "scene.png")]
+    for path in pictures:
+        Image.new("RGB", (64, 64)).save(path)
+    assert main(["predict", *pictures, pictures[0], "--out", str(tmp_path / "out")]) == 2
+    assert f"{pictures[0]} and {pictures[1]} have the same name (scene)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("absent", "words"),
+    [
+        (["nowhere.jpg"], "nowhere.jpg does not exist"),
+        (["nowhere.jpg", "other.jpg"], "2 of 3 pictures do not exist: 'nowhere.jpg', 'other.jpg'"),
+        (["https://x.y/a.jpg"], "'https://x.y/a.jpg' is an address (https)"),
+        (["A.PNG"], "A.PNG does not exist, but a.png does"),
+    ],
+)
+def test_predict_begins_with_none_unless_all_are_there(tmp_path, capsys, monkeypatch, absent, words):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (64, 64)).save("a.png")
+    assert main(["predict", "a.png", *absent, "--out", "out", "--json", "found.json"]) == 2
+    assert words in capsys.readouterr().err and sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
 
 def test_eval_lists_classes_worst_first_and_writes_all_as_json(tmp_path, capsys):
@@ -67,7 +87,8 @@ def test_eval_lists_classes_worst_first_and_writes_all_as_json(tmp_path, capsys)
     out = capsys.readouterr().out
     assert "mIoU" in out and "AP of small" in out and "and 9 more classes" in out and "accuracy" in out
     content = json.loads(found.read_text())
-    assert content["scenes"] == 4 and 0 < content["PQ"] <= 100
+    assert (content["model"], content["data"], content["split"], content["scenes"]) == ("toytown", "toytown", "val", 4)
+    assert 0 < content["PQ"] <= 100
     assert len(content["per_class"]) == len(content["confusion"]) == 14
     worst = min((row for row in content["per_class"] if row["PQ"] is not None), key=lambda row: row["PQ"])
     table = out[out.index("\nclass ") + 1 :].splitlines()
@@ -110,7 +131,8 @@ def test_predict_names_a_bad_picture_of_a_folder_and_goes_on(tmp_path, capsys, c
     found, said = json.loads((tmp_path / "found.json").read_text()), capsys.readouterr().err
     assert [Path(picture["file"]).name for picture in found["pictures"]] == ["a.png", "c.png"]
     assert [Path(picture["file"]).name for picture in found["unreadable"]] == ["b.png"]
-    assert f"left out: {folder / 'b.png'}" in said and "1 of 3 pictures could not be read" in said
+    assert f"left out: {folder / 'b.png'}" in said
+    assert f"1 of 3 pictures could not be read: '{folder / 'b.png'}'" in said.splitlines()[-1]
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a_panoptic.png", "c_panoptic.png"]
 
 
@@ -158,9 +180,9 @@ def test_convert_does_not_write_over_its_source(tmp_path, capsys):
     [
         (["predict", "nowhere.jpg"], "nowhere.jpg does not exist"),
         (["predict", str(Path(__file__).parent)], "is a folder: expected a picture"),
-        (["predict", "x.jpg", "--model", "nowhere.pth"], "nowhere.pth does not exist"),
+        (["predict", PICTURE, "--model", "nowhere.pth"], "nowhere.pth does not exist"),
         (["train", "--preset", "nonsense", "--steps", "1"], "there are toytown, coco_r50"),
-        (["predict", "x.jpg", "--model", "nothing"], "no model 'nothing'"),
+        (["predict", PICTURE, "--model", "nothing"], "no model 'nothing'"),
         (["eval", "--data", "nowhere"], "nowhere does not exist: expected a folder in COCO's panoptic layout"),
         (["train", "--data", "nowhere", "--steps", "1"], "nowhere does not exist"),
         (["train", "--data", __file__, "--steps", "1"], "test_cli.py is no folder"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..listing import few
 from .arguments import DEVICES, MODEL, TASKS, command, share
 
 if TYPE_CHECKING:
@@ -37,9 +38,14 @@ def add(commands) -> None:
 
 def run(args) -> None:
     """Segment pictures for one task; writes NAME_TASK.png and lists the segments. Of a folder, all pictures directly
-    in it are taken. Those that cannot be read are named and left out, and the exit status is 1."""
+    in it are taken. All must be there before any is begun; those that cannot be read are left out and named, also at
+    the end, and the exit status is 1."""
+    from ..files import make_folder
+
     targets = _targets(args.pictures, args.out, args.task)
-    from ..weights import from_pretrained
+    for folder in [args.out, *([args.json.parent] if args.json else []), *([args.masks] if args.masks else [])]:
+        make_folder(folder)
+    from ..weights import from_pretrained  # which takes seconds: wrong paths are said before
 
     model = from_pretrained(args.model, device=args.device)
     records, unreadable = [], []
@@ -50,7 +56,10 @@ def run(args) -> None:
         if args.json:
             _write(args, records, unreadable)
     if unreadable:
-        print(f"oneformer-lite: {len(unreadable)} of {len(targets)} pictures could not be read", file=sys.stderr)
+        names = few([entry["file"] for entry in unreadable])
+        print(
+            f"oneformer-lite: {len(unreadable)} of {len(targets)} pictures could not be read: {names}", file=sys.stderr
+        )
         sys.exit(1)
 
 
@@ -95,18 +104,30 @@ def _write(args, records: list[dict], unreadable: list[dict]) -> None:
 def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
     """Where the result of each picture goes; raises where two would go to one file."""
     from ..errors import OneFormerLiteError
-    from ..files import make_folder
 
-    folder = make_folder(out)
-    targets = {path: folder / f"{path.stem}_{task}.png" for path in _pictures(given, folder)}
-    if len(set(targets.values())) < len(targets):
-        names = [target.name for target in targets.values()]
-        twice = next(path for path, target in targets.items() if names.count(target.name) > 1)
-        raise OneFormerLiteError(
-            f"two of the pictures have the same name ({twice.stem}), and the result of one would replace the other's: "
-            "rename one, or give each a call and a folder (--out) of its own"
-        )
+    targets: dict[Path, Path] = {}
+    first: dict[Path, Path] = {}
+    for path in _there(_pictures(given, out)):
+        targets[path] = out / f"{path.stem}_{task}.png"
+        if first.setdefault(targets[path], path) != path:
+            raise OneFormerLiteError(
+                f"{first[targets[path]]} and {path} have the same name ({path.stem}), and the result of one would "
+                "replace the other's: rename one, or give each a call and a folder (--out) of its own"
+            )
     return targets
+
+
+def _there(pictures: list[Path]) -> list[Path]:
+    """``pictures``, if all of them exist."""
+    from ..data.image import why_absent
+    from ..errors import DataError
+
+    absent = [path for path in pictures if not path.exists()]
+    if len(absent) > 1:
+        raise DataError(f"{len(absent)} of {len(pictures)} pictures do not exist: {few(list(map(str, absent)))}")
+    if absent:
+        raise DataError(why_absent(absent[0]))
+    return pictures
 
 
 def _pictures(given: list[Path], out: Path) -> list[Path]:

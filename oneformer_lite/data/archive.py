@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -18,6 +19,8 @@ from tqdm.auto import tqdm
 
 from ..errors import DataError
 from ..files import all_to_disk, make_folder
+
+_ODD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are no letters
 
 
 class _Damaged(Exception):
@@ -97,8 +100,8 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, where: str) -> 
 
 
 def _check_inside(name: str, where: str) -> None:
-    """Refuse names that are none, absolute or climb, also as Windows reads them."""
-    if not PurePosixPath(name).name or "\0" in name:
+    """Refuse names that are none or hold odd letters, that are absolute or climb, also as Windows reads them."""
+    if not PurePosixPath(name).name.strip() or _ODD.search(name):
         raise _refusal(where, name, "has no name that a file can have")
     for path in (PurePosixPath(name), PureWindowsPath(name)):
         if path.is_absolute() or path.drive or path.root or ".." in path.parts:
@@ -111,13 +114,13 @@ def _refusal(where: str, name: str, why: str) -> DataError:
 
 def unpack(members: list[Member], folder: Path, rename: Callable[[str], str | None], text: str) -> int:
     """Write to ``folder`` the members that ``rename`` gives a name (a path in the folder); returns their number."""
-    targets = [(member, name) for member in members if (name := rename(member.name))]
-    names = Counter(name for _, name in targets)
+    targets = [(member, PurePosixPath(name)) for member in members if (name := rename(member.name))]
+    names = Counter(name for _, name in targets)  # "a/./b" and "./a/b" are one
     if len(names) != len(targets):
-        raise DataError(f"{text}: the archive has several files {names.most_common(1)[0][0]!r}: get it again")
+        raise DataError(f"{text}: the archive has several files {str(names.most_common(1)[0][0])!r}: get it again")
     require_space(folder, sum(member.size for member, _ in targets), f"to unpack {text}")
     for member, name in tqdm(targets, desc=f"unpacking {text}", unit="file", dynamic_ncols=True):
-        _check_inside(name, text)
+        _check_inside(str(name), text)
         _write(member, folder / name)
     return len(targets)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..errors import ConfigError
+from ..listing import few
 from ..notices import warn_user
 from .sample import Category
 
@@ -36,8 +37,8 @@ def class_places(
         return list(range(len(given)))
     raise ConfigError(
         f"the model knows {len(own)} classes, {data} has {len(given)}"
-        + (f", of which {_few(unknown)} {'is' if len(unknown) == 1 else 'are'} none of them" if unknown else "")
-        + f" ({_few(list(names))}): use data with the same classes, by the same names"
+        + (f", of which {few(unknown, 5)} {'is' if len(unknown) == 1 else 'are'} none of them" if unknown else "")
+        + f" ({few(names, 5)}): use data with the same classes, by the same names"
     )
 
 
@@ -49,7 +50,3 @@ def _is_renamed(own: list[str], given: list[str]) -> bool:
     """Most names are the same at the same place, and none is at another or twice."""
     same = sum(a == b for a, b in zip(own, given))
     return 2 * same >= len(own) and len(set(own) & set(given)) == same and len(set(given)) == len(given)
-
-
-def _few(names: list[str], most: int = 5) -> str:
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

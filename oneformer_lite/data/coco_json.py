@@ -13,7 +13,8 @@ from PIL import ImageColor
 
 from ..errors import DataError
 from ..json_reader import read_json
-from .fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries, few
+from ..listing import few
+from .fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
 from .sample import Category
 
 LISTS = ("images", "annotations", "categories")
@@ -38,17 +39,6 @@ def read_content(path: Path, keys: Sequence[str] = LISTS) -> dict:
             f"with the lists {', '.join(map(repr, keys))}"
         )
     return content
-
-
-def require_folder(path: str | Path, holds: str) -> Path:
-    """``path`` if it is a folder, else :class:`DataError`; ``holds`` says what should be in it."""
-    path = Path(path)
-    if not path.is_dir():
-        raise DataError(
-            f"{path} is not a folder: expected the folder of {holds}; check the path, and that the "
-            "archive (COCO's panoptic one holds two more inside it) is unpacked"
-        )
-    return path
 
 
 def distinct_color(index: int) -> tuple[int, int, int]:

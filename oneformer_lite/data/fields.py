@@ -186,10 +186,3 @@ def shown(value: object) -> str:
     if value is None:
         return "null"
     return f"{reprlib.repr(value)} ({_NAMES.get(type(value), type(value).__name__)})"
-
-
-def few(ids: set, limit: int = 8) -> str:
-    """The first ids of a set, for an error message of bearable length."""
-    names = sorted(map(reprlib.repr, ids), key=lambda name: (len(name), name))
-    shown = ", ".join(names[:limit])
-    return shown if len(ids) <= limit else f"{shown} and {len(ids) - limit} more"

@@ -45,13 +45,14 @@ def open_image(path: str | Path) -> Image.Image:
         with open(path, "rb") as file:
             return _decoded(file, path)
     except FileNotFoundError:
-        raise DataError(_why_absent(path)) from None
+        raise DataError(why_absent(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} cannot be read ({reason}): check its name, its permissions and the disk") from error
 
 
-def _why_absent(path: Path) -> str:
+def why_absent(path: Path) -> str:
+    """What an error says of a picture that is not there: an address, another spelling, or nothing like it."""
     if address := re.match(r"(\w{2,}):/", str(path)):  # of two slashes, Path keeps one
         return (
             f"{str(path).replace(':/', '://', 1)!r} is an address ({address[1]}), and pictures are read from this "

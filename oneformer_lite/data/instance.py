@@ -14,16 +14,9 @@ import numpy as np
 
 from ..errors import DataError
 from .boxes import compare_with_boxes
-from .coco_json import (
-    file_names,
-    files_listed_twice,
-    indices_of,
-    parse_categories,
-    read_annotations,
-    require_folder,
-    sizes_of,
-)
+from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
 from .fields import ANYTHING, FLAG, ID, WHOLE, Entries
+from .folders import require_folder
 from .frames import outside, reach_over
 from .image import read_annotated, read_image
 from .outlines import read_outlines

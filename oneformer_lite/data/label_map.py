@@ -67,7 +67,7 @@ def _grey_of_colours(values: np.ndarray, mode: str, path: str | Path) -> np.ndar
     if mode not in ("RGB", "RGBA") or (values[..., 1:3] != red[..., None]).any():
         raise DataError(
             f"{path} has the {values.shape[-1]} channels {mode} with different values, but a label map has one, of "
-            "class ids: convert its colours to class ids first"
+            "class ids: convert its colours to class ids first (or are the folders of pictures and maps exchanged?)"
         )
     return red
 

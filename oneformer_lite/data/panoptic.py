@@ -16,22 +16,17 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import all_to_disk, make_folder, write_json
+from ..listing import few
 from ..notices import warn_user
-from .coco_json import (
-    file_names,
-    files_listed_twice,
-    indices_of,
-    parse_categories,
-    read_annotations,
-    require_folder,
-    sizes_of,
-)
-from .fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries, few
+from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
+from .fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
+from .folders import require_folder
 from .image import open_image, to_rgb, write_image
 from .map_dataset import MapDataset
 from .sample import TASKS, Category, Sample, SegmentInfo
 from .segment_ids import check_ids, compare_ids, decode_ids, encode_ids, present_ids
 
+_UNPACK = ", and that the archive (COCO's panoptic one holds two more inside it) is unpacked"
 UNSEEN = "pictures with segments that have no pixel"
 
 
@@ -52,8 +47,8 @@ class PanopticDataset(MapDataset):
     ) -> None:
         self.json_path = Path(panoptic_json)
         lists = self._index()
-        self.image_dir = require_folder(image_dir, "the pictures")
-        self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs")
+        self.image_dir = require_folder(image_dir, "the pictures", _UNPACK)
+        self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs", _UNPACK)
         # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
         self.image_ids, self._file_names, self._png_names = json.loads(lists)
 

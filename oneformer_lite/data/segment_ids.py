@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import DataError
-from .fields import few
+from ..listing import few
 
 MAX_ID = 256**3 - 1
 

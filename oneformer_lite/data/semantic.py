@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 import warnings
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 
@@ -12,11 +12,14 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError
-from .coco_json import distinct_color, require_folder
+from ..listing import few
+from ..notices import warn_user
+from .coco_json import distinct_color
+from .folders import by_stem, contents, require_folder
 from .label_map import SUFFIXES, read_label_map
 from .map_dataset import MapDataset
 from .sample import Category, SegmentInfo
-from .segment_ids import few, present_ids
+from .segment_ids import present_ids
 
 _LOOKED_AT = 8  # label maps that are read when a data set is opened
 
@@ -35,8 +38,8 @@ class SemanticDataset(MapDataset):
     class counts as stuff.
 
     Pictures without a label map are left out with a warning that counts them, hidden files (``._0.png``) without one.
-    A warning also says if the first few maps hold void and but a single class. Whatever contradicts the format raises
-    a :class:`DataError` that names the file.
+    A few maps are looked at when the data set is opened: a warning says if they hold void and but a single class.
+    Whatever contradicts the format raises a :class:`DataError` that names the file.
     """
 
     tasks = ("semantic",)
@@ -57,18 +60,14 @@ class SemanticDataset(MapDataset):
         self.label_dir = require_folder(label_dir, "the label maps")
         self._pairs = self._pair_files()
         self.image_ids = list(range(len(self._pairs)))
-        self._looked = False
+        self._look_at_values()
 
     def _pair_files(self) -> list[tuple[Path, Path]]:
-        pictures = _by_stem(self.image_dir, Image.registered_extensions(), "their label maps")
-        labels = _by_stem(self.label_dir, SUFFIXES, "their pictures")
+        pictures = by_stem(self.image_dir, Image.registered_extensions(), "their label maps")
+        labels = by_stem(self.label_dir, SUFFIXES, "their pictures")
         orphans = [path.name for stem, path in labels.items() if stem not in pictures]
         if orphans or not labels:
-            came = f"{orphans[0]} and {len(orphans) - 1} more have none" if orphans else f"got none{self._others()}"
-            raise DataError(
-                f"{self.label_dir}: expected PNG label maps, each named like a picture in "
-                f"{self.image_dir} up to the suffix, but {came}: check both folders"
-            )
+            self._refuse_folders(len(pictures), orphans)
         bare = {path.name for stem, path in pictures.items() if stem not in labels}
         if bare:
             warnings.warn(
@@ -78,30 +77,40 @@ class SemanticDataset(MapDataset):
             )
         return [(pictures[stem], path) for stem, path in labels.items()]
 
-    def _others(self) -> str:
-        """What lies in the folder instead of label maps."""
-        endings = sorted({path.suffix.lower() for path in self.label_dir.iterdir() if path.suffix})
-        blurred = ", and JPEG does not keep class ids" if {".jpg", ".jpeg"} & set(endings) else ""
-        return f" (there are {', '.join(endings[:4])}{blurred})" if endings else ""
+    def _refuse_folders(self, pictures: int, orphans: list[str]) -> None:
+        if not pictures:
+            raise DataError(
+                f"{self.image_dir}: expected the pictures of the label maps in {self.label_dir}, but it "
+                f"{contents(self.image_dir)}: check both folders"
+            )
+        if orphans:
+            have = "has" if len(orphans) == 1 else "have"
+            came = f"{few(orphans, 2)} {have} none (the pictures' folder {contents(self.image_dir)})"
+        else:
+            blurred = any(path.suffix.lower() in (".jpg", ".jpeg") for path in self.label_dir.iterdir())
+            came = f"got none (it {contents(self.label_dir)}{', and JPEG does not keep class ids' * blurred})"
+        raise DataError(
+            f"{self.label_dir}: expected PNG label maps, each named like a picture in {self.image_dir} up to the "
+            f"suffix, but {came}: check both folders"
+        )
 
-    def _look_for_lost_classes(self) -> None:
-        """Masks of 0 and 255 look like one class and void, and teach nothing: said when the first map is read."""
-        self._looked = True
+    def _look_at_values(self) -> None:
+        """Numbering that is not the one given makes other classes of all pixels, or none: a few maps show it."""
         step = max(1, len(self._pairs) // _LOOKED_AT)
-        values: set[int] = set()
+        values: dict[int, Path] = {}
         for _, path in self._pairs[: step * _LOOKED_AT : step]:
-            try:
-                values |= set(np.unique(self._read(path)).tolist())
-            except DataError:  # said when this map is read
-                continue
+            with suppress(DataError):  # said when this map is read
+                values |= dict.fromkeys(np.unique(self._read(path)).tolist(), path)
+        ids, count = {category.id for category in self.categories}, len(self.categories)
+        if self._counts_from_0() and values.keys() - ids - {self.ignore_index} == {count}:
+            raise DataError(f"{values[count]} {self._unknown({count})}")
         classes = [c.name for c in self.categories if c.id in values]
         if self.ignore_index in values and len(classes) == 1 < len(self.categories):
-            warnings.warn(
+            warn_user(
                 f"the label maps looked at in {self.label_dir} hold the values {sorted(values)}: only the class "
                 f"{classes[0]!r} and {self.ignore_index}, which is void (ignore_index), so there is nothing to tell "
                 f"apart. If {self.ignore_index} is a class, give the values of all: values=({min(values)}, "
-                f"{max(values)}), ignore_index=None",
-                stacklevel=4,
+                f"{max(values)}), ignore_index=None"
             )
 
     def _read(self, path: Path) -> np.ndarray:
@@ -113,22 +122,32 @@ class SemanticDataset(MapDataset):
 
     def annotation(self, index: int) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
         """The segment map int32 [H, W] and its segments, without decoding the picture."""
-        if not self._looked:
-            self._look_for_lost_classes()
         path = self._pairs[index][1]
         labels = self._read(path)
         segment_map = self._segment_ids[np.clip(labels - self._lowest, 0, len(self._segment_ids) - 1)]
         if segment_map.min() < 0:
-            raise DataError(
-                f"{path} holds the values {np.unique(labels[segment_map < 0])[:8].tolist()}, which are neither a class "
-                f"id ({self._listed()}) nor ignore_index={self.ignore_index}: correct the map, class_names, values or "
-                "ignore_index"
-            )
+            raise DataError(f"{path} {self._unknown(set(np.unique(labels[segment_map < 0]).tolist()))}")
         return segment_map, tuple(SegmentInfo(id=i, class_id=i - 1) for i in present_ids(segment_map).tolist())
 
-    def _listed(self) -> str:
-        values = [category.id for category in self.categories]
-        return f"0..{len(values) - 1}" if values == list(range(len(values))) else few(set(values))
+    def _unknown(self, values: set[int]) -> str:
+        """What is said of ``values`` that are neither a class nor void."""
+        count = len(self.categories)
+        known = f"0..{count - 1}" if self._counts_from_0() else few({category.id for category in self.categories})
+        cure = "correct the map, class_names, values or ignore_index"
+        if self._counts_from_0() and values == {count}:
+            cure = (
+                f"if the {count} classes are numbered from 1, values=range(1, {count + 1}), and ignore_index=0 if 0 is "
+                "where nobody knows; else name the class that is missing"
+            )
+        elif count == 2 and values == {255}:
+            cure = "of masks of 0 and 255, values=(0, 255) are the two classes"
+        return (
+            f"holds the values {few(values)}, which are neither a class id ({known}) nor "
+            f"ignore_index={self.ignore_index}: {cure}"
+        )
+
+    def _counts_from_0(self) -> bool:
+        return [category.id for category in self.categories] == list(range(len(self.categories)))
 
 
 def _categories(
@@ -173,19 +192,3 @@ def _segment_ids(categories: Sequence[Category], ignore_index: int | None) -> tu
     ids[np.array(values) - lowest] = np.arange(1, len(values) + 1)
     ids[[value - lowest for value in void]] = 0
     return lowest, ids
-
-
-def _by_stem(folder: Path, suffixes: Container[str], others: str) -> dict[str, Path]:
-    """The pictures of a folder by their name without suffix, sorted; hidden files are none."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        stem = unicodedata.normalize("NFC", path.stem)  # other systems write the same letters otherwise
-        if stem in found:
-            raise DataError(
-                f"{path} and {found[stem]} have the same name up to the suffix, so {others} cannot be told apart: "
-                "remove or rename one"
-            )
-        found[stem] = path
-    return found

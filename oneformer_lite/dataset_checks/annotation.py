@@ -156,6 +156,22 @@ def check_class_ids(samples: Sequence[Sample], categories: Sequence[Category]) -
     return Finding(name, "fine", f"{len(seen)} of {count} classes seen, ids {low} to {high}")
 
 
+def check_contrast(samples: Sequence[Sample]) -> Finding:
+    """Where every pixel gets a class and nothing is counted, there is more than one class to choose from."""
+    name, seen = "classes to tell apart", {s.class_id for sample in samples for s in sample.segments}
+    if any(tuple(sample.tasks) != ("semantic",) for sample in samples) or len(seen) > 1 or not seen:
+        return Finding(name, "fine", f"{len(seen)} seen")
+    categories = samples[0].categories
+    only = categories[seen.pop()].name
+    evidence = f"in {len(samples)} pictures there is nothing but the class {only!r} and void, and no task but semantic"
+    evidence += f": the model would learn to say {only!r} always"
+    return Finding(
+        name, "fault" if len(categories) > 1 else "warning", evidence,
+        "give the rest a class of its own: masks of 0 and 255, of which 255 is no void, are read with "
+        "SemanticDataset(..., values=(0, 255), ignore_index=None)",
+    )  # fmt: skip
+
+
 def _mask_shape(sample: Sample) -> tuple[int, int]:
     shape = sample.masks.shape[1:] if sample.masks is not None else sample.segment_map.shape
     return int(shape[0]), int(shape[1])

@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from ..config.checks import is_color
+from ..data.folders import contents
+from ..data.map_dataset import MapDataset
 from ..data.sample import Category
+from ..errors import DataError
+from ..listing import few
 from .findings import Finding
 
+MAPS = 256  # that are read in search of classes, evenly spread
 FEW_STATS = 1000  # files that a listing did not show and that are asked for one by one
 
 
@@ -36,9 +44,11 @@ def check_files(dataset, missing: dict[int, Path]) -> Finding:
     """All files that the annotation names are there."""
     if not missing:
         return Finding("files", "fine", f"those of all {len(dataset)} pictures are there")
+    first = next(iter(missing.values()))
+    there = f" (the folder {contents(first.parent)})" if first.parent.is_dir() else " (nor its folder)"
     return Finding(
         "files", "fault" if len(missing) == len(dataset) else "warning",
-        f"{len(missing)} of {len(dataset)} pictures lack a file, such as {next(iter(missing.values()))}",
+        f"{len(missing)} of {len(dataset)} pictures lack a file, such as {first}{there}",
         "check that the data set is unpacked or copied completely, and that the annotation is of these pictures",
     )  # fmt: skip
 
@@ -54,19 +64,41 @@ def check_categories(categories: Sequence[Category]) -> Finding:
 
 
 def check_seen_classes(dataset) -> Finding | None:
-    """Each class occurs, in data sets that know it of all pictures (``class_counts``); None of others."""
+    """Each class occurs: in data sets that know it of all pictures (``class_counts``), or in their first maps; None of
+    others."""
     counts = getattr(dataset, "class_counts", None)
     if counts is None:
-        return None
+        return _check_classes_of_maps(dataset) if isinstance(dataset, MapDataset) else None
     never = [category.name for category, count in zip(dataset.categories, counts) if not count]
     total = len(dataset.categories)
     if not never:
         rarest = f"the rarest has {min(counts)} of {sum(counts)} segments"
         return Finding("classes seen", "fine", f"each of {total} classes occurs; {rarest}")
+    return _never(f"{len(never)} of {total} classes never occur: {few(never)}")
+
+
+def _check_classes_of_maps(dataset: MapDataset) -> Finding:
+    """The same of maps that have to be read for it: a few hundred, until all classes have been seen."""
+    unseen, total = set(range(len(dataset.categories))), len(dataset)
+    chosen = np.unique(np.linspace(0, total - 1, MAPS).astype(int)).tolist() if total else []
+    for number, index in enumerate(chosen, start=1):
+        with suppress(DataError, OSError):  # said when it is read as a sample
+            unseen -= {segment.class_id for segment in dataset.annotation(index)[1]}
+        if not unseen:
+            evidence = f"each of {len(dataset.categories)} classes is in the first {number} maps looked at"
+            return Finding("classes seen", "fine", evidence)
+    never = [dataset.categories[i].name for i in sorted(unseen)]
+    where = f"{total}" if len(chosen) == total else f"{len(chosen)} (of {total})"
+    return _never(
+        f"{len(never)} of {len(dataset.categories)} classes are in none of the {where} maps looked at: {few(never)}"
+    )
+
+
+def _never(evidence: str) -> Finding:
     return Finding(
-        "classes seen", "warning",
-        f"{len(never)} of {total} classes never occur: {', '.join(never[:8])}{' ...' * (len(never) > 8)}",
-        "a model cannot learn them: look whether their annotations were left out, or drop the classes",
+        "classes seen", "warning", evidence,
+        "a model cannot learn what never comes: look whether annotations were left out and whether the files number "
+        "their classes so, or drop these classes",
     )  # fmt: skip
 
 

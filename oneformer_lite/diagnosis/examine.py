@@ -18,6 +18,7 @@ from ..data.views import as_dataset, paths_of, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
     check_class_ids,
+    check_contrast,
     check_query_count,
     check_range,
     check_segments,
@@ -129,6 +130,8 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
     ids = with_samples(partial(check_class_ids, categories=dataset.categories), samples)
     segments = with_samples(check_segments, samples, always=True)
     findings += [with_samples(check_range, samples), segments, ids, check_alignment(samples)]
+    if (contrast := check_contrast(samples)).verdict != "fine":
+        findings.append(contrast)
     if ids.verdict != "fault" and segments.verdict != "fault":
         findings.append(check_tasks(samples))
     return samples if ids.verdict != "fault" else []

@@ -5,7 +5,9 @@ A box is COCO's [x, y, width, height] in pixels, a run-length code COCO's compre
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import numpy as np
 from ..data.image import write_image
 from ..data.sample import Category
 from ..data.segment_ids import encode_ids
+from ..errors import ConfigError
 from ..files import make_folder
 from ..metrics.results import category_map
 
@@ -47,8 +50,16 @@ def segment_record(segment: Segment, categories: tuple[Category, ...], mask: boo
 def coco_results(prediction: Prediction, image_id: int | str) -> list[dict]:
     """The segments as entries of COCO's results format for instances, whatever the task, best scores first.
 
-    Each has a box and an area besides. For the PNGs of panoptic results, see :class:`~..metrics.ResultFiles`.
+    ``image_id`` is the picture's in the annotation file: a whole number, or text where the file numbers so (COCO's does
+    not: 42 and "42" are two pictures). Each entry has a box and an area besides. For the PNGs of panoptic results, see
+    :class:`~..metrics.ResultFiles`. Raises :class:`ConfigError` for an id that no file can have.
     """
+    if isinstance(image_id, bool) or not isinstance(image_id, (Integral, str)) or not str(image_id).strip():
+        raise ConfigError(
+            "image_id must be the picture's id in the annotation file, a whole number or text, got "
+            f"{reprlib.repr(image_id)}"
+        )
+    image_id = image_id if isinstance(image_id, str) else int(image_id)  # of numpy too, which JSON does not know
     return [
         {
             "image_id": image_id,

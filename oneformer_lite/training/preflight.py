@@ -7,7 +7,7 @@ files, classes and tasks are looked at again. Nothing is drawn from the random g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..data.views import Chosen, Renumbered, as_dataset, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
     check_class_ids,
+    check_contrast,
     check_query_count,
     check_range,
     check_segments,
@@ -108,14 +109,15 @@ def look(config: ModelConfig, c: TrainConfig, train_data, val_data, fresh: bool 
     if not len(train_data):
         raise DataError("the training data set is empty: look at its paths, its split, and what was filtered")
     _refuse(check_categories(train_data.categories))
+    missing = missing_files(train_data)
     findings = [odd] if (odd := check_rates(c)) else []
-    findings += _look_at_files(train_data, c, "training")
+    findings += _look_at_files(train_data, missing, c, "training")
     if seen := check_seen_classes(train_data):
         findings.append(seen)
     if c.evaluations:
         findings += _look_at_validation(config, c, val_data, fresh)
     if fresh:
-        findings += _look_at_samples(config, c, train_data)
+        findings += _look_at_samples(config, c, train_data, missing)
     return findings
 
 
@@ -127,34 +129,35 @@ def tell(findings: Sequence[Finding]) -> None:
             warn_user(f"{finding.check}: {finding.evidence}{cure}")
 
 
-def _look_at_files(dataset, c: TrainConfig, split: str) -> list[Finding]:
-    missing = missing_files(dataset)
+def _look_at_files(dataset, missing: Mapping[int, Path], c: TrainConfig, split: str) -> list[Finding]:
     if not missing:
         return []
     limit = Unreadable(len(dataset), c.unreadable_share, split).limit
     finding = check_files(dataset, missing)
-    if len(missing) > limit:
+    if len(missing) > limit or len(missing) == len(dataset):
         raise DataError(f"{split} data: {finding.evidence}; {limit} may be left out. {_sentence(finding.cure)}")
     return [Finding(f"files of {split}", "warning", f"{finding.evidence}; they will be left out", finding.cure)]
 
 
-def _look_at_samples(config: ModelConfig, c: TrainConfig, dataset) -> list[Finding]:
+def _look_at_samples(config: ModelConfig, c: TrainConfig, dataset, missing: Mapping[int, Path]) -> list[Finding]:
     """A few training samples: refuses what cannot be learned from."""
-    samples = _read(dataset, spread_over(len(dataset), SAMPLES), c, "training")
+    chosen = [index for index in spread_over(len(dataset), SAMPLES) if index not in missing]
+    samples = _read(dataset, chosen, c, "training")
     shares = dict(zip(TASKS, c.task_probabilities))
     _refuse(check_shapes(samples), check_range(samples), _class_ids(dataset, samples))
-    tasks = check_tasks(samples, shares)
-    if tasks.verdict == "fault" and "never draw" not in tasks.evidence:  # rare things may be elsewhere
-        others = set(spread_over(len(dataset), MORE)).difference(spread_over(len(dataset), SAMPLES))
+    tasks, contrast = check_tasks(samples, shares), check_contrast(samples)
+    nothing = tasks.verdict == "fault" and "never draw" not in tasks.evidence
+    if nothing or contrast.verdict == "fault":  # rare things may be elsewhere
+        others = set(spread_over(len(dataset), MORE)).difference(chosen, missing)
         samples += _read(dataset, sorted(others), c, "training") if others else []
-        tasks = check_tasks(samples, shares)
+        tasks, contrast = check_tasks(samples, shares), check_contrast(samples)
     segments = check_segments(samples)
     if tasks.verdict == "fault" and segments.verdict == "fault":
         _refuse(segments)
-    _refuse(tasks)
+    _refuse(tasks, contrast)
     crops = _crops_with_targets(config, c, dataset)
-    found = [segments, tasks, check_query_count(samples, config.num_queries), check_alignment(samples[:ALIGNED]), crops]
-    return [f for f in found if f.verdict != "fine"]
+    queries, place = check_query_count(samples, config.num_queries), check_alignment(samples[:ALIGNED])
+    return [f for f in (segments, tasks, contrast, queries, place, crops) if f.verdict != "fine"]
 
 
 def _crops_with_targets(config: ModelConfig, c: TrainConfig, dataset) -> Finding:
@@ -175,9 +178,11 @@ def _look_at_validation(config: ModelConfig, c: TrainConfig, dataset, fresh: boo
     if not tasks:
         raise ConfigError(f"the validation data set supplies none of the tasks {', '.join(TASKS)}, but {dataset.tasks}")
     _refuse(check_categories(dataset.categories))
-    findings = _look_at_files(dataset, c, "validation")
-    if fresh:
-        samples = _read(dataset, range(min(c.eval_images, len(dataset), VALIDATION)), c, "validation")
+    missing = missing_files(dataset)
+    findings = _look_at_files(dataset, missing, c, "validation")
+    first = [i for i in range(min(c.eval_images, len(dataset), VALIDATION)) if i not in missing]
+    if fresh and first:
+        samples = _read(dataset, first, c, "validation")
         _refuse(check_shapes(samples), _class_ids(dataset, samples))
         if not any(segment for sample in samples for segment in sample.segments if not segment.is_crowd):
             findings.append(Finding(

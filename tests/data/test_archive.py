@@ -166,6 +166,27 @@ def test_two_members_of_one_name_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("one", "other"), [("a", "./a"), ("a/b", "a/./b"), ("a/b", "a//b"), ("./c/d", "c/d")])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_one_file_spelled_in_two_ways_is_refused(tmp_path, kind, one, other):
+    path = tmp_path / f"a.{kind}"
+    if kind == "zip":
+        zip_of(path, {one: b"abc", other: b"def"})
+    else:
+        tar_of(path, (one, tarfile.REGTYPE), (other, tarfile.REGTYPE))
+    with pytest.raises(DataError, match=f"several files {one.removeprefix('./')!r}"):
+        unpack_all(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a\n", " ", "a\x1b[2J", "a/\t", "\x7f", "a\udcff"])
+def test_odd_bytes_in_names_are_refused(tmp_path, name):
+    with tarfile.open(tmp_path / "a.tar", "w", errors="surrogateescape") as file:
+        file.addfile(tarfile.TarInfo(name))
+    with pytest.raises(DataError, match="has no name that a file can have"):
+        unpack_all(tmp_path / "a.tar", tmp_path / "out")
+
+
 def test_folders_and_files_in_each_others_place(tmp_path):
     for name in ("a.zip", "a.tar"):
         (tmp_path / name).mkdir()

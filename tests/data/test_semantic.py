@@ -86,7 +86,7 @@ def test_classes_numbered_from_1_keep_their_names(folder):
     assert dataset[0].segment_map.tolist() == [[2, 2, 0, 2], [1, 1, 1, 0]]
     assert [dataset.categories[s.class_id].name for s in dataset[1].segments] == ["car"]
     assert [c.id for c in dataset.categories] == [1, 2, 3]  # what result files write
-    with pytest.raises(DataError, match=r"\[4\], which are neither a class id \(1, 2, 3\) nor ignore_index=0"):
+    with pytest.raises(DataError, match=r"values 4, which are neither a class id \(1, 2, 3\) nor ignore_index=0"):
         save(folder, "b", np.full((2, 4), 4, np.uint8))
         dataset[1]
 
@@ -103,11 +103,28 @@ def test_masks_of_two_values_with_a_gap(folder, dtype, high):
 def test_a_mask_of_0_and_255_is_noticed_when_255_is_void(folder):
     for name in "ab":
         save(folder, name, np.array([[0, 255, 255, 0]] * 2, np.uint8))
-    dataset = SemanticDataset(folder / "images", folder / "labels", NAMES[:2])
     with pytest.warns(UserWarning, match=r"only the class 'road' and 255, which is void.*values=\(0, 255\)") as seen:
+        dataset = SemanticDataset(folder / "images", folder / "labels", NAMES[:2])
         assert dataset[0].segment_map.tolist() == [[1, 0, 0, 1]] * 2
         assert dataset[1].segments == (SegmentInfo(1, 0),)
     assert len([w for w in seen if "void" in str(w.message)]) == 1
+
+
+@pytest.mark.parametrize("ignore", [None, 7])
+def test_a_mask_of_0_and_255_that_is_no_void_says_how_it_is_read(folder, ignore):
+    save(folder, "a", np.array([[0, 255, 255, 0]] * 2, np.uint8))
+    save(folder, "b", np.array([[0, 255, 255, 0]] * 2, np.uint8))
+    with pytest.raises(DataError, match=r"values 255, .* masks of 0 and 255, values=\(0, 255\)"):
+        SemanticDataset(folder / "images", folder / "labels", NAMES[:2], ignore)[0]
+
+
+@pytest.mark.parametrize("least", [0, 1])
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_classes_numbered_from_1_are_noticed_when_the_set_is_opened(folder, least, name):
+    save(folder, name, np.array([[least, 1, 2, 3]] * 2, np.uint8))
+    with pytest.raises(DataError, match=r"values 3, .*class id \(0..2\).*values=range\(1, 4\), and ignore_index=0"):
+        read(folder)
+    assert len(read(folder, ignore_index=3)) == 2  # then 3 is void
 
 
 def test_a_map_of_bits_is_0_and_1(folder):
@@ -170,7 +187,7 @@ def test_maps_in_jpeg_are_refused_with_the_reason(folder):
     for path in (folder / "labels").iterdir():
         path.unlink()
     Image.fromarray(LABELS).save(folder / "labels" / "a.jpg")
-    with pytest.raises(DataError, match="got none .there are .jpg, and JPEG does not keep class ids"):
+    with pytest.raises(DataError, match="got none .it holds 'a.jpg', and JPEG does not keep class ids"):
         read(folder)
 
 
@@ -265,7 +282,7 @@ def test_unknown_values_are_named(folder):
     save(folder, "b", np.array([[0, 3, 300, 255]] * 2, np.uint16))
     with pytest.raises(DataError) as error:
         read(folder)[1]
-    assert str(folder / "labels" / "b.png") in str(error.value) and "[3, 300]" in str(error.value)
+    assert str(folder / "labels" / "b.png") in str(error.value) and "values 3, 300, which" in str(error.value)
 
 
 def test_a_coloured_map_is_refused(folder):
@@ -296,6 +313,34 @@ def test_two_pictures_of_one_name_are_refused(folder):
     with pytest.raises(DataError, match="same name") as error:
         read(folder)
     assert str(folder / "images" / "a.jpg") in str(error.value)
+
+
+@pytest.mark.parametrize("emptied", ["images", "labels"])
+@pytest.mark.parametrize("left", [None, "notes.txt"])
+def test_a_folder_without_pictures_is_the_one_that_is_named(folder, emptied, left):
+    for path in (folder / emptied).iterdir():
+        path.unlink()
+    if left:
+        (folder / emptied / left).touch()
+    found = f"holds '{left}'" if left else "is empty"
+    with pytest.raises(DataError, match=rf"^{folder / emptied}: expected .*it {found}"):
+        read(folder)
+
+
+def test_a_folder_that_is_not_there_is_looked_for_around_it(folder):
+    with pytest.raises(DataError, match="pics does not exist .*holds 'images', 'labels'.: expected the folder of the"):
+        SemanticDataset(folder / "pics", folder / "labels", NAMES)
+    with pytest.raises(DataError, match="an address"):
+        SemanticDataset("https://x.y/z", folder / "labels", NAMES)
+    with pytest.raises(DataError, match="a.png is no folder") as error:
+        SemanticDataset(folder / "images", folder / "labels" / "a.png", NAMES)
+    assert "COCO" not in str(error.value)
+
+
+def test_exchanged_folders_say_what_they_hold(folder):
+    (folder / "images" / "unlabelled.jpg").unlink()
+    with pytest.raises(DataError, match="are the folders of pictures and maps exchanged"):
+        SemanticDataset(folder / "labels", folder / "images", NAMES)[0]
 
 
 def test_no_maps_and_no_folder(folder):

@@ -166,3 +166,15 @@ def test_the_usual_score_concerns_instances_alone(model, monkeypatch):
     for task in ofl.data.TASKS:
         ofl.predict(model, np.zeros((64, 64, 3), np.uint8), task)
     assert dict(zip(ofl.data.TASKS, asked)) == {"panoptic": 0.0, "instance": 0.5, "semantic": 0.0}
+
+
+@pytest.mark.parametrize("image_id", [42, np.int64(42), "munster_000001_000019", "816457-24526"])
+def test_ids_are_those_of_the_annotation_file(image_id):
+    entries = json.loads(json.dumps(prediction("instance").to_coco(image_id)))
+    assert {entry["image_id"] for entry in entries} == {image_id}
+
+
+@pytest.mark.parametrize("image_id", [None, True, 1.5, "", " ", (1,), np.float64(1)])
+def test_ids_that_no_file_has_are_refused(image_id):
+    with pytest.raises(ConfigError, match="a whole number or text, got"):
+        prediction("instance").to_coco(image_id)

@@ -13,10 +13,12 @@ import pytest
 import torch
 
 import oneformer_lite as ofl
-from oneformer_lite.data import Category
+from oneformer_lite.data import Category, PanopticDataset, SemanticDataset
+from oneformer_lite.data.image import write_image
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.data.views import Listed
 from oneformer_lite.dataset_checks.findings import Finding
+from oneformer_lite.dataset_checks.splits import check_seen_classes
 from oneformer_lite.errors import ConfigError, DataError
 from oneformer_lite.training import coco_training, preflight, toytown_training
 from oneformer_lite.training.distributed import ALONE
@@ -323,7 +325,71 @@ def test_classes_that_never_come_are_told(config, recipe, folder: Path) -> None:
     path.write_text(json.dumps(content))
     data = open_split(folder, "train")
     more = ofl.config.for_classes(config, data.categories)
-    assert any("1 of 15 classes never occur: zeppelin" in w for w in looked(more, recipe(), data, fresh=False))
+    assert any("1 of 15 classes never occur: 'zeppelin'" in w for w in looked(more, recipe(), data, fresh=False))
+
+
+@pytest.fixture
+def maps(tmp_path: Path):
+    """A data set of label maps: ``values[i]`` are those of the i-th, in stripes."""
+
+    def made(values: list, names: list[str], **options) -> SemanticDataset:
+        rng = np.random.default_rng(0)
+        for folder in ("pictures", "maps"):
+            (tmp_path / folder).mkdir()
+        for number, stripes in enumerate(values):
+            write_image(tmp_path / "pictures" / f"{number}.png", rng.integers(0, 255, (64, 64, 3), np.uint8))
+            labels = np.repeat(np.resize(stripes, (64, 4)), 16, 1).astype(np.uint8)
+            write_image(tmp_path / "maps" / f"{number}.png", labels)
+        return SemanticDataset(tmp_path / "pictures", tmp_path / "maps", names, **options)
+
+    return made
+
+
+def of(data) -> ofl.ModelConfig:
+    small = dataclasses.replace(ofl.config.toytown(), image_size=64, num_points=128)
+    return ofl.config.for_classes(small, data.categories)
+
+
+@pytest.mark.filterwarnings("ignore:the label maps looked at")
+@pytest.mark.parametrize(("values", "names"), [([0, 255], ["ground", "disc"]), ([1], "abc"), ([2, 255], "abc")])
+def test_maps_of_one_class_and_void_are_refused_with_the_cure(recipe, maps, values, names) -> None:
+    data = maps([values] * 4, list(names))
+    with pytest.raises(DataError, match=r"nothing but the class .* and void.*values=\(0, 255\), ignore_index=None"):
+        looked(of(data), recipe(), data)
+
+
+def test_a_single_class_of_label_maps_is_odd_and_two_are_not(recipe, maps) -> None:
+    data = maps([[0, 255]] * 4, ["disc"])
+    assert any("would learn to say 'disc' always" in message for message in looked(of(data), recipe(), data))
+
+
+def test_a_rare_second_class_of_label_maps_is_looked_for(recipe, maps) -> None:
+    data = maps([[0, 255]] * 10 + [[0, 1]] + [[0, 255]] * 29, ["ground", "disc"])
+    assert not any("nothing but" in message for message in looked(of(data), recipe(), data))
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0, 1, 255], [1, 0]])
+def test_classes_that_are_in_no_label_map_are_told(recipe, maps, values) -> None:
+    data = maps([values] * 4, ["sky", "road", "boat", "tram"])
+    told = [message for message in looked(of(data), recipe(), data) if "classes seen" in message]
+    assert len(told) == 1 and "2 of 4 classes are in none of the 4 maps looked at: 'boat', 'tram'. A" in told[0]
+
+
+def test_label_maps_with_all_classes_are_looked_at_until_these_are_seen(recipe, maps, monkeypatch) -> None:
+    data, read = maps([[0, 1]] * 6, ["sky", "road"]), []
+    assert not any("classes seen" in message for message in looked(of(data), recipe(), data))
+    monkeypatch.setattr(data, "annotation", lambda i, real=data.annotation: read.append(i) or real(i))
+    assert check_seen_classes(data).verdict == "fine" and read == [0]
+
+
+def test_a_missing_picture_is_told_once_and_where_all_are_missing_what_is_there(config, recipe, folder: Path) -> None:
+    data = open_split(folder, "train")
+    data.paths(2)[0].unlink()
+    told = [message for message in looked(config, recipe(), data) if data.paths(2)[0].name in message]
+    assert len(told) == 1 and "1 of" in told[0] and "will be left out" in told[0]
+    exchanged = PanopticDataset(data.panoptic_dir, data.json_path, data.image_dir)
+    with pytest.raises(DataError, match=r"lack a file, such as .* .the folder holds '0.*png', .* and \d+ more\)"):
+        looked(config, recipe(), exchanged)
 
 
 def test_pictures_without_things_are_left_out_where_the_recipe_says_so(config, folder: Path, tmp_path: Path) -> None:
