@@ -46,6 +46,12 @@ def _write_folder(model, args) -> None:
     save = save_huggingface if args.to == "huggingface" else save_pretrained
     folder = save(model, args.target, torch.float16 if args.half else None)
     _say_size(folder, folder / "model.safetensors")
+    if args.to == "huggingface":
+        print(
+            "transformers computes the same logits of the same pixels, but its processor does not pad to multiples of "
+            "32, and its post-processing is its own: oneformer_lite/weights/README.md says where results differ, and has "
+            "lines that predict the same"
+        )
 
 
 def _write_onnx(model, args) -> None:

@@ -136,8 +136,9 @@ def from_huggingface_state(state: State, content: dict, processor: dict, source:
 def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
     """Write the model so that ``OneFormerForUniversalSegmentation.from_pretrained(folder)`` reads all of it. Lesson 15.
 
-    The text mapper is written where there is one of transformers' sizes; it reads it only with
-    ``is_training=True``. Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
+    Logits of the same pixels are equal; what transformers does before (it does not pad) and afterwards is its own: the
+    README of this folder says where that shows, and how to predict the same. The text mapper is written where there is
+    one of transformers' sizes; it reads it only with ``is_training=True``. Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
     """
     config, folder = model.config, Path(folder)
     backbone = backbone_to(model.backbone, config)
@@ -146,8 +147,8 @@ def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | 
     state = widen(model.state_dict(), feedforward_width(config))
     if model.text_mapper is not None and (misfit := misfit_of_text_mapper(config)):
         warnings.warn(
-            f"the text mapper is left out: transformers has none with {misfit}. What is written predicts the "
-            "same, but cannot be trained further.",
+            f"the text mapper is left out: transformers has none with {misfit}. What is written has the "
+            "same logits, but cannot be trained further.",
             stacklevel=2,
         )
         state = {name: tensor for name, tensor in state.items() if not name.startswith(TEXT_MAPPER)}

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from transformers import (
 )
 
 import oneformer_lite as ofl
+import oneformer_lite.weights
 from oneformer_lite.model.tokenizer import tokenize
 from oneformer_lite.weights import save_huggingface
 
@@ -110,6 +113,39 @@ def test_results_of_the_pipeline(ours, folder, image):
     assert sorted(part["label"] for part in segment(image)) == sorted(
         s.class_name for s in ofl.predict(ours, image, "panoptic").segments
     )
+
+
+def snippet() -> str:
+    """The lines of the page on weights that make transformers predict what is predicted here."""
+    page = (Path(oneformer_lite.weights.__file__).parent / "README.md").read_text(encoding="utf-8")
+    return next(block for block in re.findall(r"```python\n(.*?)```", page, re.S) if "divide_by" in block)
+
+
+@pytest.mark.parametrize("size", [(160, 160), (240, 160), (160, 300), (204, 160)])
+def test_the_lines_on_the_page_predict_the_same_at_any_size(ours, folder, image, tmp_path, size):
+    """Sizes (width, height) at which nobody resizes, of which transformers' processor pads none."""
+    image.resize(size).save(tmp_path / "photo.png")
+    names = {"FOLDER": str(folder), "photo": Image.open(tmp_path / "photo.png")}
+    exec(snippet(), names)
+    expected = ofl.predict(ours, tmp_path / "photo.png", "semantic")
+    assert (names["label_map"].numpy() == expected.label_map).mean() > 0.9999
+    with torch.no_grad():
+        logits = ours(pixels(Image.open(tmp_path / "photo.png")), "semantic").class_logits
+    assert (names["outputs"].class_queries_logits - logits).abs().max() < 1e-4 * logits.abs().max()
+
+
+def test_what_transformers_does_otherwise_is_as_the_page_says(ours, folder, image):
+    """Its own post-processing agrees on most pixels; without padding, logits differ."""
+    narrow = image.resize((160, 204))
+    segment = AutoProcessor.from_pretrained(folder)
+    theirs = OneFormerForUniversalSegmentation.from_pretrained(folder).eval()
+    batch = segment(narrow, ["semantic"], return_tensors="pt")
+    assert batch["pixel_values"].shape[-2:] == (204, 160)  # once this is padded, the page is to be changed
+    with torch.no_grad():
+        found, expected = theirs(**batch), ours(pixels(narrow), "semantic").class_logits
+    assert (found.class_queries_logits - expected).abs().max() > 1e-3 * expected.abs().max()
+    label_map = segment.post_process_semantic_segmentation(found, target_sizes=[(204, 160)])[0].numpy()
+    assert 0.9 < (label_map == ofl.predict(ours, narrow, "semantic").label_map).mean() < 0.9999
 
 
 def test_sizes_and_classes_of_the_image_processor(ours, folder):
