@@ -49,8 +49,8 @@ def _write_folder(model, args) -> None:
     if args.to == "huggingface":
         print(
             "transformers computes the same logits of the same pixels, but its processor does not pad to multiples of "
-            "32, and its post-processing is its own: oneformer_lite/weights/README.md says where results differ, and has "
-            "lines that predict the same"
+            "32, and its post-processing is its own: oneformer_lite/weights/README.md says where results differ, and "
+            "has lines that predict the same"
         )
 
 

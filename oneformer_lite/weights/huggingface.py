@@ -138,7 +138,9 @@ def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | 
 
     Logits of the same pixels are equal; what transformers does before (it does not pad) and afterwards is its own: the
     README of this folder says where that shows, and how to predict the same. The text mapper is written where there is
-    one of transformers' sizes; it reads it only with ``is_training=True``. Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
+    one of transformers' sizes; it reads it only with ``is_training=True``.
+
+    Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
     """
     config, folder = model.config, Path(folder)
     backbone = backbone_to(model.backbone, config)
