@@ -148,6 +148,11 @@ class InstanceDataset:
         return np.bincount(classes, minlength=len(self.categories)).tolist()
 
     @property
+    def segment_classes(self) -> np.ndarray:
+        """The class of each object of the file, in its order."""
+        return self._class_ids
+
+    @property
     def thing_counts(self) -> np.ndarray:
         """Objects in each picture [n], crowds left out."""
         counted = np.concatenate([[0], np.cumsum(~self._is_crowd[self._places])])

@@ -98,6 +98,11 @@ class PanopticDataset(MapDataset):
         return np.bincount(self._class_ids[~self._is_crowd], minlength=len(self.categories)).tolist()
 
     @property
+    def segment_classes(self) -> np.ndarray:
+        """The class of each segment of the file, in its order."""
+        return self._class_ids
+
+    @property
     def thing_counts(self) -> np.ndarray:
         """Things in each picture [n], crowds left out."""
         is_thing = np.array([category.is_thing for category in self.categories], dtype=bool)

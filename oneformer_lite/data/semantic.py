@@ -113,6 +113,11 @@ class SemanticDataset(MapDataset):
                 f"{max(values)}), ignore_index=None"
             )
 
+    @property
+    def segment_classes(self) -> np.ndarray:
+        """What pixel values mean: the lowest one, then the segment id of each from there on."""
+        return np.array([self._lowest, *self._segment_ids.tolist()])
+
     def _read(self, path: Path) -> np.ndarray:
         return read_label_map(path, [c.id for c in self.categories], self.ignore_index)
 

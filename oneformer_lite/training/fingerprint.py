@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from torch.utils.data import Subset
 
 from ..data.views import Listed
@@ -30,7 +31,17 @@ def fingerprint(dataset) -> dict:
         "order": _checksum(pictures),
         "pictures": _checksum(sorted(pictures)),
         "segments": getattr(dataset, "class_counts", None),  # of each class, where that is known without opening them
+        "labels": _labels(dataset),
     }
+
+
+def _labels(dataset) -> str | None:
+    """A checksum of which class each segment has, or each pixel value; ids of categories that change everywhere, and so
+    mean the same, do not change it. None where a data set does not tell. Of a part, those of the whole."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    told = getattr(dataset, "segment_classes", None)
+    return None if told is None else hashlib.sha256(np.asarray(told, np.int64).tobytes()).hexdigest()
 
 
 def pictures_of(dataset) -> list[str]:
@@ -73,7 +84,11 @@ def differences(before: dict, now: dict) -> list[str]:
         found.append("the same pictures in another order")
     classes = before.get("classes")
     found += _other_classes(classes if isinstance(classes, list) else [], now["classes"])
-    return found or _other_counts(before.get("segments"), now["segments"], now["classes"])
+    found = found or _other_counts(before.get("segments"), now["segments"], now["classes"])
+    told = (before.get("labels"), now["labels"])
+    if not found and None not in told and told[0] != told[1]:
+        return ["segments of other classes (were the ids or the pixel values of two classes exchanged?)"]
+    return found
 
 
 def _other_counts(before: object, now: Sequence[int] | None, classes: Sequence) -> list[str]:

@@ -8,7 +8,9 @@ import re
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from test_launch import recipe, small_config
 from torch.utils.data import Subset
 
@@ -99,6 +101,44 @@ def test_data_without_names_and_parts_of_data() -> None:
     assert pictures_of(part) == [pictures_of(scenes)[2], pictures_of(scenes)[0]]
     for other in (ofl.data.Toytown("train", 64, 4, seed=1), ofl.data.Toytown("val", 64, 4)):
         assert differences(fingerprint(scenes), fingerprint(other))
+
+
+def objects(folder: Path, ids: tuple[int, int], classes: tuple[int, ...]) -> ofl.data.InstanceDataset:
+    """Two classes with these ids, and one object each of ``classes`` (0 or 1)."""
+    square = [[1, 1, 9, 1, 9, 9]]
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 20, "width": 20}],
+        "categories": [{"id": id_, "name": name} for id_, name in zip(ids, ("car", "bus"))],
+        "annotations": [
+            {"id": i + 1, "image_id": 1, "category_id": ids[c], "segmentation": square} for i, c in enumerate(classes)
+        ],
+    }
+    (folder / "objects.json").write_text(json.dumps(content))
+    return ofl.data.InstanceDataset(folder, folder / "objects.json")
+
+
+@pytest.mark.parametrize("part", [lambda data: data, lambda data: as_dataset(Subset(data, [0]))])
+def test_ids_of_categories_count_by_what_they_mean(tmp_path: Path, part) -> None:
+    """Ids that are other everywhere change nothing; exchanged in the list of categories alone, every car is a bus."""
+    before = fingerprint(part(objects(tmp_path, (3, 7), (0, 1, 1, 0))))
+    assert differences(before, fingerprint(part(objects(tmp_path, (103, 107), (0, 1, 1, 0))))) == []
+    assert differences(before, fingerprint(part(objects(tmp_path, (7, 3), (0, 1, 1, 0))))) == []
+    exchanged = fingerprint(part(objects(tmp_path, (3, 7), (1, 0, 0, 1))))
+    assert "segments of other classes (were the ids" in differences(before, exchanged)[0]
+    older = {name: value for name, value in before.items() if name != "labels"}  # written before this was known
+    assert differences(older, exchanged) == []
+
+
+@pytest.mark.parametrize("options", [{"values": (1, 0)}, {"values": (0, 2)}, {"ignore_index": 7}])
+def test_other_meanings_of_pixel_values_are_noticed(tmp_path: Path, options: dict) -> None:
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a.png")
+
+    def read(**options) -> dict:
+        return fingerprint(ofl.data.SemanticDataset(tmp_path, tmp_path, ["road", "car"], **options))
+
+    before = read()
+    assert differences(before, read()) == []
+    assert "segments of other classes" in differences(before, read(**options))[0]
 
 
 class Turned(Subset):
