@@ -25,7 +25,7 @@ _NAMES = {
     "read_image": "image",
     "sample_folder": "bundled",
     "targets_for": "targets",
-    "write_panoptic": "panoptic",
+    "write_panoptic": "panoptic_writing",
     "write_toytown": "toytown",
 }
 __all__ = [*_NAMES]
@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .image import read_image as read_image
     from .instance import InstanceDataset as InstanceDataset
     from .panoptic import PanopticDataset as PanopticDataset
-    from .panoptic import write_panoptic as write_panoptic
+    from .panoptic_writing import write_panoptic as write_panoptic
     from .sample import TASKS as TASKS
     from .sample import Category as Category
     from .sample import Sample as Sample

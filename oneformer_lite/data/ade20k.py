@@ -20,7 +20,7 @@ from .archive import flat, is_complete, staged, unpack_folder, visible
 from .download import CONNECTIONS
 from .image import open_image, write_image
 from .instance import encode_mask
-from .panoptic import save_panoptic_json, segment_entry
+from .panoptic_writing import save_panoptic_json, segment_entry
 from .parallel import spread
 from .published import Archive, Job, Store
 from .segment_ids import encode_ids

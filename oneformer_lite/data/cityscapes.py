@@ -17,7 +17,7 @@ from ..config.classes import class_list
 from ..errors import DataError
 from .archive import flat, is_complete, require_space, staged, unpack_folder, visible
 from .image import open_image, write_image
-from .panoptic import save_panoptic_json, segment_entry
+from .panoptic_writing import save_panoptic_json, segment_entry
 from .parallel import spread
 from .segment_ids import encode_ids, present_ids
 

@@ -1,30 +1,27 @@
 """COCO's panoptic format: a JSON of segments and, for each image, a PNG whose colours are ids.
 
 The JSON lists for each image which category each id has (``segments_info``); how colours stand for
-ids is in ``segment_ids.py``. Any data set in this layout can be read, and :func:`write_panoptic`
-writes it.
+ids is in ``segment_ids.py``. Any data set in this layout can be read; ``panoptic_writing.py`` writes it.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
-from ..files import all_to_disk, make_folder, write_json
 from ..listing import few
 from ..notices import warn_user
 from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
 from .fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
 from .folders import require_folder
-from .image import open_image, to_rgb, write_image
+from .image import open_image, to_rgb
 from .map_dataset import MapDataset
-from .sample import TASKS, Category, Sample, SegmentInfo
-from .segment_ids import check_ids, compare_ids, decode_ids, encode_ids, present_ids
+from .sample import TASKS, SegmentInfo
+from .segment_ids import compare_ids, decode_ids, present_ids
 
 _UNPACK = ", and that the archive (COCO's panoptic one holds two more inside it) is unpacked"
 UNSEEN = "pictures with segments that have no pixel"
@@ -162,98 +159,3 @@ class PanopticDataset(MapDataset):
         if ids:
             self._unseen.add(index)
             self.left_out[UNSEEN] = len(self._unseen)
-
-
-def save_sample(
-    sample: Sample, image_path: str | Path, png_path: str | Path
-) -> tuple[dict, dict]:
-    """Write one picture and its PNG; return its entries for ``images`` and ``annotations``."""
-    image_path, png_path = Path(image_path), Path(png_path)
-    if sample.masks is not None:
-        raise DataError(
-            f"image {sample.image_id} has overlapping masks, which the panoptic format cannot "
-            "store: give every pixel to one segment first"
-        )
-    check_ids(sample.segment_map, [s.id for s in sample.segments], f"image {sample.image_id}")
-    write_image(image_path, sample.image)
-    write_image(png_path, encode_ids(sample.segment_map))
-    height, width = sample.size
-    image_entry = {
-        "id": sample.image_id, "file_name": image_path.name, "height": height, "width": width,
-    }  # fmt: skip
-    annotation_entry = {
-        "image_id": sample.image_id,
-        "file_name": png_path.name,
-        "segments_info": [
-            segment_entry(sample.segment_map == s.id, s.id, sample.categories[s.class_id].id, s.is_crowd)
-            for s in sample.segments
-        ],
-    }
-    return image_entry, annotation_entry
-
-
-def segment_entry(mask: np.ndarray, segment_id: int, category_id: int, is_crowd: bool = False) -> dict:
-    """COCO's ``segments_info`` for the pixels bool [H, W]: area in pixels, bbox as x, y, width, height."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    left, top = int(columns[0]), int(rows[0])
-    return {
-        "id": int(segment_id),
-        "category_id": category_id,
-        "area": int(np.count_nonzero(mask)),
-        "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
-        "iscrowd": int(is_crowd),
-    }
-
-
-def save_panoptic_json(
-    path: str | Path,
-    images: Sequence[dict],
-    annotations: Sequence[dict],
-    categories: Sequence[Category],
-    info: dict | None = None,
-) -> None:
-    """Write the JSON from the entries that :func:`save_sample` returned, whole or not at all, once their files are
-    on the disk."""
-    entries = [
-        {"id": c.id, "name": c.name, "isthing": int(c.is_thing), "color": list(c.color),
-         "supercategory": "thing" if c.is_thing else "stuff"}
-        for c in categories
-    ]  # fmt: skip
-    all_to_disk()
-    write_json(path, {"info": info or {}, "licenses": [], "images": list(images),
-                      "annotations": list(annotations), "categories": entries})  # fmt: skip
-
-
-def write_panoptic(
-    image_dir: str | Path,
-    panoptic_json: str | Path,
-    panoptic_dir: str | Path,
-    samples: Iterable[Sample],
-    info: dict | None = None,
-) -> None:
-    """Write samples as a data set that :class:`PanopticDataset` reads, in COCO's layout.
-
-    The JSON comes last and appears only when complete, so a stopped run leaves no data set that
-    looks whole. Files are named after ``sample.file_name``, else after the image id.
-    """
-    for folder in (image_dir, panoptic_dir):
-        make_folder(folder)
-    images, annotations, stems, image_ids, categories = [], [], set(), set(), None
-    for sample in samples:
-        stem = Path(sample.file_name).stem or f"{sample.image_id:012d}"
-        categories = categories or sample.categories
-        if stem in stems or sample.image_id in image_ids or sample.categories != categories:
-            raise DataError(
-                f"image {sample.image_id} ({stem}) comes twice or has other categories than the "
-                "first: give each sample its own image_id and file_name, and all the same classes"
-            )
-        stems.add(stem)
-        image_ids.add(sample.image_id)
-        image_entry, annotation_entry = save_sample(
-            sample, Path(image_dir) / f"{stem}.jpg", Path(panoptic_dir) / f"{stem}.png"
-        )
-        images.append(image_entry)
-        annotations.append(annotation_entry)
-    if categories is None:
-        raise DataError(f"no samples to write to {panoptic_json}: pass at least one")
-    save_panoptic_json(panoptic_json, images, annotations, categories, info)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oneformer_lite.data.panoptic import write_panoptic
+from oneformer_lite.data.panoptic_writing import write_panoptic
 from oneformer_lite.data.sample import Category, Sample, SegmentInfo
 
 CATEGORIES = (Category(7, "car", True, (0, 0, 142)), Category(3, "sky", False, (70, 130, 180)))

@@ -12,7 +12,7 @@ from web import Web
 from oneformer_lite.cli import main
 from oneformer_lite.data import archive, coco, published, remote
 from oneformer_lite.data.coco import Release, download_coco, split_val
-from oneformer_lite.data.panoptic import write_panoptic
+from oneformer_lite.data.panoptic_writing import write_panoptic
 from oneformer_lite.data.published import Archive, Job, disk_needs
 from oneformer_lite.errors import DataError
 from oneformer_lite.training.loader import open_split

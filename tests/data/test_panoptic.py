@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from panoptic_files import edit_json, read
 
-from oneformer_lite.data.panoptic import PanopticDataset, save_sample, write_panoptic
+from oneformer_lite.data.panoptic import PanopticDataset
+from oneformer_lite.data.panoptic_writing import save_sample, write_panoptic
 from oneformer_lite.data.sample import TASKS, Sample
 from oneformer_lite.errors import DataError
 
@@ -186,7 +187,7 @@ FULL_DISK = """
 import os, resource, sys
 from pathlib import Path
 import numpy as np
-from oneformer_lite.data.panoptic import save_panoptic_json, save_sample
+from oneformer_lite.data.panoptic_writing import save_panoptic_json, save_sample
 from oneformer_lite.data.sample import Sample
 from oneformer_lite.errors import DataError
 

@@ -39,8 +39,8 @@ def test_bad_pictures_are_named(panoptic_folder, which, damage):
 @pytest.mark.parametrize(
     ("which", "wrong"),
     [
-        ("images", "is not a folder"),
-        ("panoptic", "is not a folder"),
+        ("images", "images does not exist"),
+        ("panoptic", "panoptic does not exist"),
         ("panoptic.json", "does not exist"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import ConfigError, DataError
 from ...json_reader import read_json
-from ..panoptic import save_panoptic_json, save_sample
+from ..panoptic_writing import save_panoptic_json, save_sample
 from ..parallel import spread
 from .dataset import Toytown, is_int
 
