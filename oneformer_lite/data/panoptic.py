@@ -65,6 +65,8 @@ class PanopticDataset(MapDataset):
         image_ids = annotations.distinct("image_id", annotations.column("image_id", ID))
         order = indices_of(annotations, "image_id", image_ids, listed, "image")
         pngs = file_names(annotations)
+        if twice := files_listed_twice(annotations, pngs):
+            warn_user(f"{twice}: two pictures have the same map of segments")
         self._sizes = np.array(sizes_of(images), np.int32).reshape(-1, 2)[order]
         segments, ends = annotations.children("segments_info")
         category_ids = [category.id for category in self.categories]

@@ -164,3 +164,12 @@ def test_a_picture_that_is_listed_twice_is_odd(panoptic_folder, prefix):
     edit_json(panoptic_folder, change)
     with pytest.warns(UserWarning, match=r"images\[0\] \(image 1\) and images\[1\] \(image 2\) are the same file"):
         assert len(read(panoptic_folder)) == 2
+
+
+def test_a_map_that_two_pictures_share_is_odd(panoptic_folder):
+    def change(content):
+        content["annotations"][1]["file_name"] = "./" + content["annotations"][0]["file_name"]
+
+    edit_json(panoptic_folder, change)
+    with pytest.warns(UserWarning, match=r"annotations\[0\] and annotations\[1\] are the same file .*two pictures have"):
+        read(panoptic_folder)
