@@ -1,7 +1,7 @@
 """Reading JSON from anywhere: one way for annotations, configurations and the files of a run.
 
 What comes out is plain Python data, nothing else; whether the values make sense is for the caller to judge
-(``data/fields.py``). Whatever is wrong with the text raises one error that names the file and what to do.
+(``data/json_fields.py``). Whatever is wrong with the text raises one error that names the file and what to do.
 """
 
 from __future__ import annotations

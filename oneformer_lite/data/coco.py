@@ -15,7 +15,7 @@ from ..files import make_folder, replacing, write_json
 from .archive import flat, is_complete, open_archive, staged, unpack, unpack_folder
 from .coco_json import read_content
 from .download import CONNECTIONS
-from .fields import ID, Entries
+from .json_fields import ID, Entries
 from .published import Archive, Job, Store
 
 # Plain http: the server's certificate is for another name. The checksums decide.

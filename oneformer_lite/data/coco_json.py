@@ -14,7 +14,7 @@ from PIL import ImageColor
 from ..errors import DataError
 from ..json_reader import read_json
 from ..listing import few
-from .fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
+from .json_fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
 from .sample import Category
 
 LISTS = ("images", "annotations", "categories")

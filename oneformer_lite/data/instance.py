@@ -15,10 +15,10 @@ import numpy as np
 from ..errors import DataError
 from .boxes import compare_with_boxes
 from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
-from .fields import ANYTHING, FLAG, ID, WHOLE, Entries
 from .folders import require_folder
-from .frames import outside, reach_over
 from .image import read_annotated, read_image
+from .json_fields import ANYTHING, FLAG, ID, WHOLE, Entries
+from .outline_frames import outside, reach_over
 from .outlines import read_outlines
 from .sample import Sample, SegmentInfo
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .fields import LIST, SIZE, WHOLE, Entries, Kind, shown
+from .json_fields import LIST, SIZE, WHOLE, Entries, Kind, shown
 from .run_lengths import pixels
 
 _EXPECTED = "expected polygons [[x, y, x, y, ...], ...] or a run-length code {'size': [height, width], 'counts': ...}"

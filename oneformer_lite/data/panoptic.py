@@ -16,9 +16,9 @@ from ..errors import DataError
 from ..listing import few
 from ..notices import warn_user
 from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
-from .fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
 from .folders import require_folder
 from .image import open_image, to_rgb
+from .json_fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
 from .map_dataset import MapDataset
 from .sample import TASKS, SegmentInfo
 from .segment_ids import compare_ids, decode_ids, present_ids

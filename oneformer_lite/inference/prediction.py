@@ -16,7 +16,7 @@ from ..data.instance import encode_mask
 from ..data.sample import Category
 from ..errors import DataError
 from .exports import as_record, coco_results, write_masks
-from .outlines import outlines
+from .polygons import outlines
 from .postprocessing import instance_inference, panoptic_inference, surest_labels
 from .raw import RawPrediction
 
@@ -60,7 +60,7 @@ class Segment:
         return coco_mask.toBbox(self.rle).astype(int).tolist()
 
     def polygons(self) -> list[list[int]]:
-        """COCO's polygons [x, y, x, y, ...] along the edges of the mask's pixels (:func:`~.outlines.outlines`)."""
+        """COCO's polygons [x, y, x, y, ...] along the edges of the mask's pixels (:func:`~.polygons.outlines`)."""
         return outlines(self.mask)
 
 

@@ -171,5 +171,5 @@ def test_a_map_that_two_pictures_share_is_odd(panoptic_folder):
         content["annotations"][1]["file_name"] = "./" + content["annotations"][0]["file_name"]
 
     edit_json(panoptic_folder, change)
-    with pytest.warns(UserWarning, match=r"annotations\[0\] and annotations\[1\] are the same file .*two pictures have"):
+    with pytest.warns(UserWarning, match=r"annotations\[1\] are the same file .*two pictures have the same map"):
         read(panoptic_folder)

@@ -17,7 +17,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data import Category
 from oneformer_lite.errors import ConfigError, DataError
 from oneformer_lite.inference import RawPrediction, Segment, read_prediction
-from oneformer_lite.inference.outlines import outlines
+from oneformer_lite.inference.polygons import outlines
 
 CATEGORIES = (Category(11, "disc", True), Category(90, "square", True), Category(7, "ground", False))
 
