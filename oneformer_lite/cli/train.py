@@ -23,7 +23,9 @@ def add(commands) -> None:
     p.add_argument("--lr", type=positive(float), help="peak learning rate (default: the recipe's)")
     start = p.add_mutually_exclusive_group()
     start.add_argument(
-        "--start-from", metavar="MODEL", help=f"go on from a trained model of the preset's sizes: {MODEL}"
+        "--start-from", metavar="MODEL", default="auto",
+        help=f"go on from a trained model of the preset's sizes: {MODEL} (default: toytown where it has them and the "
+        "classes are others)",
     )
     start.add_argument(
         "--from-scratch", action="store_true", help="random weights, also in the backbone"
@@ -59,8 +61,9 @@ def run(args) -> None:
     settings = {
         "data": str(args.data), "train_split": args.train_split, "val_split": args.val_split,
         "out": str(args.out), "steps": args.steps, "minutes": args.minutes,
-        "batch_size": args.batch_size, "seed": args.seed, "start_from": args.start_from,
+        "batch_size": args.batch_size, "seed": args.seed,
     }  # fmt: skip
+    settings |= {"start_from": None if args.from_scratch else args.start_from}
     settings |= {"lr": args.lr} if args.lr else {}
     recipe = getattr(training, f"{args.preset.partition('_')[0]}_training")  # coco_r50 -> coco_training
     categories = open_split(args.data, args.train_split).categories

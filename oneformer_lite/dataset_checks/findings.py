@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-Verdict = Literal["fine", "warning", "fault"]
-_SIGNS: dict[str, str] = {"fine": "ok", "warning": "!!", "fault": "x"}
+Verdict = Literal["fine", "too little", "warning", "fault"]  # "too little" to judge: neither health nor a fault
+_SIGNS: dict[str, str] = {"fine": "ok", "too little": "?", "warning": "!!", "fault": "x"}
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,17 @@ class Diagnosis:
     def warnings(self) -> list[Finding]:
         return [f for f in self.findings if f.verdict == "warning"]
 
+    @property
+    def undecided(self) -> list[Finding]:
+        """There was too little to judge them."""
+        return [f for f in self.findings if f.verdict == "too little"]
+
     def summary(self) -> str:
         """One sentence."""
         counts = [_count(len(self.faults), "fault"), _count(len(self.warnings), "warning")]
-        found = " and ".join(c for c in counts if c) or "nothing wrong"
-        return f"{found} in {len(self.findings)} checks"
+        found, open_ = " and ".join(c for c in counts if c) or "nothing wrong", len(self.undecided)
+        rest = f", too little to judge in {open_} more" if open_ else ""
+        return f"{found} in {len(self.findings) - open_} checks{rest}"
 
     def __repr__(self) -> str:
         lines = [self.summary()]
@@ -78,7 +84,7 @@ def not_examined(what: str, reason: str, cure: str = "") -> Finding:
 
 
 def ordered(findings: list[Finding]) -> Diagnosis:
-    """Faults, then warnings, then what is fine; within these, in the order of the checks."""
+    """Faults, warnings, what there is too little for, then what is fine; within these, in the order of the checks."""
     order = list(reversed(_SIGNS))
     return Diagnosis(tuple(sorted(findings, key=lambda f: order.index(f.verdict))))
 

@@ -149,7 +149,7 @@ def check_predicted_classes(e: Examination) -> Finding:
         pairs.update((classes - target.labels)[best > 0.5].tolist())
     fitting = sum(pairs.values())
     if fitting < ENOUGH:
-        return Finding("predicted classes", "fine", f"only {fitting} masks fit yet: nothing to compare")
+        return Finding("predicted classes", "too little", f"only {fitting} masks fit yet: nothing to compare")
     offset, times = pairs.most_common(1)[0]
     evidence = f"{pairs[0]} of {fitting} fitting masks have their class"
     if offset and times > fitting / 2:

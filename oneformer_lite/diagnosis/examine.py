@@ -16,6 +16,7 @@ from ..data.batch import DIVISOR, Batch, collate
 from ..data.sample import Sample
 from ..data.views import as_dataset, paths_of, require_samples
 from ..dataset_checks.alignment import check_alignment
+from ..dataset_checks.amount import check_amount
 from ..dataset_checks.annotation import (
     check_class_ids,
     check_contrast,
@@ -30,6 +31,8 @@ from ..dataset_checks.splits import check_categories, check_files, check_seen_cl
 from ..errors import ConfigError, OneFormerLiteError
 from ..losses import LOSSES, Criterion
 from ..model.oneformer import OneFormer
+from ..training.log import examine_log
+from ..training.run import Run
 from .behaviour import (
     check_classes,
     check_input,
@@ -39,6 +42,7 @@ from .behaviour import (
     check_temperature,
 )
 from .examination import examine_batch
+from .fit import check_fit
 from .folder import examine_run
 from .learning import check_gradients, check_labels, check_losses, check_numbers, check_parameters
 from .pictures import with_predictions, with_samples
@@ -79,6 +83,7 @@ def doctor(
 
 def _examine(model: OneFormer | None, dataset, run, criterion: Callable | None, images: int) -> Diagnosis:
     findings: list[Finding] = []
+    own = run is not None and model is None  # the run's own weights
     if run is not None:
         model, dataset = examine_run(run, model, dataset, findings)
     sound: list[Sample] = []
@@ -92,7 +97,17 @@ def _examine(model: OneFormer | None, dataset, run, criterion: Callable | None, 
             findings += [check_parameters(model), not_examined(SHOWN_PICTURES, *obstacle)]
         else:
             _examine_model(model, sound, criterion or Criterion(model.config), findings)
+            if own:
+                findings += _examine_fit(model, sound, Run(run))
     return ordered(findings)
+
+
+def _examine_fit(model: OneFormer, samples: list[Sample], run: Run) -> list[Finding]:
+    """What a run's model makes of its training pictures."""
+    try:
+        return check_fit(model, samples, examine_log(run.folder)[0])
+    except OneFormerLiteError as error:
+        return [not_examined("its own pictures", str(error))]
 
 
 def _obstacle(model: OneFormer, dataset, sound: list[Sample]) -> tuple[str, str] | None:
@@ -141,7 +156,8 @@ def _look_at_whole(dataset) -> list[Finding]:
     """What can be said of all pictures without reading them; nothing of data sets that do not know."""
     findings = [check_files(dataset, missing_files(dataset))] if len(dataset) and paths_of(dataset, 0) else []
     categories, seen = check_categories(dataset.categories), check_seen_classes(dataset)
-    return findings + [categories] * (categories.verdict == "fault") + [seen] * (seen is not None)
+    amount = check_amount(dataset) if findings else None  # samples in memory may be a choice from many
+    return findings + [categories] * (categories.verdict == "fault") + [f for f in (seen, amount) if f is not None]
 
 
 def _examine_model(model: OneFormer, samples: list[Sample], criterion: Callable, findings: list[Finding]) -> None:

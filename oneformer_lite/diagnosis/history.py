@@ -22,6 +22,8 @@ SCORES = ("PQ", "AP", "mIoU")
 WORTH = 10.0  # percent a score must have reached before its loss means something
 FLAT = 0.98  # share of its start above which a loss counts as not fallen
 LEARNED = 0.8  # share of its start below which it has
+FEW_IMAGES = 10  # of an evaluation that says little
+MOST_SHOWN = 6  # scores over a run
 SPIKE = 3  # records in a row that tell a rise from one odd batch
 CURE = "lower lr, set clip_norm=1.0"  # where the recipe is not known
 LARGEST = 1e300  # whole numbers of a log can be larger than any float
@@ -118,7 +120,7 @@ def _check_progress(records: list[dict], cure: str) -> Finding:
         evidence = f"the total loss went from {values[0]:.3g} to {values[-1]:.3g}{explosion}"
         return Finding("progress", "fault", evidence, cure)
     if len(values) < 2 * ENOUGH_RECORDS:
-        return Finding("progress", "fine", f"only {len(values)} records yet")
+        return Finding("progress", "too little", f"only {len(values)} records yet")
     start, end, lowest = _ends(values)
     evidence = f"the total loss went from {start:.3g} to {end:.3g}"
     if end > FLAT * start:
@@ -135,7 +137,7 @@ def _check_progress(records: list[dict], cure: str) -> Finding:
 def _check_scores(history: list[dict], step: int) -> Finding:
     rounds = [r for r in history if r["kind"] in ("eval", "final")]
     if not rounds:
-        return Finding("scores", "fine", "none yet")
+        return Finding("scores", "too little", "no evaluation yet")
     courses = {name: [(v, r["step"]) for r, v in zip(rounds, _values(rounds, name))] for name in SCORES}
     last = {name: course[-1][0] for name, course in courses.items() if course[-1][0] is not None}
     at = f"at step {rounds[-1]['step']}"
@@ -157,7 +159,23 @@ def _check_scores(history: list[dict], step: int) -> Finding:
                 "scores", "fault", f"{evidence}: {name} was {best:.2f} at step {when}, and more than half is lost",
                 "lower lr, set clip_norm=1.0, and go on from a checkpoint of before",
             )  # fmt: skip
+    evidence += _over_the_run(courses)
+    empty = [name for name, value in last.items() if value < NOTHING]
+    if empty and rounds[-1]["step"] > LATE * step:
+        return Finding("scores", "warning", f"{evidence}: next to nothing in {', '.join(empty)}", "look at its task")
+    images = rounds[-1].get("images")
+    if images is not None and images < FEW_IMAGES:
+        return Finding("scores", "too little", f"{evidence} (of {images} pictures)", "more validation, eval_images=48")
     return Finding("scores", "fine", evidence)
+
+
+def _over_the_run(courses: dict[str, list[tuple[float | None, int]]]) -> str:
+    """The first score that was measured of all evaluations, in words; empty for a single one."""
+    name, course = next((n, c) for n, c in courses.items() if c[-1][0] is not None)
+    values = [value for value, _ in course if value is not None]
+    shown = values if len(values) <= MOST_SHOWN else [*values[: MOST_SHOWN - 2], None, values[-1]]
+    words = ", ".join("..." if value is None else f"{value:.1f}" for value in shown)
+    return f" ({name} over the run: {words})" if len(values) > 1 else ""
 
 
 def _values(records: list[dict], name: str) -> list[float | None]:

@@ -15,7 +15,7 @@ class Finding(Protocol):
     """What is shown of one (:class:`oneformer_lite.diagnosis.Finding`)."""
 
     check: str
-    verdict: str  # "fine", "warning" or "fault"
+    verdict: str  # "fine", "too little", "warning" or "fault"
     evidence: str
     cure: str
     picture: np.ndarray | Callable[[], np.ndarray] | None

@@ -54,14 +54,16 @@ def blend_masks(
     ``image`` uint8 [H, W, 3], ``ids`` int [H, W], small numbers from 0 on. The outlines are drawn in full.
     ``ofl.blend`` in ``templates/inspector.js`` paints the same.
     """
-    painted = np.zeros(max(int(ids.max()), *colors, 0) + 1, dtype=bool)
-    table = np.full((len(painted), 3), 255, dtype=np.uint16)
+    count = max(int(ids.max()), *colors, 0) + 1
+    share, own = np.zeros(count, dtype=np.uint16), np.zeros(count, dtype=np.uint16)
+    table = np.full((count, 3), 255, dtype=np.uint16)
     for number, color in colors.items():
-        painted[number], table[number] = True, color
-    share = np.where(painted, round(256 * opacity), 0).astype(np.uint16)[ids][..., None]
-    blended = (image * (256 - share) + table[ids] * share + 128) >> 8
+        share[number], own[number], table[number] = round(256 * opacity), number, color
+    blended = (table * share[:, None] + np.uint16(128)).take(ids, axis=0)  # a colour's part, looked up and not computed
+    blended += image * (256 - share).take(ids)[..., None]
+    blended >>= 8
     if outline:
-        edge = boundaries(np.where(painted, np.arange(len(painted)), 0)[ids], outline_width(image.shape[:2]))
+        edge = boundaries(own.take(ids), outline_width(image.shape[:2]))
         blended[edge] = (table[ids[edge]] + 255) >> 1
     return blended.astype(np.uint8)
 

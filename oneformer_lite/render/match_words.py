@@ -89,6 +89,16 @@ def why(
     )
 
 
+def rows_words(matched: int, queries: int, shown: int) -> str:
+    """Which queries are the rows of the maps, and why these; ``rowsWords`` in ``templates/matches.js`` says it too."""
+    if shown == queries:
+        return f"rows: all {queries} queries, the matched ones first"
+    return (
+        f"rows: {shown} of {queries} queries, the {matched} matched ones, then those that come nearest to a segment's "
+        "price and the one chosen; the others cost more"
+    )
+
+
 def unmatched_html(
     view: MatchView, no_object: np.ndarray, says: Sequence[tuple[str, float]], no_object_weight: float
 ) -> str:

@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from .fields import check_kinds, check_range, only_known_names
 
 PRECISIONS = ("auto", "float32", "bf16", "fp16")
+AUTO = "auto"
 SCHEDULES = ("cosine", "multistep", "poly")
 MOST_WORKERS = 1024
 # what may change when a run is resumed: where it lies, how long it takes, how it is watched and saved
@@ -37,8 +38,9 @@ class TrainConfig:
     val_split: str = "val"
     augmentation: str = "flip"
     # a trained model to go on from (fine-tuning): whatever ofl.from_pretrained reads; None: ImageNet's backbone, or
-    # random weights, as ModelConfig.pretrained says
-    start_from: str | None = None
+    # random weights, as ModelConfig.pretrained says. "auto": for classes of your own, the model that comes with the
+    # package where it has the configuration's sizes (training/start.py); else as None
+    start_from: str | None = AUTO
     # how often an image is given each of TASKS (panoptic, instance, semantic), as far as its annotation
     # supplies them; only the proportions count
     task_probabilities: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)

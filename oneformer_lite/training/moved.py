@@ -7,13 +7,13 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from .config import TrainConfig
+from .config import AUTO, TrainConfig
 
 
 def absolute(train_config: TrainConfig) -> TrainConfig:
     """The same recipe for whoever reads it in another working directory."""
     paths = {"out": train_config.out, "data": train_config.data}
-    if train_config.start_from and Path(train_config.start_from).exists():  # else a name on the hub
+    if train_config.start_from not in (None, AUTO) and Path(train_config.start_from).exists():  # else a name on the hub
         paths["start_from"] = train_config.start_from
     return replace(train_config, **{name: str(Path(path).resolve()) for name, path in paths.items()})
 

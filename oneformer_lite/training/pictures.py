@@ -72,8 +72,11 @@ def _check_writable(folder: Path) -> None:
 
 
 def find_pictures(folder: str | Path) -> dict[int, Path]:
-    """Step -> file, in the order of the steps."""
-    paths = [path for path in sorted((Path(folder) / PICTURES).glob("step_*.webp")) if path.is_file()]
+    """Step -> file, in the order of the steps; links out of the folder, which may be a stranger's, are none."""
+    inside = (Path(folder) / PICTURES).resolve()
+    if inside.parent != Path(folder).resolve():
+        return {}
+    paths = [p for p in sorted(inside.glob("step_*.webp")) if p.is_file() and p.resolve().parent == inside]
     return {int(match[1]): path for path in paths if (match := re.fullmatch(r"step_(\d{1,15})", path.stem, re.ASCII))}
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..dataset_checks.amount import handful
 from ..losses import LOSSES
 from .config import TrainConfig
 from .log import Log
@@ -73,6 +74,14 @@ class Progress:
         text = "  ".join(f"{name} {value:.1f}" for name, value in shown.items())
         self.last_score = f"  PQ {shown['PQ']:.1f}" if "PQ" in shown else ""
         self.say(f"step {step}, {seconds / 60:.1f} min: {text}  ({images} images)")
+
+
+def opening(pictures: int, left_out: int, classes: int, where: str, step: int) -> str:
+    """What is trained on what, and what becomes of a handful of pictures."""
+    kept = f" ({left_out:,} without a thing are left out)" if left_out else ""
+    start = f", from step {step} on" if step else ""
+    words = f"{pictures:,} pictures{kept}, {classes} classes, on the {where}{start}"
+    return f"{words}\n  {few}" if (few := handful(pictures)) else words
 
 
 @contextmanager

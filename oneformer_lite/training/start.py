@@ -1,30 +1,65 @@
-"""Fine-tuning: a run that starts from a trained model instead of random weights."""
+"""Where a run starts: from a trained model, from a backbone that has learned ImageNet, or from random weights."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from ..config import ModelConfig, toytown
 from ..errors import ConfigError
+from ..notices import warn_user
 from ..weights import from_pretrained
 from ..weights.names import State
+from .config import AUTO, TrainConfig
 
 if TYPE_CHECKING:
     from ..model import OneFormer
 
+SHIPPED = "toytown"  # the trained model that comes with the package
+# what of a configuration decides which weights there are, but for classes and queries
+_SHAPES = (
+    "backbone", "backbone_options", "hidden_dim", "num_heads", "pixel_decoder", "encoder_layers", "encoder_ffn",
+    "sampling_points", "query_layers", "query_ffn", "query_values", "decoder_layers", "decoder_ffn", "text_context",
+    "text_width", "text_layers", "text_heads", "text_length", "text_causal",
+)  # fmt: skip
 _CLASS_HEAD = ("decoder.class_head.weight", "decoder.class_head.bias")
+_QUERIES = "query_positions.weight"
 _TEXT_MAPPER = "text_mapper."
+
+
+def chosen_start(config: ModelConfig, c: TrainConfig) -> TrainConfig:
+    """The recipe with its ``start_from`` decided: "auto" is the model that comes with the package where classes of
+    one's own are trained in its sizes, and none otherwise, nor for random weights throughout (``pretrained=False``)."""
+    if c.start_from != AUTO:
+        return c
+    shipped = toytown()
+    fits = all(getattr(config, name) == getattr(shipped, name) for name in _SHAPES)
+    own = config.class_names != shipped.class_names
+    return replace(c, start_from=SHIPPED if fits and own and config.pretrained else None)
+
+
+def set_initial_weights(model: OneFormer, c: TrainConfig) -> None:
+    """Give a new model what its recipe says (:func:`chosen_start`), with a warning that names what is new all the
+    same."""
+    if c.start_from:
+        if new := start_from(model, c.start_from):
+            warn_user(f"the run starts from {c.start_from}; new, with random weights: {'; '.join(new)}")
+    elif model.config.pretrained:
+        model.backbone.load_imagenet_weights()
 
 
 @torch.no_grad()
 def start_from(model: OneFormer, source: str) -> list[str]:
     """Give ``model`` the weights of ``source``, whatever :func:`oneformer_lite.from_pretrained` reads. Lesson 15.
 
-    Classes are found again by their names. Returns in words what stays new, with random weights: the rows of the class
-    head for classes that ``source`` does not know, and the text mapper where it holds none. Raises
-    :class:`ConfigError` if the models differ in anything else.
+    Classes are found again by their names, queries by their number. Returns in words what stays new, with random
+    weights: the rows of the class head for classes that ``source`` does not know, further queries, and the text mapper
+    where it holds none. Queries that there is no room for are left out with a warning. Raises :class:`ConfigError` if
+    the models differ in anything else.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*holds no text mapper")  # the result says so
@@ -36,23 +71,44 @@ def start_from(model: OneFormer, source: str) -> list[str]:
         new.append(f"the text mapper ({count / 1e6:.1f} million parameters, for the contrastive loss)")
         state |= {name: value for name, value in own.items() if name.startswith(_TEXT_MAPPER)}
     _check(own, state, source)
-    before, after = trained.config.class_names, model.config.class_names
-    rows = [(i, before.index(name)) for i, name in enumerate(after) if name in before]
-    to, of = zip(*rows, (len(after), len(before)))  # the last is "no object"
-    state |= {name: own[name].index_copy(0, torch.tensor(to), state[name][list(of)]) for name in _CLASS_HEAD}
-    if unknown := [name for name in after if name not in before]:
-        listed = ", ".join(unknown[:5]) + " ..." * (len(unknown) > 5)
-        new.append(f"{len(unknown)} of {len(after)} classes ({listed})")
+    new += _keep_queries(own, state, source) + _keep_classes(own, state, trained.config, model.config)
     model.load_state_dict(state)
     model.backbone.has_imagenet_weights = True  # none need be fetched
     return new
 
 
+def _keep_queries(own: State, state: State, source: str) -> list[str]:
+    """The first ones, and the last, which is the task token's own."""
+    before, after = len(state[_QUERIES]), len(own[_QUERIES])
+    kept = min(before, after) - 1
+    state[_QUERIES] = _rows(own[_QUERIES], state[_QUERIES], [*range(kept), after - 1], [*range(kept), before - 1])
+    if after < before:
+        warn_user(f"{before - after} of the {before} queries of {source} are left out: num_queries is {after}")
+    return [f"{after - before} of {after} queries"] if after > before else []
+
+
+def _keep_classes(own: State, state: State, trained: ModelConfig, config: ModelConfig) -> list[str]:
+    """Those of the same name, and "no object", which is the last."""
+    before, after = trained.class_names, config.class_names
+    rows = [(i, before.index(name)) for i, name in enumerate(after) if name in before]
+    to, of = zip(*rows, (len(after), len(before)))
+    state |= {name: _rows(own[name], state[name], to, of) for name in _CLASS_HEAD}
+    if not (unknown := [name for name in after if name not in before]):
+        return []
+    listed = ", ".join(unknown[:5]) + " ..." * (len(unknown) > 5)
+    return [f"{len(unknown)} of {len(after)} classes ({listed})"]
+
+
+def _rows(own: Tensor, trained: Tensor, to, of) -> Tensor:
+    """``own`` with rows ``to`` taken from rows ``of`` of ``trained``."""
+    return own.index_copy(0, torch.tensor(to), trained[list(of)])
+
+
 def _check(own: State, state: State, source: str) -> None:
-    """All weights must be in both, of the same shapes but for the number of classes."""
+    """All weights must be in both, of the same shapes but for the numbers of classes and of queries."""
     differing = sorted(own.keys() ^ state.keys())
     for name in own.keys() & state.keys():
-        start = name in _CLASS_HEAD  # rows are classes
+        start = name in (*_CLASS_HEAD, _QUERIES)  # whose rows are classes, or queries
         if own[name].shape[start:] != state[name].shape[start:]:
             differing.append(name)
     if differing:

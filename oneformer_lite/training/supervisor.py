@@ -3,7 +3,7 @@
 ``python -m oneformer_lite.training.supervisor FOLDER PROCESSES RESTARTS``, all on this machine. torchrun does the same,
 but its processes meet at a port that is open on every network interface, and unpickle what they find there: whoever
 reaches the port runs code as this user. Here they meet through a file in a folder that nobody else may enter, and talk
-on loopback; one process alone opens no socket.
+on loopback; one process alone opens no network socket.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ from .log import Log
 from .pictures import cut_pictures
 from .precision import precision_words
 from .preflight import ready
-from .progress import Progress, signals
-from .start import start_from
+from .progress import Progress, opening, signals
+from .start import chosen_start, set_initial_weights
 from .state import STOP, keep_recipe, reported
 from .step import Optimization
 
@@ -59,6 +59,7 @@ def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_d
     ends with a :class:`DivergedError`, or says so in ``trouble`` of the result.
     """
     check_recipes(config, train_config)
+    train_config = chosen_start(config, train_config)
     refuse_to_start_again("the training")
     folder, processes = make_folder(train_config.out), join_processes()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
@@ -85,7 +86,7 @@ class Trainer:
     """State of a run and its loop. Lesson 13."""
 
     def __init__(self, config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> None:
-        self.config, self.train_config = config, train_config
+        self.config, self.train_config = config, (train_config := chosen_start(config, train_config))
         self.folder = make_folder(train_config.out)
         self.processes = join_processes()
         self.processes.share(train_config.batch_size, train_config.accumulate)  # raises if it is not even
@@ -95,10 +96,8 @@ class Trainer:
         torch.manual_seed(train_config.seed)
         model = OneFormer(config).to(self.device)
         saved, resumed_from = load_newest(self.folder, config)
-        if saved is None and train_config.start_from:
-            self._start_from(model, train_config.start_from)
-        elif saved is None and config.pretrained:
-            model.backbone.load_imagenet_weights()
+        if saved is None:
+            set_initial_weights(model, train_config)
         model.backbone.to(memory_format=torch.channels_last)
         if config.backbone_norm == "batch":
             model = self.processes.synchronise_norms(model)
@@ -168,12 +167,10 @@ class Trainer:
 
     def _words(self) -> str:
         """What is trained on what, for the first line."""
-        device, c = self.processes.device, self.train_config
-        where = f"{device.type.upper()} in {precision_words(c, self.optimization.config, device)}"
-        start = f", from step {self.step} on" if self.step else ""
-        left_out = self.fingerprint["count"] - len(self.train_data)
-        kept = f" ({left_out:,} without a thing are left out)" if left_out else ""
-        return f"{len(self.train_data):,} pictures{kept}, {self.config.num_classes} classes, on the {where}{start}"
+        device, pictures = self.processes.device, len(self.train_data)
+        where = f"{device.type.upper()} in {precision_words(self.train_config, self.optimization.config, device)}"
+        left_out = self.fingerprint["count"] - pictures
+        return opening(pictures, left_out, self.config.num_classes, where, self.step)
 
     def _loop(self, progress: Progress, batches: Batches) -> None:
         c = self.train_config
@@ -247,11 +244,6 @@ class Trainer:
                 f"{', '.join(changed)}",
                 stacklevel=5,
             )
-
-    def _start_from(self, model: OneFormer, source: str) -> None:
-        new = start_from(model, source)
-        if new and self.processes.is_first:
-            warnings.warn(f"the run starts from {source}; new, with random weights: {'; '.join(new)}", stacklevel=6)
 
     def _save_or_warn(self) -> bool:
         try:

@@ -14,7 +14,7 @@ from ..inspection.matches import PARTS, nearest_miss, read_matches, rows_that_ma
 from ..model import OneFormer
 from ..render import contact_sheet, segment_colors
 from ..render.colors import RGB
-from ..render.match_words import SILENT, summary_html, unmatched_html, why_html
+from ..render.match_words import SILENT, rows_words, summary_html, unmatched_html, why_html
 from ..render.matches import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid, small_photo
 from .inspector import Inspector
 from .match_page import match_page
@@ -162,7 +162,8 @@ class MatchInspector(Inspector):
         self._rows = rows_that_matter(self._view.total, self._view.assigned, state["query"])
         held, self._held = self._held, True
         for part, caption in self._captions.items():
-            caption.value = f"<b>{self._caption(part)}</b>"
+            rows = f"<br><small>{self._rows_words()}</small>" if part == "total" else ""
+            caption.value = f"<b>{self._caption(part)}</b>{rows}"
             if picture := self._pictures[state["task"], part]:
                 key = state["layer"], self._weights(), tuple(self._rows)
                 self._show(picture, key, partial(self._painted, part, framed=False))
@@ -233,7 +234,10 @@ class MatchInspector(Inspector):
             return self._mask_pictures()
         parts = contact_sheet([[self._painted(part) for part in PARTS]], [f"{name} cost" for name in self.names])
         top = contact_sheet([[self._painted("total"), self._mask_pictures()]], [self._caption("total"), ""])
-        return contact_sheet([[top], [parts]])
+        return contact_sheet([[contact_sheet([[top]], [self._rows_words()])], [parts]])
+
+    def _rows_words(self) -> str:
+        return rows_words(len(self._view.assigned), len(self._view.total), len(self._rows))
 
     def _subject(self) -> str:
         view = self._view

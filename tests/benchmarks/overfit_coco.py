@@ -32,7 +32,8 @@ def main() -> None:
     config = dataclasses.replace(config, image_size=256, test_size=256, test_max_size=256)
     with tempfile.TemporaryDirectory() as out:
         settings = toytown_training(
-            out=out, steps=options.steps, batch_size=options.batch_size, augmentation="fit", evaluations=0
+            out=out, steps=options.steps, batch_size=options.batch_size, augmentation="fit", evaluations=0,
+            start_from=None,
         )
         result = train(config, settings, train_data=data)
         metrics = ofl.evaluate(result.model, data, batch_size=4)

@@ -77,3 +77,21 @@ def test_a_picture_that_cannot_be_read_costs_pictures_not_the_run(config, tmp_pa
     recipe = toytown_training(out=str(tmp_path), steps=2, batch_size=2, workers=0, evaluations=1, eval_images=2)
     with pytest.warns(UserWarning, match="goes on without new pictures: .*picture 0 is gone"):
         assert Trainer(config, recipe, Toytown("train", 64, length=4), Lost("val", 64, length=4)).run().finished
+
+
+@pytest.mark.parametrize("link", ["file", "folder", "inside"])
+def test_links_out_of_a_strangers_run_are_not_followed(tmp_path, link):
+    outside, run = tmp_path / "outside", tmp_path / "run"
+    for folder in (outside, run):
+        folder.mkdir()
+    (outside / "step_0000001.webp").write_bytes(b"secret")
+    if link == "folder":
+        (run / "pictures").symlink_to(outside)
+    else:
+        (run / "pictures").mkdir()
+        (run / "pictures/step_0000002.webp").write_bytes(b"own")
+        target = outside / "step_0000001.webp" if link == "file" else "step_0000002.webp"
+        (run / "pictures/step_0000001.webp").symlink_to(target)
+    assert list(find_pictures(run)) == {"file": [2], "folder": [], "inside": [1, 2]}[link]
+    (tmp_path / "elsewhere").symlink_to(run)
+    assert list(find_pictures(tmp_path / "elsewhere")) == list(find_pictures(run)), "a run may be linked as a whole"

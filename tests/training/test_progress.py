@@ -13,7 +13,7 @@ from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.data.views import Listed
 from oneformer_lite.training import Trainer, toytown_training
 from oneformer_lite.training.log import Log
-from oneformer_lite.training.progress import Progress
+from oneformer_lite.training.progress import Progress, opening
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -47,3 +47,10 @@ def test_the_first_line_says_what_is_left_out(tmp_path: Path, without: int, only
         out=str(tmp_path), steps=1, evaluations=0, look_first=False, only_with_things=only_with_things
     )
     assert Trainer(config, recipe, data, None)._words().startswith(words)
+
+
+@pytest.mark.parametrize(("pictures", "few"), [(1, "a single picture can"), (19, "19 pictures can"), (20, None)])
+def test_a_handful_of_pictures_is_told_what_it_can_become(pictures: int, few: str | None) -> None:
+    first, *more = opening(pictures, 3, 2, "CPU in float32", 7).splitlines()
+    assert first.startswith(f"{pictures} pictures (3 without a thing are left out), 2 classes, on the CPU in float32")
+    assert len(more) == (few is not None) and (few is None or more[0].startswith(f"  {few} be learned by heart"))

@@ -12,10 +12,11 @@ import oneformer_lite as ofl
 from oneformer_lite.cli import main
 from oneformer_lite.data import Category
 from oneformer_lite.data.toytown import write_toytown
+from oneformer_lite.data.views import Listed
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.training import Trainer, toytown_training
 from oneformer_lite.training.loader import open_split
-from oneformer_lite.training.start import start_from
+from oneformer_lite.training.start import chosen_start, start_from
 from oneformer_lite.training.state import read_recipe
 
 HEAD = ("decoder.class_head.weight", "decoder.class_head.bias")
@@ -45,7 +46,8 @@ def without_text_mapper(trained, tmp_path):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("toytown")
-    write_toytown(folder, "train", 64, 4, workers=1)
+    for split in ("train", "val"):
+        write_toytown(folder, split, 64, 4, workers=1)
     return folder
 
 
@@ -100,7 +102,7 @@ def test_a_missing_text_mapper_is_new_and_said(trained, without_text_mapper, dat
     assert torch.equal(again.model.text_mapper.context.weight, after["text_mapper.context.weight"])
 
 
-@pytest.mark.parametrize("change", [{"num_queries": 20}, {"decoder_layers": 3}, {"decoder_ffn": 128}])
+@pytest.mark.parametrize("change", [{"hidden_dim": 64}, {"decoder_layers": 3}, {"decoder_ffn": 128}])
 def test_another_model_is_refused_in_words(trained, change):
     model, folder = trained
     started = fresh(dataclasses.replace(model.config, **change))
@@ -121,12 +123,74 @@ def test_a_launched_run_finds_a_local_model_from_anywhere(source, kept, data, tm
 
 def test_the_command_starts_from_a_model_or_from_scratch(data, tmp_path, monkeypatch, capsys):
     seen = []
-    result = SimpleNamespace(finished=True, steps=1, seconds=1.0, folder=tmp_path)
+    result = SimpleNamespace(finished=True, steps=1, seconds=1.0, folder=tmp_path, trouble="")
     monkeypatch.setattr("oneformer_lite.training.train", lambda *given: seen.append(given) or result)
     command = ["train", "--data", str(data), "--out", str(tmp_path), "--steps", "1"]
     for options in ([], ["--start-from", "toytown"], ["--from-scratch"]):
         assert main(command + options) == 0
-    assert [(c.pretrained, t.start_from) for c, t in seen] == [(True, None), (True, "toytown"), (False, None)]
+    assert [(c.pretrained, t.start_from) for c, t in seen] == [(True, "auto"), (True, "toytown"), (False, None)]
     with pytest.raises(SystemExit):
         main([*command, "--from-scratch", "--start-from", "toytown"])
     assert "not allowed with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("queries", [20, 48, 31, 33])
+def test_queries_that_fit_are_kept_and_the_last_is_the_tokens(trained, queries):
+    model, folder = trained
+    config = dataclasses.replace(model.config, num_queries=queries)
+    started, untouched = fresh(config), fresh(config)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        new = start_from(started, str(folder))
+    assert new == ([f"{queries - 32} of {queries} queries"] if queries > 32 else [])
+    assert [f"{32 - queries} of the 32 queries" in str(w.message) for w in said] == [True] * (queries < 32)
+    old, random, rows = (m.query_positions.weight.detach() for m in (model, untouched, started))
+    kept = min(queries, 32) - 1
+    assert torch.equal(rows[:kept], old[:kept]) and torch.equal(rows[-1], old[-1])
+    assert torch.equal(rows[kept:-1], random[kept:-1])
+
+
+def test_queries_and_classes_may_differ_together_as_on_the_page_for_own_data(trained):
+    model, folder = trained
+    config = ofl.config.for_classes(dataclasses.replace(model.config, num_queries=64), [Category(1, "ball", True)])
+    assert start_from(fresh(config), str(folder)) == ["32 of 64 queries"]  # Toytown knows balls
+    config = ofl.config.for_classes(config, [Category(1, "nucleus", True)])
+    assert start_from(fresh(config), str(folder)) == ["32 of 64 queries", "1 of 1 classes (nucleus)"]
+
+
+OWN = [Category(1, "nucleus", True), Category(2, "ball", True)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "start"),
+    [
+        ({}, "auto", "toytown"),
+        ({"num_queries": 64, "image_size": 256, "test_size": 300}, "auto", "toytown"),
+        ({"hidden_dim": 64}, "auto", None),
+        ({"pretrained": False}, "auto", None),
+        ({}, None, None),
+        ({}, "elsewhere", "elsewhere"),
+    ],
+)
+def test_classes_of_ones_own_start_from_the_model_that_comes_along(changes, asked, start):
+    config = ofl.config.for_classes(dataclasses.replace(ofl.config.toytown(), **changes), OWN)
+    assert chosen_start(config, toytown_training(steps=1, start_from=asked)).start_from == start
+
+
+def test_toytown_itself_and_published_models_start_as_ever():
+    for config in (ofl.config.toytown(), ofl.config.coco_r50(), ofl.config.for_classes(ofl.config.coco_r50(), OWN)):
+        assert chosen_start(config, toytown_training(steps=1)).start_from is None
+
+
+def test_what_a_run_started_from_stands_in_its_folder_and_is_said(data, tmp_path):
+    town = open_split(data, "train")
+    names = [dataclasses.replace(c, name=f"my {c.name}") for c in town.categories]
+    own = Listed([s.replace(categories=tuple(names)) for s in town], tuple(names), town.tasks)
+    config = ofl.config.for_classes(dataclasses.replace(ofl.config.toytown(), image_size=64, num_points=64), names)
+    settings = toytown_training(out=str(tmp_path), steps=1, batch_size=2, workers=0, evaluations=0)
+    with pytest.warns(UserWarning, match="the run starts from toytown; new, with random weights: 14 of 14 classes"):
+        ofl.train(config, settings, own)
+    assert read_recipe(tmp_path)[1].start_from == "toytown"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ofl.train(config, dataclasses.replace(settings, steps=2), own).steps == 2

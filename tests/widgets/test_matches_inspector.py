@@ -203,3 +203,16 @@ def slide(page, name: str, value: float) -> None:
         "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); }",
         value,
     )
+
+
+@pytest.mark.parametrize(("queries", "words"), [(32, "of 32 queries, the "), (8, "rows: all 8 queries")])
+def test_which_queries_are_shown_is_said_in_widget_still_and_page(sample, queries, words, tmp_path) -> None:
+    looked = MatchInspector(small_model(num_queries=queries), sample).set(task="instance")
+    assert words in looked._rows_words() and words in looked._captions["total"].value
+    if queries == 32:
+        assert "the others cost more" in looked._rows_words() and str(len(looked._rows)) in looked._rows_words()
+    said = np.asarray(looked.still())
+    looked._rows_words = lambda: "rows"
+    assert not np.array_equal(said, np.asarray(looked.still()))
+    page = looked.to_html(tmp_path / "page.html").read_text()
+    assert "rows: all ${v.Q} queries" in page and "the others cost more" in page

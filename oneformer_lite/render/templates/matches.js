@@ -331,6 +331,12 @@ ofl.assign = (costs, rows, columns) => {
     if (G) selects.segment.value = ofl.data.chosen[1];
   }
 
+  function rowsWords(v) {  // which queries are shown, and why these
+    if (v.rows.length === v.Q) return `rows: all ${v.Q} queries, the matched ones first`;
+    return `rows: ${v.rows.length} of ${v.Q} queries, the ${v.G} matched ones, then those that come nearest to a ` +
+      "segment's price and the one chosen; the others cost more";
+  }
+
   addEventListener("resize", () => ofl.redraw());
   ofl.start((chosen) => {
     offer(chosen.task);
@@ -347,8 +353,8 @@ ofl.assign = (costs, rows, columns) => {
     const place = 0.9 * (shown.length - 1), low = Math.floor(place);
     const ninth = shown[low] + (place - low) * ((shown[low + 1] ?? shown[low]) - shown[low]);
     heat("total", v, v.costs, [shown[0], ninth], space);
-    at("total").parentElement.firstElementChild.textContent =
-      `total cost = ${names.map((name, i) => `${v.weights[i]} x ${name}`).join(" + ")}`;
+    at("total").parentElement.firstElementChild.innerHTML =
+      `total cost = ${names.map((name, i) => `${v.weights[i]} x ${name}`).join(" + ")}<br><small>${rowsWords(v)}</small>`;
     PARTS.forEach((id, i) => {
       heat(id, v, part(v.task, v.state.layer, i), v.task.limits[i], space);
       at(id).parentElement.firstElementChild.textContent = `${names[i]} cost: ${MEANS[i]}`;

@@ -1,0 +1,79 @@
+"""Has a run learned its own training pictures? And which of their classes does it never predict?
+
+A model that fails on the pictures it has seen has not learned; one that fails on others alone has seen too few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..data.sample import Sample
+from ..dataset_checks.findings import Finding
+from ..evaluation import evaluate
+from ..metrics import Evaluation
+from ..model.oneformer import OneFormer
+
+LOOKED_AT = 6  # training pictures that are predicted
+SCORES = {"panoptic": "PQ", "instance": "AP", "semantic": "mIoU"}
+NOTHING, WORTH = 1.0, 10.0  # percent
+BY_HEART = 4.0  # times the score of validation
+FEW_STEPS = 100  # before them a low score means nothing
+NAMED = 8  # classes
+
+
+def check_fit(model: OneFormer, samples: Sequence[Sample], history: Sequence[dict]) -> list[Finding]:
+    """Predict some of the training pictures of a run, and compare with its last validation."""
+    chosen, task = list(samples[:LOOKED_AT]), samples[0].tasks[0]
+    metrics = evaluate(model, chosen, task)
+    steps = max((record["step"] for record in history if record["kind"] == "train"), default=0)
+    fit = _fit(SCORES[task], metrics[SCORES[task]], len(chosen), steps, history)
+    return [fit, *_never_predicted(metrics, steps)]
+
+
+def _fit(name: str, score: float, count: int, steps: int, history: Sequence[dict]) -> Finding:
+    check, evidence = "its own pictures", f"{name} {score:.1f} on {count} of those that it was trained on"
+    if math.isnan(score):
+        return Finding(check, "too little", f"{count} training pictures have nothing to score")
+    if score < NOTHING and steps < FEW_STEPS:
+        return Finding(check, "too little", f"{evidence}, after {steps} steps", "train longer")
+    if score < NOTHING:
+        return Finding(
+            check, "fault", f"{evidence}, after {steps} steps: next to nothing was learned",
+            "look at the findings on recipe, losses and data; then train on a few pictures alone, which must succeed",
+        )  # fmt: skip
+    others = [r[name] for r in history if r["kind"] in ("eval", "final") and isinstance(r.get(name), (int, float))]
+    if others and score > WORTH and score > BY_HEART * others[-1]:
+        return Finding(
+            check, "warning", f"{evidence}, {others[-1]:.1f} in validation: they were learned by heart",
+            'more pictures, a stronger augmentation ("coco"), a trained start (start_from); or validation has another '
+            "kind of pictures",
+        )  # fmt: skip
+    return Finding(check, "fine", evidence)
+
+
+def _never_predicted(metrics: Evaluation, steps: int) -> list[Finding]:
+    """Of metrics that know what was predicted; nothing of instance files, whose AP does not."""
+    check, predicted = "classes never predicted", _predicted(metrics)
+    never = [name for name, times in predicted.items() if not times]
+    if not predicted:
+        return []
+    if not never:
+        return [Finding(check, "fine", f"none of the {len(predicted)} in these pictures")]
+    named = ", ".join(never[:NAMED]) + " ..." * (len(never) > NAMED)
+    return [
+        Finding(
+            check, "too little" if steps < FEW_STEPS else "warning",
+            f"{len(never)} of the {len(predicted)} in these pictures: {named}",
+            "train longer; look how often they occur, and whether they are named alike everywhere",
+        )
+    ]  # fmt: skip
+
+
+def _predicted(metrics: Evaluation) -> dict[str, int]:
+    """How often each annotated class was predicted, in segments or pixels."""
+    if metrics.confusion is not None:
+        columns, rows = metrics.confusion.sum(0), metrics.confusion.sum(1)
+        return {row["name"]: int(columns[i]) for i, row in enumerate(metrics.per_class) if rows[i]}
+    rows = [row for row in metrics.per_class if row.get("TP", 0) + row.get("FN", 0)]
+    return {row["name"]: row["TP"] + row["FP"] for row in rows}
