@@ -251,7 +251,8 @@ except ofl.errors.DataError as error:
 #
 # A wrong annotation would train without complaint. So `ofl.train` looks at a few pictures before its first step: it
 # refuses what nothing can be learned from, and warns of what is odd. `ofl.doctor` makes the same checks, and shows them
-# before you wait for days:
+# before you wait for days. It has three answers: something is wrong (`x`, `!!`), nothing is (`ok`), or there is too
+# little to judge (`?`), as with our twelve pictures:
 
 # %%
 diagnosis = ofl.doctor(dataset=dataset, images=6)
