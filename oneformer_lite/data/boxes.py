@@ -2,7 +2,8 @@
 
 A run-length code or an outline in another convention is read without a complaint, as a mask that is scattered, lies
 elsewhere or covers all but the object. The boxes and areas beside them, which nothing else uses, give it away; where
-there are none, codes along the rows still do, as read down the columns they fall into shreds.
+there are none, shapes do: read down the columns, codes along the rows fall into shreds, and inverted masks hold all
+corners.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ _CURES = {
     "before the first, or take away the one that is there",
     "percent": "outlines in percent of width and height: multiply each x by the picture's width / 100 and each y by "
     "its height / 100",
+    "surrounding": "masks of most of their pictures with all four corners, as codes that begin with the object are "
+    "read: COCO's begin with what is not it",
     "exchanged": "outlines whose points are y, x, or boxes of y, x, height, width: exchange them, COCO has x first",
 }
+_DOUBTFUL = ("surrounding", "exchanged")  # backgrounds may be so, and of exchanged ones the boxes may be to blame
 
 
 def compare_with_boxes(outlines: Outlines, sizes: np.ndarray, rows: list[dict], file: Path) -> None:
@@ -47,9 +51,9 @@ def compare_with_boxes(outlines: Outlines, sizes: np.ndarray, rows: list[dict], 
     total = counts.total() - counts[""]
     for reading, cure in _CURES.items():
         words = f"{file}: {counts[reading]} of {total} objects looked at seem to have {cure}"
-        if counts[reading] > _MOST * total and reading != "exchanged":  # of which the boxes may be to blame
+        if counts[reading] > _MOST * total and reading not in _DOUBTFUL:
             raise DataError(words)
-        if counts[reading] > max(1, _SOME * total):
+        if counts[reading] > (_MOST * total if reading in _DOUBTFUL else max(1, _SOME * total)):
             warn_user(words)
     if counts["none"] > _MOST * total:
         warn_user(
@@ -99,6 +103,8 @@ def _reading_of_code(outlines: Outlines, index: int, box: Box | None, area: floa
 
 
 def _reading_by_shape(mask: np.ndarray, by_rows: np.ndarray) -> str:
+    if mask[[0, 0, -1, -1], [0, -1, 0, -1]].all() and 2 * mask.sum() > mask.size > mask.sum():
+        return "surrounding"
     edges, of_rows = _edges(mask), _edges(by_rows)
     return "rows" if edges > _SHREDS * of_rows else "as read" if of_rows > _SHREDS * edges else ""
 

@@ -103,6 +103,16 @@ def test_codes_that_begin_with_the_object_are_refused(read, keys, packed):
     assert re.match("refused: .*6 of 6 .*begin with the object", said(lambda: read([entry(m) for m in discs()])))
 
 
+@pytest.mark.parametrize("form", [inverted, lambda mask: encode_mask(~mask)])
+@pytest.mark.parametrize("count", [1, 6])
+def test_codes_that_begin_with_the_object_are_odd_without_boxes(read, form, count):
+    message = said(lambda: read([{"segmentation": form(mask)} for mask in discs(count)]))
+    assert f"{count} of {count} objects looked at seem to have masks of most of their pictures" in message
+    whole = np.ones((HEIGHT, WIDTH), bool)
+    some = [code(whole), code(~discs()[0]), *map(code, discs()[1:4])]  # a background among objects is nothing odd
+    assert not said(lambda: read([{"segmentation": segmentation} for segmentation in some]))
+
+
 def test_a_large_object_is_not_taken_for_what_surrounds_it(read):
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[5:-5, 5:-5] = True  # its box is hardly smaller than the picture, which is the box of the rest
