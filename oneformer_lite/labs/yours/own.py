@@ -110,7 +110,9 @@ class YourOneFormer:
                 f'<span title="{id} {find(id).name}" style="{_BOX}{"#009e73" if id in yours else "none"}"></span>'
                 for id in ids
             )
-            rows.append(f'<tr><td style="text-align:left">{place}</td><td style="text-align:left">{boxes}</td></tr>')
+            names = ", ".join(find(id).name for id in ids if id in yours)
+            cells = "".join(f'<td style="text-align:left">{part}</td>' for part in (place, boxes, names))
+            rows.append(f"<tr>{cells}</tr>")
         head = html.escape(repr(self).split("\n", 1)[0])
         faults = "".join(
             f'<p style="{_LINE}"><b>{id} {find(id).name}</b> is set aside: {html.escape(why)}</p>'
