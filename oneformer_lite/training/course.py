@@ -55,12 +55,17 @@ class Course:
         return trouble
 
     def state_dict(self) -> dict:
-        return {"early": self.early, "newest": self.newest, "exploded": self.exploded}
+        counts = {"steps": self.steps, "skipped": self.skipped}
+        return {"early": self.early, "newest": self.newest, "exploded": self.exploded, **counts}
 
-    def load_state_dict(self, saved: dict, changed: bool) -> None:
-        """``changed``: with other settings the newest losses tell nothing of those that come."""
+    def load_state_dict(self, saved: dict | None, changed: bool) -> None:
+        """``changed``: with other settings the newest losses tell nothing of those that come. None: of an older
+        version."""
+        if saved is None:
+            return
         self.early, self.exploded = saved["early"], "" if changed else saved["exploded"]
         self.newest = [] if changed else saved["newest"]
+        self.steps, self.skipped = saved["steps"], saved["skipped"]
 
     @property
     def _growth(self) -> float:
@@ -90,7 +95,7 @@ class Course:
         return self._sentence() if self._growth > EXPLODED else self.exploded
 
     def _flat(self) -> str:
-        if self.steps < LEARNING_STEPS or len(self.early) < WINDOW or self._growth > EXPLODED:
+        if self.steps < LEARNING_STEPS or len(self.newest) < WINDOW or self._growth > EXPLODED:
             return ""
         start, now = median(self.early), median(self.newest)
         return f"the total loss has not fallen: {start:.3g} at first, {now:.3g} at the end" * (now > FALLEN * start)

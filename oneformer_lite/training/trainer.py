@@ -229,15 +229,14 @@ class Trainer:
 
     def _restore(self, saved: dict) -> None:
         check_data(saved, self.fingerprint, self.folder, self.train_config.data_may_change)
+        recipe, before = self.optimization.config.recipe(), saved.get("recipe", {})
+        changed = [f"{name} {before[name]} -> {recipe[name]}" for name in before if before[name] != recipe.get(name)]
         with fitting(self.folder):
             self.optimization.load_state_dict(saved)
+            self.course.load_state_dict(saved.get("course"), bool(changed))
         self.model.backbone.has_imagenet_weights = self.config.pretrained
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.unreadable.found.update(saved.get("unreadable", {}))
-        recipe, before = self.optimization.config.recipe(), saved.get("recipe", {})
-        changed = [f"{name} {before[name]} -> {recipe[name]}" for name in before if before[name] != recipe.get(name)]
-        if "course" in saved:
-            self.course.load_state_dict(saved["course"], bool(changed))
         if changed and self.processes.is_first:
             warnings.warn(
                 f"the run in {self.folder} goes on after {self.step} steps with other settings than before: "

@@ -90,6 +90,10 @@ def test_a_resumed_run_remembers_and_other_settings_are_judged_anew() -> None:
     other.load_state_dict(before.state_dict(), changed=True)
     assert same.state_dict() == before.state_dict()
     assert other.early == before.early and not other.newest and not other.exploded
+    with pytest.warns(UserWarning, match="has ended, but"):
+        assert "and 800 at step 31" in same.end(), "called again when it had ended"
+    other.note(200, 30.0, True, 0)
+    assert other.end() == "" == Course(RECIPE).end()
 
 
 @pytest.mark.parametrize(
