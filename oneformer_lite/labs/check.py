@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from torch import Tensor
 
 from ..errors import ConfigError
 from .adapt import adapted
 from .calls import Call, Raised, argument_names, calls
 from .compare import describe, difference
 from .exercise import Case, Exercise, find
-from .gradients import gradient_difference
+from .gradients import gradient_difference, gradients
 from .hints import hint
 from .owner import broken_rules, is_ours, not_an_answer, package_did_it
 from .result import Result
@@ -29,7 +32,7 @@ def check(exercise: str | Exercise, answer: Any, seed: int = 0) -> Result:
     except ConfigError as error:
         return Result(str(exercise), note=str(error))
     note = not_an_answer(exercise, answer)
-    return Result(exercise.id, note=note) if note else _judged(exercise, answer, seed)
+    return Result(exercise.id, note=note) if note else judged(exercise, answer, made_here(exercise, answer, seed), seed)
 
 
 def use(exercise: str | Exercise, answer: Any) -> Callable:
@@ -51,10 +54,26 @@ def whose(exercise: str | Exercise, answer: Any) -> str:
     return "ours" if is_ours(exercise, answer) else "yours"
 
 
-def _judged(exercise: Exercise, answer: Callable, seed: int) -> Result:
+@dataclass(frozen=True)
+class Made:
+    """What an answer has given: a call for each case, and its gradients in the case of a number."""
+
+    calls: Sequence[Call]
+    gradients: Callable[[int], list[Tensor | None] | Raised]
+
+
+def made_here(exercise: Exercise, answer: Callable, seed: int) -> Made:
+    """Call ``answer`` in this process."""
     cases = exercise.all_cases(seed)
-    yours, expected = calls(answer, cases, exercise.seconds, bool(exercise.rules.nothing_of)), _expected(exercise, seed)
-    found = [_fault(*three, exercise, answer) for three in zip(cases, yours, expected, strict=True)]
+    made = calls(answer, cases, exercise.seconds, bool(exercise.rules.nothing_of))
+    return Made(made, lambda number: gradients(answer, cases[number].args))
+
+
+def judged(exercise: Exercise, answer: Callable, made: Made, seed: int) -> Result:
+    """What ``answer`` has given beside the reference; ``answer`` itself is looked at, and not called."""
+    cases = exercise.all_cases(seed)
+    yours, expected = made.calls, _expected(exercise, seed)
+    found = [_fault(number, case, made, expected[number], exercise) for number, case in enumerate(cases)]
     lines = tuple((case.name, line) for case, line in zip(cases, found, strict=True))
     wrong = next((index for index, line in enumerate(found) if line), None)
     if wrong is None:
@@ -84,14 +103,20 @@ def _expected(exercise: Exercise, seed: int) -> Sequence[Any]:
     return [made.output for made in calls(exercise.reference, exercise.all_cases(seed), seconds=600)]
 
 
-def _fault(case: Case, made: Call, expected: Any, exercise: Exercise, answer: Callable) -> str | None:
+def _fault(number: int, case: Case, made: Made, expected: Any, exercise: Exercise) -> str | None:
     """What is wrong with a call in a few words: its value, else what it did to its arguments, else its gradient."""
-    line = value_difference(expected, made.output, exercise.tolerance)
-    if line is None and made.changed:
-        line = f"right, but yours changes its argument {made.changed}, which others still need"
-    if line is None and exercise.gradients and case.name.startswith("drawn"):
-        line = gradient_difference(exercise, answer, case)
+    call = made.calls[number]
+    line = value_difference(expected, call.output, exercise.tolerance)
+    if line is None and call.changed:
+        line = f"right, but yours changes its argument {call.changed}, which others still need"
+    if line is None and asks_for_gradients(exercise, case):
+        line = gradient_difference(exercise, made.gradients(number), case)
     return line
+
+
+def asks_for_gradients(exercise: Exercise, case: Case) -> bool:
+    """Are gradients compared in this case?"""
+    return exercise.gradients and case.name.startswith("drawn")
 
 
 def value_difference(expected: Any, yours: Any, tolerance: float) -> str | None:

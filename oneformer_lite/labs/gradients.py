@@ -15,10 +15,10 @@ from .exercise import Case, Exercise
 _STEPS = "detach, item, float, numpy and no_grad cut it off"
 
 
-def gradient_difference(exercise: Exercise, answer: Callable, case: Case) -> str | None:
-    """What differs first between the gradients of both with respect to the arguments, in words; None if nothing."""
+def gradient_difference(exercise: Exercise, yours: list[Tensor | None] | Raised, case: Case) -> str | None:
+    """What differs first from the reference's gradients with respect to the arguments, in words; None if nothing."""
     names = _paths(argument_names(exercise.reference, len(case.args)), case.args)
-    expected, yours = gradients(exercise.reference, case.args), gradients(answer, case.args)
+    expected = gradients(exercise.reference, case.args)
     if isinstance(yours, Raised):
         return f"right, but where gradients are asked for yours raises {yours}"
     if not any(map(_counts, yours)) and any(map(_counts, expected)):
