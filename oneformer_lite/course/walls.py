@@ -1,0 +1,119 @@
+"""What keeps a submission from doing anything but compute: limits, a session of its own, Landlock, seccomp, an audit hook.
+
+None of them needs privileges. Limits and the audit hook are everywhere; Landlock (Linux 5.13 or newer) lets a process
+read Python's libraries and nothing else; seccomp (Linux on x86-64) takes the system calls that start processes, open
+sockets, signal others or change files. ``present()`` says which there are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import landlock, seccomp
+
+_NO_NEW_PRIVILEGES, _DEATH_SIGNAL = 38, 1  # of prctl
+_CAPABILITIES = 0x20080522  # the version of capset's tables
+_FORBIDDEN = (  # beginnings of audit events: what a submission may not do even where no other wall stands
+    "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.kill", "os.killpg", "os.remove",
+    "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown", "os.utime",
+    "os.setxattr", "os.listxattr", "os.chflags", "os.startfile", "subprocess.", "socket.", "shutil.", "pty.",
+    "ctypes.dlopen", "ctypes.dlsym", "ctypes.cdata", "syslog.", "sqlite3.", "ftplib.", "smtplib.", "urllib.", "http.",
+    "webbrowser.", "tempfile.", "mmap.", "code.__new__", "sys.addaudithook",
+)  # fmt: skip
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one answer: seconds on the clock and of the processor, bytes of memory beyond what is there at the start, and
+    open files."""
+
+    seconds: float = 60.0
+    processor: float = 30.0
+    memory: int = 1 << 30
+    files: int = 64
+
+
+def present() -> dict[str, bool]:
+    """Each wall by name, and whether it stands on this machine."""
+    linux = sys.platform == "linux"
+    return {
+        "limits on time, memory and files": True,
+        "audit hook": True,
+        "Landlock": linux and landlock.version() > 0,
+        "seccomp": linux and seccomp.known(),
+    }
+
+
+def raise_walls(limits: Limits, readable: landlock.Readable | None, hidden: tuple[str, ...]) -> None:
+    """In a process of its own, for good: what it does from here on changes nothing outside of it.
+
+    ``readable`` are the files that it may read, ``hidden`` beginnings of paths that the audit hook keeps it from.
+    """
+    os.environ.clear()
+    sys.dont_write_bytecode = True
+    _limit(limits)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        libc.capset((ctypes.c_uint32 * 2)(_CAPABILITIES, 0), (ctypes.c_uint32 * 6)())  # root is no longer almighty
+        if readable is not None:
+            landlock.restrict(readable)
+        if seccomp.known():
+            seccomp.restrict()
+    _audit(hidden)
+
+
+def _limit(limits: Limits) -> None:
+    wanted = {
+        resource.RLIMIT_CPU: math.ceil(limits.processor),
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: limits.files,
+    }
+    if sys.platform == "linux":
+        wanted[resource.RLIMIT_AS] = _in_use() + limits.memory
+    if not seccomp.known():
+        wanted[resource.RLIMIT_NPROC] = 0  # counts threads too, which a library may need
+    for kind, value in wanted.items():
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _in_use() -> int:
+    """Bytes of address space that this process has mapped."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def _audit(hidden: tuple[str, ...]) -> None:
+    forbidden, writing, starts = _FORBIDDEN, _WRITING, str.startswith
+    refused, text, number = PermissionError, str, int
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if starts(event, forbidden):
+            raise refused(1, f"a submission may not do this: {event}")
+        if event == "open" and len(args) == 3:
+            path, _, flags = args
+            if isinstance(flags, number) and flags & writing:
+                raise refused(1, "a submission may not write files")
+            if isinstance(path, text) and any(starts(path, place) for place in hidden):
+                raise refused(1, "a submission may not read this")
+
+    sys.addaudithook(hook)
+
+
+def hidden_paths() -> tuple[str, ...]:
+    """Where the package and its notebooks lie."""
+    package = Path(__file__).resolve().parents[1]
+    return str(package), str(package.parent / "notebooks")
