@@ -1,4 +1,4 @@
-"""The command line: ``oneformer-lite demo | train | eval | predict | download | convert | lessons | doctor``.
+"""The command line: ``oneformer-lite demo | train | eval | predict | download | convert | lessons | course | doctor``.
 
 One module for each command; each declares its options (``add``) and does its work (``run``). What a
 command needs is imported when it runs, so that ``--help`` is there at once.
@@ -11,9 +11,9 @@ import sys
 import warnings
 
 from ..errors import OneFormerLiteError
-from . import convert, demo, doctor, download, eval, lessons, predict, train
+from . import convert, course, demo, doctor, download, eval, lessons, predict, train
 
-COMMANDS = (demo, train, eval, predict, download, convert, lessons, doctor)
+COMMANDS = (demo, train, eval, predict, download, convert, lessons, course, doctor)
 
 
 def main(arguments: list[str] | None = None) -> int:

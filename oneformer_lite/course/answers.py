@@ -88,8 +88,8 @@ def _answer(name: str, bound: dict[str, list[Statement]], asked: set[str]) -> An
 
 def _binding(statements: list[Statement]) -> list[Statement]:
     """The last that binds a name, and what leads up to it if that is an ``+=``."""
-    first = next((n for n in range(len(statements) - 1, -1, -1) if not isinstance(statements[n].node, ast.AugAssign)), 0)
-    return statements[first:]
+    plain = [n for n, statement in enumerate(statements) if not isinstance(statement.node, ast.AugAssign)]
+    return statements[plain[-1] if plain else 0 :]
 
 
 def _lends(statement: Statement) -> bool:

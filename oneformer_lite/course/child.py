@@ -34,12 +34,10 @@ def answer_task(task: Task, code: Sequence[bytes], lent: dict[str, Callable]) ->
     were not passed: the lab goes on with these. Of definitions before the last, "undefined" says which failed.
     """
     space: dict[str, Any] = {"__name__": "__main__", **lent}
-    undefined = [
-        made.output for part in code[:-1] if isinstance((made := _defined(part, space)).output, Raised)
-    ]
-    made = _defined(code[-1], space)
-    if isinstance(made.output, Raised):
-        return encoded({"failed": made.output, "undefined": undefined})
+    *before, failed = [_define(part, space) for part in code]
+    undefined = [reason for reason in before if reason]
+    if failed:
+        return encoded({"failed": failed, "undefined": undefined})
     answer = space.get(task.name)
     if not callable(answer) or isinstance(answer, type):
         return encoded({"not callable": answer})
@@ -55,12 +53,14 @@ def task_of(exercise: Any, cases: Sequence[Case]) -> Task:
     return Task(exercise.name, cases, numbers, exercise.rules, exercise.seconds)
 
 
-def _defined(part: bytes, space: dict[str, Any]) -> Call:
-    return call(lambda: exec(marshal.loads(part), space), (), _SETUP_SECONDS)  # in the process that was made for it
+def _define(part: bytes, space: dict[str, Any]) -> Raised | None:
+    """Run a definition, in the process that was made for it; why it failed, if it did."""
+    output = call(lambda: exec(marshal.loads(part), space), (), _SETUP_SECONDS).output
+    return Raised(output.kind, output.message) if isinstance(output, Raised) else None
 
 
 def _gradients(answer: Callable, case: Case, made: Call) -> Any:
-    return None if isinstance(made.output, Raised) else gradients(answer, case.args)
+    return made.output if isinstance(made.output, Raised) else gradients(answer, case.args)
 
 
 def _told(made: Call, rules: Rules) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import importlib.util
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -138,12 +138,11 @@ def _imported(code: CodeType, space: Mapping[str, Any]) -> Iterator[ModuleType]:
     steps = list(dis.get_instructions(code))
     for number, step in enumerate(steps):
         if step.opname == "IMPORT_NAME":
-            level = next((s.argval for s in reversed(steps[:number]) if s.opname == "LOAD_CONST" and type(s.argval) is int), 0)
+            constants = [s.argval for s in steps[:number] if s.opname == "LOAD_CONST"]
+            level = next((c for c in reversed(constants) if type(c) is int), 0)  # of dots: it is loaded just before
             name = importlib.util.resolve_name("." * level + step.argval, space.get("__package__"))
             if name in sys.modules:
                 yield sys.modules[name]
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _imported(inner, space)
-
-

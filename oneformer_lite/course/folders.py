@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import DataError
 from ..files import open_own
-from ..labs.exercise import all_labs
+from ..labs.exercise import all_labs, of_lab
+from ..lessons.notebooks import find_lessons
 
 LARGEST = 20_000_000  # bytes of a notebook
 _MOST_FILES = 20_000
@@ -20,17 +21,22 @@ _BEGIN = re.compile(r"""labs\.(?:begin|tally)\(\s*["'](\d\d)["']""")
 _CHECK = re.compile(r"""labs\.(?:check|use)\(\s*["'](\d\d)\.\d""")
 _NAME = re.compile(r"(?:^|[^0-9])(\d\d)(?=[_ .-]|$)")
 _LAB_NAME = re.compile(r"[_ -]*(?:lab[_ -]*)?\d\d[_ -].*|[_ -]*\(\d+\)$", re.IGNORECASE)
-_SKIPPED = {".ipynb_checkpoints", "__pycache__", "__MACOSX"}
+_SKIPPED = {".ipynb_checkpoints", "__pycache__", "__MACOSX", "solutions"}
+_ASIDE = re.compile(r"\.old-\d+\.ipynb$")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A notebook that answers a lab; ``print`` is the same for files of the same bytes."""
+    """A notebook that answers a lab; ``print`` is the same for those of the same code.
+
+    ``certain``: the lab is known from what it calls, not from its name alone.
+    """
 
     student: str
     lab: str
     path: Path
     print: str
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,9 @@ class Folder:
         return sorted({one.student for one in self.found})
 
 
-def read_folder(folder: Path) -> Folder:
-    """The notebooks in ``folder`` (students by file name) and below (students by the name of their folder).
+def read_folder(folder: Path, student: str | None = None) -> Folder:
+    """The notebooks in ``folder`` (students by file name) and below (students by the name of their folder), or all of
+    one ``student``. Solutions and what a reset has put aside are left out.
 
     Raises :class:`DataError` if there is no such folder, or not one notebook in it.
     """
@@ -68,7 +75,8 @@ def read_folder(folder: Path) -> Folder:
     for path in paths:
         try:
             cells, digest = read_cells(path)
-            kept.found.append(Found(student_of(path, folder), lab_of(cells, path), path, digest))
+            lab, certain = lab_of(cells, path)
+            kept.found.append(Found(student or student_of(path, folder), lab, path, digest, certain))
         except DataError as error:
             kept.problems.append(Problem(path, str(error)))
     kept.found = list(_newest(kept.found, kept.problems))
@@ -77,7 +85,7 @@ def read_folder(folder: Path) -> Folder:
 
 
 def read_cells(path: Path) -> tuple[list[str], str]:
-    """The sources of a notebook's code cells, and a fingerprint of its bytes. Raises :class:`DataError`."""
+    """The sources of a notebook's code cells, and their fingerprint. Raises :class:`DataError`."""
     try:
         with open_own(path) as file:
             content = file.read(LARGEST + 1)
@@ -85,7 +93,8 @@ def read_cells(path: Path) -> tuple[list[str], str]:
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})") from error
     if size > LARGEST:
-        raise DataError(f"{size / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} are read: clear its outputs and save it again")
+        most = f"at most {LARGEST / 1e6:.0f} are read"
+        raise DataError(f"{size / 1e6:.0f} MB, {most}: clear its outputs and save it again")
     if not content.strip():
         raise DataError("the file is empty")
     try:
@@ -94,7 +103,12 @@ def read_cells(path: Path) -> tuple[list[str], str]:
         raise DataError(f"not UTF-8 (byte {error.start}): open it in Jupyter and save it again") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"no notebook: not JSON ({str(error)[:80]}); was it cut short, or renamed?") from error
-    return _code(notebook), hashlib.sha256(content).hexdigest()
+    return (code := _code(notebook)), fingerprint(code)
+
+
+def fingerprint(cells: Sequence[str]) -> str:
+    """The same for the same code."""
+    return hashlib.sha256("\0".join(cells).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _code(notebook: Any) -> list[str]:
@@ -115,13 +129,18 @@ def _source(cell: Mapping) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def lab_of(cells: Sequence[str], path: Path) -> str:
-    """The number of the lab, from what the cells call, else from the file's name. Raises :class:`DataError`."""
+def lab_of(cells: Sequence[str], path: Path) -> tuple[str, bool]:
+    """The number of the lab: for certain from what the cells call, else from the file's name, if they define a name
+    that the lab asks for. Raises :class:`DataError`."""
     text = "\n".join(cells)
-    for numbers in (_BEGIN.findall(text), _CHECK.findall(text), _NAME.findall(path.stem)):
+    for numbers in (_BEGIN.findall(text), _CHECK.findall(text)):
         if known := [number for number in numbers if number in all_labs()]:
-            return max(set(known), key=known.count)
-    raise DataError('belongs to no lab: it has no cell labs.begin("07", ...) and its name does not say one')
+            return max(sorted(set(known)), key=known.count), True
+    for number in _NAME.findall(path.stem):
+        names = "|".join(exercise.name for exercise in of_lab(number)) if number in all_labs() else ""
+        if names and re.search(rf"^(?:def )?(?:{names})\b *[(=]", text, re.MULTILINE):
+            return number, False
+    raise DataError('belongs to no lab: no cell labs.begin("07", ...), and no answer of the lab that it is named after')
 
 
 def student_of(path: Path, folder: Path) -> str:
@@ -139,6 +158,8 @@ def _paths(folder: Path, problems: list[Problem]) -> Iterator[Path]:
             break
         if _SKIPPED.intersection(path.relative_to(folder).parts) or path.is_dir():
             continue
+        if _ASIDE.search(path.name):
+            continue
         if path.suffix.lower() == ".ipynb":
             yield path
         else:
@@ -153,24 +174,40 @@ def _newest(found: Sequence[Found], problems: list[Problem]) -> Iterator[Found]:
     for one in found:
         groups.setdefault((one.student, one.lab), []).append(one)
     for (student, lab), same in groups.items():
-        *older, newest = sorted(same, key=lambda one: (one.path.stat().st_mtime, one.path.name))
+        *older, newest = sorted(same, key=lambda one: (one.certain, one.path.stat().st_mtime, one.path.name))
         for one in older:
-            words = f"{student} has handed in lab {lab} more than once: {newest.path.name}, the newest, counts"
-            problems.append(Problem(one.path, words))
+            if one.certain:  # else it is the lesson of that number
+                words = f"{student} has handed in lab {lab} more than once: {newest.path.name}, the newest, counts"
+                problems.append(Problem(one.path, words))
         yield newest
 
 
 def _tell_copies(kept: Folder) -> None:
-    """The same file under two names, and names that differ in capitals alone."""
+    """The same code under two names, our own solutions, and names that differ in capitals alone."""
+    blank, solved = _delivered_prints("labs"), _delivered_prints("labs/solutions")
     by_print: dict[str, list[Found]] = {}
     for one in kept.found:
         by_print.setdefault(one.print, []).append(one)
-    for same in by_print.values():
-        if len(names := sorted({one.student for one in same})) > 1:
-            kept.problems.append(Problem(same[0].path, f"the very same file for lab {same[0].lab} from {' and '.join(names)}"))
+    for digest, same in by_print.items():
+        names = sorted({one.student for one in same})
+        if digest in solved:
+            words = "has handed in our solutions, unchanged"
+            kept.problems += [Problem(one.path, f"{one.student} {words}") for one in same]
+        elif len(names) > 1 and digest not in blank:
+            words = f"the very same code for lab {same[0].lab} from {' and '.join(names)}"
+            kept.problems.append(Problem(same[0].path, words))
     by_name: dict[str, set[str]] = {}
     for student in kept.students:
         by_name.setdefault(" ".join(re.split(r"[\W_]+", student.casefold())), set()).add(student)
     for names_ in by_name.values():
         if len(names_) > 1:
             kept.problems.append(Problem(Path(sorted(names_)[0]), f"one student? {' and '.join(sorted(names_))}"))
+
+
+def _delivered_prints(folder: str) -> set[str]:
+    """The fingerprints of the notebooks that come with the clone; none without it."""
+    try:
+        notebooks = find_lessons()[0].path.parent
+        return {read_cells(path)[1] for path in (notebooks / folder).glob("*.ipynb")}
+    except DataError:
+        return set()

@@ -44,18 +44,25 @@ class Grades:
 
 
 def grade(
-    folder: Path, seed: int | None = None, cores: int = 2, limits: Limits | None = None, progress: Progress | None = None
+    folder: Path,
+    seed: int | None = None,
+    cores: int = 2,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    student: str | None = None,
 ) -> Grades:
     """Judge every notebook in ``folder``, on the printed cases and on those of a hidden ``seed`` (drawn by default).
+    ``student``: all notebooks are theirs. ``progress`` is called for each that is done.
 
     Nothing of a notebook runs but the definitions that its answers are made of, each in a process of its own behind
     walls. Raises :class:`DataError` if there is nothing to grade.
     """
     _refuse_where_impossible()
     start, seed = time.monotonic(), secrets.randbits(31) if seed is None else seed
-    kept = _apart(read_folder, folder)
+    kept = _apart(read_folder, folder, student)
     labs = {lab: [one for one in kept.found if one.lab == lab] for lab in all_labs()}
-    marks, problems = _all_labs({lab: found for lab, found in labs.items() if found}, seed, cores, limits or Limits(), progress)
+    handed_in = {lab: found for lab, found in labs.items() if found}
+    marks, problems = _all_labs(handed_in, seed, cores, limits or Limits(), progress)
     asked = [exercise.id for lab in all_labs() if labs[lab] for exercise in of_lab(lab)]
     marks.sort(key=lambda one: (one.student, asked.index(one.id)))
     return Grades(marks, kept.problems + problems, asked, seed, time.monotonic() - start)
@@ -88,8 +95,11 @@ def _all_labs(
             try:
                 kind, content = channel.recv()
             except EOFError:
-                problems += [Problem(one.path, f"lab {lab} was not finished: its process died; grade again") for one in
-                             labs[lab] if not any(m.student == one.student and m.id.startswith(lab) for m in marks)]
+                problems += [
+                    Problem(one.path, f"lab {lab} was not finished: its process died; grade again")
+                    for one in labs[lab]
+                    if not any(m.student == one.student and m.id.startswith(lab) for m in marks)
+                ]
                 kind = "end"
             if kind == "marks":
                 marks += content
@@ -136,7 +146,7 @@ def _grade_lab(channel: Any, lab: str, found: Sequence[Found], seed: int, limits
 def _marks(
     student: str, cells: Sequence[str], exercises: Sequence[Exercise], templates: dict[str, Template], seed: int
 ) -> Iterator[Mark]:
-    """One after the other: an answer that stands on an earlier one gets the student's own if that has passed, else ours."""
+    """One after the other: what stands on an earlier answer gets the student's own if that has passed, else ours."""
     names = {exercise.name: exercise for exercise in exercises}
     answers, passed = find_answers(cells, list(names)), set()
     for exercise in exercises:
@@ -151,7 +161,7 @@ def _marks(
         yield one
 
 
-def _apart(work: Callable, *args: Any) -> Folder:
+def _apart(work: Callable[..., Folder], *args: Any) -> Folder:
     """Do it in another process: what it holds in memory is not in those that are forked from this one afterwards."""
     context = get_context("fork")
     here, there = context.Pipe(duplex=False)

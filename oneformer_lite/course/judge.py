@@ -49,7 +49,9 @@ class Told(Watch):
         return name in self.used
 
 
-def mark(student: str, exercise: Exercise, answer: Answer | str, template: Template, lent: Sequence[str], seed: int) -> Mark:
+def mark(
+    student: str, exercise: Exercise, answer: Answer | str, template: Template, lent: Sequence[str], seed: int
+) -> Mark:
     """Run an answer and judge it. ``lent``: ids of exercises whose references it may call."""
     if isinstance(answer, str):
         state = NOT_COUNTED if answer.startswith(NOT_COUNTED) else MISSING
@@ -141,9 +143,9 @@ def _notes(undefined: Sequence[Raised], outputs: Sequence[Any]) -> dict[str, str
     missed = any(isinstance(output, Raised) and output.kind == "NameError" for output in outputs)
     if not undefined or not missed:
         return {}
-    words = gone(undefined[0].message)
-    why = f"it calls {words}" if words else str(undefined[0])
-    return {"undefined": f"an answer works from its arguments alone; what it takes from other cells is not there ({why})"}
+    function = gone(undefined[0].message)
+    why = f"it calls {function}" if function else str(undefined[0])
+    return {"undefined": f"an answer works from its arguments alone; what it takes from another cell failed ({why})"}
 
 
 def _first_wrong(result: Result) -> str:

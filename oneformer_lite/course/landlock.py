@@ -64,7 +64,8 @@ def restrict(ruleset: Readable) -> None:
 def _libraries() -> list[Path]:
     """The standard library, each installed package but ours, and the system's own."""
     paths = sysconfig.get_paths()
-    system = [Path(p) for p in ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/dev/urandom", "/dev/null")]
+    names = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/dev/urandom", "/dev/null")
+    system = [Path(name) for name in names]
     standard = [Path(paths[name]) for name in ("stdlib", "platstdlib")]
     parts = [part for folder in (*_packages(), *standard) for part in folder.iterdir()]
     ours = [part for part in parts if "oneformer" not in part.name.lower() and part.name != "site-packages"]

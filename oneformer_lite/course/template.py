@@ -1,7 +1,7 @@
 """Processes that wait for answers: everything is imported and prepared, and each answer gets a copy of its own.
 
-A copy costs milliseconds, a fresh Python with torch ten seconds and more. No copy ever comes back: it sends its bytes and
-is killed, and the next answer starts where this one did.
+A copy costs milliseconds, a fresh Python with torch seconds. No copy ever comes back: it sends its bytes and is killed,
+and the next answer starts where this one did.
 """
 
 from __future__ import annotations

@@ -46,7 +46,9 @@ def decoded(message: bytes) -> Any:
         blobs = memoryview(message)[end:]
         return _value(json.loads(message[_LENGTH:end].decode("ascii")), blobs, 0)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
-        raise DataError(f"not the values of an answer ({type(error).__name__}): did it write to the channel?") from error
+        raise DataError(
+            f"not the values of an answer ({type(error).__name__}): did it write to the channel?"
+        ) from error
 
 
 def _tree(value: Any, blobs: list[bytes], depth: int) -> Any:

@@ -1,4 +1,4 @@
-"""What keeps a submission from doing anything but compute: limits, a session of its own, Landlock, seccomp, an audit hook.
+"""What keeps a submission from doing anything but compute: limits, Landlock, seccomp, an audit hook.
 
 None of them needs privileges. Limits and the audit hook are everywhere; Landlock (Linux 5.13 or newer) lets a process
 read Python's libraries and nothing else; seccomp (Linux on x86-64) takes the system calls that start processes, open

@@ -1,0 +1,109 @@
+"""Grades as files: a table as CSV, everything as JSON, and pages."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..files import make_folder, replacing, write_json
+from .grade import Grades
+from .judge import NOT_COUNTED, PASSED, WRONG, Mark
+
+STATES = {PASSED: "✓", WRONG: "✗", NOT_COUNTED: "!", "not attempted": "·", "missing": " "}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Answers to one exercise that go wrong in the same way: the way in words, an example, whose they are."""
+
+    id: str
+    words: str
+    state: str
+    students: tuple[str, ...]
+    example: Mark
+
+
+def write_results(grades: Grades, out: Path) -> Path:
+    """``results.csv``, ``results.json``, ``students/NAME.html`` and ``index.html`` in ``out``; the path of the last."""
+    from .pages import index_page, student_page
+
+    make_folder(out)
+    _write(out / "results.csv", as_csv(grades))
+    write_json(out / "results.json", as_dict(grades), indent=1)
+    for student in grades.students:
+        _write(out / "students" / page_name(student), student_page(grades, student))
+    _write(out / "index.html", index_page(grades))
+    return out / "index.html"
+
+
+def as_csv(grades: Grades) -> str:
+    """A row for each student: how many passed, of how many, and the state of each exercise."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["student", "passed", "asked", *grades.exercises])
+    for student in grades.students:
+        states = {one.id: one.state for one in grades.of(student)}
+        passed = sum(state == PASSED for state in states.values())
+        cells = [states.get(id, "not handed in") for id in grades.exercises]
+        table.writerow([_no_formula(student), passed, len(grades.exercises), *cells])
+    return text.getvalue()
+
+
+def as_dict(grades: Grades) -> dict:
+    """All that is known, for other programs."""
+    return {
+        "seed": grades.seed,
+        "seconds": round(grades.seconds, 1),
+        "walls": grades.walls,
+        "exercises": grades.exercises,
+        "students": [
+            {"student": student, "passed": passed_of(grades, student), "marks": [asdict(m) for m in grades.of(student)]}
+            for student in grades.students
+        ],
+        "problems": [{"file": str(problem.path), "words": problem.words} for problem in grades.problems],
+    }
+
+
+def passed_of(grades: Grades, student: str) -> int:
+    """How many exercises a student has passed."""
+    return sum(one.state == PASSED for one in grades.of(student))
+
+
+def groups(marks: Sequence[Mark], id: str) -> list[Group]:
+    """The wrong answers to an exercise, alike ones together, the most frequent first."""
+    alike: dict[tuple[str, str], list[Mark]] = {}
+    for one in marks:
+        if one.id == id and one.state in (WRONG, NOT_COUNTED):
+            alike.setdefault((one.state, way(one)), []).append(one)
+    found = [
+        Group(id, words, state, tuple(one.student for one in same), same[0]) for (state, words), same in alike.items()
+    ]
+    return sorted(found, key=lambda group: (-len(group.students), group.words))
+
+
+def way(one: Mark) -> str:
+    """How an answer goes wrong, in words that are the same for answers that do so alike."""
+    verdict = one.verdict.removeprefix(one.id).strip()
+    return one.details.get("hint") or re.sub(r"^\d+/\d+: ", "", verdict)
+
+
+def page_name(student: str) -> str:
+    """The name of a student's page: readable, and another for each student."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", student).strip("-")[:40] or "student"
+    return f"{readable}-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}.html"
+
+
+def _no_formula(text: str) -> str:
+    """A spreadsheet computes what begins like a formula; a name is none."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path, durable=False) as draft:
+        draft.write_text(text, encoding="utf-8", errors="replace")
