@@ -36,10 +36,9 @@ def empty_package(keep: Iterable[Any]) -> list[str]:
     Returns the names of what stays."""
     kept = reachable(keep)
     functions = [f for f in gc.get_objects() if type(f) is FunctionType and _ours(f.__code__)]
-    for function in functions:
-        if id(function) not in kept and function.__qualname__ != "__getattr__":  # of modules, which load lazily
-            function.__code__ = _hollow(function)
-            function.__doc__ = None
+    goes = [f for f in functions if id(f) not in kept and f.__qualname__ != "__getattr__"]  # the latter loads modules
+    for function, code in [(f, _hollow(f)) for f in goes]:
+        function.__code__, function.__doc__ = code, None
     linecache.clearcache()
     return sorted(f"{f.__module__}.{f.__qualname__}" for f in functions if id(f) in kept)
 

@@ -41,7 +41,7 @@ def _cells(pair: Pair, seed: int) -> list[NotebookNode]:
     """The cell as nbgrader wants it, and the test that belongs to it."""
     from nbformat.v4 import new_code_cell
 
-    cell = plain(pair.solved)
+    cell = plain(pair.cell)
     if pair.is_answer:
         cell.source = pair.marked("### BEGIN SOLUTION", "### END SOLUTION")
         cell.metadata.nbgrader = _metadata(f"answer-{cell.id}", solution=True)

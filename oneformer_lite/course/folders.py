@@ -90,8 +90,8 @@ def read_cells(path: Path) -> tuple[list[str], str]:
         with open_own(path) as file:
             content = file.read(LARGEST + 1)
             size = path.stat().st_size
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})") from error
+    except (OSError, RuntimeError) as error:  # the latter of pathlib, for links in a circle
+        raise DataError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if size > LARGEST:
         most = f"at most {LARGEST / 1e6:.0f} are read"
         raise DataError(f"{size / 1e6:.0f} MB, {most}: clear its outputs and save it again")

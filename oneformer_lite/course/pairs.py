@@ -30,7 +30,8 @@ class Pair:
     @property
     def is_answer(self) -> bool:
         """Does a learner write in it?"""
-        return self.cell.cell_type == "code" and self.cell.source != self.solved.source
+        setup = "setup" in self.cell.metadata.get("tags", ())  # which says how far up the package lies
+        return self.cell.cell_type == "code" and self.cell.source != self.solved.source and not setup
 
     def marked(self, begin: str, end: str) -> str:
         """The solved cell, with a line before and after what the lab leaves out, as far indented."""

@@ -39,7 +39,7 @@ def start(folder: Path) -> tuple[int, int]:
 def reset(lab: str, folder: Path) -> tuple[Path, Path]:
     """Bring lab "NN" in a folder made by :func:`start` back to how it was delivered; its path, and that of the old one
     beside it. Raises :class:`DataError` if there is no such lab, in either place."""
-    number = lab if lab in all_labs() else lab.zfill(2)
+    number = lab.zfill(2) if lab.isdecimal() else "no number"
     wanted = sorted((delivered() / "labs").glob(f"{number}_*.ipynb"))
     if not wanted:
         raise DataError(f"no lab {lab!r}: there are {', '.join(all_labs())}")

@@ -1,0 +1,99 @@
+"""A folder of students, graded as a lecturer would: nothing that one hands in stops or changes the others."""
+
+from __future__ import annotations
+
+import csv
+import json
+import warnings
+
+import pytest
+
+from notebooks import BEGIN, COSINES, HALF, LAB, LOSS, STUB, hand_in
+from oneformer_lite.course.folders import Problem
+from oneformer_lite.course.grade import grade
+from oneformer_lite.course.judge import MISSING, NOT_COUNTED, PASSED, UNATTEMPTED, WRONG
+from oneformer_lite.course.results import as_csv, groups, page_name, write_results
+from oneformer_lite.errors import DataError
+
+SAME = "def false_negatives(texts, tasks):\n    return torch.zeros(len(texts), len(texts), dtype=torch.bool)"
+BUILT = """def gradient(table):
+    leaf = table.clone().requires_grad_()
+    return torch.autograd.grad(contrastive_loss(leaf), leaf)[0]"""
+
+
+@pytest.fixture(scope="module")
+def grades(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("submissions")
+    hand_in(folder / "ada" / "07.ipynb", LAB, BEGIN, COSINES, LOSS, STUB, SAME)
+    hand_in(folder / "bob" / "renamed.ipynb", LAB, BEGIN, HALF, BUILT)
+    hand_in(folder / "cyd" / "07.ipynb", LAB, BEGIN, HALF.replace("0.5", ".5"), "import os; os._exit(1)", SAME)
+    hand_in(folder / "=1+1" / "07.ipynb", LAB, BEGIN, "def similarity(q, t):\n    return labs.use('07.1', 0)(q, t)")
+    hand_in(folder / "<b>eve" / "07.ipynb", LAB, BEGIN, LOSS.replace("return", "print('<script>'); return"))
+    (folder / "dan").mkdir()
+    (folder / "dan" / "07.ipynb").write_bytes(b"not a notebook")
+    return grade(folder, seed=11)
+
+
+def states(grades, student: str) -> list[str]:
+    return [one.state for one in grades.of(student)]
+
+
+def test_each_answer_gets_its_mark(grades):
+    assert grades.exercises == ["07.1", "07.2", "07.3", "07.4"] and grades.seed == 11
+    assert states(grades, "ada") == [PASSED, PASSED, UNATTEMPTED, WRONG]
+    assert states(grades, "cyd") == [MISSING, WRONG, MISSING, WRONG]
+    assert states(grades, "=1+1") == [NOT_COUNTED, MISSING, MISSING, MISSING]
+    assert states(grades, "<b>eve") == [MISSING, PASSED, MISSING, MISSING]
+    assert grades.problems == [Problem(grades.problems[0].path, grades.problems[0].words)]
+    assert "not JSON" in grades.problems[0].words and "dan" not in grades.students
+
+
+def test_an_answer_that_stands_on_a_wrong_one_gets_ours_as_in_the_lab(grades):
+    bob = grades.of("bob")
+    assert bob[1].state == WRONG and "sum of both directions" in bob[1].details["hint"]
+    assert bob[2].state in (PASSED, NOT_COUNTED)  # by ours; and then by the card, which rules autograd out
+    assert "07.3" in bob[2].verdict
+
+
+def test_the_hints_are_those_of_the_lab_and_alike_answers_are_grouped(grades):
+    found = groups(grades.marks, "07.2")
+    assert [(group.students, group.words) for group in found] == [
+        (("bob", "cyd"), "the loss is the sum of both directions, not their mean")
+    ]
+    assert groups(grades.marks, "07.4")[0].students == ("ada", "cyd")
+
+
+def test_results_are_written_and_hold_no_more_than_text(grades, tmp_path):
+    page = write_results(grades, tmp_path)
+    rows = list(csv.reader((tmp_path / "results.csv").read_text().splitlines()))
+    assert rows[0] == ["student", "passed", "asked", "07.1", "07.2", "07.3", "07.4"]
+    assert [row[0] for row in rows[1:]] == ["<b>eve", "'=1+1", "ada", "bob", "cyd"]
+    assert rows[3][1:] == ["2", "4", "passed", "passed", "not attempted", "wrong"]
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert kept["seed"] == 11 and kept["students"][2]["marks"][1]["state"] == "passed"
+    text = page.read_text()
+    assert "<b>eve" not in text and "&lt;b&gt;eve" in text and "not JSON" in text
+    eve = (tmp_path / "students" / page_name("<b>eve")).read_text()
+    assert "<script>" not in eve.split("</style>")[1] and "&lt;script&gt;" in eve
+    assert len(list((tmp_path / "students").iterdir())) == 5
+    assert as_csv(grades) == (tmp_path / "results.csv").read_text()
+
+
+def test_names_of_pages_are_names_of_files():
+    names = [page_name(student) for student in ("../../etc", "a/b", "王", "王小", "a" * 300, "")]
+    assert len(set(names)) == 6 and all("/" not in name and len(name) < 60 for name in names)
+
+
+def test_nothing_to_grade_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no notebook in"):
+        grade(tmp_path)
+
+
+def test_a_process_that_had_gradients_can_grade(tmp_path):
+    import torch
+
+    torch.ones(3, requires_grad=True).sum().backward()
+    hand_in(tmp_path / "ada" / "07.ipynb", LAB, BEGIN, COSINES, LOSS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert states(grade(tmp_path, seed=3, student="you"), "you")[:2] == [PASSED, PASSED]
