@@ -14,8 +14,9 @@ CORES   := $(shell nproc 2>/dev/null || echo 2)
 demo: $(VENV)/installed  ## train for MINUTES and write a report to OUT
 	$(BIN)/oneformer-lite demo --minutes $(MINUTES) --seed $(SEED) --out $(OUT)
 
-lab: $(VENV)/installed  ## open the notebooks
-	$(BIN)/jupyter lab notebooks
+lab: $(VENV)/installed  ## open a copy of the notebooks, in workbook/: yours to run and change
+	$(BIN)/oneformer-lite course start workbook
+	$(BIN)/jupyter lab workbook/notebooks
 
 test: $(VENV)/installed-test  ## everything: unit tests, then each notebook against its stored outputs
 	$(BIN)/ruff check .
