@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..labs.exercise import find
 from ..lessons.cells import code_html, code_style
 from ..lessons.frames import policy
 from ..lessons.notebooks import find_lessons
@@ -41,6 +42,7 @@ def index_page(grades: Grades) -> str:
         labs=_by_lab(grades.exercises),
         shares=shares,
         hardest=sorted(((id, found) for id, found in ways if found), key=lambda pair: -_count(pair[1])),
+        names={id: find(id).name for id in grades.exercises},
         code=_code,
         page_name=page_name,
         grades=grades,
