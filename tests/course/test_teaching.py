@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from oneformer_lite.cli import build_parser
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SOURCES = NOTEBOOKS / "source"
 TEXT = (NOTEBOOKS / "TEACHING.md").read_text(encoding="utf-8")
 
 
 def test_minutes_are_those_of_the_cards_and_of_the_lessons_length():
-    rows = re.findall(r"^\| (\d\d) \| (\d+) \| (\d*) \| (\d*) ?\|$", TEXT, re.MULTILINE)
-    assert [number for number, *_ in rows] == [
-        path.stem[:2] for path in sorted((NOTEBOOKS / "source").glob("[0-9]*.py"))
-    ]
-    for number, _, exercises, minutes in rows:
-        for path in (NOTEBOOKS / "source" / "labs").glob(f"{number}_*.py"):
+    rows = re.findall(r"^\| (\d\d) \| (\d*) ?\| (\d*) \| (\d*) ?\|$", TEXT, re.MULTILINE)
+    assert [number for number, *_ in rows] == sorted({path.stem[:2] for path in SOURCES.rglob("[0-9]*.py")})
+    for number, minutes, exercises, of_lab in rows:
+        assert minutes == next((str(read_in(path)) for path in SOURCES.glob(f"{number}_*.py")), "")
+        for path in (SOURCES / "labs").glob(f"{number}_*.py"):
             cards = [int(found) for found in re.findall(r"^# [●○]{5} · (\d+) minutes", path.read_text(), re.MULTILINE)]
-            assert (exercises, minutes) == (str(len(cards)), str(sum(cards))), path
+            assert (exercises, of_lab) == (str(len(cards)), str(sum(cards))), path
+
+
+def read_in(source: Path) -> int:
+    """By the rule of the page: 150 words and 8 lines a minute, 2 minutes a question, rounded to five."""
+    cells = json.loads((NOTEBOOKS / f"{source.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    code = [c for c in cells if c["cell_type"] == "code" and "setup" not in c["metadata"].get("tags", [])]
+    lines = sum(bool(line.strip()) for cell in code for line in "".join(cell["source"]).split("\n"))
+    words, questions = sum(len(re.findall(r"\w+", t)) for t in text), sum(t.count("<details>") for t in text)
+    return 5 * round((words / 150 + lines / 8 + 2 * questions) / 5)
 
 
 def test_every_lesson_is_in_both_syllabi():
     for part in re.split(r"^## ", TEXT, flags=re.MULTILINE):
         if part.startswith(("Twelve", "Six")):
-            assert set(re.findall(r"\b(?:0\d|1[0-5])\b", part)) == {f"{n:02}" for n in range(16)}
+            assert set(re.findall(r"\b(?:0\d|1[0-6])\b", part)) >= {f"{n:02}" for n in range(16)}
 
 
 def test_commands_that_are_named_exist():
