@@ -75,7 +75,7 @@ def test_killed_runs_end_bit_equal(data: Path, tmp_path: Path) -> None:
     processes.set_forkserver_preload(["oneformer_lite.training.trainer"])
     whole = processes.Process(target=run, args=(data, tmp_path / "whole"))
     whole.start()
-    whole.join(120)
+    whole.join(600)
     assert whole.exitcode == 0
     killed, moments = tmp_path / "killed", random.Random(time.time())
     for goal in (9, 24, 40):
@@ -89,7 +89,7 @@ def test_killed_runs_end_bit_equal(data: Path, tmp_path: Path) -> None:
         assert process.exitcode == -signal.SIGKILL, "it was over before it was killed"
     last = processes.Process(target=run, args=(data, killed))
     last.start()
-    last.join(120)
+    last.join(600)
     assert last.exitcode == 0 and not list(killed.glob(".*draft"))
     assert_same_end(tmp_path / "whole", killed)
 
