@@ -6,8 +6,8 @@ import json
 import os
 
 import pytest
+from handed_in import BEGIN, COSINES, LOSS, content, hand_in
 
-from notebooks import BEGIN, COSINES, LOSS, content, hand_in
 from oneformer_lite.course.folders import lab_of, read_folder, student_of
 from oneformer_lite.errors import DataError
 

@@ -7,8 +7,8 @@ import json
 import warnings
 
 import pytest
+from handed_in import BEGIN, COSINES, HALF, LAB, LOSS, STUB, hand_in
 
-from notebooks import BEGIN, COSINES, HALF, LAB, LOSS, STUB, hand_in
 from oneformer_lite.course.folders import Problem
 from oneformer_lite.course.grade import grade
 from oneformer_lite.course.judge import MISSING, NOT_COUNTED, PASSED, UNATTEMPTED, WRONG

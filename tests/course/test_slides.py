@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from browser import chromium, opened
 
 from oneformer_lite.course.grade import Grades
 from oneformer_lite.course.judge import Mark
 from oneformer_lite.course.results import write_results
 from oneformer_lite.course.slides import slides_of, write_slides
 from oneformer_lite.lessons.notebooks import find_lessons
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from browser import chromium, opened  # noqa: E402
 
 
 def test_a_slide_begins_with_each_heading_and_each_piece_of_text():
