@@ -121,7 +121,8 @@ def write_demo_report(
     from .render import write_report
 
     shown = {token: {n: row[n] for n in ("PQ", "PQ_th", "PQ_st", "AP", "mIoU")} for token, row in tokens.items()}
-    parameters = sum(p.numel() for n, p in result.model.named_parameters() if not n.startswith("text_mapper"))
+    learning = tuple(f"{part}." for part in result.model.training_only)
+    parameters = sum(p.numel() for n, p in result.model.named_parameters() if not n.startswith(learning))
     recipe = {
         "data": f"Toytown, {scenes} scenes of {config.image_size} x {config.image_size} painted by the project",
         "held out": f"{VAL_SCENES} other scenes",

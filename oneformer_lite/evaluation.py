@@ -32,14 +32,14 @@ from .metrics import (
     summarise,
 )
 from .mode import evaluating
-from .model import OneFormer
+from .model import MaskModel
 
 Progress = Callable[[int, int], None]
 
 
 @torch.inference_mode()
 def evaluate(
-    model: OneFormer,
+    model: MaskModel,
     dataset,
     tasks: Sequence[str] = TASKS,
     *,
@@ -139,7 +139,7 @@ def _categories(config: ModelConfig, dataset) -> tuple[tuple[Category, ...], lis
 
 
 def _judge_batch(
-    model: OneFormer,
+    model: MaskModel,
     samples: list[Sample],
     tasks: list[str],
     token: str,

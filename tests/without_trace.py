@@ -12,7 +12,7 @@ import oneformer_lite as ofl
 
 
 class _Forget(ast.NodeTransformer):
-    """``trace is not None`` becomes False; what then never runs, and every ``_record(...)``, goes."""
+    """``trace is not None`` becomes False; what then never runs, and every ``record(...)``, goes."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         return ast.Constant(False) if ast.unparse(node) == "trace is not None" else node
@@ -27,7 +27,7 @@ class _Forget(ast.NodeTransformer):
         return None if isinstance(node.test, ast.Constant) and node.test.value is False else node
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if ast.unparse(node).startswith("_record(") else self.generic_visit(node)
+        return None if ast.unparse(node).startswith("record(") else self.generic_visit(node)
 
 
 def model_without_trace(model: ofl.OneFormer, folder: Path):

@@ -393,7 +393,7 @@ is_thing = torch.tensor(model.config.is_thing)
 
 def confident(token):
     """Token [C] -> how many queries are sure of a thing, and of stuff"""
-    predictions = model.read(token[None], *encoded)[1]
+    predictions = model.read(encoded, token[None])
     score, label = predictions[-1].class_logits[0].softmax(-1)[:, :-1].max(-1)
     label = label[score > 0.5]
     return int(is_thing[label].sum()), int((~is_thing[label]).sum())
@@ -463,7 +463,7 @@ print(torch.tensor([49406.0, 49407.0]).half().tolist())
 street = ofl.data.Toytown("val", size=128)
 scenes = [model.encode(ofl.data.normalise(street[i].image)[None]) for i in (13, 14)]
 queries = {  # [Q, C] for each of two scenes
-    name: [model.read(token[None], *scene)[0][0] for scene in scenes]
+    name: [model.object_queries(scene, token[None])[0] for scene in scenes]
     for name, token in (("with", tokens[0]), ("without", raw[0]))
 }
 for name, (ours, _other) in queries.items():

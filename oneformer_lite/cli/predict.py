@@ -13,7 +13,7 @@ from .arguments import DEVICES, MODEL, TASKS, command, share
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".pgm")
 
@@ -80,7 +80,7 @@ def _readable(paths: list[Path], unreadable: list[dict]) -> Iterator[tuple[Path,
             yield path, pixels
 
 
-def _segment(model: OneFormer, path: Path, pixels: np.ndarray, target: Path, args) -> dict:
+def _segment(model: MaskModel, path: Path, pixels: np.ndarray, target: Path, args) -> dict:
     """Segment one picture, write and print what was asked for; its record for JSON."""
     from ..inference import predict
 

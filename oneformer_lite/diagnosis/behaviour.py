@@ -13,7 +13,7 @@ from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding
 from ..losses.contrastive import MAX_SCALE
 from ..mode import evaluating
-from ..model.oneformer import OneFormer
+from ..model import MaskModel
 from .examination import Examination
 
 SAME = 0.999  # median cosine between queries from which they count as one
@@ -22,7 +22,7 @@ STRANGE = 3.0  # standard deviations between the statistics a network remembers 
 ENOUGH = 10  # matched segments before classes are compared
 
 
-def check_classes(model: OneFormer, dataset) -> Finding:
+def check_classes(model: MaskModel, dataset) -> Finding:
     """The model's classes are those of the data set, in the same order."""
     name, config = "classes", model.config
     names = tuple(category.name for category in dataset.categories)
@@ -68,7 +68,7 @@ def check_input(e: Examination) -> Finding:
         handle = norms[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
         with handle, torch.no_grad():
             with evaluating(e.model.backbone):
-                e.model.backbone(e.batch.images.to(e.model.query_positions.weight.dtype))
+                e.model.backbone(e.batch.images.to(e.model.dtype))
         away = (seen[0].float().mean((0, 2, 3)) - norms[0].running_mean) / norms[0].running_var.clamp(min=1e-6).sqrt()
         distance = float(away.square().mean().sqrt())
         evidence += f"; the first BatchNorm is {distance:.1f} deviations from what it remembers"
@@ -118,7 +118,7 @@ def check_task_token(e: Examination) -> Finding:
     )  # fmt: skip
 
 
-def check_temperature(model: OneFormer) -> Finding:
+def check_temperature(model: MaskModel) -> Finding:
     """The learned scale of the contrastive loss is within its bounds."""
     name = "temperature"
     if model.text_mapper is None:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..data.batch import Batch
 from ..mode import evaluating
-from ..model.oneformer import OneFormer
-from ..model.output import OneFormerOutput
+from ..model import MaskModel
+from ..model.output import Output
 
 STEP = 0.1  # length of the step, over all parameters
 
@@ -22,9 +22,9 @@ STEP = 0.1  # length of the step, over all parameters
 class Examination:
     """``gradients``: of the weighted sum of losses, by parameter; None where none arrived."""
 
-    model: OneFormer
+    model: MaskModel
     batch: Batch
-    output: OneFormerOutput
+    output: Output
     losses: dict[str, Tensor]
     gradients: dict[str, Tensor | None]
 
@@ -34,12 +34,12 @@ class Examination:
         return sum(len(target) for target in self.batch.targets)
 
 
-def examine_batch(model: OneFormer, batch: Batch, criterion: Callable, seed: int = 0) -> Examination:
+def examine_batch(model: MaskModel, batch: Batch, criterion: Callable, seed: int = 0) -> Examination:
     """Run the batch in evaluation mode (no dropout, no statistics collected), with gradients.
 
     Nothing of the model changes, nor do the random numbers drawn later.
     """
-    twin = with_text_mapper(model)
+    twin = with_all_parts(model)
     with evaluating(twin), warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
         warnings.simplefilter("ignore")  # what it would warn about is a finding
         torch.manual_seed(seed)
@@ -49,16 +49,19 @@ def examine_batch(model: OneFormer, batch: Batch, criterion: Callable, seed: int
     return Examination(model, batch, output, losses, gradients)
 
 
-def with_text_mapper(model: OneFormer) -> OneFormer:
-    """The model itself, or if it has no text mapper, as published ones, a twin that shares its parameters and has
-    one with random weights that may not learn: all but the contrastive loss can then be examined."""
-    if model.text_mapper is not None:
+def with_all_parts(model: MaskModel) -> MaskModel:
+    """The model itself, or if it came without parts for learning, as published ones without text mapper, a twin that
+    shares its parameters and has such parts with random weights that may not learn: all but their own losses can then
+    be examined."""
+    missing = model.missing_parts
+    if not missing:
         return model
     twin = copy.copy(model)
     twin._modules = dict(model._modules)  # so that the model keeps none
     with torch.random.fork_rng():
-        twin.add_text_mapper()
-    twin.text_mapper.to(model.query_positions.weight).requires_grad_(False)
+        twin.add_missing_parts()
+    for name in missing:
+        getattr(twin, name).to(model.device, model.dtype).requires_grad_(False)
     return twin
 
 
@@ -77,7 +80,7 @@ def examine_a_step_later(e: Examination, criterion: Callable) -> Examination:
     return examine_batch(model, e.batch, criterion)
 
 
-def _gradients(model: OneFormer, loss: Tensor) -> dict[str, Tensor | None]:
+def _gradients(model: MaskModel, loss: Tensor) -> dict[str, Tensor | None]:
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not learning or not loss.requires_grad:
         return dict.fromkeys(learning)

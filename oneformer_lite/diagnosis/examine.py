@@ -30,7 +30,7 @@ from ..dataset_checks.findings import Diagnosis, Finding, not_examined, ordered
 from ..dataset_checks.splits import check_categories, check_files, check_seen_classes, missing_files
 from ..errors import ConfigError, OneFormerLiteError
 from ..losses import LOSSES, Criterion
-from ..model.oneformer import OneFormer
+from ..model import MaskModel
 from ..training.log import examine_log
 from ..training.run import Run
 from .behaviour import (
@@ -53,7 +53,7 @@ SHOWN_PICTURES = "losses, gradients, normalisation, queries, task token and pred
 
 
 def doctor(
-    model: OneFormer | None = None,
+    model: MaskModel | None = None,
     dataset=None,
     *,
     run: str | Path | None = None,
@@ -81,7 +81,7 @@ def doctor(
         return _examine(model, dataset, run, criterion, images)
 
 
-def _examine(model: OneFormer | None, dataset, run, criterion: Callable | None, images: int) -> Diagnosis:
+def _examine(model: MaskModel | None, dataset, run, criterion: Callable | None, images: int) -> Diagnosis:
     findings: list[Finding] = []
     own = run is not None and model is None  # the run's own weights
     if run is not None:
@@ -102,7 +102,7 @@ def _examine(model: OneFormer | None, dataset, run, criterion: Callable | None, 
     return ordered(findings)
 
 
-def _examine_fit(model: OneFormer, samples: list[Sample], run: Run) -> list[Finding]:
+def _examine_fit(model: MaskModel, samples: list[Sample], run: Run) -> list[Finding]:
     """What a run's model makes of its training pictures."""
     try:
         return check_fit(model, samples, examine_log(run.folder)[0])
@@ -110,7 +110,7 @@ def _examine_fit(model: OneFormer, samples: list[Sample], run: Run) -> list[Find
         return [not_examined("its own pictures", str(error))]
 
 
-def _obstacle(model: OneFormer, dataset, sound: list[Sample]) -> tuple[str, str] | None:
+def _obstacle(model: MaskModel, dataset, sound: list[Sample]) -> tuple[str, str] | None:
     """Why the model cannot be shown pictures, and what helps."""
     if dataset is None:
         return "no data set was given", "ofl.doctor(model, dataset)"
@@ -160,7 +160,7 @@ def _look_at_whole(dataset) -> list[Finding]:
     return findings + [categories] * (categories.verdict == "fault") + [f for f in (seen, amount) if f is not None]
 
 
-def _examine_model(model: OneFormer, samples: list[Sample], criterion: Callable, findings: list[Finding]) -> None:
+def _examine_model(model: MaskModel, samples: list[Sample], criterion: Callable, findings: list[Finding]) -> None:
     config = model.config
     batch = _batch(samples, config).to(next(model.parameters()).device)
     findings.append(labels := check_labels(batch, config.num_classes))

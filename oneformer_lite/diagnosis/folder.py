@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config import ModelConfig
 from ..dataset_checks.findings import Finding, not_examined
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
-from ..model.oneformer import OneFormer
+from ..model import MaskModel
 from ..training.checkpoint import CHECKPOINT, PREVIOUS, saved_model
 from ..training.crops import check_crops
 from ..training.loader import run_split
@@ -21,8 +21,8 @@ MODEL = "model"  # the folder of the weights alone, written when a run ends
 
 
 def examine_run(
-    folder: str | Path, model: OneFormer | None, dataset, findings: list[Finding]
-) -> tuple[OneFormer | None, object]:
+    folder: str | Path, model: MaskModel | None, dataset, findings: list[Finding]
+) -> tuple[MaskModel | None, object]:
     """Adds findings on recipe, state, log and weights; the model and the data set to go on with."""
     if Path(folder).is_file():
         raise ConfigError(f"{folder} is a file: run= takes the folder that a run writes to")
@@ -63,7 +63,7 @@ def _check_state(run: Run) -> list[Finding]:
     return [Finding("state", "fault", reason, cure)]
 
 
-def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> OneFormer | None:
+def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> MaskModel | None:
     """The model of the checkpoint, or where there is none that can be read, of the folder with the weights."""
     path, cure = folder / CHECKPOINT, "put back a copy of the file, or delete it and train again"
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -13,16 +12,16 @@ from ..data.batch import Batch
 from ..dataset_checks.findings import Finding
 from ..losses import LOSSES
 from ..losses.contrastive import contrastive_loss
-from ..model.oneformer import OneFormer
+from ..model import MaskModel
 from ..training.guard import blame, first_bad_parameter
-from .examination import Examination, examine_a_step_later, with_text_mapper
+from .examination import Examination, examine_a_step_later, with_all_parts
 
 NOTHING = 1e-6  # a loss below counts as zero
 QUIET_CLASSES = 0.01  # a class loss over ten predictions that is smaller knows, or sees, nothing but "no object"
 
 
 @torch.no_grad()
-def check_parameters(model: OneFormer) -> Finding:
+def check_parameters(model: MaskModel) -> Finding:
     """No parameter is infinite or not a number, and no statistic that a norm has collected."""
     bad = first_bad_parameter(model)
     bad = bad or next((name for name, value in model.named_buffers() if value.isnan().any()), None)
@@ -37,7 +36,7 @@ def check_numbers(e: Examination) -> Finding:
     if (parameters := check_parameters(e.model)).verdict == "fault":
         return parameters
     if not torch.isfinite(e.losses["total"]):
-        culprits = blame(with_text_mapper(e.model), e.batch, e.losses)
+        culprits = blame(with_all_parts(e.model), e.batch, e.losses)
         return Finding(name, "fault", "; ".join(culprits), "lower lr or set clip_norm=1.0")
     bad = [key for key, gradient in e.gradients.items() if gradient is not None and not gradient.isfinite().all()]
     if bad:
@@ -101,7 +100,7 @@ def check_gradients(e: Examination, criterion: Callable) -> Finding:
             "a dead part is cut off by .detach(), by a loss that is zero, or not used in forward",
         )  # fmt: skip
     norm = math.sqrt(sum(float(g.double().square().sum()) for g in e.gradients.values() if g is not None))
-    idle = sum(_idle(key, e) for key in e.gradients)
+    idle = len(_idle(e) & e.gradients.keys())
     aside = f"; {idle} have nothing to do here" if idle else ""
     evidence = f"all {len(e.gradients) - idle} parameters get one ({frozen} are frozen{aside}), norm {norm:.3g}"
     return Finding(name, "fine", evidence)
@@ -110,24 +109,14 @@ def check_gradients(e: Examination, criterion: Callable) -> Finding:
 def _without_gradient(e: Examination) -> list[str]:
     """Parameters that got none, though the configuration does not say so."""
     dead = [key for key, gradient in e.gradients.items() if gradient is None or not gradient.any()]
-    learning = dict(e.model.named_parameters())
-    return [key for key in dead if learning[key].numel() and not _idle(key, e)]
+    learning, idle = dict(e.model.named_parameters()), _idle(e)
+    return [key for key in dead if learning[key].numel() and key not in idle]
 
 
-def _idle(key: str, e: Examination) -> bool:
-    """Whether configuration or batch leave the parameter nothing to do: heads and texts without a loss of theirs,
-    texts of a single picture, and a single query, which is the task token alone and has nobody to attend to."""
-    config = e.model.config
-    idle = []
-    if config.contrastive_weight == 0 or len(e.batch.images) == 1:
-        idle.append(r"text_mapper\.")
-    if config.class_weight == 0:
-        idle.append(r"decoder\.class_head\.")
-    if config.mask_weight == config.dice_weight == 0:
-        idle.append(r"decoder\.mask_head\.")
-    if config.num_queries == 1:
-        idle.append(r"query_transformer\.|decoder\..*\.self_attention\.[qk]_proj\.")
-    return any(re.match(pattern, key) for pattern in idle)
+def _idle(e: Examination) -> set[str]:
+    """Parameters that configuration or batch leave nothing to do, as the model itself says."""
+    idle = {id(p) for part in e.model.idle(len(e.batch.images)) for p in part.parameters()}
+    return {name for name, parameter in e.model.named_parameters() if id(parameter) in idle}
 
 
 def _check_loss(e: Examination, loss: str) -> Finding:

@@ -26,7 +26,7 @@ from .prediction import Prediction, read_prediction
 from .raw import RawPrediction, raw_predictions
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 Picture = Image.Image | str | Path | np.ndarray
 MIN_SCORE = {"instance": 0.5}  # of what is shown; AP needs the long tail as well
@@ -43,10 +43,10 @@ def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
 
 
 @overload
-def predict(model: OneFormer, image: Picture, task: str, min_score: float | None = None) -> Prediction: ...
+def predict(model: MaskModel, image: Picture, task: str, min_score: float | None = None) -> Prediction: ...
 @overload
 def predict(
-    model: OneFormer, image: Sequence[Picture], task: str, min_score: float | None = None
+    model: MaskModel, image: Sequence[Picture], task: str, min_score: float | None = None
 ) -> list[Prediction]: ...
 @torch.inference_mode()
 def predict(model, image, task, min_score=None):
@@ -70,7 +70,7 @@ def predict(model, image, task, min_score=None):
 
 @torch.inference_mode()
 def predict_raw(
-    model: OneFormer, image: Picture, task: str
+    model: MaskModel, image: Picture, task: str
 ) -> tuple[np.ndarray, RawPrediction]:
     """The picture, uint8 [H, W, 3], and its logits, which :func:`predict` post-processes."""
     check_task(task)
@@ -82,7 +82,7 @@ def predict_raw(
     return pixels, raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
 
 
-def check_model(model: OneFormer) -> None:
+def check_model(model: MaskModel) -> None:
     """Raises :class:`ConfigError` where a name, a folder or something else was given instead of the model."""
     if isinstance(model, (str, Path)):
         raise ConfigError(f'expected a model, got the name {str(model)!r}: ofl.from_pretrained("{model}") loads it')

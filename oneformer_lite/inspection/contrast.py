@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..inference import check_model, prepare
 from ..losses.contrastive import MAX_SCALE
 from ..mode import evaluating
-from ..model import OneFormer
+from ..model import MaskModel
 
 NEARLY = 0.75  # share of sentences from which the text lists of two images count as nearly equal
 KINDS = ("sentence", "padding", "context")
@@ -55,7 +55,7 @@ class Encoded:
 
 
 @torch.inference_mode()
-def encode(model: OneFormer, samples: Sequence[Sample]) -> dict[tuple[int, str], Encoded]:
+def encode(model: MaskModel, samples: Sequence[Sample]) -> dict[tuple[int, str], Encoded]:
     """Each image under each task that its annotation supplies, by (place in ``samples``, task).
 
     Pictures are resized as for prediction and padded to one size, as in a batch. Raises :class:`ConfigError` if the
@@ -75,9 +75,8 @@ def encode(model: OneFormer, samples: Sequence[Sample]) -> dict[tuple[int, str],
     with evaluating(model):
         for place, (sample, picture) in enumerate(zip(samples, pictures)):
             texts = [targets_for(sample, task).texts for task in sample.tasks]
-            features, _ = model.encode(pad_to(picture, size).to(device)[None])  # the same for every task
-            token, positions = model.task_token(sample.tasks), model.query_positions.weight
-            queries = model.query_transformer(token, positions, features.expand(len(texts), -1, -1, -1))
+            features = model.encode(model.padded(pad_to(picture, size).to(device)[None]))  # the same for every task
+            queries = model.object_queries(features.expand(len(texts)), model.task_token(sample.tasks))
             pair = queries, model.text_mapper(texts, sample.tasks)  # the loss needs no decoder
             queries, mapped = (tensor.double().cpu().numpy() for tensor in pair)
             for row, task in enumerate(sample.tasks):

@@ -24,8 +24,8 @@ from ..losses.points import PointSource, sample_points, uncertain_points
 from ..losses.precision import at_least_float32
 from ..losses.predicted import matched_masks, matched_pairs
 from ..mode import evaluating
-from ..model import OneFormer
-from ..model.output import OneFormerOutput
+from ..model import MaskModel
+from ..model.output import Output
 
 Seeds = Sequence[tuple[int, int]]
 
@@ -79,7 +79,7 @@ class LossParts:
 
 @torch.no_grad()
 def take_apart(
-    criterion: Criterion, output: OneFormerOutput, targets: list[Targets], seeds: Seeds | None = None
+    criterion: Criterion, output: Output, targets: list[Targets], seeds: Seeds | None = None
 ) -> LossParts:
     """The parts of ``criterion(output, targets, seeds)``."""
     predictions = output.predictions
@@ -117,7 +117,7 @@ def take_apart(
     )
 
 
-def contrastive_parts(output: OneFormerOutput) -> Tensor:
+def contrastive_parts(output: Output) -> Tensor:
     """[B]: what each image adds to the contrastive loss, as a row and as a column of the similarities."""
     table = similarity(output.object_queries, output.text_queries, output.logit_scale).double()
     labels = torch.arange(len(table), device=table.device)
@@ -146,7 +146,7 @@ def joined(parts: Sequence[LossParts]) -> LossParts:
 
 
 @torch.no_grad()
-def read_losses(model: OneFormer, batches: Sequence[Batch], seeds: Sequence[Seeds]) -> LossParts:
+def read_losses(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[Seeds]) -> LossParts:
     """The parts of what ``model`` loses on the micro-batches of one step, without dropout."""
     criterion, parts = Criterion(model.config), []
     for batch, batch_seeds in zip(batches, seeds, strict=True):
@@ -166,7 +166,7 @@ class GradientNorms:
     norms: np.ndarray
 
 
-def gradient_norms(model: OneFormer, batches: Sequence[Batch], seeds: Sequence[Seeds]) -> GradientNorms:
+def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[Seeds]) -> GradientNorms:
     """One backward pass for each loss, without dropout. Losses have their weights; gradients can cancel, so "total" is
     no sum."""
     criterion = Criterion(model.config)

@@ -21,7 +21,7 @@ from ..losses.criterion import fit_to_queries
 from ..losses.matching import Matcher
 from ..losses.points import PointSource, sample_points
 from ..mode import evaluating
-from ..model import OneFormer
+from ..model import MaskModel
 
 PARTS = ("class", "mask", "dice")
 SEED = (0,)  # of the random points: the same pictures each time
@@ -64,7 +64,7 @@ class MatchReading:
 
 
 @torch.inference_mode()
-def read_matches(model: OneFormer, sample: Sample, task: str) -> MatchReading:
+def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
     """Run the model once and compare all its predictions with the targets, as :class:`Matcher` does in training."""
     config = model.config
     pixels = prepare(sample.image, config)

@@ -19,7 +19,7 @@ from ..losses.criterion import fit_to_queries
 from ..losses.matching import Matcher
 from ..losses.points import PointSource
 from ..mode import evaluating
-from ..model import OneFormer
+from ..model import MaskModel
 from ..model.output import Predictions, Trace
 from .traced import EncodedPicture, encode_picture
 
@@ -131,13 +131,13 @@ def resize_weights(low: int, padded: int, unpadded: int, output: int) -> Float[T
 
 @torch.inference_mode()
 def read_queries(
-    model: OneFormer, image: np.ndarray, task: str, sample: Sample | None = None, encoded: EncodedPicture | None = None
+    model: MaskModel, image: np.ndarray, task: str, sample: Sample | None = None, encoded: EncodedPicture | None = None
 ) -> QueryReading:
     """Run the model once, or only its second half on what is ``encoded``. ``image`` uint8 [H, W, 3]; ``sample`` brings
     the ground truth, if it supplies the task."""
     encoded, trace = encoded or encode_picture(model, image), Trace()
     with evaluating(model):
-        model.read(model.task_token([task]), encoded.mask_features, encoded.maps, trace=trace)
+        model.read(encoded.features, model.task_token([task]), trace=trace)
     layers = range(model.config.decoder_layers)
     predictions = [
         Predictions(*(trace[f"prediction{i}.{name}"].float().cpu() for name in ("class_logits", "mask_logits")))
@@ -160,7 +160,7 @@ def read_queries(
     )
 
 
-def _truth(model: OneFormer, predictions: list[Predictions], targets: Targets, unpadded: Size) -> Truth:
+def _truth(model: MaskModel, predictions: list[Predictions], targets: Targets, unpadded: Size) -> Truth:
     """The matching that training would make, on points drawn with a fixed seed."""
     c = model.config
     targets = fit_to_queries(targets, c.num_queries)

@@ -18,7 +18,7 @@ from ..data.augment import augmentation
 from ..data.batch import Batch, collate
 from ..data.sample import Sample
 from ..errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
-from ..model import OneFormer
+from ..model import MaskModel
 from ..training.checkpoint import saved_model
 from ..training.config import TrainConfig
 from ..training.loader import run_split, training_batches
@@ -38,7 +38,7 @@ class Source:
     """
 
     config: ModelConfig
-    model: OneFormer | None
+    model: MaskModel | None
     dataset: object = None
     run: Run | None = None
     recipe: TrainConfig | None = None
@@ -54,11 +54,11 @@ class Source:
         return batches_of_step(self.dataset, self.config, self.recipe, step)
 
 
-def open_source(source: OneFormer | Run | str | Path, data=None, model: OneFormer | None = None) -> Source:
+def open_source(source: MaskModel | Run | str | Path, data=None, model: MaskModel | None = None) -> Source:
     """``source``: a run or its folder (``data``: its training split, unless it lies where the recipe says; ``model``:
     other weights than its newest), or a model with ``data``. Raises :class:`DataError` if the run has logged nothing.
     """
-    if isinstance(source, OneFormer):
+    if isinstance(source, MaskModel):
         if data is None:
             raise ConfigError("a model alone has no losses: LossInspector(model, dataset) takes its first samples")
         return Source(source.config, source, data)
@@ -108,7 +108,7 @@ def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: Mod
     return [collate(pairs)], [[(0, i) for i in range(len(pairs))]]
 
 
-def newest_model(folder: Path, config: ModelConfig) -> tuple[OneFormer | None, int | None, str]:
+def newest_model(folder: Path, config: ModelConfig) -> tuple[MaskModel | None, int | None, str]:
     """The run's model as it was saved last (its averaged weights, where they are collected), and the step; without
     them, a sentence that says why: the log can be looked at all the same."""
     try:

@@ -17,7 +17,7 @@ from ..data.sample import TASKS, Sample
 from ..data.targets import pad_texts, targets_for
 from ..inference import MIN_SCORE, Prediction, RawPrediction, Size, panoptic_inference, raw_predictions, read_prediction
 from ..mode import evaluating
-from ..model import OneFormer, Trace
+from ..model import MaskModel, Trace
 from ..model.task import task_ids
 from ..model.tokenizer import END, START, decode, vocabulary
 from .segments import ReadSegment
@@ -63,7 +63,7 @@ class TaskReader:
     ``readings``: task -> :class:`TaskReading`."""
 
     @torch.inference_mode()
-    def __init__(self, model: OneFormer, image: np.ndarray) -> None:
+    def __init__(self, model: MaskModel, image: np.ndarray) -> None:
         self.model, self.categories = model, model.config.categories
         self.size, self.image = image.shape[:2], fit_image(image)
         self._encoded = encode_picture(model, image)
@@ -82,29 +82,23 @@ class TaskReader:
         a, b = (self.readings[name] for name in (task, other))
         if task == other:
             return (self._step(a.raw),) * len(SHARES)
-        weight = self.model.query_positions.weight
         tokens = torch.from_numpy(np.stack([blend(a.token, b.token, share) for share in SHARES[1:-1]]))
         few = max(1, _AT_ONCE // a.raw.mask_logits.numel())
         with evaluating(self.model):
-            found = [self._predict(part)[1] for part in tokens.to(weight.device, weight.dtype).split(few)]
+            found = [self._predict(part) for part in tokens.to(self.model.device, self.model.dtype).split(few)]
         return tuple(self._step(raw) for raw in (a.raw, *(raw for part in found for raw in part), b.raw))
 
-    def _predict(
-        self, tokens: Float[Tensor, "B C"], trace: Trace | None = None
-    ) -> tuple[Float[Tensor, "B Q C"], list[RawPrediction]]:
-        """The object queries and the prediction under each token."""
-        features, *maps = (
-            tensor.expand(len(tokens), -1, -1, -1) for tensor in (self._encoded.mask_features, *self._encoded.maps)
-        )
-        queries, predictions = self.model.read(tokens, features, maps, trace=trace)
+    def _predict(self, tokens: Float[Tensor, "B C"], trace: Trace | None = None) -> list[RawPrediction]:
+        """The prediction under each token."""
+        predictions = self.model.read(self._encoded.features.expand(len(tokens)), tokens, trace=trace)
         sizes = [self._encoded.input_size] * len(tokens), [self.image.shape[:2]] * len(tokens)
-        return queries, raw_predictions(predictions[-1], *sizes)
+        return raw_predictions(predictions[-1], *sizes)
 
     def _read(self, token: Float[Tensor, "B C"]) -> TaskReading:
         trace = Trace()
-        queries, (raw,) = self._predict(token, trace)
-        last = trace[f"decoder.layer{len(self.model.decoder.layers) - 1}.queries"]
-        vectors = (tensor[0].float().cpu().numpy() for tensor in (token, queries, last))
+        (raw,) = self._predict(token, trace)
+        last = trace[f"decoder.layer{trace.count('decoder.layer{}.queries') - 1}.queries"]
+        vectors = (tensor[0].float().cpu().numpy() for tensor in (token, trace["query.object_queries"], last))
         return TaskReading(*vectors, *surest(raw), small_masks(raw.mask_logits, self._encoded.input_size), raw)
 
     def _step(self, raw: RawPrediction) -> Step:

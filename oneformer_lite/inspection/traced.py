@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image as PILImage
-from torch import Tensor
 
 from ..data.batch import padded_size
 from ..data.sample import Sample
 from ..inference import as_pixels, check_model, prepare
 from ..mode import evaluating
-from ..model.output import Trace
+from ..model.output import Features, Trace
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 Size = tuple[int, int]
 
@@ -51,25 +50,23 @@ class TracedPicture:
 
 @dataclass(frozen=True)
 class EncodedPicture:
-    """What :meth:`OneFormer.encode` makes of a picture, whatever the task, and the size at which the model saw it."""
+    """What :meth:`MaskModel.encode` makes of a picture, whatever the task, and the size at which the model saw it."""
 
-    mask_features: Tensor
-    maps: list[Tensor]
+    features: Features
     input_size: Size
 
 
 @torch.inference_mode()
-def encode_picture(model: OneFormer, image: np.ndarray) -> EncodedPicture:
+def encode_picture(model: MaskModel, image: np.ndarray) -> EncodedPicture:
     """The half of the model that knows no task, once for all of them. ``image`` uint8 [H, W, 3]."""
-    weight = model.query_positions.weight
-    images = prepare(image, model.config).to(weight.device, weight.dtype)[None]
+    images = prepare(image, model.config).to(model.device)[None]
     with evaluating(model):
-        return EncodedPicture(*model.encode(images), tuple(images.shape[-2:]))
+        return EncodedPicture(model.encode(model.padded(images)), tuple(images.shape[-2:]))
 
 
 @torch.inference_mode()
 def trace_picture(
-    model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray, task: str = "panoptic"
+    model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray, task: str = "panoptic"
 ) -> TracedPicture:
     """Run ``model`` once, in evaluation mode, on a :class:`Sample` or anything that :func:`ofl.predict` takes."""
     check_model(model)

@@ -18,7 +18,8 @@ from ..data.batch import PIXEL_MEAN, PIXEL_STD
 from ..errors import ConfigError
 from .imagenet import BUNDLED, imagenet_state
 from .linear import adopt_linears
-from .networks import build_network
+from .networks import STRIDES, build_network
+from .output import Trace, record
 
 
 class Backbone(nn.Module):
@@ -95,7 +96,9 @@ class Backbone(nn.Module):
         """From the package's normalisation to the one this network was trained with."""
         return images * self.scale + self.shift if self.own_statistics else images
 
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _c _h _w"]]:
+    def forward(
+        self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None
+    ) -> list[Float[Tensor, "B _c _h _w"]]:
         """Four maps at strides 4, 8, 16 and 32, with ``channels`` channels.
 
         In memory the channels of a pixel lie side by side (channels-last): convolutions are faster so, and what
@@ -106,7 +109,9 @@ class Backbone(nn.Module):
             if not self.outputs_nhwc:
                 features = [f.permute(0, 2, 3, 1) for f in features]
             features = [norm(f).permute(0, 3, 1, 2) for norm, f in zip(self.norms, features)]
-        return [f.contiguous(memory_format=torch.channels_last) for f in features]  # [B, C_l, H / stride, W / stride]
+        features = [f.contiguous(memory_format=torch.channels_last) for f in features]
+        record(trace, "backbone.stride{}", STRIDES, features)
+        return features  # [B, C_l, H / stride, W / stride]
 
     def _batch_norms(self) -> list[nn.Module]:
         return [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]

@@ -105,9 +105,7 @@ class MaskedDecoder(nn.Module):
         normed = self.norm(x)
         predictions.append(self.predict(normed, self.mask_head(normed), mask_features))
         if trace is not None:
-            for i, prediction in enumerate(predictions):
-                trace.record(f"prediction{i}.class_logits", prediction.class_logits)
-                trace.record(f"prediction{i}.mask_logits", prediction.mask_logits)
+            trace.record_predictions(predictions)
         return predictions
 
     def predict(

@@ -5,12 +5,13 @@ Lesson 02. Lin et al., "Feature Pyramid Networks" (CVPR 2017); official ``modeli
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from .layers import ConvNorm, fan_in_uniform
-from .output import Trace
+from .output import Features, Trace, record
 
 
 class FPNStep(nn.Module):
@@ -28,11 +29,30 @@ class FPNStep(nn.Module):
         return self.output(self.lateral(fine) + enlarged)
 
 
-class FPNPixelDecoder(nn.Module):
+class PixelDecoder(nn.Module):
+    """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8 (coarsest first): ``decode``.
+
+    In the weights' precision whatever the backbone computed in, as published. ``mask_projection`` is its last layer.
+    """
+
+    mask_projection: nn.Conv2d
+
+    def forward(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None) -> Features:
+        weight = self.mask_projection.weight
+        with torch.autocast(weight.device.type, enabled=False):
+            found = self.decode([feature.to(weight.dtype) for feature in features], trace)
+        record(trace, "pixel_decoder.stride{}", (32, 16, 8), found.maps)
+        record(trace, "pixel_decoder.{}", ("mask_features",), [found.masks])
+        return found
+
+    def decode(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None) -> Features:
+        raise NotImplementedError(f"{type(self).__name__} defines no decode")
+
+
+class FPNPixelDecoder(PixelDecoder):
     """A pixel decoder that is nothing but an FPN: MaskFormer's, and the simplest that works. Lesson 02.
 
-    Returns the mask features [B, C, H/4, W/4] and the maps at strides 32, 16 and 8 that the masked
-    decoder looks at, coarsest first: the same as the deformable pixel decoder.
+    It returns the same as the deformable pixel decoder.
     """
 
     def __init__(self, in_channels: list[int], dim: int) -> None:
@@ -42,10 +62,8 @@ class FPNPixelDecoder(nn.Module):
         self.steps = nn.ModuleList(FPNStep(c, dim) for c in reversed(finer))
         self.mask_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=3, padding=1))
 
-    def forward(
-        self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None
-    ) -> tuple[Float[Tensor, "B C h w"], list[Float[Tensor, "B C _h _w"]]]:
+    def decode(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None) -> Features:
         maps = [self.top(features[-1])]  # stride 32, then 16, 8, 4
         for step, fine in zip(self.steps, reversed(features[:-1])):
             maps.append(step(fine, maps[-1]))
-        return self.mask_projection(maps[-1]), maps[:3]
+        return Features(self.mask_projection(maps[-1]), maps[:3])

@@ -6,39 +6,38 @@ official ``oneformer/oneformer_model.py``.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..config import ModelConfig
-from ..data.batch import pad_to, padded_size
-from ..data.sample import check_task
+from ..data.batch import Batch
 from ..errors import ConfigError
 from .backbone import Backbone
+from .base import MaskModel
 from .decoder import MaskedDecoder
 from .fpn import FPNPixelDecoder
-from .networks import STRIDES
-from .output import OneFormerOutput, Predictions, Trace
+from .output import Features, OneFormerOutput, Predictions, Trace, record
 from .pixel_decoder import DeformablePixelDecoder
 from .query import QueryTransformer
 from .task import TaskEncoder
 from .text import TextMapper
 
 
-class OneFormer(nn.Module):
+class OneFormer(MaskModel):
     """One model, one training, three tasks.
 
     ``text_mapper`` is needed in training only and may be ``None`` in a loaded model (the published
     Hugging Face files do not contain it).
     """
 
+    output_type = OneFormerOutput
+    training_only = ("text_mapper",)
+
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        c = self.config = config
+        super().__init__(config)
+        c = config
         self.backbone = Backbone(c.backbone, c.pretrained, c.backbone_norm, c.backbone_options)
         self.pixel_decoder = _pixel_decoder(c, self.backbone.channels)
         self.task_encoder = TaskEncoder(c.text_length, c.hidden_dim)
@@ -52,6 +51,59 @@ class OneFormer(nn.Module):
         self.text_mapper: TextMapper | None = None
         self.add_text_mapper()
 
+    def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> Features:
+        """The half that knows no task: features for masks (stride 4) and maps for the decoder (32, 16, 8)."""
+        return self.pixel_decoder(self.backbone(images, trace), trace)
+
+    def task_token(self, tasks: Sequence[str]) -> Float[Tensor, "B C"]:
+        """The normalised token of each task."""
+        return self.decoder.norm(self.task_encoder(tasks))
+
+    def read(
+        self,
+        features: Features,
+        token: Float[Tensor, "B C"],
+        *,
+        every: bool = False,
+        trace: Trace | None = None,
+    ) -> list[Predictions]:
+        """The half that the task steers, for any ``token``: those of :meth:`task_token`, or what lies between them."""
+        return self.decode(features, self.object_queries(features, token, trace), every=every, trace=trace)
+
+    def object_queries(
+        self, features: Features, token: Float[Tensor, "B C"], trace: Trace | None = None
+    ) -> Float[Tensor, "B Q C"]:
+        """Where the queries start: what the picture makes of the task token."""
+        queries = self.query_transformer(token, self.query_positions.weight, features.masks, trace)
+        record(trace, "query.{}", ("object_queries",), [queries])
+        return queries
+
+    def decode(
+        self, features: Features, queries: Float[Tensor, "B Q C"], *, every: bool = False, trace: Trace | None = None
+    ) -> list[Predictions]:
+        """Queries read the maps, layer by layer."""
+        positions = self.query_positions.weight
+        return self.decoder(queries, positions, features.maps, features.masks, all_predictions=every, trace=trace)
+
+    def learn(self, batch: Batch, trace: bool = False) -> OneFormerOutput:
+        """All predictions, and for the contrastive loss the object queries beside the queries of the texts, which are
+        padded here to N_text. Raises :class:`ConfigError` for a model without text mapper."""
+        if self.text_mapper is None:
+            raise ConfigError(
+                "this model was loaded without a text mapper, which training needs: "
+                "model.add_text_mapper() adds a new one, with random weights"
+            )
+        features, token, found = self.begin(batch.images, batch.tasks, batch.texts, trace)
+        queries = self.object_queries(features, token, found)
+        output = self.output(self.decode(features, queries, every=True, trace=found), found)
+        output.object_queries, output.logit_scale = queries, self.text_mapper.logit_scale
+        output.text_queries = self.text_mapper(batch.texts, batch.tasks)
+        record(found, "text.{}", ("text_queries",), [output.text_queries])
+        return output
+
+    def parts_of_fixed_shapes(self) -> list[nn.Module]:
+        return [self.backbone, self.pixel_decoder, self.query_transformer, self.decoder]
+
     def add_text_mapper(self) -> None:
         """A new text mapper with random weights: what a model that came without one needs to train."""
         c = self.config
@@ -61,110 +113,20 @@ class OneFormer(nn.Module):
             causal=c.text_causal, temperature=c.temperature,
         )
 
-    def forward(
-        self,
-        images: Float[Tensor, "B 3 H W"],
-        task: str | Sequence[str],
-        texts: Sequence[Sequence[str]] | None = None,
-        trace: bool = False,
-    ) -> OneFormerOutput:
-        """Segment normalised ``images`` for ``task`` (one name, or one per image).
+    def add_missing_parts(self) -> None:
+        if self.text_mapper is None:
+            self.add_text_mapper()
 
-        H and W are padded with zeros to multiples of 32; outputs have the padded size. ``texts``: one
-        list of sentences per image (padded here to N_text); with them the output carries what the
-        losses need. ``trace=True`` collects every intermediate in ``output.trace``.
-        """
-        tasks = [task] * len(images) if isinstance(task, str) else list(task)
-        self._check(images, tasks, texts)
-        record = Trace() if trace else None
-        mask_features, maps = self.encode(images, record)
-        token = self.task_token(tasks)
-        _record(record, "task.{}", ("token",), [token])
-        queries, predictions = self.read(token, mask_features, maps, texts is not None, record)
-        final = predictions.pop()
-        masks = final.mask_logits if texts is None else final.masks  # the losses do not read them whole
-        output = OneFormerOutput(final.class_logits, masks, predictions, trace=record)
-        if texts is not None:
-            output.object_queries = queries
-            output.text_queries = self.text_mapper(texts, tasks)
-            output.logit_scale = self.text_mapper.logit_scale
-            _record(record, "text.{}", ("text_queries",), [output.text_queries])
-        return output
-
-    def encode(
-        self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None
-    ) -> tuple[Float[Tensor, "B C h w"], list[Float[Tensor, "B C _h _w"]]]:
-        """The half that knows no task: features for masks (stride 4) and maps for the decoder (32, 16, 8)."""
-        images = images.to(self.query_positions.weight.dtype)  # a model in bfloat16 takes the same pictures
-        images = pad_to(images, padded_size([tuple(images.shape[-2:])]))
-        features = self.backbone(images)
-        _record(trace, "backbone.stride{}", STRIDES, features)
-        with torch.autocast(images.device.type, enabled=False):  # in the weights' precision, as published
-            features = [feature.to(self.query_positions.weight.dtype) for feature in features]
-            mask_features, maps = self.pixel_decoder(features, trace)
-        _record(trace, "pixel_decoder.stride{}", (32, 16, 8), maps)
-        _record(trace, "pixel_decoder.{}", ("mask_features",), [mask_features])
-        return mask_features, maps
-
-    def task_token(self, tasks: Sequence[str]) -> Float[Tensor, "B C"]:
-        """The normalised token of each task."""
-        return self.decoder.norm(self.task_encoder(tasks))
-
-    def read(
-        self,
-        token: Float[Tensor, "B C"],
-        mask_features: Float[Tensor, "B C h w"],
-        maps: list[Float[Tensor, "B C _h _w"]],
-        all_predictions: bool = False,
-        trace: Trace | None = None,
-    ) -> tuple[Float[Tensor, "B Q C"], list[Predictions]]:
-        """The half that the task steers: object queries and predictions (the last one is the result) of what
-        :meth:`encode` found, for any ``token``: those of :meth:`task_token`, or what lies between them."""
-        positions = self.query_positions.weight
-        queries = self.query_transformer(token, positions, mask_features, trace)
-        _record(trace, "query.{}", ("object_queries",), [queries])
-        predictions = self.decoder(
-            queries, positions, maps, mask_features, all_predictions=all_predictions, trace=trace
-        )
-        return queries, predictions
-
-    def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
-        """Write ``config.json`` and ``model.safetensors``; ``ofl.from_pretrained(folder)`` reads them."""
-        from ..weights import save_pretrained
-
-        return save_pretrained(self, folder, dtype)
-
-    def _check(self, images: Tensor, tasks: list[str], texts: Sequence | None) -> None:
-        if not isinstance(images, Tensor):
-            raise ValueError(
-                f"images must be one tensor [B, 3, H, W], got a {type(images).__name__}: ofl.data.collate pads "
-                "pictures of several sizes into one"
-            )
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise ValueError(f"images must be [B, 3, H, W], got {list(images.shape)}")
-        if not images.is_floating_point():
-            raise ValueError(
-                f"images must be normalised floats, got {images.dtype}: ofl.data.collate or ofl.data.normalise "
-                "makes them"
-            )
-        one_a_group = self.config.hidden_dim == math.gcd(32, self.config.hidden_dim)  # of ConvNorm
-        if len(images) == 1 and max(images.shape[-2:]) <= STRIDES[-1] and one_a_group:
-            raise ConfigError(
-                f"one picture of {list(images.shape[-2:])} is a single position at stride {STRIDES[-1]}, for which the "
-                f"norm of hidden_dim {self.config.hidden_dim} has nothing to compare: take larger pictures"
-            )
-        for what, given in (("tasks", tasks), ("text lists", texts)):
-            if given is not None and len(given) != len(images):
-                raise ValueError(f"{len(images)} images but {len(given)} {what}: give one per image")
-        for task in tasks:
-            check_task(task)
-        if texts is not None and any(isinstance(list_, str) for list_ in texts):
-            raise ValueError("texts must be a list of sentences per image, got a sentence: write [[...], ...]")
-        if texts is not None and self.text_mapper is None:
-            raise ConfigError(
-                "this model was loaded without a text mapper, which training needs: "
-                "model.add_text_mapper() adds a new one, with random weights"
-            )
+    def idle(self, images: int) -> Iterator[nn.Module]:
+        """Also texts without a loss of theirs or of a single picture, and what a single query, which is the task token
+        alone, has nobody to attend to with."""
+        yield from super().idle(images)
+        if (self.config.contrastive_weight == 0 or images == 1) and self.text_mapper is not None:
+            yield self.text_mapper
+        if self.config.num_queries == 1:
+            yield self.query_transformer
+            for layer in self.decoder.layers:
+                yield from (layer.self_attention.q_proj, layer.self_attention.k_proj)
 
 
 def _pixel_decoder(c: ModelConfig, channels: list[int]) -> nn.Module:
@@ -174,10 +136,3 @@ def _pixel_decoder(c: ModelConfig, channels: list[int]) -> nn.Module:
         channels, c.hidden_dim, c.num_heads, c.encoder_layers, c.sampling_points, c.encoder_ffn,
         c.encoder_dropout,
     )
-
-
-def _record(trace: Trace | None, name: str, keys: Sequence, values: Sequence[Tensor]) -> None:
-    """Note what one part hands to the next, under the names that lessons and widgets use."""
-    if trace is not None:
-        for key, value in zip(keys, values, strict=True):
-            trace.record(name.format(key), value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -19,9 +21,44 @@ class Trace(dict):
         """Keep ``value`` under ``name``, detached."""
         self[name] = value.detach()
 
+    def record_predictions(self, predictions: Sequence[Predictions]) -> None:
+        """``prediction0.class_logits``, ``prediction0.mask_logits``, ... of all that no part has recorded itself."""
+        for i, prediction in enumerate(predictions):
+            for name in ("class_logits", "mask_logits"):
+                if f"prediction{i}.{name}" not in self:
+                    self.record(f"prediction{i}.{name}", getattr(prediction, name))
+
+    def count(self, name: str) -> int:
+        """How many layers recorded ``name``, which has a place for their numbers, counted from 0."""
+        number = 0
+        while name.format(number) in self:
+            number += 1
+        return number
+
     def shapes(self) -> str:
         """The shape ledger: one line per intermediate."""
         return "\n".join(f"{name:<40} {list(value.shape)}" for name, value in self.items())
+
+
+def record(trace: Trace | None, name: str, keys: Sequence, values: Sequence[Tensor | None]) -> None:
+    """Note what one part hands to the next, under the names that lessons and inspectors use; None is nothing."""
+    if trace is not None:
+        for key, value in zip(keys, values, strict=True):
+            if value is not None:
+                trace.record(name.format(key), value)
+
+
+class Features(NamedTuple):
+    """What a model makes of pictures before it is told a task: features for masks (stride 4), and the maps that its
+    decoder looks at, coarsest first."""
+
+    masks: Float[Tensor, "B C h w"]
+    maps: list[Float[Tensor, "B C _h _w"]]
+
+    def expand(self, count: int) -> Features:
+        """Those of one picture for ``count`` readings of it."""
+        masks, *maps = (tensor.expand(count, -1, -1, -1) for tensor in (self.masks, *self.maps))
+        return Features(masks, maps)
 
 
 @dataclass
@@ -76,22 +113,28 @@ class Predictions:
 
 
 @dataclass
-class OneFormerOutput(Predictions):
-    """The final predictions and, when texts were given, everything training needs.
+class Output(Predictions):
+    """The final predictions, and when the model learns, those before them.
 
-    Shapes with H, W padded to multiples of 32: ``class_logits`` [B, Q, K+1], ``mask_logits``
-    [B, Q, H/4, W/4]; ``auxiliary`` holds one prediction before the first decoder layer and one after
-    each but the last; ``object_queries`` and ``text_queries`` [B, Q, C]; ``logit_scale`` [] is the
-    logarithm of the inverse temperature.
+    Shapes with H, W padded to multiples of 32: ``class_logits`` [B, Q, K+1], ``mask_logits`` [B, Q, H/4, W/4];
+    ``auxiliary`` holds the earlier predictions, such as one before the first decoder layer and one after each but the
+    last.
     """
 
     auxiliary: list[Predictions] = field(default_factory=list)
-    object_queries: Tensor | None = None
-    text_queries: Tensor | None = None
-    logit_scale: Tensor | None = None
-    trace: Trace | None = None
+    trace: Trace | None = field(default=None, kw_only=True)
 
     @property
     def predictions(self) -> list[Predictions]:
         """All predictions, first to last; the last one is the result."""
         return [*self.auxiliary, self]
+
+
+@dataclass
+class OneFormerOutput(Output):
+    """What OneFormer learns from besides its predictions: ``object_queries`` and ``text_queries`` [B, Q, C];
+    ``logit_scale`` [] is the logarithm of the inverse temperature. All None unless texts were given."""
+
+    object_queries: Tensor | None = None
+    text_queries: Tensor | None = None
+    logit_scale: Tensor | None = None

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from .deformable_attention import DeformableAttention, Shapes
 from .dropout import Dropout
-from .fpn import FPNStep
+from .fpn import FPNStep, PixelDecoder
 from .layers import ConvNorm, FeedForward, fan_in_uniform, sine_positions
-from .output import Trace
+from .output import Features, Trace
 from .remember import remembered
 
 
@@ -57,7 +57,7 @@ def reference_points(
     return torch.cat(centres).to(device)
 
 
-class DeformablePixelDecoder(nn.Module):
+class DeformablePixelDecoder(PixelDecoder):
     """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8 (coarsest first).
 
     Lesson 03.
@@ -82,9 +82,7 @@ class DeformablePixelDecoder(nn.Module):
         self.fpn = FPNStep(finest, dim)
         self.mask_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=1))
 
-    def forward(
-        self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None
-    ) -> tuple[Float[Tensor, "B C h w"], list[Float[Tensor, "B C _h _w"]]]:
+    def decode(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None) -> Features:
         finest, *coarser = features
         maps = [project(f) for project, f in zip(self.input_projections, reversed(coarser))]
         shapes = [tuple(m.shape[-2:]) for m in maps]
@@ -102,4 +100,4 @@ class DeformablePixelDecoder(nn.Module):
             x = layer(x, positions, reference, shapes)
         levels = x.split([h * w for h, w in shapes], dim=1)
         maps = [m.unflatten(1, shape).permute(0, 3, 1, 2) for m, shape in zip(levels, shapes)]
-        return self.mask_projection(self.fpn(finest, maps[-1])), maps
+        return Features(self.mask_projection(self.fpn(finest, maps[-1])), maps)

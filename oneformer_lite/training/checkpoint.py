@@ -20,7 +20,7 @@ import torch
 from ..config import ModelConfig, from_stored
 from ..errors import CheckpointError, DataError
 from ..files import replacing, to_disk
-from ..model import OneFormer
+from ..model import MaskModel
 from ..weights.load import build
 from ..weights.pickled import check_archive, check_claims
 from .checksum import is_whole, seal
@@ -85,7 +85,7 @@ def tidy(folder: Path, resumed_from: str) -> None:
         path.replace(folder / DAMAGED)
 
 
-def saved_model(folder: Path, config: ModelConfig) -> tuple[OneFormer, int] | None:
+def saved_model(folder: Path, config: ModelConfig) -> tuple[MaskModel, int] | None:
     """The run's model for evaluation, with its averaged weights where they are collected, and the step at which it was
     saved; ``None`` before the first checkpoint. Raises :class:`CheckpointError` as :func:`load_checkpoint` does."""
     saved = load_checkpoint(folder, config)

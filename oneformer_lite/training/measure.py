@@ -26,7 +26,7 @@ from ..data.sample import TASKS, Sample, SegmentInfo
 from ..errors import OneFormerLiteError
 from ..files import write_json
 from ..losses import Criterion
-from ..model import OneFormer
+from ..model import build
 from .config import TrainConfig
 from .distributed import Processes, join_processes
 from .loader import open_split, training_batches
@@ -72,7 +72,7 @@ def measure(config: ModelConfig, train_config: TrainConfig, count: int, steps: i
     batches, rate = load(Synthetic(config) if data is None else data, c, config.image_size, 2 * parts, alone)
     before = peak_memory() or 0
     torch.manual_seed(c.seed)
-    model = OneFormer(replace(config, pretrained=False)).to(device).train()
+    model = build(replace(config, pretrained=False)).to(device).train()
     model.backbone.to(memory_format=torch.channels_last)
     optimization = Optimization(model, Criterion(config).to(device), c, alone)
     times = []

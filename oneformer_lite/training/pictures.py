@@ -17,14 +17,14 @@ from ..data.unreadable import read
 from ..errors import DataError
 from ..files import replacing
 from ..inference import predict
-from ..model import OneFormer
+from ..model import MaskModel
 
 PICTURES = "pictures"
 IMAGES, SIDE = 3, 320  # how many images, and the longer side in pixels
 MOST = 40  # files of a run; then every second one goes, as a long run's first days need not be dense
 
 
-def write_pictures(model: OneFormer, dataset, folder: Path, step: int) -> Path:
+def write_pictures(model: MaskModel, dataset, folder: Path, step: int) -> Path:
     """Write ``{folder}/pictures/step_0001600.webp``, whole or not at all: annotation and predictions of the first
     images of ``dataset``. Raises :class:`DataError` where it cannot be written."""
     from ..render import prediction_sheet, render_prediction, render_truth

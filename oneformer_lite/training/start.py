@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import ModelConfig, toytown
+from ..data.sample import TASKS
 from ..errors import ConfigError
 from ..notices import warn_user
 from ..weights import from_pretrained
@@ -17,7 +19,7 @@ from ..weights.names import State
 from .config import AUTO, TrainConfig
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 SHIPPED = "toytown"  # the trained model that comes with the package
 # what of a configuration decides which weights there are, but for classes and queries
@@ -26,9 +28,6 @@ _SHAPES = (
     "sampling_points", "query_layers", "query_ffn", "query_values", "decoder_layers", "decoder_ffn", "text_context",
     "text_width", "text_layers", "text_heads", "text_length", "text_causal",
 )  # fmt: skip
-_CLASS_HEAD = ("decoder.class_head.weight", "decoder.class_head.bias")
-_QUERIES = "query_positions.weight"
-_TEXT_MAPPER = "text_mapper."
 
 
 def chosen_start(config: ModelConfig, c: TrainConfig) -> TrainConfig:
@@ -37,12 +36,12 @@ def chosen_start(config: ModelConfig, c: TrainConfig) -> TrainConfig:
     if c.start_from != AUTO:
         return c
     shipped = toytown()
-    fits = all(getattr(config, name) == getattr(shipped, name) for name in _SHAPES)
+    fits = type(config) is type(shipped) and all(getattr(config, n) == getattr(shipped, n) for n in _SHAPES)
     own = config.class_names != shipped.class_names
     return replace(c, start_from=SHIPPED if fits and own and config.pretrained else None)
 
 
-def set_initial_weights(model: OneFormer, c: TrainConfig) -> None:
+def set_initial_weights(model: MaskModel, c: TrainConfig) -> None:
     """Give a new model what its recipe says (:func:`chosen_start`), with a warning that names what is new all the
     same."""
     if c.start_from:
@@ -53,62 +52,72 @@ def set_initial_weights(model: OneFormer, c: TrainConfig) -> None:
 
 
 @torch.no_grad()
-def start_from(model: OneFormer, source: str) -> list[str]:
+def start_from(model: MaskModel, source: str) -> list[str]:
     """Give ``model`` the weights of ``source``, whatever :func:`oneformer_lite.from_pretrained` reads. Lesson 15.
 
     Classes are found again by their names, queries by their number. Returns in words what stays new, with random
-    weights: the rows of the class head for classes that ``source`` does not know, further queries, and the text mapper
-    where it holds none. Queries that there is no room for are left out with a warning. Raises :class:`ConfigError` if
-    the models differ in anything else.
+    weights: the rows of the class head for classes that ``source`` does not know, further queries, and parts for
+    learning alone that it does not hold, such as the text mapper. Queries that there is no room for are left out with
+    a warning. Raises :class:`ConfigError` if the models differ in anything else.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*holds no text mapper")  # the result says so
+        warnings.filterwarnings("ignore", message=".*: the model predicts, but training it")  # the result says so
         trained = from_pretrained(source)
     own = {name: value.cpu() for name, value in model.state_dict().items()}
     state, new = trained.state_dict(), []
-    if trained.text_mapper is None:
-        count = sum(p.numel() for p in model.text_mapper.parameters())
-        new.append(f"the text mapper ({count / 1e6:.1f} million parameters, for the contrastive loss)")
-        state |= {name: value for name, value in own.items() if name.startswith(_TEXT_MAPPER)}
-    _check(own, state, source)
-    new += _keep_queries(own, state, source) + _keep_classes(own, state, trained.config, model.config)
+    for part in trained.missing_parts:
+        count = sum(p.numel() for p in getattr(model, part).parameters())
+        loss = model.training_only[part]
+        new.append(f"the {part.replace('_', ' ')} ({count / 1e6:.1f} million parameters, for the {loss} loss)")
+        state |= {name: value for name, value in own.items() if name.startswith(f"{part}.")}
+    heads = [name for name in own if f".{name}".split(".")[-2] == "class_head"]
+    tables = [name for name in own if name.split(".")[0] in ("queries", "query_positions")]
+    _check(own, state, [*heads, *tables], source)
+    told = model.task_token(TASKS[:1]) is not None
+    new += _keep_queries(own, state, tables, told, source)
+    new += _keep_classes(own, state, heads, trained.config, model.config)
     model.load_state_dict(state)
     model.backbone.has_imagenet_weights = True  # none need be fetched
     return new
 
 
-def _keep_queries(own: State, state: State, source: str) -> list[str]:
-    """The first ones, and the last, which is the task token's own."""
-    before, after = len(state[_QUERIES]), len(own[_QUERIES])
-    kept = min(before, after) - 1
-    state[_QUERIES] = _rows(own[_QUERIES], state[_QUERIES], [*range(kept), after - 1], [*range(kept), before - 1])
+def _keep_queries(own: State, state: State, tables: list[str], told: bool, source: str) -> list[str]:
+    """The first ones, and of a model that is ``told`` its task the last, which is the task token's own."""
+    if not tables:
+        return []
+    before, after = len(state[tables[0]]), len(own[tables[0]])
+    kept = min(before, after) - told
+    rows = [*zip(range(kept), range(kept)), *[(after - 1, before - 1)] * told]
+    state |= {name: _with_rows(own[name], state[name], rows) for name in tables}
     if after < before:
         warn_user(f"{before - after} of the {before} queries of {source} are left out: num_queries is {after}")
     return [f"{after - before} of {after} queries"] if after > before else []
 
 
-def _keep_classes(own: State, state: State, trained: ModelConfig, config: ModelConfig) -> list[str]:
-    """Those of the same name, and "no object", which is the last."""
+def _keep_classes(own: State, state: State, heads: list[str], trained: ModelConfig, config: ModelConfig) -> list[str]:
+    """Those of the same name, and "no object", which is the last, where that is a class."""
     before, after = trained.class_names, config.class_names
     rows = [(i, before.index(name)) for i, name in enumerate(after) if name in before]
-    to, of = zip(*rows, (len(after), len(before)))
-    state |= {name: _rows(own[name], state[name], to, of) for name in _CLASS_HEAD}
+    for name in heads:
+        no_object = [(len(after), len(before))] * (len(own[name]) > len(after))
+        state[name] = _with_rows(own[name], state[name], [*rows, *no_object])
     if not (unknown := [name for name in after if name not in before]):
         return []
     listed = ", ".join(unknown[:5]) + " ..." * (len(unknown) > 5)
     return [f"{len(unknown)} of {len(after)} classes ({listed})"]
 
 
-def _rows(own: Tensor, trained: Tensor, to, of) -> Tensor:
-    """``own`` with rows ``to`` taken from rows ``of`` of ``trained``."""
-    return own.index_copy(0, torch.tensor(to), trained[list(of)])
+def _with_rows(own: Tensor, trained: Tensor, rows: Sequence[tuple[int, int]]) -> Tensor:
+    """``own`` with rows from ``trained``: pairs of the place here and the place there."""
+    to, of = torch.tensor(rows, dtype=torch.int64).view(-1, 2).T
+    return own.index_copy(0, to, trained[of])
 
 
-def _check(own: State, state: State, source: str) -> None:
+def _check(own: State, state: State, by_row: list[str], source: str) -> None:
     """All weights must be in both, of the same shapes but for the numbers of classes and of queries."""
     differing = sorted(own.keys() ^ state.keys())
     for name in own.keys() & state.keys():
-        start = name in (*_CLASS_HEAD, _QUERIES)  # whose rows are classes, or queries
+        start = name in by_row  # whose rows are classes, or queries
         if own[name].shape[start:] != state[name].shape[start:]:
             differing.append(name)
     if differing:

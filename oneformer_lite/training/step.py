@@ -62,6 +62,7 @@ class Optimization:
         """
         c = self.config
         self.between_steps = not self._norms_learn
+        self.model.anneal(progress)
         lr = set_lr(self.optimizer, lr_factor(number, progress, c))
         self.optimizer.zero_grad(set_to_none=True)
         torch.manual_seed(_word(c.seed, number, self.processes.rank))  # dropout and drop path

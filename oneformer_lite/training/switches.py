@@ -12,10 +12,11 @@ from functools import partial
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from ..model import MaskModel
 from .config import TrainConfig
 
 
-def apply_switches(model: nn.Module, config: TrainConfig) -> None:
+def apply_switches(model: MaskModel, config: TrainConfig) -> None:
     """Prepare ``model`` for the steps of a run: what ``config`` says about memory and speed."""
     if config.checkpoint_activations:
         checkpoint_activations(model)
@@ -48,13 +49,13 @@ def repeated_blocks(model: nn.Module) -> list[nn.Module]:
     return [block for block in blocks if known.isdisjoint(set(block.modules()) - {block})]
 
 
-def compile_parts(model: nn.Module) -> None:
+def compile_parts(model: MaskModel) -> None:
     """``torch.compile`` for all parts whose shapes are the same in every step of a training.
 
-    The text mapper is left out, as every batch has other numbers of texts and words, and so is the criterion
-    (numbers of masks), which would be compiled anew all the time.
+    OneFormer's text mapper is left out, as every batch has other numbers of texts and words, and so is the criterion
+    (numbers of masks), which would be compiled again all the time.
     """
-    for part in (model.backbone, model.pixel_decoder, model.query_transformer, model.decoder):
+    for part in model.parts_of_fixed_shapes():
         part.compile()
 
 

@@ -18,7 +18,7 @@ from ..data.views import as_dataset
 from ..errors import ConfigError, DivergedError, OneFormerLiteError
 from ..files import make_folder
 from ..losses import Criterion
-from ..model import OneFormer
+from ..model import MaskModel, build
 from .checkpoint import CHECKPOINT, fitting, load_newest, save_checkpoint, tidy
 from .config import TrainConfig, check_recipes
 from .course import Course
@@ -42,7 +42,7 @@ class TrainingResult:
     """A finished (or interrupted) run: the model with its final weights, and everything logged."""
 
     folder: Path
-    model: OneFormer = field(repr=False)
+    model: MaskModel = field(repr=False)
     steps: int
     seconds: float  # of training, without evaluations
     history: list[dict] = field(repr=False)
@@ -94,7 +94,7 @@ class Trainer:
         self.train_data, self.val_data = ready(config, train_config, train_data, val_data, self.processes, fresh)
         self.device = self.processes.device
         torch.manual_seed(train_config.seed)
-        model = OneFormer(config).to(self.device)
+        model = build(config).to(self.device)
         saved, resumed_from = load_newest(self.folder, config)
         if saved is None:
             set_initial_weights(model, train_config)
@@ -208,12 +208,12 @@ class Trainer:
         """One optimiser step on this process's micro-batches: losses and learning rate."""
         return self.optimization.step(self.step, self.progress, batches)
 
-    def averaged_model(self) -> OneFormer:
+    def averaged_model(self) -> MaskModel:
         """The model to judge and to keep: with averaged weights where they are collected."""
         average, c = self.optimization.average, self.train_config
         if not (average or c.checkpoint_activations or c.compile):
             return self.model.eval()
-        model = OneFormer(self.config).to(self.device)  # plain, for pictures of any size
+        model = build(self.config).to(self.device)  # plain, for pictures of any size
         model.load_state_dict(average.state if average else self.model.state_dict())
         model.backbone.has_imagenet_weights = self.model.backbone.has_imagenet_weights
         return model.eval()

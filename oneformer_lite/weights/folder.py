@@ -16,12 +16,12 @@ from .load import build
 from .names import State
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 MODEL_TYPE = "oneformer_lite"
 
 
-def save_pretrained(model: OneFormer, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
+def save_pretrained(model: MaskModel, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
     """Write the model's configuration and weights; they load back bit-equal. Lesson 15.
 
     ``dtype`` (say ``torch.float16``) stores floating-point weights in another precision, at half the
@@ -46,7 +46,7 @@ def write_folder(folder: str | Path, content: dict, state: State, dtype: torch.d
     return folder
 
 
-def from_folder(folder: str | Path) -> OneFormer:
+def from_folder(folder: str | Path) -> MaskModel:
     """The model saved in ``folder``, in evaluation mode. Lesson 15."""
     folder = Path(folder)
     return build(read_config(folder), read_tensors(folder / WEIGHTS), str(folder))

@@ -20,7 +20,7 @@ from .huggingface_processor import PREPROCESSOR
 from .official import from_file
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
@@ -33,7 +33,7 @@ def from_pretrained(
     revision: str | None = None,
     token: str | bool | None = None,
     cache_dir: str | Path | None = None,
-) -> OneFormer:
+) -> MaskModel:
     """A trained model, in evaluation mode. Lesson 15.
 
     ``source`` is one of
@@ -52,16 +52,16 @@ def from_pretrained(
     """
     device = choose_device(device)  # raises before anything is fetched
     model = _load(source, config, {"revision": revision, "token": token, "cache_dir": cache_dir})
-    if model.text_mapper is None:
+    for part in model.missing_parts:
         warnings.warn(
-            f"{source} holds no text mapper: the model predicts, but training it further begins with a new one of "
-            "random weights, which TrainConfig(start_from=...) adds, or model.add_text_mapper().",
+            f"{source} holds no {part.replace('_', ' ')}: the model predicts, but training it further begins with a "
+            f"new one of random weights, which TrainConfig(start_from=...) adds, or model.add_{part}().",
             stacklevel=2,
         )
     return model.to(device)
 
 
-def _load(source: str | Path, config: ModelConfig | None, hub: dict) -> OneFormer:
+def _load(source: str | Path, config: ModelConfig | None, hub: dict) -> MaskModel:
     """``hub`` is what :func:`download` takes besides the model's id."""
     place = _place(source)
     if place is not None and hub["revision"] is not None:
@@ -96,7 +96,7 @@ def _place(source: str | Path) -> Path | None:
     return None
 
 
-def _from_folder(folder: Path) -> OneFormer:
+def _from_folder(folder: Path) -> MaskModel:
     ours = read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
     return from_folder(folder) if ours else from_huggingface_folder(folder)
 

@@ -34,7 +34,7 @@ from .names import State, Table, attention, below, drop, rename, reverse
 from .networks import kind_of
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
     from ..model.backbone import Backbone
 
 _PIXEL_DECODER = below("model.pixel_level_module.decoder.", "pixel_decoder.", [
@@ -111,14 +111,14 @@ IGNORED = [
 ]
 
 
-def from_huggingface_folder(folder: Path) -> OneFormer:
+def from_huggingface_folder(folder: Path) -> MaskModel:
     """The model of a folder that transformers wrote (or the hub holds), in evaluation mode."""
     processor = read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
     content = read_json(folder / CONFIG)
     return from_huggingface_state(read_folder_tensors(folder), content, processor, str(folder))
 
 
-def from_huggingface_state(state: State, content: dict, processor: dict, source: str) -> OneFormer:
+def from_huggingface_state(state: State, content: dict, processor: dict, source: str) -> MaskModel:
     """The model of transformers' weights and the two JSON files; ``state`` may also be that of a model in memory."""
     try:
         config = from_huggingface(content, processor, source)
@@ -133,7 +133,7 @@ def from_huggingface_state(state: State, content: dict, processor: dict, source:
     return model
 
 
-def save_huggingface(model: OneFormer, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
+def save_huggingface(model: MaskModel, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
     """Write the model so that ``OneFormerForUniversalSegmentation.from_pretrained(folder)`` reads all of it. Lesson 15.
 
     Logits of the same pixels are equal; what transformers does before (it does not pad) and afterwards is its own: the
@@ -178,7 +178,7 @@ def widen(state: State, width: int) -> State:
     return wide
 
 
-def _not_ours(state: State, model: OneFormer) -> State:
+def _not_ours(state: State, model: MaskModel) -> State:
     """What transformers' model has besides: tensors made of the configuration, and unused ones."""
     config, start = model.config, "model.pixel_level_module.encoder."
     scale = state.get("criterion.logit_scale", torch.tensor(math.log(1 / config.temperature)))

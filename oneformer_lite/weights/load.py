@@ -13,12 +13,12 @@ from ..errors import CheckpointError
 from .names import State
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 TEXT_MAPPER = "text_mapper."
 
 
-def build(config: ModelConfig, state: State, source: str) -> OneFormer:
+def build(config: ModelConfig, state: State, source: str) -> MaskModel:
     """The model of ``config`` with the weights ``state``, in evaluation mode. ``source`` is for messages.
 
     Sizes are compared before there is memory for them: what a file claims costs nothing unless its weights say the
@@ -50,29 +50,31 @@ class ZerosForRandom(TorchDispatchMode):
             return func(*args, **(kwargs or {})).zero_()
 
 
-def _construct(config: ModelConfig, source: str) -> OneFormer:
-    from ..model import OneFormer
+def _construct(config: ModelConfig, source: str) -> MaskModel:
+    from ..model import build
 
     try:
         # the file holds the backbone's weights: no ImageNet weights needed first
-        return OneFormer(dataclasses.replace(config, pretrained=False))
+        return build(dataclasses.replace(config, pretrained=False))
     except Exception as error:  # sizes that contradict each other fail in many places
         reason = str(error).split("\n")[0]
         raise CheckpointError(f"no model of the sizes that {source} states can be built: {reason}") from error
 
 
-def load_state(model: OneFormer, state: State, source: str) -> None:
+def load_state(model: MaskModel, state: State, source: str) -> None:
     """Load ``state`` strictly; what is missing, unknown or of another shape is named.
 
-    A file without any text mapper is a model for inference: ``model.text_mapper`` becomes None.
+    A file that lacks a part for learning alone, as OneFormer's text mapper, is a model for inference: the part becomes
+    None.
     """
     model.load_state_dict(_fitting(model, state, source))
 
 
-def _fitting(model: OneFormer, state: State, source: str) -> State:
+def _fitting(model: MaskModel, state: State, source: str) -> State:
     """``state`` if it is all of the model's weights and nothing else; else :class:`CheckpointError`."""
-    if not any(name.startswith(TEXT_MAPPER) for name in state):
-        model.text_mapper = None
+    for part in model.training_only:
+        if not any(name.startswith(f"{part}.") for name in state):
+            setattr(model, part, None)
     own = model.state_dict()
     state = settle_counters(state, own)
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())

@@ -23,7 +23,7 @@ from .networks import NETWORKS, kind_of, nearest, plain
 from .shapes import Shapes, backbone_kind, measure, measure_backbone
 
 if TYPE_CHECKING:
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 _PIXEL_DECODER = below("sem_seg_head.pixel_decoder.", "pixel_decoder.", [
     ("input_proj", "input_projections"),  # res5, res4, res3: both from the coarsest map to the finest
@@ -95,7 +95,7 @@ IGNORED = [
 ]
 
 
-def from_file(path: Path, config: ModelConfig | None = None) -> OneFormer:
+def from_file(path: Path, config: ModelConfig | None = None) -> MaskModel:
     """The model of an official ``.pth`` (or of a safetensors file with the same names), in evaluation mode.
 
     Sizes come from the shapes. What shapes do not tell (dilations, thresholds, picture sizes) comes from the

@@ -26,7 +26,7 @@ from ..files import replacing
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from ..model import OneFormer
+    from ..model import MaskModel
 
 Size = tuple[int, int]
 
@@ -47,19 +47,18 @@ class Segmenter(nn.Module):
     The tokens of the three tasks are computed beforehand: a program needs no tokenizer.
     """
 
-    def __init__(self, model: OneFormer) -> None:
+    def __init__(self, model: MaskModel) -> None:
         super().__init__()
         self.model = model
         with torch.no_grad():
             self.register_buffer("tokens", model.task_token(TASKS))  # [3, C]
 
     def forward(self, images: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
-        mask_features, maps = self.model.encode(images)
-        _, predictions = self.model.read(self.tokens[task], mask_features, maps)
-        return predictions[-1].class_logits, predictions[-1].mask_logits
+        final = self.model.read(self.model.encode(images), self.tokens[task])[-1]
+        return final.class_logits, final.mask_logits
 
 
-def save_onnx(model: OneFormer, path: str | Path, size: Size | None = None) -> Path:
+def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> Path:
     """Write ``model`` for pictures of ``size`` (height, width; default: a square of the side it was trained with).
 
     Inputs ``images`` float32 [B, 3, H, W], normalised as by ``ofl.data.collate``, and ``task`` int64 [B], 0 panoptic,
@@ -92,14 +91,14 @@ def checked_size(config: ModelConfig, size: Size | None) -> Size:
     return size
 
 
-def to_proto(model: OneFormer, size: Size) -> ModelProto:
+def to_proto(model: MaskModel, size: Size) -> ModelProto:
     """The ONNX graph with weights and metadata; the model itself stays as it is."""
     from onnx.helper import set_model_props
 
     segmenter = Segmenter(copy.deepcopy(model).to("cpu", torch.float32).eval())
     weights = sum(value.nbytes for value in segmenter.state_dict().values())
-    if model.text_mapper is not None:
-        weights -= sum(value.nbytes for value in segmenter.model.text_mapper.state_dict().values())
+    for part in set(model.training_only).difference(model.missing_parts):
+        weights -= sum(value.nbytes for value in getattr(segmenter.model, part).state_dict().values())
     if weights >= LIMIT:
         raise ConfigError(
             f"the model's weights take {weights / 1e9:.1f} GB, but an ONNX file holds no more than "
@@ -150,7 +149,7 @@ def metadata(config: ModelConfig, size: Size) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in facts.items()}
 
 
-def onnx_difference(model: OneFormer, path: str | Path) -> float | None:
+def onnx_difference(model: MaskModel, path: str | Path) -> float | None:
     """By how much onnxruntime's outputs differ from the model's: the largest difference of a logit, relative to the
     largest logit, over the three tasks on one picture of noise. ``None`` where onnxruntime is not installed.
     """

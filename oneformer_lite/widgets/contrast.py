@@ -22,7 +22,7 @@ from ..inspection.contrast import (
     slot_shares,
 )  # fmt: skip
 from ..inspection.samples import MOST_SAMPLES, sample_pairs
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet
 from ..render.contrast import (
     bars_picture,
@@ -65,7 +65,7 @@ class ContrastInspector(Inspector):
         "longer tells them apart, and where two lists say the same, the loss pushes apart what belongs together."
     )
 
-    def __init__(self, model: OneFormer, samples: Sequence[Sample | tuple[Sample, str]]) -> None:
+    def __init__(self, model: MaskModel, samples: Sequence[Sample | tuple[Sample, str]]) -> None:
         """``samples``: 1 to 8 of them, or (sample, task) pairs; with a single one the loss is 0, and the text says why.
 
         Raises :class:`ConfigError` for a model without text mapper, for other numbers of samples, and for tasks that an

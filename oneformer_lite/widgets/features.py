@@ -13,7 +13,7 @@ from PIL import Image as PILImage
 from ..data.sample import Sample
 from ..inspection.features import SOURCES, STRIDES, FeatureMap, Key, feature_maps
 from ..inspection.traced import trace_picture
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet
 from ..render.features import paint_components, paint_values, ramp_legend, spread_cells, tile_at, tile_grid
 from ..render.masks import display_factor, display_image, mark_point
@@ -45,7 +45,7 @@ class FeatureInspector(Inspector):
 
     PARTS = ("light against dark", "yellow against blue", "red against green")
 
-    def __init__(self, model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
+    def __init__(self, model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample` or anything that :func:`ofl.predict` takes."""
         self.traced = trace_picture(model, image)
         self.image, self.maps = self.traced.image, feature_maps(self.traced)

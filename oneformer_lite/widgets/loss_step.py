@@ -14,7 +14,7 @@ from ..data.targets import Targets
 from ..inspection.losses import GradientNorms, LossParts, Seeds, gradient_norms, read_losses
 from ..inspection.steps import Source
 from ..losses.criterion import fit_to_queries
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import segment_colors
 from ..render.loss_pictures import HIGHEST, heat, points_by_cost, scale_bar, segments_by_cost
 from ..render.loss_text import focus_text
@@ -48,7 +48,7 @@ class LossStep:
     """Batches and seeds of one step; what is asked for is computed once."""
 
     def __init__(
-        self, batches: Sequence[Batch], seeds: Sequence[Seeds], model: OneFormer | None, categories: Sequence[Category]
+        self, batches: Sequence[Batch], seeds: Sequence[Seeds], model: MaskModel | None, categories: Sequence[Category]
     ) -> None:
         device = next(model.parameters()).device if model else "cpu"
         self.batches, self.seeds = [batch.to(device) for batch in batches], seeds

@@ -15,7 +15,7 @@ from ..inspection.loss_table import LossRow, loss_rows
 from ..inspection.losses import GradientNorms
 from ..inspection.steps import open_source
 from ..losses import Criterion
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet
 from ..render.loss_pictures import batch_sheet, image_in_sheet, place_in_sheet
 from ..render.loss_text import norms_text, rows_table
@@ -52,7 +52,7 @@ class LossInspector(Inspector):
     )
 
     def __init__(
-        self, source: OneFormer | Run | str | Path, data: Sequence[Sample] | None = None, model: OneFormer | None = None
+        self, source: MaskModel | Run | str | Path, data: Sequence[Sample] | None = None, model: MaskModel | None = None
     ) -> None:
         """``source``: a run (``data``: its training split, read from where its recipe says unless given; ``model``:
         other weights than its newest), or a model (``data``: samples or (sample, task) pairs, of which the first eight

@@ -14,7 +14,7 @@ from ..data.sample import TASKS, Sample
 from ..errors import ConfigError
 from ..inference import predict
 from ..inspection.segments import VERDICTS, Reading, ReadSegment, count_verdicts, judged, read_prediction, read_truth
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet, data_uri, png_bytes, segment_colors
 from ..render.inspector_page import checkbox, chips, id_picture, inspector_page, slider, toggle
 from ..render.masks import VERDICT_COLORS, blend_masks, display_factor, display_ids, display_image, mark_point
@@ -40,7 +40,7 @@ class MaskInspector(Inspector):
         "one of the wrong class in its name; the three tasks fail in different places."
     )
 
-    def __init__(self, model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
+    def __init__(self, model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample`, which brings its ground truth, or anything that :func:`ofl.predict` takes."""
         sample = image if isinstance(image, Sample) else None
         predictions = {task: predict(model, sample.image if sample else image, task) for task in TASKS}

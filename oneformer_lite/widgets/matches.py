@@ -11,7 +11,7 @@ from ..data.sample import TASKS, Sample, SegmentInfo
 from ..errors import ConfigError
 from ..inference import check_model
 from ..inspection.matches import PARTS, nearest_miss, read_matches, rows_that_matter, total_limits, view_matches
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet, segment_colors
 from ..render.colors import RGB
 from ..render.match_words import SILENT, rows_words, summary_html, unmatched_html, why_html
@@ -40,7 +40,7 @@ class MatchInspector(Inspector):
         "query, for all pairs together must be cheapest; drag a weight to 0, or go to an early layer, and pairs flip."
     )
 
-    def __init__(self, model: OneFormer, sample: Sample) -> None:
+    def __init__(self, model: MaskModel, sample: Sample) -> None:
         """Runs the model once for each task of the sample. Raises :class:`ConfigError` without ground truth."""
         check_model(model)
         if not isinstance(sample, Sample):

@@ -15,7 +15,7 @@ from ..inference import predict_raw
 from ..inspection.merge import Merged, hold_contest, measure, merge, tell
 from ..metrics.matching import SegmentMatching
 from ..metrics.panoptic import PanopticResult
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet
 from ..render.masks import display_factor, display_image
 from ..render.merge import legend
@@ -43,7 +43,7 @@ class MergeInspector(Inspector):
         "threshold until it appears, and see what comes with it: a true positive may bring false ones."
     )
 
-    def __init__(self, model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
+    def __init__(self, model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample`, which brings its ground truth, or anything that :func:`ofl.predict` takes."""
         sample = image if isinstance(image, Sample) else None
         self.image, raw = predict_raw(model, sample.image if sample else image, "panoptic")

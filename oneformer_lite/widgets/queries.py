@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..inference import as_pixels, check_model
 from ..inspection.queries import SORTS, QueryReading
 from ..inspection.query_claims import Claim, Standing, claims_at
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet, label_colors
 from ..render.masks import display_factor, display_image, mark_point
 from ..render.query_page import query_page
@@ -45,7 +45,7 @@ class QueryInspector(Inspector):
 
     def __init__(
         self,
-        model: OneFormer,
+        model: MaskModel,
         image: Sample | PILImage.Image | str | Path | np.ndarray,
         checkpoints: Mapping[str, Source] | Sequence[Source] = (),
     ) -> None:
@@ -63,7 +63,7 @@ class QueryInspector(Inspector):
         self._painter = QueryPainter(photo, [*names, "no object"], [*colors, _NO_OBJECT])
         super().__init__(*self._build(model))
 
-    def _build(self, model: OneFormer) -> tuple[dict, list]:
+    def _build(self, model: MaskModel) -> tuple[dict, list]:
         c, size = model.config, self.image.shape[:2]
         self._columns, layers = sheet_columns(c.num_queries), self._models.layers
         label = "the picture with the mask of the query: arrow keys move the point"

@@ -12,12 +12,12 @@ from ..errors import ConfigError
 from ..inspection.queries import QueryReading, read_queries
 from ..inspection.query_claims import Standing, standings
 from ..inspection.traced import EncodedPicture, encode_picture
-from ..model import OneFormer
+from ..model import MaskModel
 from ..weights import from_pretrained
 
 OWN = "this model"
 
-Source = OneFormer | str | Path
+Source = MaskModel | str | Path
 
 
 class QueryModels:
@@ -28,7 +28,7 @@ class QueryModels:
 
     def __init__(
         self,
-        model: OneFormer,
+        model: MaskModel,
         checkpoints: Mapping[str, Source] | Sequence[Source],
         image: np.ndarray,
         sample: Sample | None,
@@ -39,7 +39,7 @@ class QueryModels:
         self._readings: dict[tuple[str, str], QueryReading] = {}
         self._standings: dict[tuple[str, str, int], list[Standing]] = {}
 
-    def _check(self, own: OneFormer) -> None:
+    def _check(self, own: MaskModel) -> None:
         queries, classes = own.config.num_queries, own.config.num_classes
         if self.sample and len(self.sample.categories) != classes:
             raise ConfigError(
@@ -85,7 +85,7 @@ class QueryModels:
         return self._standings[key]
 
 
-def _named(checkpoints: Mapping[str, Source] | Sequence[Source]) -> dict[str, OneFormer]:
+def _named(checkpoints: Mapping[str, Source] | Sequence[Source]) -> dict[str, MaskModel]:
     """Models by name; those of folders are called like them."""
     if not isinstance(checkpoints, Mapping):
         checkpoints = {

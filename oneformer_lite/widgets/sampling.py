@@ -12,7 +12,7 @@ from ..data.sample import Sample
 from ..inspection.features import thinning
 from ..inspection.sampling import STRIDES, Looks, read_sampling
 from ..inspection.traced import trace_picture
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import data_uri, webp_bytes
 from ..render.inspector_page import inspector_page, slider, toggle
 from ..render.masks import display_image
@@ -47,7 +47,7 @@ class SamplingInspector(Inspector):
         "dots (stride 8), because offsets count in pixels of their level; learned is which of them weigh more."
     )
 
-    def __init__(self, model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
+    def __init__(self, model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample` or anything that :func:`ofl.predict` takes."""
         self._traced = trace_picture(model, image)
         self.image, self.sampling = self._traced.image, read_sampling(self._traced)

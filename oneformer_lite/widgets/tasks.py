@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..inference import as_pixels, check_model
 from ..inspection.segments import Reading, read_prediction, read_truth
 from ..inspection.tasks import SHARES, TaskReader, cosine, fit_ids, text_list, token_ids
-from ..model import OneFormer
+from ..model import MaskModel
 from ..render import contact_sheet, label_colors, quick_bytes, segment_colors
 from ..render.masks import display_ids, display_image
 from ..render.task_words import cosine_table, text_lines, token_table
@@ -48,7 +48,7 @@ class TaskInspector(Inspector):
         "queries of stuff fall silent one after the other while those of things keep their masks."
     )
 
-    def __init__(self, model: OneFormer, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
+    def __init__(self, model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample`, which brings texts and targets, or anything that :func:`ofl.predict` takes."""
         check_model(model)
         self._sample = image if isinstance(image, Sample) else None

@@ -115,7 +115,7 @@ def test_a_step_is_the_model_run_from_the_blended_token(reader, model, sample) -
     token = torch.from_numpy(0.7 * a + 0.3 * b)[None]
     with torch.inference_mode():
         encoded = model.encode(ofl.inference.prepare(sample.image, model.config)[None])
-        _, predictions = model.read(token, *encoded)
+        predictions = model.read(encoded, token)
     scores, classes = predictions[-1].class_logits[0].softmax(-1).max(-1)
     step = reader.blends("panoptic", "semantic")[3]
     assert step.scores == pytest.approx(scores.numpy(), abs=1e-5) and (step.classes == classes.numpy()).all()

@@ -243,11 +243,11 @@ def test_the_two_halves_are_the_whole(model: OneFormer, trace: bool) -> None:
     whole = model(images(), ["panoptic", "semantic"], trace=trace)
     record = Trace() if trace else None
     encoded = model.encode(images(), record)
-    queries, predictions = model.read(model.task_token(["panoptic", "semantic"]), *encoded, trace=record)
+    predictions = model.read(encoded, model.task_token(["panoptic", "semantic"]), trace=record)
     assert predictions[-1].mask_logits.equal(whole.mask_logits)
     assert predictions[-1].class_logits.equal(whole.class_logits)
     if trace:
-        assert queries.equal(whole.trace["query.object_queries"])
+        assert record["query.object_queries"].equal(whole.trace["query.object_queries"])
         assert {*whole.trace} - {*record} == {"task.token"}
     else:
         assert len(predictions) == 1

@@ -87,9 +87,9 @@ def test_trace_changes_nothing_and_shows_where_each_layer_looks() -> None:
     module, maps, trace = decoder("deformable"), features(64, 96), Trace()
     assert module(maps, trace)[0].equal(module(maps)[0])
     positions = 2 * 3 + 4 * 6 + 8 * 12
-    assert list(trace) == [
-        f"pixel_decoder.layer{i}.sampling_{what}" for i in (0, 1) for what in ("locations", "weights")
-    ]
+    looks = [f"pixel_decoder.layer{i}.sampling_{what}" for i in (0, 1) for what in ("locations", "weights")]
+    handed_on = [f"pixel_decoder.{what}" for what in ("stride32", "stride16", "stride8", "mask_features")]
+    assert list(trace) == [*looks, *handed_on]
     assert trace["pixel_decoder.layer1.sampling_locations"].shape == (2, positions, 4, 3, 2, 2)
     assert not trace["pixel_decoder.layer1.sampling_locations"].requires_grad
     assert "[2, 126, 4, 3, 2]" in trace.shapes()
