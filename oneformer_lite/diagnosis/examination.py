@@ -43,7 +43,7 @@ def examine_batch(model: MaskModel, batch: Batch, criterion: Callable, seed: int
     with evaluating(twin), warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
         warnings.simplefilter("ignore")  # what it would warn about is a finding
         torch.manual_seed(seed)
-        output = twin(batch.images, batch.tasks, texts=batch.texts, trace=True)
+        output = twin.learn(batch, trace=True)
         losses = criterion(output, batch.targets)
         gradients = _gradients(twin, losses["total"])
     return Examination(model, batch, output, losses, gradients)

@@ -151,7 +151,7 @@ def read_losses(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[Seed
     criterion, parts = Criterion(model.config), []
     for batch, batch_seeds in zip(batches, seeds, strict=True):
         with evaluating(model):
-            output = model(batch.images, batch.tasks, texts=batch.texts)
+            output = model.learn(batch)
         parts.append(take_apart(criterion, output, batch.targets, batch_seeds))
     return joined(parts)
 
@@ -175,7 +175,7 @@ def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[S
     sums = {term: [torch.zeros_like(p) for p in parameters] for term in LOSSES}
     for batch, batch_seeds in zip(batches, seeds, strict=True):
         with evaluating(model):
-            output = model(batch.images, batch.tasks, texts=batch.texts)
+            output = model.learn(batch)
         losses = criterion(output, batch.targets, batch_seeds)
         for term in LOSSES:
             share = criterion.weights[term] / len(batches) * losses[term]

@@ -57,7 +57,7 @@ def first_bad_module(model: nn.Module, batch: Batch) -> str | None:
     hooks = [module.register_forward_hook(watch(name)) for name, module in leaves]
     try:
         with evaluating(model):
-            model(batch.images, batch.tasks, texts=batch.texts)
+            model.learn(batch)
     finally:
         for hook in hooks:
             hook.remove()

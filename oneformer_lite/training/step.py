@@ -35,7 +35,7 @@ class Objective(nn.Module):
         self.model, self.criterion = model, criterion
 
     def forward(self, batch: Batch, seeds: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        return self.criterion(self.model(batch.images, batch.tasks, texts=batch.texts), batch.targets, seeds)
+        return self.criterion(self.model.learn(batch), batch.targets, seeds)
 
 
 class Optimization:
