@@ -261,7 +261,7 @@ print(f"query 21 with the car: {total[21, 0]:.1f}, with the road: {total[21, 10]
 from oneformer_lite.losses.matching import Matcher, bce_cost, class_cost, dice_cost
 
 c = model.config
-package = Matcher(c.class_weight, c.mask_weight, c.dice_weight, c.num_points)
+package = Matcher(c)
 print("class equal:", torch.allclose(classes, class_cost(*inputs[:2])))
 print("bce   equal:", torch.allclose(own_bce_cost(*inputs[2:]), bce_cost(*inputs[2:]), atol=1e-5))
 print("dice  equal:", torch.allclose(own_dice_cost(*inputs[2:]), dice_cost(*inputs[2:]), atol=1e-5))

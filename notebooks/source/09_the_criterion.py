@@ -48,7 +48,7 @@ from oneformer_lite.losses.points import PointSource
 
 SEEDS = [(0, 0), (0, 1)]
 c = model.config
-matcher = Matcher(c.class_weight, c.mask_weight, c.dice_weight, c.num_points)
+matcher = Matcher(c)
 source = PointSource(torch.device("cpu"), SEEDS)
 assigned = matcher(predictions, targets, source)
 print("scene 13, after the last layer: queries", assigned[-1][0].tolist())
@@ -161,10 +161,10 @@ print("loop = call:", torch.allclose(slow, fast, atol=1e-5))
 # And against the package, whose `Criterion` we rebuild in this lesson:
 
 # %%
-from oneformer_lite.losses import Criterion
+from oneformer_lite.losses import Criterion, terms
 
 criterion = Criterion(c)
-package = criterion.class_loss(predictions[-1], targets, assigned[-1])
+package = terms.class_loss(predictions[-1], targets, assigned[-1], c)
 print("call = package:", torch.allclose(fast, package, atol=1e-6))
 print(f"class loss of the last prediction {fast:.2f}")
 
@@ -421,8 +421,8 @@ for name, loss in losses.items():
 
 # %%
 _, axes = plt.subplots(figsize=(7, 3))
-for (name, values), color in zip(criterion.by_prediction.items(), ("#0072B2", "#E69F00", "#009E73")):
-    axes.plot(values, "o-", label=name, color=color)
+for name, color in (("mask", "#0072B2"), ("dice", "#E69F00"), ("class", "#009E73")):
+    axes.plot(criterion.by_prediction[name], "o-", label=name, color=color)
 axes.set(xlabel="decoder layer (0: before the first)", ylabel="loss, unweighted", ylim=(0, None))
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.tight_layout()
@@ -797,6 +797,7 @@ print(f"{gain:.0f} times as much to learn from a point where the model hesitates
 # * `losses.predicted.matched_masks`, the matched ones whole
 # * `losses.points.uncertain_points`, most where the model hesitates
 # * `losses.criterion.Criterion`, all of it, for all predictions
+# * `losses.terms`, its terms by name
 
 # %% [markdown]
 # ## Summary

@@ -29,7 +29,7 @@ from ..dataset_checks.annotation import (
 from ..dataset_checks.findings import Diagnosis, Finding, not_examined, ordered
 from ..dataset_checks.splits import check_categories, check_files, check_seen_classes, missing_files
 from ..errors import ConfigError, OneFormerLiteError
-from ..losses import LOSSES, Criterion
+from ..losses import Criterion
 from ..model import MaskModel
 from ..training.log import examine_log
 from ..training.run import Run
@@ -171,8 +171,7 @@ def _examine_model(model: MaskModel, samples: list[Sample], criterion: Callable,
         return
     examination = examine_batch(model, batch, criterion)
     findings.append(numbers := check_numbers(examination))
-    compared = LOSSES if model.text_mapper is not None else [name for name in LOSSES if name != "contrastive"]
-    findings += check_losses(examination, compared)
+    findings += check_losses(examination, left_out={model.training_only[part] for part in model.missing_parts})
     if numbers.verdict == "fault":
         findings.append(not_examined(SHOWN_PICTURES.partition(", ")[2], "see the fault in the numbers"))
         return

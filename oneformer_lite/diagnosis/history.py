@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding
-from ..losses import LOSSES
+from ..render.curves import loss_terms
 from ..training.config import TrainConfig
 from ..training.course import EXPLODED, MOST, SMALL, SOME
 from ..training.log import LOG, examine_log
@@ -46,7 +46,7 @@ def check_log(run: Run, train_config: TrainConfig | None = None) -> list[Finding
     if not records:
         return [*findings, Finding("log", "warning", "the run has not logged a step yet")]
     findings += _check_skipped(records[-1], cure)
-    findings += [_check_course(records, name, cure) for name in LOSSES]
+    findings += [_check_course(records, name, cure) for name in loss_terms(records)]
     findings.append(with_curves(_check_progress(records, cure), history))
     findings.append(with_newest(_check_scores(history, records[-1]["step"]), run.folder))
     return findings

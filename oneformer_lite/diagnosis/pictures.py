@@ -21,7 +21,7 @@ from ..dataset_checks.findings import Finding
 from ..errors import OneFormerLiteError
 from ..files import open_own
 from ..inference import predict
-from ..model.oneformer import OneFormer
+from ..model import MaskModel
 from ..training.pictures import find_pictures, reduced
 
 SHOWN, SIDE = 4, 288  # samples of a sheet, and the longer side of each in pixels
@@ -35,7 +35,7 @@ def with_samples(check: Callable[[Sequence[Sample]], Finding], samples: Sequence
     return replace(finding, picture=partial(_of_concerned, check, samples, finding.verdict))
 
 
-def with_predictions(finding: Finding, model: OneFormer, samples: Sequence[Sample]) -> Finding:
+def with_predictions(finding: Finding, model: MaskModel, samples: Sequence[Sample]) -> Finding:
     """The finding with what the model sees in some of the samples."""
     return replace(finding, picture=partial(_predictions, model, samples[:SHOWN]))
 
@@ -62,7 +62,7 @@ def _of_concerned(check: Callable[[Sequence[Sample]], Finding], samples: Sequenc
     return _sheet(["picture", "annotation"], pairs, chosen)
 
 
-def _predictions(model: OneFormer, samples: Sequence[Sample]) -> np.ndarray:
+def _predictions(model: MaskModel, samples: Sequence[Sample]) -> np.ndarray:
     from ..render import render_prediction
 
     pairs = []

@@ -15,7 +15,7 @@ class LossRow:
     """``pair``: place among the G masks, None where a row is of no mask. ``values``: name -> what the row adds, with
     "total" weighted; names that it has no part in are missing."""
 
-    image: int
+    image: int | str
     what: str
     who: str
     values: dict[str, float]
@@ -24,12 +24,15 @@ class LossRow:
 
 def loss_rows(parts: LossParts, loss: str, layer: int, names: Sequence[str]) -> list[LossRow]:
     """All that adds to the losses of prediction ``layer``, sorted by ``loss``; with the contrastive loss, which is of
-    no prediction, the images."""
-    if loss == "contrastive":
+    no prediction, the images; with a loss that cannot be taken apart, itself."""
+    if loss in parts.by_image:
         rows = [
             LossRow(image, "all queries", "all texts", {loss: value, "total": parts.weights[loss] * value})
-            for image, value in enumerate(parts.contrastive.tolist())
+            for image, value in enumerate(parts.by_image[loss].tolist())
         ]
+    elif loss in parts.whole:
+        value = parts.whole[loss]
+        rows = [LossRow("all", "the whole batch", "", {loss: value, "total": parts.weights[loss] * value})]
     else:
         rows = [*_pairs(parts, layer, names), *_unmatched(parts, layer)]
     return sorted(rows, key=lambda row: -row.values.get(loss, 0.0))

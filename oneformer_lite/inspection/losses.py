@@ -16,13 +16,13 @@ from torch import Tensor
 
 from ..data.batch import Batch
 from ..data.targets import Targets
-from ..losses import LOSSES, Criterion
+from ..losses import Criterion
 from ..losses.contrastive import similarity
-from ..losses.criterion import fit_to_queries, target_values
+from ..losses.criterion import fit_to_queries
 from ..losses.masks import MASK_LOSSES, dice_loss
-from ..losses.points import PointSource, sample_points, uncertain_points
 from ..losses.precision import at_least_float32
-from ..losses.predicted import matched_masks, matched_pairs
+from ..losses.predicted import matched_pairs
+from ..losses.terms import Pairs
 from ..mode import evaluating
 from ..model import MaskModel
 from ..model.output import Output
@@ -37,7 +37,8 @@ class LossParts:
     ``images``, ``segments``, ``labels`` int [G]: each mask's image, its place among that image's ``targets``, its
     class; ``queries`` int [L, G]: who answers for it. ``classes``, ``mask``, ``dice`` [L, G]: what the pair adds to
     the losses of these names; ``no_object`` [L, B, Q]: what queries without a mask add to the class loss (0 for the
-    others); ``contrastive`` [B]. ``points`` [L, G, P, 2]: (x, y) in 0..1 at which masks were compared; at them
+    others); ``by_image`` [B] of losses that are sums over images, such as the contrastive one; ``whole``: losses that
+    have no parts. ``points`` [L, G, P, 2]: (x, y) in 0..1 at which masks were compared; at them
     ``point_losses`` [L, G, P], BCE or focal, and ``point_errors``, probability minus truth without its sign.
     """
 
@@ -50,7 +51,8 @@ class LossParts:
     mask: np.ndarray
     dice: np.ndarray
     no_object: np.ndarray
-    contrastive: np.ndarray
+    by_image: dict[str, np.ndarray]
+    whole: dict[str, float]
     points: np.ndarray
     point_losses: np.ndarray
     point_errors: np.ndarray
@@ -58,10 +60,9 @@ class LossParts:
 
     def losses(self) -> dict[str, float]:
         """The criterion's losses again, as sums over the parts."""
-        by_layer = self.by_layer()
-        sums = {name: float(values.sum()) for name, values in by_layer.items()}
-        sums["contrastive"] = float(self.contrastive.sum())
-        return sums | {"total": sum(self.weights[name] * sums[name] for name in LOSSES)}
+        found = self.by_layer() | self.by_image | self.whole
+        sums = {name: float(np.sum(found[name])) for name in self.weights}
+        return sums | {"total": sum(self.weights[name] * value for name, value in sums.items())}
 
     def by_layer(self) -> dict[str, np.ndarray]:
         """Class, mask and dice loss [L] of each prediction."""
@@ -69,8 +70,8 @@ class LossParts:
         return {"class": classes, "mask": self.mask.sum(1), "dice": self.dice.sum(1)}
 
     def pairs(self, loss: str, layer: int) -> np.ndarray:
-        """[G]: what each (mask, query) pair of a prediction adds to ``loss``; "total" is weighted, and "contrastive"
-        has no part in pairs."""
+        """[G]: what each (mask, query) pair of a prediction adds to ``loss``; "total" is weighted; others
+        than class, mask and dice have no part in pairs."""
         parts = {"class": self.classes, "mask": self.mask, "dice": self.dice}
         if loss == "total":
             return sum(self.weights[name] * part[layer] for name, part in parts.items())
@@ -82,34 +83,31 @@ def take_apart(
     criterion: Criterion, output: Output, targets: list[Targets], seeds: Seeds | None = None
 ) -> LossParts:
     """The parts of ``criterion(output, targets, seeds)``."""
-    predictions = output.predictions
-    queries = output.class_logits.shape[1]
-    targets = [fit_to_queries(target, queries) for target in targets]
-    source = PointSource(output.class_logits.device, seeds)
-    assigned = criterion.matcher(predictions, targets, source)
-    counts, layers = [len(t) for t in targets], len(predictions)
-    images = torch.tensor([b for b, count in enumerate(counts) for _ in range(count)], dtype=torch.int64)
+    targets = [fit_to_queries(target, output.class_logits.shape[1]) for target in targets]
+    pairs = criterion.match(output, targets, seeds)
+    layers, count = len(pairs.predictions), max(1, sum(pairs.counts))
+    images = torch.tensor([b for b, masks in enumerate(pairs.counts) for _ in range(masks)], dtype=torch.int64)
     labels = torch.cat([t.labels for t in targets])
-    matched = [matched_pairs(found) for found in assigned]
+    matched = [matched_pairs(found) for found in pairs.assigned]
 
-    entropies = torch.stack([_weighted_entropies(criterion, p.class_logits, labels, pairs)
-                             for p, pairs in zip(predictions, matched)])  # fmt: skip
-    classes = torch.stack([layer[pairs] for layer, pairs in zip(entropies, matched)])
-    for layer, pairs in zip(entropies, matched):
-        layer[pairs] = 0
-    points, losses, errors, dice = _compare_masks(criterion, predictions, targets, assigned, source)
-    count = max(1, len(images))
+    entropies = torch.stack([_weighted_entropies(criterion, p.class_logits, labels, found)
+                             for p, found in zip(pairs.predictions, matched)])  # fmt: skip
+    classes = torch.stack([layer[found] for layer, found in zip(entropies, matched)])
+    for layer, found in zip(entropies, matched):
+        layer[found] = 0
+    points, losses, errors, dice = _compare_masks(pairs)
     return LossParts(
         targets=targets,
         images=images.numpy(),
-        segments=np.array([place for n in counts for place in range(n)], dtype=np.int64),
+        segments=np.array([place for n in pairs.counts for place in range(n)], dtype=np.int64),
         labels=labels.cpu().numpy(),
         queries=torch.stack([query for _, query in matched]).cpu().numpy(),
         classes=_numbers(classes),
         mask=_numbers(losses.double().mean(-1) / count) if len(images) else np.zeros((layers, 0)),
         dice=_numbers(dice / count),
         no_object=_numbers(entropies),
-        contrastive=_numbers(contrastive_parts(output)),
+        by_image=_by_image(criterion, output),
+        whole=_others(criterion, output, pairs),
         points=points.cpu().numpy(),
         point_losses=losses.cpu().numpy(),
         point_errors=errors.cpu().numpy(),
@@ -141,7 +139,10 @@ def joined(parts: Sequence[LossParts]) -> LossParts:
         fields[name] = np.concatenate([getattr(part, name) for part in parts], axis=1)
     for name in ("classes", "mask", "dice", "no_object"):
         fields[name] = np.concatenate([getattr(part, name) for part in parts], axis=1) / len(parts)
-    fields["contrastive"] = np.concatenate([part.contrastive for part in parts]) / len(parts)
+    fields["by_image"] = {
+        name: np.concatenate([part.by_image[name] for part in parts]) / len(parts) for name in parts[0].by_image
+    }
+    fields["whole"] = {name: sum(part.whole[name] for part in parts) / len(parts) for name in parts[0].whole}
     return LossParts(**fields)
 
 
@@ -172,14 +173,14 @@ def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[S
     criterion = Criterion(model.config)
     named = [(name.split(".")[0], p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [parameter for _, parameter in named]
-    sums = {term: [torch.zeros_like(p) for p in parameters] for term in LOSSES}
+    sums = {term: [torch.zeros_like(p) for p in parameters] for term in criterion.terms}
     for batch, batch_seeds in zip(batches, seeds, strict=True):
         with evaluating(model):
             output = model.learn(batch)
         losses = criterion(output, batch.targets, batch_seeds)
-        for term in LOSSES:
+        for term in criterion.terms:
             share = criterion.weights[term] / len(batches) * losses[term]
-            found = torch.autograd.grad(share, parameters, retain_graph=term != LOSSES[-1], allow_unused=True)
+            found = torch.autograd.grad(share, parameters, retain_graph=True, allow_unused=True)
             for place, gradient in zip(sums[term], found):
                 if gradient is not None:
                     place += gradient
@@ -201,23 +202,27 @@ def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pa
     return weights * entropies / weights.sum()
 
 
-def _compare_masks(criterion: Criterion, predictions, targets: list[Targets], assigned, source: PointSource):
+def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Points [L, G, P, 2], losses and errors at them [L, G, P], dice loss [L, G], all of the matched masks."""
-    c, layers = criterion.config, len(predictions)
-    logits = matched_masks(predictions, assigned)
-    counts = [len(t) for t in targets]
-    if not sum(counts):
-        empty = logits.new_zeros(layers, 0, c.num_points)
+    c, layers = pairs.config, len(pairs.predictions)
+    if not sum(pairs.counts):
+        empty = pairs.masks.new_zeros(layers, 0, c.num_points)
         return empty[..., None].expand(-1, -1, -1, 2), empty, empty, empty[..., 0]
-    points = uncertain_points(
-        logits, c.num_points, c.oversample_ratio, c.importance_ratio,
-        lambda count: source.for_masks(counts, layers, count),
-    )  # fmt: skip
-    values = sample_points(logits[:, None], points)[:, 0]
-    labels = target_values(targets, points, layers)
+    places, values, labels = pairs.points.places, pairs.points.logits, pairs.points.labels
     losses = MASK_LOSSES[c.mask_loss](values.reshape(-1, 1), labels.reshape(-1, 1)).view_as(values)
     errors, dice = (values.sigmoid() - labels).abs(), dice_loss(values, labels)
-    return tuple(part.unflatten(0, (layers, -1)) for part in (points, losses, errors, dice))
+    return tuple(part.unflatten(0, (layers, -1)) for part in (places, losses, errors, dice))
+
+
+def _by_image(criterion: Criterion, output: Output) -> dict[str, np.ndarray]:
+    """The losses that are sums over the images: OneFormer's contrastive one."""
+    return {name: _numbers(contrastive_parts(output)) for name in criterion.terms if name == "contrastive"}
+
+
+def _others(criterion: Criterion, output: Output, pairs: Pairs) -> dict[str, float]:
+    """The losses that cannot be taken apart."""
+    names = criterion.terms.keys() - {"class", "mask", "dice", "contrastive"}
+    return {name: float(criterion.terms[name](output, pairs, criterion.config)) for name in sorted(names)}
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

@@ -77,7 +77,7 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
     every = targets_for(resized(sample, *size), task)
     target = fit_to_queries(every, config.num_queries)
     truth = pad_to(target.masks, padded)
-    matcher = Matcher(config.class_weight, config.mask_weight, config.dice_weight, config.num_points, config.mask_loss)
+    matcher = Matcher(config)
     unpadded = [-(-side // 4) for side in size]
     return MatchReading(
         task=task,

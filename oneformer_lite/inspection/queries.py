@@ -168,8 +168,7 @@ def _truth(model: MaskModel, predictions: list[Predictions], targets: Targets, u
     if len(targets):
         small = F.interpolate(targets.masks[None].float(), size=unpadded, mode="nearest")[0]
         aligned = Targets(pad_to(small, padded_size([unpadded])).bool(), targets.labels, targets.texts, targets.task)
-        matcher = Matcher(c.class_weight, c.mask_weight, c.dice_weight, c.num_points, c.mask_loss)
-        found = [images[0] for images in matcher(predictions, [aligned], PointSource(torch.device("cpu"), [(0,)]))]
+        found = [images[0] for images in Matcher(c)(predictions, [aligned], PointSource(torch.device("cpu"), [(0,)]))]
         matched = torch.stack([by_query(queries, c.num_queries) for queries in found]).numpy()
     else:
         aligned = Targets(torch.zeros(0, *padded_size([unpadded]), dtype=torch.bool), targets.labels, [])

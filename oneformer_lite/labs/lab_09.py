@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..config import ModelConfig
 from ..data.targets import Targets
-from ..losses import Criterion
 from ..losses.masks import dice_loss
+from ..losses.terms import class_loss
 from ..model.output import Predictions
 from .draws import results
 from .exercise import Case, Exercise, Mistake, Rules
@@ -26,8 +26,8 @@ def _class_loss(class_logits: Tensor, classes: Tensor, no_object: float) -> Tens
     queries = torch.nonzero(classes != count)[:, 0]
     target = Targets(torch.zeros(len(queries), 1, 1, dtype=torch.bool), classes[queries], [""] * len(queries))
     prediction = Predictions(class_logits[None], torch.zeros(1, len(classes), 1, 1))
-    criterion = Criterion(ModelConfig(num_classes=count, no_object_weight=no_object))
-    return criterion.class_loss(prediction, [target], [queries])
+    config = ModelConfig(num_classes=count, no_object_weight=no_object)
+    return class_loss(prediction, [target], [queries], config)
 
 
 def _cases_class_loss() -> list[Case]:

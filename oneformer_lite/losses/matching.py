@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from ..config import ModelConfig
 from ..data.targets import Targets
 from ..model.output import Predictions
 from .points import PointSource, sample_points
@@ -84,11 +85,9 @@ class Matcher:
     Lesson 08.
     """
 
-    def __init__(
-        self, class_weight: float, mask_weight: float, dice_weight: float, num_points: int, mask_loss: str = "bce"
-    ) -> None:
-        self.weights = class_weight, mask_weight, dice_weight
-        self.num_points, self.mask_cost = num_points, MASK_COSTS[mask_loss]
+    def __init__(self, config: ModelConfig) -> None:
+        self.weights = config.class_weight, config.mask_weight, config.dice_weight
+        self.num_points, self.mask_cost = config.num_points, MASK_COSTS[config.mask_loss]
 
     def costs(
         self,

@@ -7,7 +7,7 @@ A member is one file that reads like the figure of its paper, top to bottom: its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -32,8 +32,9 @@ class MaskModel(nn.Module):
     """
 
     output_type: type[Output] = Output
-    # parts that learning alone needs: files may lack them, and a loaded model then has None in their place
-    training_only: tuple[str, ...] = ()
+    # parts that learning alone needs, and the loss that needs each: files may lack them, and a loaded model then has
+    # None in their place
+    training_only: Mapping[str, str] = {}
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -33,7 +33,7 @@ class OneFormer(MaskModel):
     """
 
     output_type = OneFormerOutput
-    training_only = ("text_mapper",)
+    training_only = {"text_mapper": "contrastive"}
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)

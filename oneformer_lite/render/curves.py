@@ -6,6 +6,7 @@ Matplotlib's object-oriented API throughout: no pyplot, hence no global state an
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,6 @@ from .colors import oklab_to_rgb, rgb_to_oklab
 
 Record = Mapping[str, object]  # one line of metrics.jsonl
 
-LOSS_TERMS = ("class", "mask", "dice", "contrastive")
-LAYER_TERMS = ("class", "mask", "dice")  # what every decoder layer is trained with
 METRICS = ("PQ", "AP", "mIoU")
 FONT = 9  # points
 
@@ -47,6 +46,32 @@ DARK = Theme(
         "contrastive": "#dd9ac9", "PQ": "#56b4e9", "AP": "#f28e4b", "mIoU": "#3cc79c",
     },
 )  # fmt: skip
+
+
+_SPARE = ("#8a6d1f", "#56789a", "#b5495b", "#4b8b6f")  # lines of losses that have no colour of their own
+# what a training record holds besides its losses; and how a loss may be called, as names end in pages
+_ASIDE = {"kind", "step", "seconds", "lr", "total", "by_layer", "images_per_second", "memory_mb", "skipped"}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+_MOST = 12
+
+
+def loss_terms(history: Sequence[Record]) -> tuple[str, ...]:
+    """The names of the losses in a log, as its training records have them; of one without any, those with a colour."""
+    names = dict.fromkeys(name for r in history if r.get("kind") == "train" for name in r if name not in _ASIDE)
+    found = [name for name in names if _NAME.fullmatch(name)][:_MOST]
+    return tuple(found or [name for name in LIGHT.lines if name not in ("total", *METRICS)])
+
+
+def layer_terms(history: Sequence[Record]) -> tuple[str, ...]:
+    """Those of :func:`loss_terms` that are logged for each decoder layer; of a log without any, class, mask, dice."""
+    named = {name for r in history if r.get("kind") == "train" for name in r.get("by_layer") or {}}
+    terms = loss_terms(history)
+    return tuple(name for name in terms if name in named) or terms[:3]
+
+
+def line_color(theme: Theme, name: str) -> str:
+    """The colour of a loss or a score; always the same for a name."""
+    return theme.lines.get(name) or _SPARE[sum(map(ord, name)) % len(_SPARE)]
 
 
 @dataclass(frozen=True)
@@ -91,13 +116,13 @@ def loss_plot(
     """
     train = [r for r in history if r.get("kind") == "train"]
     figure, axes = _axes(theme, size)
-    for name in (*LOSS_TERMS, "total"):
+    for name in (*loss_terms(train), "total"):
         steps, values = series(train, name)
         shown = values > 0  # a log scale has no zero
         if not shown.any():
             continue
         steps, values = steps[shown], values[shown]
-        color = theme.lines[name]
+        color = line_color(theme, name)
         axes.plot(steps, values, color=color, alpha=0.18, linewidth=0.8)
         width = 2.2 if name == "total" else 1.5
         axes.plot(steps, smooth(values), _mark(steps), color=color, linewidth=width, label=name)
@@ -113,7 +138,7 @@ def layer_plot(
     size: tuple[float, float] = (6.4, 3.8),
     dpi: int = 160,
 ) -> Plot:
-    """One of LAYER_TERMS by decoder layer, smoothed, on a log scale: the deeper the layer, the stronger the colour.
+    """One of :func:`layer_terms` by decoder layer, smoothed, on a log scale: deeper layers have the stronger colour.
 
     Line 0 is the prediction before the first layer. Records without ``by_layer`` are left out.
     """
@@ -121,7 +146,7 @@ def layer_plot(
     figure, axes = _axes(theme, size)
     count = len(train[-1]["by_layer"][name]) if train else 0
     train = [r for r in train if len(r["by_layer"][name]) == count]  # a run that was resumed as another has others
-    for layer, color in enumerate(_shades(theme.lines[name], count)):
+    for layer, color in enumerate(_shades(line_color(theme, name), count)):
         steps, values = series([{"step": r["step"], name: r["by_layer"][name][layer]} for r in train], name)
         steps, values = steps[values > 0], values[values > 0]
         told = {0: "before the decoder", count - 1: f"after its last layer ({count - 1})"}

@@ -13,7 +13,7 @@ from html import escape
 import numpy as np
 
 from ..errors import DataError
-from .curves import LAYER_TERMS, LIGHT, LOSS_TERMS, METRICS, Plot, layer_plot, loss_plot, metric_plot, series
+from .curves import LIGHT, METRICS, Plot, layer_plot, line_color, loss_plot, metric_plot, series
 from .grid import data_uri
 from .pages import read
 from .sheet import sheet_html
@@ -57,7 +57,7 @@ def head(name: str, status: str, timeline: Timeline, step: int, reason: str = ""
 def cards(timeline: Timeline, step: int) -> str:
     """Losses, scores and machine at ``step``; elements with ``data-name`` hold the texts of that name."""
     texts = timeline.texts(step)
-    losses = [_card(name, texts, LIGHT.lines[name]) for name in ("total", *LOSS_TERMS)]
+    losses = [_card(name, texts, line_color(LIGHT, name)) for name in ("total", *timeline.terms)]
     scores = [_card(name, texts, LIGHT.lines[name]) for name in METRICS]
     machine = [_card(name, texts, title=title, more=_spark(timeline, name)) for name, title in MACHINE.items()]
     scored = f'scores in percent, <span data-name="scored">{texts["scored"]}</span>'
@@ -87,7 +87,7 @@ def plots(timeline: Timeline, layer_terms: Sequence[str] = ("class",), drawn: Ca
 
 def plot_figure(name: str, plot: Plot) -> str:
     """One plot with its cursor; what it shows at the cursor goes into its caption."""
-    titles = {"loss": "the four losses and their weighted total", "metric": "scores on held-out images"}
+    titles = {"loss": "the losses and their weighted total", "metric": "scores on held-out images"}
     title = titles.get(name, f"{name} loss by decoder layer")
     return (
         f'<figure class="ofl-of-{name}" style="--start:{plot.start:.5f};--slope:{plot.slope:.9f}">'
@@ -141,7 +141,7 @@ def _spark(timeline: Timeline, name: str) -> str:
 def hover_texts(timeline: Timeline, step: int) -> dict[str, str]:
     """What the caption of each plot says of ``step``."""
     texts, layers = timeline.texts(step), timeline.layers(step)
-    told = {"loss": " · ".join(f"{name} {texts[name]}" for name in ("total", *LOSS_TERMS))}
-    told |= {name: f"{name}: {layer_text(layers[name])}" for name in LAYER_TERMS if name in layers}
+    told = {"loss": " · ".join(f"{name} {texts[name]}" for name in ("total", *timeline.terms))}
+    told |= {name: f"{name}: {layer_text(layers[name])}" for name in layers}
     told["metric"] = " · ".join(f"{name} {texts[name]}" for name in METRICS) + f", {texts['scored']}"
     return {name: f"step {step:,}: {text}" for name, text in told.items()}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..data.image import image_from_bytes
 from .colors import RGB, oklab_to_rgb, rgb_to_oklab
-from .curves import LAYER_TERMS, Plot, Record, layer_plot, loss_plot
+from .curves import Plot, Record, layer_plot, layer_terms, loss_plot
 from .labels import draw_labels
 from .masks import blend_masks
 from .overlay import boundaries, outline_width
@@ -39,19 +39,20 @@ def heat(values: np.ndarray, highest: float) -> np.ndarray:
 
 
 def loss_plots(history: Sequence[Record], weights: Mapping[str, float]) -> dict[str, Plot]:
-    """All losses over the steps as "losses"; by decoder layer each of LAYER_TERMS and their weighted "total"."""
-    with_total = []
+    """All losses over the steps as "losses"; by decoder layer each of those that are logged so, and their weighted
+    "total"."""
+    with_total, terms = [], layer_terms(history)
     for record in history:
         layers = record.get("by_layer") or {}
-        if record.get("kind") == "train" and all(layers.get(name) for name in LAYER_TERMS):
-            rows = zip(*(layers[name] for name in LAYER_TERMS))
+        if record.get("kind") == "train" and all(layers.get(name) for name in terms):
+            rows = zip(*(layers[name] for name in terms))
             total = [
-                None if None in row else sum(weights[n] * v for n, v in zip(LAYER_TERMS, row)) for row in rows
+                None if None in row else sum(weights.get(n, 1.0) * v for n, v in zip(terms, row)) for row in rows
             ]  # fmt: skip
             record = {**record, "by_layer": {**layers, "total": total}}
         with_total.append(record)
     plots = {"losses": loss_plot(history, **PLOT)}
-    return plots | {name: layer_plot(with_total, name, **PLOT) for name in ("total", *LAYER_TERMS)}
+    return plots | {name: layer_plot(with_total, name, **PLOT) for name in ("total", *terms)}
 
 
 def plot_picture(plot: Plot) -> np.ndarray:

@@ -13,7 +13,7 @@ from .dashboard import layer_text
 from .loss_pictures import heat, heat_colors, norms_table
 from .timeline import Timeline
 
-COLUMNS = ("class", "mask", "dice", "total")
+COLUMNS = ("class", "mask", "dice", "total")  # of losses that are sums over segments
 _ROWS = 40
 
 
@@ -21,7 +21,7 @@ def step_text(timeline: Timeline, step: int) -> str:
     """What was logged at a step."""
     texts = timeline.texts(step)
     told = [f"<b>step {step:,}</b>, as logged: total {texts['total']}"]
-    told += [f"{name} {texts[name]}" for name in ("class", "mask", "dice", "contrastive")]
+    told += [f"{name} {texts[name]}" for name in timeline.terms]
     return ", ".join(told)
 
 
@@ -34,7 +34,7 @@ def layers_text(timeline: Timeline, step: int, loss: str) -> str:
 def focus_text(parts: LossParts, loss: str, layer: int, pair: int | None) -> str:
     """How much of a loss the dearest segments carry, or one segment's dearest points."""
     costs = parts.pairs(loss, layer)
-    if loss == "contrastive" or not len(costs):
+    if loss not in COLUMNS or not len(costs):
         return ""
     if pair is None:
         few = max(1, round(len(costs) / 5))
@@ -52,7 +52,7 @@ def focus_text(parts: LossParts, loss: str, layer: int, pair: int | None) -> str
 def rows_table(rows: Sequence[LossRow], loss: str, layer: int, chosen: int | None = None, press: str = "") -> str:
     """The rows as an HTML table, the column of ``loss`` in colour. ``press``: script of a click on a row, in which %d
     becomes its pair. The last row sums all, also those that are not shown."""
-    columns = ("contrastive", "total") if loss == "contrastive" else COLUMNS
+    columns = COLUMNS if loss in COLUMNS else (loss, "total")
     highest = max((row.values.get(loss, 0.0) for row in rows), default=0.0)
     heads = "".join(
         f'<th class="number"{" aria-sort=descending" if name == loss else ""}>'
@@ -62,7 +62,7 @@ def rows_table(rows: Sequence[LossRow], loss: str, layer: int, chosen: int | Non
     lines = [_line(row, columns, loss, highest, chosen, press) for row in rows[:_ROWS]]
     sums = {name: sum(row.values.get(name, 0.0) for row in rows) for name in columns}
     foot = "".join(f'<th class="number">{sums[name]:.4g}</th>' for name in columns)
-    where = "of this batch" if loss == "contrastive" else place_text(layer)
+    where = place_text(layer) if loss in COLUMNS else "of this batch"
     left = f", {len(rows) - _ROWS} more rows included" if len(rows) > _ROWS else ""
     return (
         f'<b>what adds to the losses {where}, dearest first</b><div class="ofl-scroll"><table class="ofl-table">'

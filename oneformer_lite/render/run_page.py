@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import dashboard
-from .curves import LAYER_TERMS
 from .pages import embedded_json, fill
 from .timeline import Timeline
 
@@ -20,7 +19,7 @@ def run_page(
     from markupsafe import Markup
 
     steps = timeline.moments(moments)
-    terms = [term for term in LAYER_TERMS if any((r.get("by_layer") or {}).get(term) for r in timeline.train)]
+    terms = [term for term in timeline.layer_terms if any((r.get("by_layer") or {}).get(term) for r in timeline.train)]
     frames = [{"texts": timeline.texts(s), "plots": dashboard.hover_texts(timeline, s)} for s in steps]
     return fill(
         "run.html",

@@ -6,19 +6,21 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from .curves import LAYER_TERMS, LOSS_TERMS, METRICS, Record
+from .curves import METRICS, Record, layer_terms, loss_terms
 
 DASH = "–"
 _RECENT = 20  # records from which the pace is taken
 
 
 class Timeline:
-    """The log of a run, to be asked for any step. ``steps`` or ``minutes`` is its budget, where it is known."""
+    """The log of a run, to be asked for any step. ``steps`` or ``minutes`` is its budget, where it is known; ``terms``
+    are the names of its losses, ``layer_terms`` of those that are logged layer by layer."""
 
     def __init__(self, history: Sequence[Record], steps: int | None = None, minutes: float | None = None) -> None:
         self.history, self.steps, self.minutes = history, steps, minutes
         self.train = [r for r in history if r["kind"] == "train"]
         self.scores = [r for r in history if r["kind"] in ("eval", "final")]
+        self.terms, self.layer_terms = loss_terms(self.train), layer_terms(self.train)
         self._train_steps = [r["step"] for r in self.train]
         self._score_steps = [r["step"] for r in self.scores]
 
@@ -69,7 +71,7 @@ class Timeline:
     def texts(self, step: int) -> dict[str, str]:
         """Everything a dashboard says of ``step``, by name; a dash for what was not recorded."""
         record, score, share = self.record(step) or {}, self.score(step) or {}, self.share(step)
-        texts = {name: number(record.get(name)) for name in (*LOSS_TERMS, "total")}
+        texts = {name: number(record.get(name)) for name in (*self.terms, "total")}
         texts |= {name: number(score.get(name), "{:.1f}") for name in METRICS}
         rate = record.get("lr")
         left = self.seconds_left(step)
@@ -87,7 +89,7 @@ class Timeline:
     def layers(self, step: int) -> dict[str, list[float | None]]:
         """Losses of the decoder's predictions, first to last, at ``step``; empty where they were not recorded."""
         losses = (self.record(step) or {}).get("by_layer") or {}
-        return {name: losses[name] for name in LAYER_TERMS if name in losses}
+        return {name: losses[name] for name in self.layer_terms if name in losses}
 
 
 def seconds_of(record: Record) -> float:

@@ -12,7 +12,7 @@ from ..data.unreadable import Unreadable
 from ..data.views import Chosen
 from ..errors import OneFormerLiteError
 from ..evaluation import evaluate
-from ..model import OneFormer
+from ..model import MaskModel
 from ..notices import warn_user
 from .config import TrainConfig
 from .pictures import write_pictures
@@ -42,7 +42,7 @@ class Evaluations:
         done = any(record["kind"] == "eval" and record["step"] == step for record in history)
         return self.config.evaluations > 0 and not done
 
-    def run(self, model: OneFormer, step: int) -> tuple[int, dict[str, float]]:
+    def run(self, model: MaskModel, step: int) -> tuple[int, dict[str, float]]:
         """Evaluate ``model``, keep it if it is the best, and leave pictures: how many images, and the metrics."""
         count = min(self.config.eval_images, len(self.dataset))
         tasks = [task for task in TASKS if task in self.dataset.tasks]
@@ -52,7 +52,7 @@ class Evaluations:
         self._write_pictures(model, step)
         return count, metrics
 
-    def _keep_best(self, model: OneFormer, metrics: dict[str, float], step: int) -> None:
+    def _keep_best(self, model: MaskModel, metrics: dict[str, float], step: int) -> None:
         """By PQ, else AP, else mIoU. Without a score the newest model is kept, until one has a score."""
         name = next(name for name in ("PQ", "AP", "mIoU") if name in metrics)
         score, scored = metrics[name], math.isfinite(metrics[name])
@@ -66,7 +66,7 @@ class Evaluations:
             self.best = score if scored else self.best
             model.save_pretrained(self.folder / "best")
 
-    def _write_pictures(self, model: OneFormer, step: int) -> None:
+    def _write_pictures(self, model: MaskModel, step: int) -> None:
         try:
             write_pictures(model, self.dataset, self.folder, step)
         except OneFormerLiteError as error:

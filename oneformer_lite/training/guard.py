@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batch import Batch
-from ..losses import LOSSES
 from ..mode import evaluating
 
 
@@ -15,7 +14,7 @@ def blame(model: nn.Module, batch: Batch, losses: dict[str, Tensor]) -> tuple[st
 
     ``losses`` as the criterion returns them. Runs the model once more.
     """
-    culprits = [name for name in LOSSES if not torch.isfinite(losses[name])] or ["total"]
+    culprits = [name for name, loss in losses.items() if name != "total" and not torch.isfinite(loss)] or ["total"]
     what = f"the {', '.join(culprits)} loss is not finite (images {batch.image_ids})"
     if not torch.isfinite(batch.images).all():
         return what, "the pictures themselves hold numbers that are not finite"

@@ -11,7 +11,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..dataset_checks.amount import handful
-from ..losses import LOSSES
 from .config import TrainConfig
 from .log import Log
 from .meter import Meter
@@ -60,12 +59,11 @@ class Progress:
         c, bar = self.config, self.bar
         bar.update(min(bar.total, step if c.steps else int(seconds)) - bar.n)
         if step % c.log_steps == 0 or step in (1, c.steps):
-            values = {name: float(losses[name]) for name in (*LOSSES, "total")}
-            layers = layer_losses()
-            by_layer = {name: layers[name].tolist() for name in LOSSES if name in layers}
+            values = {name: float(loss) for name, loss in losses.items()}
+            by_layer = {name: layers.tolist() for name, layers in layer_losses().items()}
             measured = self.meter.read(step, seconds)
             self.log.write("train", step, seconds, lr=lr, **values, by_layer=by_layer, skipped=skipped, **measured)
-            shown = "  ".join(f"{name} {values[name]:.2f}" for name in LOSSES)
+            shown = "  ".join(f"{name} {value:.2f}" for name, value in values.items() if name != "total")
             bar.set_postfix_str(f"step {step}  {shown}{self.last_score}")
 
     def evaluation(self, step: int, seconds: float, images: int, metrics: dict[str, float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from ..inspection.losses import LossParts
 from ..render import data_uri, webp_bytes
 from ..render.inspector_page import id_picture, inspector_page, slider, toggle
 from ..render.loss_pictures import HIGHEST, batch_sheet, cursor_place, heat, heat_colors, scale_bar
-from ..render.loss_text import focus_text, layers_text, place_text, rows_table, step_text
+from ..render.loss_text import COLUMNS, focus_text, layers_text, place_text, rows_table, step_text
 from ..render.pages import base64_numbers
 
 if TYPE_CHECKING:
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
 
 _STEPS, _SHEETS, _POINT_BYTES = 200, 12, 1_500_000
 _WIDE = "grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr))"  # two beside each other, or one
-LOSSES = ("total", "class", "mask", "dice", "contrastive")
 
 
 def loss_page(inspector: LossInspector) -> str:
     """The whole page, with the batch of the step that is chosen, and pictures of some others."""
     state, step = inspector.state, inspector.step_shown()
-    data: dict = {"heat": heat_colors().tolist(), "highest": HIGHEST}
-    controls = [toggle("loss", {name: name for name in LOSSES}, state["loss"])]
+    data: dict = {"paired": COLUMNS, "heat": heat_colors().tolist(), "highest": HIGHEST}
+    controls = [toggle("loss", {name: name for name in inspector.losses}, state["loss"])]
     if inspector.curves:
         data |= _over_time(inspector)
         stops = data["steps"]
@@ -43,7 +43,7 @@ def loss_page(inspector: LossInspector) -> str:
         data["sheet"] = data_uri(webp_bytes(small, 82))
         data |= {"at": state.get("step"), "image": state["image"], "segment": state.get("segment")}
         if step.parts:
-            data |= _numbers(step)
+            data |= _numbers(step, inspector.losses)
             if inspector.run:
                 data["now"] = data["now"].replace("this batch", f"the batch of step {state['step']:,}")
             controls.append(slider("layer", 0, len(step.parts.queries) - 1, 1, state["layer"]))
@@ -76,21 +76,23 @@ def _over_time(inspector: LossInspector) -> dict:
             sheet = batch_sheet(step.all_painted, step.captions)
             sheets[steps[i]] = data_uri(webp_bytes(sheet, 78))
     texts = [step_text(inspector.curves.timeline, step) for step in steps]
-    layers = {name: [layers_text(inspector.curves.timeline, step, name) for step in steps] for name in LOSSES}
+    layers = {name: [layers_text(inspector.curves.timeline, step, name) for step in steps] for name in inspector.losses}
     return {"steps": steps, "plots": plots, "texts": texts, "layers": layers, "sheets": sheets}
 
 
-def _numbers(step: LossStep) -> dict:
+def _numbers(step: LossStep, losses: Sequence[str]) -> dict:
     """Costs by loss, layer and pair, tables and words as HTML, points in six bytes each."""
     parts, names = step.parts, [category.name for category in step.categories]
     layers = range(len(parts.queries))
-    costs = {name: [np.round(parts.pairs(name, layer), 6).tolist() for layer in layers] for name in LOSSES}
+    costs = {name: [np.round(parts.pairs(name, layer), 6).tolist() for layer in layers] for name in losses}
     tables = {
         name: [rows_table(loss_rows(parts, name, layer, names), name, layer, None, "pair:%d") for layer in layers]
-        for name in LOSSES[:-1]
+        for name in COLUMNS
     }
-    tables["contrastive"] = [rows_table(loss_rows(parts, "contrastive", 0, names), "contrastive", 0)] * len(layers)
-    words = {name: [focus_text(parts, name, layer, None) for layer in layers] for name in LOSSES}
+    for name in losses:
+        if name not in COLUMNS:
+            tables[name] = [rows_table(loss_rows(parts, name, 0, names), name, 0)] * len(layers)
+    words = {name: [focus_text(parts, name, layer, None) for layer in layers] for name in losses}
     pairs = [[focus_text(parts, "mask", layer, g) for g in range(len(parts.images))] for layer in layers]
     return {
         "costs": costs, "tables": tables, "words": words, "pairWords": pairs, "pairs": len(parts.images),

@@ -17,7 +17,7 @@ from ..losses.criterion import fit_to_queries
 from ..model import MaskModel
 from ..render import segment_colors
 from ..render.loss_pictures import HIGHEST, heat, points_by_cost, scale_bar, segments_by_cost
-from ..render.loss_text import focus_text
+from ..render.loss_text import COLUMNS, focus_text
 from ..render.masks import blend_masks, display_ids, display_image
 from ..render.overlay import stack_masks
 
@@ -102,7 +102,7 @@ class LossStep:
     def losses_text(self) -> str:
         """What the batch costs, in words."""
         losses = self.parts.losses()
-        parts = ", ".join(f"{name} {losses[name]:.3g}" for name in ("class", "mask", "dice", "contrastive"))
+        parts = ", ".join(f"{name} {losses[name]:.3g}" for name in self.parts.weights)
         return f"this batch costs {losses['total']:.3g} ({parts}, over all predictions)."
 
     def told(self, whose: str, loss: str, layer: int, image: int, segment: int | None) -> list[str]:
@@ -112,7 +112,7 @@ class LossStep:
             return ["What this batch costs now is being computed …"]
         pair = None if segment is None else self.pair(image, segment)
         told = [f"Now, with {whose}, {self.losses_text()}", focus_text(self.parts, loss, layer, pair)]
-        if loss == "contrastive":
+        if loss not in COLUMNS:
             return told
         if loss == "class" or pair is None:
             end = "the dearest segment of the batch"
@@ -146,7 +146,7 @@ class LossStep:
     def focus(self, loss: str, layer: int, image: int, segment: int | None) -> np.ndarray:
         """:meth:`photo` with what adds to a loss in one layer: the segments by what they cost, or the points of one."""
         photo = self.photo(image)
-        if not self.parts or loss == "contrastive":
+        if not self.parts or loss not in COLUMNS:
             return photo
         ids = self.ids(image)
         if segment is not None and loss != "class":

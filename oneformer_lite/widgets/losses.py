@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..inspection.loss_table import LossRow, loss_rows
 from ..inspection.losses import GradientNorms
 from ..inspection.steps import open_source
-from ..losses import Criterion
+from ..losses.terms import weights_of
 from ..model import MaskModel
 from ..render import contact_sheet
 from ..render.loss_pictures import batch_sheet, image_in_sheet, place_in_sheet
@@ -22,7 +22,7 @@ from ..render.loss_text import norms_text, rows_table
 from ..training.run import Run
 from .inspector import Inspector
 from .loss_curves import LossCurves
-from .loss_page import LOSSES, loss_page
+from .loss_page import loss_page
 from .loss_step import LossStep, LossSteps
 from .panels import UNITS, Panels
 
@@ -60,8 +60,10 @@ class LossInspector(Inspector):
         self._source = open_source(source, data, model)
         self.batches = LossSteps(self._source)
         self.run, self.note, self.curves = self._source.run, self._source.note, None
+        weights = weights_of(self._source.config)
+        self.losses = ("total", *weights)
         if self.run:
-            recipe, weights = self._source.recipe, Criterion(self._source.config).weights
+            recipe = self._source.recipe
             self.curves = LossCurves(self.run.history, recipe.steps, recipe.minutes, weights)
         super().__init__(*self._build())
         self.add_class("ofl-losses")
@@ -94,7 +96,7 @@ class LossInspector(Inspector):
                 options=self.curves.moments, value=self.curves.moments[-1], description="step", continuous_update=False,
                 layout={"width": "22rem"},
             )  # fmt: skip
-        controls["loss"] = ToggleButtons(options=LOSSES, style={"button_width": "auto"}, layout=width)
+        controls["loss"] = ToggleButtons(options=self.losses, style={"button_width": "auto"}, layout=width)
         self._controls = controls  # what step_shown reads
         first = self.step_shown()
         if first and first.parts:

@@ -11,7 +11,6 @@ from PIL import Image
 from ..errors import CheckpointError, ConfigError
 from ..files import replacing
 from ..render import dashboard
-from ..render.curves import LAYER_TERMS
 from ..render.run_page import run_page
 from ..render.still import run_still
 from ..render.timeline import Timeline
@@ -37,7 +36,7 @@ class RunView(Kept):
         self._cursor = HTML(layout={"display": "none"})  # a style as well: where the cursors stand
         self._head, self._cards, self._plots, self._sheet = (HTML() for _ in range(4))
         self._loss = ToggleButtons(
-            options=LAYER_TERMS, tooltips=[f"{term} loss by decoder layer" for term in LAYER_TERMS],
+            options=self.timeline.layer_terms, tooltips=_tooltips(self.timeline),
             style={"button_width": "5.5em"}, layout={"width": "auto"},
         )  # fmt: skip
         self._choice = HBox([HTML("loss by decoder layer:"), self._loss], layout=ROW)
@@ -72,6 +71,8 @@ class RunView(Kept):
         except CheckpointError:  # a log alone can be shown as well
             limits = None, None
         self.timeline = Timeline(self._reader.read(), *limits)
+        if self._loss.options != self.timeline.layer_terms:
+            self._loss.options, self._loss.tooltips = self.timeline.layer_terms, _tooltips(self.timeline)
 
     def _show_numbers(self) -> None:
         self._cards.value = dashboard.cards(self.timeline, self.step)
@@ -94,8 +95,9 @@ class RunView(Kept):
         return shown[-1] if shown else None
 
     def _choose_loss(self, loss: str | None) -> None:
-        if loss not in (None, *LAYER_TERMS):
-            raise ConfigError(f"loss is {loss!r}; expected one of {', '.join(LAYER_TERMS)}")
+        terms = self.timeline.layer_terms
+        if loss not in (None, *terms):
+            raise ConfigError(f"loss is {loss!r}; expected one of {', '.join(terms)}")
         if loss is not None:
             self._loss.value = loss
 
@@ -103,3 +105,7 @@ class RunView(Kept):
         texts = self.timeline.texts(self.step)
         kind, name = type(self).__name__, self.run.folder.name[:30]
         return f"{kind}({name!r}): {self.run.status}, step {texts['step']}, loss {texts['total']}, PQ {texts['PQ']}"
+
+
+def _tooltips(timeline: Timeline) -> list[str]:
+    return [f"{term} loss by decoder layer" for term in timeline.layer_terms]

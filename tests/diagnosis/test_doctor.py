@@ -82,7 +82,7 @@ def test_a_contrastive_loss_of_zero_is_fine_where_it_is_earned_only(shipped) -> 
 
     model = fresh_model()
     criterion = Criterion(model.config)
-    criterion.contrastive = lambda output: output.text_queries.sum() * 0
+    criterion.terms["contrastive"] = lambda output, pairs, config: output.text_queries.sum() * 0
     diagnosis = ofl.doctor(model, Changed(), criterion=criterion)
     assert_fault(diagnosis, "contrastive loss", "do not give that")
 
@@ -139,8 +139,9 @@ def test_no_query_is_matched() -> None:
     criterion = Criterion(model.config)
     none = torch.zeros(0, dtype=torch.int64)
     criterion.matcher = lambda predictions, targets, source: [[none] * len(targets) for _ in predictions]
-    criterion.class_loss = lambda prediction, targets, assigned: prediction.class_logits.square().mean()
-    criterion.mask_losses = lambda predictions, *_: (predictions[0].mask_logits.sum() * 0.0,) * 2
+    criterion.terms["class"] = lambda output, *_: output.class_logits.square().mean()
+    for name in ("mask", "dice"):
+        criterion.terms[name] = lambda output, *_: output.predictions[0].mask_logits.sum() * 0.0
     diagnosis = ofl.doctor(model, Changed(), criterion=criterion)
     assert_fault(diagnosis, "mask loss", "no query was matched")
     assert_fault(diagnosis, "dice loss", "no query was matched")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_matches_are_the_matchers(model, sample, reading) -> None:
     for layer in range(7):
         assert sorted(m for m in truth.matched[layer].tolist() if m >= 0) == list(range(len(targets)))
     c = model.config
-    matcher = Matcher(c.class_weight, c.mask_weight, c.dice_weight, 4096)
+    matcher = Matcher(replace(c, num_points=4096))
     tensor = ofl.inference.prepare(sample.image, c)
     with torch.inference_mode():
         output = model(tensor[None], "panoptic")

@@ -14,8 +14,10 @@ from transformers.models.oneformer import modeling_oneformer as reference
 from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import LOSSES, Criterion
-from oneformer_lite.losses import criterion as module
-from oneformer_lite.losses.criterion import fit_to_queries, mean_over_processes
+from oneformer_lite.losses import terms as module
+from oneformer_lite.losses.criterion import fit_to_queries
+from oneformer_lite.losses.points import PointSource
+from oneformer_lite.losses.terms import Pairs, class_loss, dice_term, mask_term, mean_over_processes
 from oneformer_lite.model.output import OneFormerOutput, Predictions
 
 CONFIG = ModelConfig(num_classes=3, num_queries=6, text_context=1, num_points=40)
@@ -48,6 +50,12 @@ def output(images: int = 2, layers: int = 1) -> OneFormerOutput:
     )
 
 
+def mask_losses(out, given, assigned, config) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mask and dice loss of these pairs."""
+    pairs = Pairs(out.predictions, given, assigned, PointSource(torch.device("cpu")), config)
+    return mask_term(out, pairs, config), dice_term(out, pairs, config)
+
+
 def same_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every mask is compared on one fixed set of points: nothing depends on chance."""
     fixed = torch.rand(40, 2, generator=torch.Generator().manual_seed(5))
@@ -69,10 +77,11 @@ def test_names_and_weighted_total() -> None:
 def test_class_loss_by_hand() -> None:
     logits = torch.zeros(1, 6, 4)
     logits[0, 1, 2] = math.log(3.0)  # query 1 says class 2 with probability 1/2
-    loss = Criterion(CONFIG).class_loss(
+    loss = class_loss(
         Predictions(logits, torch.zeros(1, 6, 2, 2)),
         [Targets(torch.ones(1, 2, 2, dtype=torch.bool), torch.tensor([2]), [""])],
         [torch.tensor([1])],
+        CONFIG,
     )
     # five queries without a mask: -log 1/4 each, at a tenth of the weight
     expected = (math.log(2) + 5 * 0.1 * math.log(4)) / (1 + 5 * 0.1)
@@ -82,8 +91,7 @@ def test_class_loss_by_hand() -> None:
 def test_class_loss_agrees_with_log_softmax_and_ignores_the_order_of_masks() -> None:
     out, (target,) = output(1), targets(3)
     query = torch.tensor([4, 0, 5])
-    criterion = Criterion(CONFIG)
-    loss = criterion.class_loss(out.predictions[0], [target], [query])
+    loss = class_loss(out.predictions[0], [target], [query], CONFIG)
     classes = torch.full((6,), 3)
     classes[query] = target.labels
     weights = torch.tensor([1.0, 1, 1, 0.1])[classes]
@@ -91,7 +99,7 @@ def test_class_loss_agrees_with_log_softmax_and_ignores_the_order_of_masks() -> 
     assert loss.item() == pytest.approx((-(weights * log_likelihood).sum() / weights.sum()).item(), rel=1e-5)
     order = torch.tensor([2, 0, 1])
     turned = Targets(target.masks[order], target.labels[order], target.texts)
-    same = criterion.class_loss(out.predictions[0], [turned], [query[order]])
+    same = class_loss(out.predictions[0], [turned], [query[order]], CONFIG)
     assert same.item() == pytest.approx(loss.item())
 
 
@@ -101,8 +109,7 @@ def test_mask_losses_against_transformers(mask_loss: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "uncertain_points", lambda *_: points)
     out, given = output(layers=2), targets(2, 1)
     assigned = [[torch.tensor([3, 1]), torch.tensor([5])], [torch.tensor([0, 2]), torch.tensor([4])]]
-    criterion = Criterion(dataclasses.replace(CONFIG, mask_loss=mask_loss))
-    mask, dice = criterion.mask_losses(out.predictions, given, assigned)
+    mask, dice = mask_losses(out, given, assigned, dataclasses.replace(CONFIG, mask_loss=mask_loss))
     expected_bce = expected_dice = 0.0
     rows = iter(points[:, None])  # prediction by prediction, image by image, mask by mask
     for prediction, queries in zip(out.predictions, assigned):
@@ -151,8 +158,8 @@ def test_mask_losses_are_means_over_masks() -> None:
     config = dataclasses.replace(CONFIG, num_points=20000)
     assigned = [[torch.tensor([0, 1, 2])]]
     torch.manual_seed(0)
-    once = Criterion(config).mask_losses(out.predictions, given, assigned)
-    twice = Criterion(config).mask_losses(doubled.predictions, given * 2, [assigned[0] * 2])
+    once = mask_losses(out, given, assigned, config)
+    twice = mask_losses(doubled, given * 2, [assigned[0] * 2], config)
     for a, b in zip(once, twice):
         assert b.item() == pytest.approx(a.item(), rel=0.02)
 

@@ -9,10 +9,16 @@ import pytest
 import torch
 from transformers.models.oneformer import modeling_oneformer as reference
 
+from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses.masks import bce_loss, dice_loss, focal_loss
 from oneformer_lite.losses.matching import Matcher, bce_cost, class_cost, dice_cost, focal_cost
 from oneformer_lite.model.output import Predictions
+
+
+def matcher_of(class_weight, mask_weight, dice_weight, num_points, mask_loss="bce") -> Matcher:
+    weights = {"class_weight": class_weight, "mask_weight": mask_weight, "dice_weight": dice_weight}
+    return Matcher(ModelConfig(num_points=num_points, mask_loss=mask_loss, **weights))
 
 
 def random_masks(queries: int = 6, masks: int = 4, points: int = 30) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,10 +62,10 @@ def test_a_cost_is_the_loss_of_every_pair(cost, loss) -> None:
 def test_total_is_the_weighted_sum() -> None:
     logits, labels = random_masks()
     classes, ids = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
-    costs = Matcher(2.0, 3.0, 7.0, num_points=30).costs(classes, ids, logits, labels)
+    costs = matcher_of(2.0, 3.0, 7.0, num_points=30).costs(classes, ids, logits, labels)
     assert costs.total.equal(2 * costs.classes + 3 * costs.mask + 7 * costs.dice)
     assert costs.mask.equal(bce_cost(logits, labels))
-    focal = Matcher(2.0, 3.0, 7.0, 30, "focal").costs(classes, ids, logits, labels)
+    focal = matcher_of(2.0, 3.0, 7.0, 30, "focal").costs(classes, ids, logits, labels)
     assert focal.mask.equal(focal_cost(logits, labels))
 
 
@@ -80,7 +86,7 @@ def prediction(images: int, queries: int, size: int = 8, seed: int = 0) -> Predi
 
 @pytest.mark.parametrize("masks", [1, 2, 3, 4])
 def test_assignment_beats_every_other_one(masks: int) -> None:
-    matcher, predictions, target = Matcher(2.0, 5.0, 5.0, 50), prediction(1, 5), scene(masks)
+    matcher, predictions, target = matcher_of(2.0, 5.0, 5.0, 50), prediction(1, 5), scene(masks)
     torch.manual_seed(7)
     query = matcher([predictions], [target])[0][0]
     torch.manual_seed(7)  # the same points again, to know the costs
@@ -120,7 +126,7 @@ def test_finds_who_is_perfect_in_every_prediction_and_image() -> None:
                 torch.cat([p.class_logits for p in pair]), torch.cat([p.mask_logits for p in pair])
             )
         )
-    assigned = Matcher(2.0, 5.0, 5.0, 100)(predictions, [first, second])
+    assigned = matcher_of(2.0, 5.0, 5.0, 100)(predictions, [first, second])
     assert [[q.tolist() for q in images] for images in assigned] == [list(layer) for layer in layers]
 
 
@@ -129,19 +135,19 @@ def test_costs_leave_the_gpu_once(monkeypatch: pytest.MonkeyPatch) -> None:
     transfers, cpu = [], torch.Tensor.cpu
     monkeypatch.setattr(torch.Tensor, "cpu", lambda x: transfers.append(x.shape) or cpu(x))
     layers = [prediction(3, 5, seed=seed) for seed in (0, 1)]
-    assigned = Matcher(2.0, 5.0, 5.0, 20)(layers, [scene(3), scene(0), scene(2)])
+    assigned = matcher_of(2.0, 5.0, 5.0, 20)(layers, [scene(3), scene(0), scene(2)])
     assert transfers == [(2 * 5, 3 + 0 + 2)]
     assert [[len(query) for query in images] for images in assigned] == [[3, 0, 2], [3, 0, 2]]
 
 
 def test_images_without_masks_match_nothing() -> None:
-    assigned = Matcher(2.0, 5.0, 5.0, 20)([prediction(3, 4)], [scene(0), scene(2), scene(0)])
+    assigned = matcher_of(2.0, 5.0, 5.0, 20)([prediction(3, 4)], [scene(0), scene(2), scene(0)])
     assert [len(q) for q in assigned[0]] == [0, 2, 0]
     assert all(q.dtype == torch.int64 for q in assigned[0])
 
 
 def test_as_many_masks_as_queries() -> None:
-    query = Matcher(2.0, 5.0, 5.0, 20)([prediction(1, 4)], [scene(4)])[0][0]
+    query = matcher_of(2.0, 5.0, 5.0, 20)([prediction(1, 4)], [scene(4)])[0][0]
     assert sorted(query.tolist()) == [0, 1, 2, 3]
 
 
@@ -149,20 +155,20 @@ def test_as_many_masks_as_queries() -> None:
 def test_a_query_gone_wrong_is_left_out(value: float) -> None:
     predictions = prediction(1, 4)
     predictions.mask_logits[0, 2] = value
-    query = Matcher(2.0, 5.0, 5.0, 20)([predictions], [scene(3)])[0][0]
+    query = matcher_of(2.0, 5.0, 5.0, 20)([predictions], [scene(3)])[0][0]
     assert sorted(query.tolist()) == [0, 1, 3]
 
 
 def test_all_queries_gone_wrong_still_match() -> None:
     predictions = prediction(1, 4)
     predictions.mask_logits[:] = float("nan")
-    assert len(set(Matcher(2.0, 5.0, 5.0, 20)([predictions], [scene(3)])[0][0].tolist())) == 3
+    assert len(set(matcher_of(2.0, 5.0, 5.0, 20)([predictions], [scene(3)])[0][0].tolist())) == 3
 
 
 def test_a_cost_that_is_no_number_counts_100() -> None:
     logits, labels = random_masks()
     classes, ids = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
-    matcher = Matcher(2.0, 5.0, 5.0, num_points=30)
+    matcher = matcher_of(2.0, 5.0, 5.0, num_points=30)
     sound = matcher.costs(classes, ids, logits, labels).total
     logits[4, 7] = float("nan")
     total = matcher.costs(classes, ids, logits, labels).total
@@ -175,13 +181,13 @@ def test_a_query_without_numbers_is_better_than_one_that_costs_more_than_100() -
     predictions, target = perfect(scene(1), [0], 2), scene(1)
     predictions.mask_logits[0, 0] *= -5  # wrong everywhere: a cross-entropy of about 45, five times
     predictions.mask_logits[0, 1] = float("nan")
-    assert Matcher(2.0, 5.0, 5.0, 20)([predictions], [target])[0][0].tolist() == [1]
+    assert matcher_of(2.0, 5.0, 5.0, 20)([predictions], [target])[0][0].tolist() == [1]
     predictions.mask_logits[0, 0] /= 5
-    assert Matcher(2.0, 5.0, 5.0, 20)([predictions], [target])[0][0].tolist() == [0]
+    assert matcher_of(2.0, 5.0, 5.0, 20)([predictions], [target])[0][0].tolist() == [0]
 
 
 def test_no_gradient_and_half_precision() -> None:
     predictions = prediction(1, 4)
     masks = predictions.mask_logits.bfloat16().requires_grad_()
     half = Predictions(predictions.class_logits.bfloat16(), masks)
-    assert Matcher(2.0, 5.0, 5.0, 20)([half], [scene(2)])[0][0].shape == (2,)
+    assert matcher_of(2.0, 5.0, 5.0, 20)([half], [scene(2)])[0][0].shape == (2,)

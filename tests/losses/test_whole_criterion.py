@@ -195,7 +195,7 @@ def test_equals_the_definitions(mask_loss: str, counts: tuple, scale: float, dra
         assert losses[name].dtype == torch.float64
         assert losses[name].item() == pytest.approx(expected[name], rel=EXACT), name
     torch.manual_seed(0)
-    matcher = Matcher(2.0, 5.0, 5.0, POINTS, mask_loss)
+    matcher = Matcher(ModelConfig(num_points=POINTS, mask_loss=mask_loss))
     assert [[q.tolist() for q in image] for image in matcher(output.predictions, targets)] == assigned
     assert len({str(a) for a in assigned}) > 1  # the predictions disagree: the test would see one matching
 

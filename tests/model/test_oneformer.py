@@ -146,7 +146,7 @@ def test_every_parameter_gets_a_gradient_and_every_loss_is_positive(pixel_decode
 def test_the_contrastive_loss_teaches_both_sides() -> None:
     model = OneFormer(tiny()).train()
     out = model(images(), ["panoptic", "semantic"], texts=TEXTS)
-    Criterion(model.config).contrastive(out).backward()
+    Criterion(model.config)(out, targets())["contrastive"].backward()
     for part in ("backbone", "pixel_decoder", "query_transformer", "task_encoder", "text_mapper"):
         assert any(p.grad is not None and p.grad.any() for p in getattr(model, part).parameters()), part
     assert model.text_mapper.logit_scale.grad != 0

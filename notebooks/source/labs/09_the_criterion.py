@@ -28,7 +28,7 @@ batch = ofl.data.collate([(sample, "panoptic")])
 with torch.no_grad():
     output = model(batch.images, batch.tasks)
 target = batch.targets[0]
-matcher = Matcher(c.class_weight, c.mask_weight, c.dice_weight, c.num_points)
+matcher = Matcher(c)
 queries = matcher(output.predictions[-1:], batch.targets, PointSource(torch.device("cpu"), [(0, 0)]))[0][0]
 names = [c.class_names[label] for label in target.labels.tolist()]
 

@@ -116,7 +116,7 @@
 
   function paintFocus(state) {
     const image = images[state.image], segment = state.segment === "" ? null : Number(state.segment);
-    if (!data.costs || state.loss === "contrastive") { put(focus.canvas, image.photo); return null; }
+    if (!data.costs || !data.paired.includes(state.loss)) { put(focus.canvas, image.photo); return null; }
     const costs = data.costs[state.loss][state.layer];
     const own = data.pairImage.map((_, g) => g).filter((g) => data.pairImage[g] === state.image);
     const pair = own.find((g) => data.pairSegment[g] === segment);
@@ -190,7 +190,7 @@
       if (data.costs) {
         const points = pair !== null && state.segment !== "" && state.loss !== "class";
         told.push(data.now, pair === null ? data.words[state.loss][state.layer] : data.pairWords[state.layer][pair]);
-        if (state.loss !== "contrastive") {
+        if (data.paired.includes(state.loss)) {
           told.push(data.scales[points ? (state.loss === "dice" ? "dice" : "point") : "segment"]);
         }
         const table = document.getElementById("table"), html = data.tables[state.loss][state.layer];

@@ -1,0 +1,194 @@
+"""The terms of the loss by name: each takes the model's output and its matched pairs to one scalar.
+
+``TERMS`` is the list of them all: what the criterion adds up, and what logs, plots and inspectors name. A term belongs
+to a model if the configuration has its weight: "class" is weighted by ``class_weight``. So a new term is one function,
+one line in ``TERMS``, and one weight.
+
+Lesson 09. Paper section 3.3; official ``modeling/criterion.py``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..config import ModelConfig
+from ..data.targets import Targets
+from ..model.output import Output, Predictions
+from .contrastive import contrastive_loss
+from .masks import MASK_LOSSES, dice_loss
+from .points import PointSource, sample_points, uncertain_points
+from .precision import at_least_float32
+from .predicted import matched_masks, matched_pairs
+
+
+@dataclass
+class Points:
+    """Where matched masks are compared, (x, y) in 0..1, and what both sides say there; rows run prediction by
+    prediction."""
+
+    places: Float[Tensor, "LG P 2"]
+    logits: Float[Tensor, "LG P"]
+    labels: Float[Tensor, "LG P"]
+
+
+@dataclass
+class Pairs:
+    """Who answers for whom: ``assigned[l][b]`` the queries of prediction l that answer for the masks of image b.
+
+    ``count``: masks of the batch, at least 1; of several processes, their mean. What a term that is a sum over the
+    predictions wants to show of each of them, it leaves in ``by_prediction`` [L], without gradient.
+    """
+
+    predictions: list[Predictions]
+    targets: list[Targets]
+    assigned: list[list[Int[Tensor, "_g"]]]
+    source: PointSource
+    config: ModelConfig
+    by_prediction: dict[str, Tensor] = field(default_factory=dict)
+    count: float = field(init=False)
+
+    def __post_init__(self) -> None:  # at once: all processes take part, even those without masks
+        device = self.predictions[0].class_logits.device
+        self.count = max(1.0, mean_over_processes(sum(self.counts), device))
+
+    @property
+    def counts(self) -> list[int]:
+        """Masks of each image."""
+        return [len(t) for t in self.targets]
+
+    @cached_property
+    def masks(self) -> Float[Tensor, "LG h w"]:
+        """The mask logits of all pairs, prediction by prediction."""
+        return matched_masks(self.predictions, self.assigned)
+
+    @cached_property
+    def points(self) -> Points:
+        """The pairs' masks where the model hesitates, mostly (:func:`uncertain_points`).
+
+        Every target is matched once per prediction, so the L x G matched masks share their targets: these are read
+        once, at the points of all predictions together.
+        """
+        c, layers = self.config, len(self.predictions)
+        draw = partial(self.source.for_masks, self.counts, layers)
+        points = uncertain_points(self.masks, c.num_points, c.oversample_ratio, c.importance_ratio, draw)
+        logits = sample_points(self.masks[:, None], points)[:, 0]
+        return Points(points, logits, target_values(self.targets, points, layers))
+
+    def mean(self, name: str, values: Float[Tensor, "LG"]) -> Float[Tensor, ""]:
+        """The sum of what all pairs add to a term, divided by the number of masks in the batch."""
+        layers = len(self.predictions)
+        self.by_prediction[name] = values.detach().unflatten(0, (layers, -1)).sum(1) / self.count
+        return values.sum() / self.count
+
+    def nothing(self, name: str) -> Float[Tensor, ""]:
+        """Of a batch without masks: a zero that still has a gradient."""
+        self.by_prediction[name] = self.masks.new_zeros(len(self.predictions))
+        return self.masks.sum() * 0.0
+
+
+def class_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+    """:func:`class_loss` of all predictions."""
+    losses = [class_loss(p, pairs.targets, a, config) for p, a in zip(pairs.predictions, pairs.assigned)]
+    share = share_of_classes(output.class_logits, pairs.targets, config)
+    pairs.by_prediction["class"] = torch.stack(losses).detach() * share
+    return sum(losses) * share
+
+
+def mask_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+    """BCE (or focal) of all matched masks, divided by the number of masks in the batch."""
+    if not sum(pairs.counts):
+        return pairs.nothing("mask")
+    return pairs.mean("mask", MASK_LOSSES[config.mask_loss](pairs.points.logits, pairs.points.labels))
+
+
+def dice_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+    """Dice loss of all matched masks, divided by the number of masks in the batch."""
+    if not sum(pairs.counts):
+        return pairs.nothing("dice")
+    return pairs.mean("dice", dice_loss(pairs.points.logits, pairs.points.labels))
+
+
+def contrastive_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+    """:func:`contrastive_loss`, with a warning where a batch of one image makes it 0."""
+    if output.object_queries is None:
+        raise ValueError("the output has no text queries: call model(images, tasks, texts=batch.texts)")
+    world = dist.get_world_size() if dist.is_initialized() else 1
+    if len(output.object_queries) * world == 1:
+        warnings.warn(
+            "a batch of one image: the contrastive loss compares images with each other, so it is "
+            "exactly 0 and the text mapper learns nothing. Use a batch of two or more.",
+            stacklevel=3,
+        )
+    return contrastive_loss(output.object_queries, output.text_queries, output.logit_scale)
+
+
+Term = Callable[[Output, Pairs, ModelConfig], Tensor]
+TERMS: dict[str, Term] = {
+    "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term,
+}  # fmt: skip
+LOSSES = tuple(TERMS)  # OneFormer's
+
+
+def terms_of(config: ModelConfig) -> dict[str, Term]:
+    """The terms that the configuration has a weight for."""
+    return {name: term for name, term in TERMS.items() if hasattr(config, f"{name}_weight")}
+
+
+def weights_of(config: ModelConfig) -> dict[str, float]:
+    """What each of its terms is multiplied by."""
+    return {name: getattr(config, f"{name}_weight") for name in terms_of(config)}
+
+
+def class_loss(
+    prediction: Predictions, targets: list[Targets], assigned: list[Int[Tensor, "_g"]], config: ModelConfig
+) -> Float[Tensor, ""]:
+    """Cross-entropy of one prediction; queries without a mask should say "no object", at a tenth of the weight."""
+    logits = at_least_float32(prediction.class_logits)
+    classes = logits.new_full(logits.shape[:2], config.num_classes, dtype=torch.int64)
+    classes[matched_pairs(assigned)] = torch.cat([t.labels for t in targets])
+    weights = logits.new_ones(config.num_classes + 1)
+    weights[-1] = config.no_object_weight
+    return F.cross_entropy(logits.transpose(1, 2), classes, weights)  # sum of w l over sum of w
+
+
+def share_of_classes(
+    logits: Float[Tensor, "B Q K1"], targets: list[Targets], config: ModelConfig
+) -> float:
+    """Weight of this process's queries in the class loss, relative to their mean over the processes."""
+    masks = sum(len(t) for t in targets)  # each has one query, the other queries have no object
+    weight = masks + config.no_object_weight * (logits.shape[0] * logits.shape[1] - masks)
+    mean = mean_over_processes(weight, logits.device)
+    return weight / mean if mean else 1.0
+
+
+@torch.no_grad()
+def target_values(
+    targets: list[Targets], points: Float[Tensor, "LG P 2"], layers: int
+) -> Float[Tensor, "LG P"]:
+    """The ground truth at the points of L predictions, whose rows run prediction by prediction.
+
+    Mask by mask, the points of all predictions are joined (G rows of L * P points), so that each
+    full-size mask is read once; then the values go back to the order of the rows.
+    """
+    masks = torch.cat([t.masks for t in targets])[:, None].to(points)  # [G, 1, H, W]
+    by_mask = points.unflatten(0, (layers, -1)).transpose(0, 1).flatten(1, 2)  # [G, L * P, 2]
+    values = sample_points(masks, by_mask)[:, 0]  # [G, L * P]
+    return values.unflatten(1, (layers, -1)).transpose(0, 1).flatten(0, 1)
+
+
+def mean_over_processes(value: int | float, device: torch.device) -> float:
+    """The mean of a number that every process has; itself in a single process."""
+    if not dist.is_initialized():
+        return float(value)
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    return total.item() / dist.get_world_size()
