@@ -120,7 +120,7 @@ def batches(dataset, config: ModelConfig, batch_size: int, unreadable: Unreadabl
         except DataError as error:
             unreadable.note({index: str(error)})
             continue
-        group = waiting[padded_size([config.inference_size(*sample.size)])]
+        group = waiting[padded_size([config.inference_size(*sample.size)], config.padding_multiple)]
         group.append(sample)
         if len(group) == batch_size or sum(map(len, waiting.values())) >= 8 * batch_size:
             yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
@@ -149,9 +149,11 @@ def _judge_batch(
     device = next(model.parameters()).device
     images = [prepare(sample.image, model.config) for sample in samples]
     sizes = [tuple(image.shape[-2:]) for image in images]
-    batch = torch.stack([pad_to(image, padded_size(sizes)) for image in images])
+    padded = padded_size(sizes, model.config.padding_multiple)
+    batch = torch.stack([pad_to(image, padded) for image in images])
     output = model(batch.to(device), token)
-    for raw, sample in zip(raw_predictions(output, sizes, [s.size for s in samples]), samples):
+    found = raw_predictions(output, sizes, [s.size for s in samples], model.config.mask_stride)
+    for raw, sample in zip(found, samples):
         for task in tasks:
             prediction = read_prediction(raw, task, sample.image, model.config, sample.categories)
             _judge(task, judges[task], prediction, sample)

@@ -98,9 +98,16 @@ class ModelConfig:
     oversample_ratio: float = 3.0
     importance_ratio: float = 0.75
 
-    # -- panoptic merge
+    # -- reading the result (inference/): of the panoptic merge the score that a query needs, the share of its mask
+    # that it must keep, and whether pixels outside a query's own mask stay void though it wins them; of the instance
+    # task how many pairs of query and class are kept, None: as many as there are queries
     object_mask_threshold: float = 0.8
     overlap_threshold: float = 0.8
+    merge_within_masks: bool = True
+    max_instances: int | None = None
+    # pixels of the padded picture to a cell of its mask logits, and the multiples to which pictures are padded
+    mask_stride: int = 4
+    padding_multiple: int = 32
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -69,10 +69,11 @@ def normalised_batch(images: Sequence[np.ndarray], size: tuple[int, int]) -> Ten
     return batch
 
 
-def padded_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The smallest height and width, divisible by 32, that hold every one of ``sizes``. Lesson 01."""
+def padded_size(sizes: Sequence[tuple[int, int]], multiple: int = DIVISOR) -> tuple[int, int]:
+    """The smallest height and width, divisible by 32 (or by ``multiple``), that hold every one of ``sizes``.
+    Lesson 01."""
     height, width = (max(side) for side in zip(*sizes))
-    return -(-height // DIVISOR) * DIVISOR, -(-width // DIVISOR) * DIVISOR
+    return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
 
 def pad_to(tensor: Tensor, size: tuple[int, int]) -> Tensor:

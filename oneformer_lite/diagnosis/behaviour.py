@@ -145,7 +145,7 @@ def check_predicted_classes(e: Examination) -> Finding:
         shared = true @ predicted.T  # [G, Q]
         iou = shared / (true.sum(1)[:, None] + predicted.sum(1)[None] - shared).clamp(min=1)
         best, query = iou.max(1)
-        classes = e.output.class_logits[b, :, :-1].argmax(-1)[query]
+        classes = e.output.probabilities[b].argmax(-1)[query]
         pairs.update((classes - target.labels)[best > 0.5].tolist())
     fitting = sum(pairs.values())
     if fitting < ENOUGH:

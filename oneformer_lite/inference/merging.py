@@ -7,11 +7,14 @@ so that whoever looks on (MergeInspector) tells the reasons of the very code tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from ..model.output import class_distribution, class_probabilities
 
 FATES = {
     "no object": "its surest class is no object",
@@ -38,9 +41,12 @@ class Fate(NamedTuple):
     segment: int = 0
 
 
-def surest_classes(class_logits: Float[Tensor, "Q K1"]) -> tuple[Float[Tensor, "Q"], Int[Tensor, "Q"]]:
-    """Score and index of every query's surest class; the last index is no object. Lesson 11."""
-    return class_logits.float().softmax(-1).max(-1)
+def surest_classes(
+    class_logits: Float[Tensor, "Q K1"], no_object: bool = True
+) -> tuple[Float[Tensor, "Q"], Int[Tensor, "Q"]]:
+    """Score and index of every query's surest class; the last index is no object, where that is a class. Lesson 11."""
+    of = class_distribution if no_object else partial(class_probabilities, no_object=False)
+    return of(class_logits).max(-1)
 
 
 def compete(

@@ -79,7 +79,8 @@ def predict_raw(
     tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
     with evaluating(model):
         output = model(tensor[None], task)
-    return pixels, raw_predictions(output, [tuple(tensor.shape[-2:])], [pixels.shape[:2]])[0]
+    sizes = [tuple(tensor.shape[-2:])], [pixels.shape[:2]]
+    return pixels, raw_predictions(output, *sizes, model.config.mask_stride)[0]
 
 
 def check_model(model: MaskModel) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..checks import check_share
-from .merging import Areas, compete, count_pixels, settle, surest_classes
+from .merging import Areas, compete, count_pixels, settle
 from .raw import RawPrediction
 
 _LARGE = 2**30  # class scores: 4 GB in float32
@@ -27,7 +27,7 @@ def semantic_inference(raw: RawPrediction) -> Float[Tensor, "K H W"]:
 
     float32; float16, with a warning, where that would be more than 4 GB. :func:`surest_labels` needs no such tensor.
     """
-    classes = _class_probabilities(raw)
+    classes = raw.probabilities
     shape = (classes.shape[1], *raw.output)
     bands = list(raw.bands(max(classes.shape)))
     if len(bands) == 1:
@@ -45,7 +45,7 @@ def semantic_inference(raw: RawPrediction) -> Float[Tensor, "K H W"]:
 
 def surest_labels(raw: RawPrediction) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
     """Each pixel's best class of :func:`semantic_inference`, and that class's share of the pixel's class scores."""
-    classes = _class_probabilities(raw)
+    classes = raw.probabilities
     labels = torch.empty(raw.output, dtype=torch.int64, device=classes.device)
     shares = classes.new_empty(raw.output)
     for rows in raw.bands(max(classes.shape)):
@@ -55,27 +55,28 @@ def surest_labels(raw: RawPrediction) -> tuple[Int[Tensor, "H W"], Float[Tensor,
     return labels, shares
 
 
-def _class_probabilities(raw: RawPrediction) -> Float[Tensor, "Q K"]:
-    return raw.class_logits.float().softmax(-1)[:, :-1]
-
-
 def _class_scores(classes: Float[Tensor, "Q K"], raw: RawPrediction, rows: slice) -> Float[Tensor, "K H2 W"]:
     return torch.einsum("qk,qhw->khw", classes, raw.masks(rows=rows).sigmoid())
 
 
 def panoptic_inference(
-    raw: RawPrediction, is_thing: tuple[bool, ...], object_threshold: float, overlap_threshold: float
+    raw: RawPrediction,
+    is_thing: tuple[bool, ...],
+    object_threshold: float,
+    overlap_threshold: float,
+    within_masks: bool = True,
 ) -> tuple[Tensor, list[tuple[int, int, float]]]:
     """Segment map int32 [H, W] and (id, class id, score) of each segment.
 
     Queries surer than ``object_threshold`` compete for each pixel with score times mask probability. A query that
     keeps less than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment
-    (``merging.py`` has the rule). Lesson 11. Raises :class:`ConfigError` for thresholds outside 0..1.
+    (``merging.py`` has the rule). ``within_masks``: what a query wins outside its own mask stays void, as published
+    since Mask2Former; MaskFormer gives it that too. Lesson 11. Raises :class:`ConfigError` for thresholds outside 0..1.
     """
     check_share("object_threshold", object_threshold)
     check_share("overlap_threshold", overlap_threshold)
-    scores, labels = surest_classes(raw.class_logits)
-    keep = (labels != raw.class_logits.shape[-1] - 1) & (scores > object_threshold)
+    scores, labels = raw.surest
+    keep = (labels != raw.num_classes) & (scores > object_threshold)
     if not keep.any():
         return torch.zeros(raw.output, dtype=torch.int32, device=scores.device), []
     scores, labels = scores[keep], labels[keep]
@@ -87,21 +88,23 @@ def panoptic_inference(
         areas = [Areas(*map(sum, zip(before, more))) for before, more in zip(areas, here)]
     fates, segments = settle(labels.tolist(), scores.tolist(), areas, is_thing, overlap_threshold)
     ids = torch.tensor([fate.segment for fate in fates], dtype=torch.int32, device=winner.device)
-    return ids[winner] * visible, segments
+    return ids[winner] * visible if within_masks else ids[winner], segments
 
 
 def instance_inference(
-    raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float = 0.0
+    raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float = 0.0, most: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Masks bool [n, H, W], class ids [n], scores [n]: the best Q (query, class) pairs that are things.
+    """Masks bool [n, H, W], class ids [n], scores [n]: of the best Q (query, class) pairs, or the best ``most`` of
+    them, those that are things.
 
     The score is the class probability times the mean probability inside the mask. ``min_score`` drops
     the long tail that only the AP curve needs. Lesson 11. Raises :class:`ConfigError` unless it lies in 0..1.
     """
     check_share("min_score", min_score)
-    probability = _class_probabilities(raw)
+    probability = raw.probabilities
     queries, classes = probability.shape
-    scores, pairs = probability.flatten().topk(queries, sorted=False)
+    count = min(most or queries, probability.numel())
+    scores, pairs = probability.flatten().topk(count, sorted=False)
     query, label = pairs // classes, pairs % classes
     keep = torch.tensor(is_thing, device=label.device)[label] & (scores >= min_score)
     scores, query, label = scores[keep], query[keep], label[keep]

@@ -156,13 +156,15 @@ def read_prediction(
 
     if task == "panoptic":
         threshold = max(config.object_mask_threshold, min_score)
-        segment_map, found = panoptic_inference(raw, things, threshold, config.overlap_threshold)
+        segment_map, found = panoptic_inference(
+            raw, things, threshold, config.overlap_threshold, config.merge_within_masks
+        )
         segment_map = segment_map.cpu().numpy()
         areas = np.bincount(segment_map.ravel(), minlength=len(found) + 1).tolist()
         segments = [segment(id_, class_id, score, areas[id_], segment_map, id_) for id_, class_id, score in found]
         return Prediction(task, image, segments, categories, segment_map=segment_map)
     if task == "instance":
-        masks, labels, scores = instance_inference(raw, things, min_score)
+        masks, labels, scores = instance_inference(raw, things, min_score, config.max_instances)
         order = scores.argsort(descending=True)
         masks = masks[order].cpu().numpy()
         rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)), masks)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from ..model.output import class_probabilities
+from .merging import surest_classes
 
 Size = tuple[int, int]
 BAND = 2**26  # values of the masks that are alive at once: 150 masks of 640 x 480 pixels in one, 256 MB as float32
@@ -17,13 +20,30 @@ BAND = 2**26  # values of the masks that are alive at once: 150 masks of 640 x 4
 @dataclass
 class RawPrediction:
     """The logits of one image at its final size: ``class_logits`` [Q, K+1], ``mask_logits`` [Q, h, w]
-    at a quarter of the padded input, and the sizes between which masks are resized. Lesson 11."""
+    at a quarter of the padded input, and the sizes between which masks are resized; ``no_object`` as in
+    :class:`~oneformer_lite.model.Predictions`. Lesson 11."""
 
     class_logits: Tensor
     mask_logits: Tensor
     padded: Size
     unpadded: Size
     output: Size
+    no_object: bool = True
+
+    @property
+    def probabilities(self) -> Float[Tensor, "Q K"]:
+        """Of the classes, without no object."""
+        return class_probabilities(self.class_logits, self.no_object)
+
+    @property
+    def num_classes(self) -> int:
+        """Without no object, whose index this is."""
+        return self.class_logits.shape[-1] - self.no_object
+
+    @property
+    def surest(self) -> tuple[Float[Tensor, "Q"], Int[Tensor, "Q"]]:
+        """:func:`surest_classes`."""
+        return surest_classes(self.class_logits, self.no_object)
 
     def masks(
         self, queries: Tensor | slice = slice(None), rows: slice = slice(None)
@@ -84,10 +104,14 @@ def _resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"
     return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
 
 
-def raw_predictions(output, sizes: list[Size], output_sizes: list[Size]) -> list[RawPrediction]:
-    """Split a batch's output into images: ``sizes`` before padding, ``output_sizes`` as wanted."""
-    h, w = output.mask_logits.shape[-2:]
+def raw_predictions(
+    output, sizes: list[Size], output_sizes: list[Size], stride: int = 4
+) -> list[RawPrediction]:
+    """Split a batch's output (a model's, or whatever has ``class_logits`` and ``mask_logits``) into images: ``sizes``
+    before padding, ``output_sizes`` as wanted; ``stride`` of the masks (``config.mask_stride``)."""
+    no_object = getattr(output, "no_object", True)
+    h, w = (stride * side for side in output.mask_logits.shape[-2:])
     return [
-        RawPrediction(output.class_logits[b], output.mask_logits[b], (4 * h, 4 * w), size, wanted)
+        RawPrediction(output.class_logits[b], output.mask_logits[b], (h, w), size, wanted, no_object)
         for b, (size, wanted) in enumerate(zip(sizes, output_sizes, strict=True))
     ]

@@ -68,7 +68,7 @@ def encode(model: MaskModel, samples: Sequence[Sample]) -> dict[tuple[int, str],
             "format leave it out, the official ones have it; model.add_text_mapper() adds an untrained one"
         )
     pictures = [prepare(sample.image, model.config) for sample in samples]
-    size = padded_size([tuple(picture.shape[-2:]) for picture in pictures])
+    size = padded_size([tuple(picture.shape[-2:]) for picture in pictures], model.config.padding_multiple)
     device = next(model.parameters()).device
     num_texts = model.config.num_texts
     found = {}

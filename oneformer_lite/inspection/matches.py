@@ -22,6 +22,7 @@ from ..losses.matching import Matcher
 from ..losses.points import PointSource, sample_points
 from ..mode import evaluating
 from ..model import MaskModel
+from ..model.output import class_distribution
 
 PARTS = ("class", "mask", "dice")
 SEED = (0,)  # of the random points: the same pictures each time
@@ -69,28 +70,30 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
     config = model.config
     pixels = prepare(sample.image, config)
     with evaluating(model):
-        trace = model(pixels[None].to(next(model.parameters()).device), task, trace=True).trace
-    layers = range(config.decoder_layers + 1)
-    logits = torch.cat([trace[f"prediction{i}.class_logits"] for i in layers]).float().cpu()  # [L, Q, K+1]
-    masks = torch.cat([trace[f"prediction{i}.mask_logits"] for i in layers]).float().cpu()  # [L, Q, h, w]
-    size, padded = tuple(pixels.shape[-2:]), (4 * masks.shape[-2], 4 * masks.shape[-1])
+        output = model(pixels[None].to(model.device), task, trace=True)  # so that it has all predictions
+    logits = torch.cat([p.class_logits for p in output.predictions]).float().cpu()  # [L, Q, K+1]
+    masks = torch.cat([p.mask_logits for p in output.predictions]).float().cpu()  # [L, Q, h, w]
+    size, stride = tuple(pixels.shape[-2:]), config.mask_stride
+    padded = stride * masks.shape[-2], stride * masks.shape[-1]
     every = targets_for(resized(sample, *size), task)
     target = fit_to_queries(every, config.num_queries)
     truth = pad_to(target.masks, padded)
     matcher = Matcher(config)
-    unpadded = [-(-side // 4) for side in size]
+    unpadded = [-(-side // stride) for side in size]
     return MatchReading(
         task=task,
         class_ids=target.labels.numpy(),
-        costs=_costs(matcher, logits, masks, target.labels, truth),
-        probabilities=logits.softmax(-1).numpy(),
+        costs=_costs(matcher, logits, masks, target.labels, truth, output.no_object),
+        probabilities=class_distribution(logits, output.no_object).numpy(),
         query_masks=np.stack([_small(m.sigmoid()[:, : unpadded[0], : unpadded[1]]) for m in masks]),
         segment_masks=_small(target.masks.float(), tuple(unpadded)),
         left_out=len(every) - len(target),
     )
 
 
-def _costs(matcher: Matcher, logits: Tensor, masks: Tensor, labels: Tensor, truth: Tensor) -> np.ndarray:
+def _costs(
+    matcher: Matcher, logits: Tensor, masks: Tensor, labels: Tensor, truth: Tensor, no_object: bool
+) -> np.ndarray:
     """float32 [L, 3, Q, G] on one set of points, by :meth:`Matcher.costs` itself."""
     if not len(labels):
         return np.zeros((len(logits), 3, logits.shape[1], 0), np.float32)
@@ -98,7 +101,8 @@ def _costs(matcher: Matcher, logits: Tensor, masks: Tensor, labels: Tensor, trut
     point_labels = sample_points(truth[None].float(), points)[0]
     parts = []
     for class_logits, mask_logits in zip(logits, masks):
-        costs = matcher.costs(class_logits, labels, sample_points(mask_logits[None], points)[0], point_labels)
+        point_logits = sample_points(mask_logits[None], points)[0]
+        costs = matcher.costs(class_logits, labels, point_logits, point_labels, no_object)
         parts.append(torch.stack([costs.classes, costs.mask, costs.dice]))
     return torch.stack(parts).numpy()
 

@@ -16,7 +16,7 @@ import torch
 
 from ..data.sample import Category, Sample, SegmentInfo
 from ..inference import RawPrediction
-from ..inference.merging import Areas, Fate, settle, surest_classes
+from ..inference.merging import Areas, Fate, settle
 from ..metrics.matching import VOID, SegmentMatching, match_overlaps
 from ..metrics.panoptic import PanopticMetric, PanopticResult
 
@@ -101,8 +101,8 @@ def hold_contest(
     ``gt_map`` int [H, W]: the annotated segment ids to count pixels by. ``grid``: height and width at which maps are
     kept, where the picture is larger.
     """
-    scores, labels = surest_classes(raw.class_logits)
-    rejected = labels == raw.class_logits.shape[-1] - 1
+    scores, labels = raw.surest
+    rejected = labels == raw.num_classes
     queries = (~rejected).nonzero().flatten().tolist()
     order = scores[queries].argsort(descending=True, stable=True).tolist()
     columns, column = np.unique(np.zeros(raw.output) if gt_map is None else gt_map, return_inverse=True)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..data.batch import pad_to, padded_size
+from ..data.batch import pad_to
 from ..data.sample import Sample
 from ..data.targets import Targets, targets_for
 from ..inference import Size
@@ -20,11 +20,10 @@ from ..losses.matching import Matcher
 from ..losses.points import PointSource
 from ..mode import evaluating
 from ..model import MaskModel
-from ..model.output import Predictions, Trace
+from ..model.output import Predictions, Trace, class_distribution
 from .traced import EncodedPicture, encode_picture
 
 SORTS = ("confidence", "number")
-STRIDE = 4  # of mask logits, in pixels of the model's input
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,11 @@ class QueryReading:
     unpadded: Size
     size: Size
     truth: Truth | None = field(default=None, repr=False)
+
+    @property
+    def stride(self) -> int:
+        """Of the mask logits, in pixels of the model's input."""
+        return self.padded[0] // self.mask_logits.shape[-2]
 
     @property
     def num_queries(self) -> int:
@@ -146,34 +150,35 @@ def read_queries(
     unpadded = encoded.input_size
     truth = None
     if sample is not None and task in sample.tasks:
-        truth = _truth(model, predictions, targets_for(sample, task), unpadded)
+        truth = _truth(model, predictions, targets_for(sample, task), encoded)
     return QueryReading(
         task,
-        torch.cat([p.class_logits for p in predictions]).softmax(-1),
+        torch.cat([class_distribution(p.class_logits, p.no_object) for p in predictions]),
         torch.cat([p.mask_logits for p in predictions]),
         [trace[f"decoder.layer{i}.attention"][0].mean(0).float().cpu() for i in layers],
         [trace[f"decoder.layer{i}.attention_region"][0].cpu() for i in layers],
-        padded_size([unpadded]),
+        encoded.padded,
         unpadded,
         image.shape[:2],
         truth,
     )
 
 
-def _truth(model: MaskModel, predictions: list[Predictions], targets: Targets, unpadded: Size) -> Truth:
+def _truth(model: MaskModel, predictions: list[Predictions], targets: Targets, encoded: EncodedPicture) -> Truth:
     """The matching that training would make, on points drawn with a fixed seed."""
-    c = model.config
+    c, unpadded, padded = model.config, encoded.input_size, encoded.padded
     targets = fit_to_queries(targets, c.num_queries)
     masks = targets.masks.numpy()
     if len(targets):
         small = F.interpolate(targets.masks[None].float(), size=unpadded, mode="nearest")[0]
-        aligned = Targets(pad_to(small, padded_size([unpadded])).bool(), targets.labels, targets.texts, targets.task)
+        aligned = Targets(pad_to(small, padded).bool(), targets.labels, targets.texts, targets.task)
         found = [images[0] for images in Matcher(c)(predictions, [aligned], PointSource(torch.device("cpu"), [(0,)]))]
         matched = torch.stack([by_query(queries, c.num_queries) for queries in found]).numpy()
     else:
-        aligned = Targets(torch.zeros(0, *padded_size([unpadded]), dtype=torch.bool), targets.labels, [])
+        aligned = Targets(torch.zeros(0, *padded, dtype=torch.bool), targets.labels, [])
         matched = np.full((len(predictions), c.num_queries), -1)
-    iou = torch.stack([mask_iou(p.mask_logits[0] >= 0, aligned.masks, unpadded) for p in predictions]).numpy()
+    found = [mask_iou(p.mask_logits[0] >= 0, aligned.masks, unpadded, c.mask_stride) for p in predictions]
+    iou = torch.stack(found).numpy()
     return Truth(masks, tuple(targets.labels.tolist()), matched, iou)
 
 
@@ -184,10 +189,13 @@ def by_query(queries: Int[Tensor, "G"], num_queries: int) -> Int[Tensor, "Q"]:
     return masks
 
 
-def mask_iou(found: Bool[Tensor, "Q h w"], masks: Bool[Tensor, "G H W"], unpadded: Size) -> Float[Tensor, "Q G"]:
-    """IoU of every query's mask with every annotated one, at the quarter of the input at which masks are made."""
-    height, width = (-(-side // STRIDE) for side in unpadded)
-    small = F.avg_pool2d(masks[None].float(), STRIDE)[0] >= 0.5 if len(masks) else masks.new_zeros(0, *found.shape[1:])
+def mask_iou(
+    found: Bool[Tensor, "Q h w"], masks: Bool[Tensor, "G H W"], unpadded: Size, stride: int = 4
+) -> Float[Tensor, "Q G"]:
+    """IoU of every query's mask with every annotated one, at the size at which masks are made: a ``stride``-th of the
+    input."""
+    height, width = (-(-side // stride) for side in unpadded)
+    small = F.avg_pool2d(masks[None].float(), stride)[0] >= 0.5 if len(masks) else masks.new_zeros(0, *found.shape[1:])
     a, b = (m[:, :height, :width].flatten(1).float() for m in (found, small))
     shared = a @ b.T
     return shared / (a.sum(1)[:, None] + b.sum(1)[None] - shared).clamp_min(1)

@@ -11,7 +11,7 @@ import torch
 from ..config import ModelConfig
 from ..inference import RawPrediction, mean_inside
 from ..inference.merging import compete
-from .queries import STRIDE, QueryReading
+from .queries import QueryReading
 
 MIN_SCORE = 0.5  # what ``ofl.predict`` leaves of instances
 _SIDE = 1024  # pixels of the longer side at which whole masks are compared, in larger pictures
@@ -90,7 +90,7 @@ def _instances(reading: QueryReading, layer: int, things: list[bool]) -> list[St
         labels, scores = probabilities.argmax(-1), probabilities.amax(-1)
         return [Standing(k, s, "no class of this model is a thing") for k, s in zip(labels.tolist(), scores.tolist())]
     scores, labels = probabilities.masked_fill(~torch.tensor(things), -1.0).max(-1)
-    height, width = (-(-side // STRIDE) for side in reading.unpadded)
+    height, width = (-(-side // reading.stride) for side in reading.unpadded)
     logits = reading.mask_logits[layer, :, :height, :width]
     return [
         Standing(k, s, "" if s >= MIN_SCORE else f"left out: its score is below {MIN_SCORE:g}")

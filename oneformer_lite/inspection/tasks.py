@@ -92,19 +92,21 @@ class TaskReader:
         """The prediction under each token."""
         predictions = self.model.read(self._encoded.features.expand(len(tokens)), tokens, trace=trace)
         sizes = [self._encoded.input_size] * len(tokens), [self.image.shape[:2]] * len(tokens)
-        return raw_predictions(predictions[-1], *sizes)
+        return raw_predictions(predictions[-1], *sizes, self.model.config.mask_stride)
 
     def _read(self, token: Float[Tensor, "B C"]) -> TaskReading:
         trace = Trace()
         (raw,) = self._predict(token, trace)
         last = trace[f"decoder.layer{trace.count('decoder.layer{}.queries') - 1}.queries"]
         vectors = (tensor[0].float().cpu().numpy() for tensor in (token, trace["query.object_queries"], last))
-        return TaskReading(*vectors, *surest(raw), small_masks(raw.mask_logits, self._encoded.input_size), raw)
+        size, stride = self._encoded.input_size, self.model.config.mask_stride
+        return TaskReading(*vectors, *surest(raw), small_masks(raw.mask_logits, size, stride), raw)
 
     def _step(self, raw: RawPrediction) -> Step:
         config, things = self.model.config, tuple(c.is_thing for c in self.categories)
         classes, scores = surest(raw)
-        segment_map, found = panoptic_inference(raw, things, config.object_mask_threshold, config.overlap_threshold)
+        rule = config.object_mask_threshold, config.overlap_threshold, config.merge_within_masks
+        segment_map, found = panoptic_inference(raw, things, *rule)
         segment_map = segment_map.cpu().numpy()
         areas = np.bincount(segment_map.ravel(), minlength=len(found) + 1)
         table, segments = np.zeros(len(found) + 1, dtype=np.int32), []
@@ -122,7 +124,7 @@ class TaskReader:
 
 def surest(raw: RawPrediction) -> tuple[np.ndarray, np.ndarray]:
     """Each query's class, int [Q] (K = no object), and its probability [Q]."""
-    scores, classes = raw.class_logits.float().softmax(-1).max(-1)
+    scores, classes = raw.surest
     return classes.cpu().numpy(), scores.cpu().numpy()
 
 
@@ -202,9 +204,10 @@ def fit_ids(ids: np.ndarray) -> np.ndarray:
     return ids[rows][:, columns]
 
 
-def small_masks(logits: Float[Tensor, "Q h w"], unpadded: Sequence[int]) -> np.ndarray:
-    """Mask probabilities uint8 [Q, h', w'], without the padding; ``unpadded`` in pixels of the model's input."""
-    height, width = (-(-side // 4) for side in unpadded)
+def small_masks(logits: Float[Tensor, "Q h w"], unpadded: Sequence[int], stride: int = 4) -> np.ndarray:
+    """Mask probabilities uint8 [Q, h', w'], without the padding; ``unpadded`` in pixels of the model's input, of which
+    a cell is ``stride`` wide."""
+    height, width = (-(-side // stride) for side in unpadded)
     masks = logits[:, :height, :width].float().sigmoid()
     factor = min(1.0, _MASK_SIDE / max(height, width))
     size = max(1, round(height * factor)), max(1, round(width * factor))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image as PILImage
 
-from ..data.batch import padded_size
+from ..data.batch import DIVISOR, padded_size
 from ..data.sample import Sample
 from ..inference import as_pixels, check_model, prepare
 from ..mode import evaluating
@@ -25,16 +25,17 @@ Size = tuple[int, int]
 @dataclass(frozen=True)
 class TracedPicture:
     """``image`` uint8 [H, W, 3] as given; ``input_size`` the height and width at which the model saw it, before
-    padding; ``trace`` what it recorded, for a batch of this one picture."""
+    padding to a ``multiple``; ``trace`` what it recorded, for a batch of this one picture."""
 
     image: np.ndarray
     input_size: Size
     trace: Trace
+    multiple: int = DIVISOR
 
     @property
     def padded(self) -> Size:
         """Height and width of what the feature maps cover."""
-        return padded_size([self.input_size])
+        return padded_size([self.input_size], self.multiple)
 
     def cell(self, point: Size, stride: int) -> Size:
         """Row and column, in a map of this stride, of the position over a pixel (row, column) of the picture."""
@@ -50,10 +51,12 @@ class TracedPicture:
 
 @dataclass(frozen=True)
 class EncodedPicture:
-    """What :meth:`MaskModel.encode` makes of a picture, whatever the task, and the size at which the model saw it."""
+    """What :meth:`MaskModel.encode` makes of a picture, whatever the task, and the size at which the model saw it,
+    before padding and after."""
 
     features: Features
     input_size: Size
+    padded: Size
 
 
 @torch.inference_mode()
@@ -61,7 +64,8 @@ def encode_picture(model: MaskModel, image: np.ndarray) -> EncodedPicture:
     """The half of the model that knows no task, once for all of them. ``image`` uint8 [H, W, 3]."""
     images = prepare(image, model.config).to(model.device)[None]
     with evaluating(model):
-        return EncodedPicture(model.encode(model.padded(images)), tuple(images.shape[-2:]))
+        padded = model.padded(images)
+        return EncodedPicture(model.encode(padded), tuple(images.shape[-2:]), tuple(padded.shape[-2:]))
 
 
 @torch.inference_mode()
@@ -74,4 +78,4 @@ def trace_picture(
     with evaluating(model):
         tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
         output = model(tensor[None], task, trace=True)
-    return TracedPicture(pixels, tuple(tensor.shape[-2:]), output.trace)
+    return TracedPicture(pixels, tuple(tensor.shape[-2:]), output.trace, model.config.padding_multiple)

@@ -17,18 +17,20 @@ from torch import Tensor
 
 from ..config import ModelConfig
 from ..data.targets import Targets
-from ..model.output import Predictions
+from ..model.output import Predictions, class_probabilities
 from .points import PointSource, sample_points
 from .precision import at_least_float32
 from .predicted import masks_at
 
 
-def class_cost(class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"]) -> Float[Tensor, "Q G"]:
+def class_cost(
+    class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"], no_object: bool = True
+) -> Float[Tensor, "Q G"]:
     """Minus the probability of the mask's class (an approximation of its log-likelihood, as in DETR).
 
     Lesson 08.
     """
-    return -class_logits.softmax(-1)[:, labels]
+    return -class_probabilities(class_logits, no_object)[:, labels]
 
 
 def bce_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
@@ -95,6 +97,7 @@ class Matcher:
         labels: Int[Tensor, "G"],
         point_logits: Float[Tensor, "Q P"],
         point_labels: Float[Tensor, "G P"],
+        no_object: bool = True,
     ) -> Costs:
         """All three costs of one image. Not-a-numbers count 100, so that one bad query ends no run.
 
@@ -102,7 +105,7 @@ class Matcher:
         is not a number either, which the trainer tells.
         """
         parts = (
-            class_cost(class_logits, labels),
+            class_cost(class_logits, labels, no_object),
             self.mask_cost(point_logits, point_labels),
             dice_cost(point_logits, point_labels),
         )
@@ -136,7 +139,9 @@ class Matcher:
         for prediction, point_logits in zip(predictions, masks_at(points, predictions)):
             class_logits = at_least_float32(prediction.class_logits)
             columns = [
-                self.costs(class_logits[b], target.labels, point_logits[b], point_labels[b]).total
+                self.costs(
+                    class_logits[b], target.labels, point_logits[b], point_labels[b], prediction.no_object
+                ).total
                 for b, target in enumerate(targets)
             ]
             rows.append(torch.cat(columns, dim=1))

@@ -107,13 +107,13 @@ class MaskModel(nn.Module):
         if trace is not None:
             trace.record_predictions(predictions)
         *auxiliary, final = predictions
-        return self.output_type(final.class_logits, final.masks, auxiliary, trace=trace)
+        return self.output_type(final.class_logits, final.masks, auxiliary, no_object=final.no_object, trace=trace)
 
     def padded(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 h w"]:
         """As :meth:`encode` takes them: in the weights' precision (a model in bfloat16 takes the same pictures), with
-        zeros at the bottom and the right up to multiples of 32."""
+        zeros at the bottom and the right up to ``config.padding_multiple``."""
         images = images.to(self.dtype)
-        return pad_to(images, padded_size([tuple(images.shape[-2:])]))
+        return pad_to(images, padded_size([tuple(images.shape[-2:])], self.config.padding_multiple))
 
     @property
     def dtype(self) -> torch.dtype:

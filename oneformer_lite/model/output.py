@@ -61,6 +61,24 @@ class Features(NamedTuple):
         return Features(masks, maps)
 
 
+def class_distribution(class_logits: Float[Tensor, "*n K1"], no_object: bool = True) -> Float[Tensor, "*n L1"]:
+    """What each query thinks of all classes, with no object last, in float32 at least.
+
+    With ``no_object`` the last logit is its own, and all share one softmax. Without, each class has a sigmoid of its
+    own, and no object is what the likeliest class leaves.
+    """
+    logits = class_logits.to(torch.promote_types(class_logits.dtype, torch.float32))
+    if no_object:
+        return logits.softmax(-1)
+    probabilities = logits.sigmoid()
+    return torch.cat([probabilities, 1 - probabilities.amax(-1, keepdim=True)], -1)
+
+
+def class_probabilities(class_logits: Float[Tensor, "*n K1"], no_object: bool = True) -> Float[Tensor, "*n K"]:
+    """Those of the classes alone: the one place where a loss, a cost, a score or an inspector has them from."""
+    return class_distribution(class_logits, no_object)[..., :-1]
+
+
 @dataclass
 class MaskProduct:
     """Mask logits before they are multiplied out: an embedding for each query, features for each pixel.
@@ -86,8 +104,9 @@ class MaskProduct:
 
 @dataclass
 class Predictions:
-    """One reading of the queries: ``class_logits`` [B, Q, K+1] (last = no object) and ``masks``, whole
-    [B, Q, H/4, W/4] or as a :class:`MaskProduct`, which the first look at ``mask_logits`` multiplies out.
+    """One reading of the queries: ``class_logits`` [B, Q, K+1] (last = no object; [B, Q, K] without ``no_object``,
+    where each class has a sigmoid of its own) and ``masks``, whole [B, Q, H/4, W/4] or as a :class:`MaskProduct`,
+    which the first look at ``mask_logits`` multiplies out.
 
     Gradients reach the model whether masks were looked at or not. Losses computed after a look differentiate through
     ``mask_logits``, whose own gradient can then be asked for, those before it through the product; a look under
@@ -96,6 +115,12 @@ class Predictions:
 
     class_logits: Tensor
     masks: Tensor | MaskProduct
+    no_object: bool = field(default=True, kw_only=True)
+
+    @property
+    def probabilities(self) -> Float[Tensor, "B Q K"]:
+        """Of the classes, without no object."""
+        return class_probabilities(self.class_logits, self.no_object)
 
     @property
     def mask_logits(self) -> Float[Tensor, "B Q h w"]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch.nn.functional as F
 
-from ..inspection.queries import SORTS, STRIDE, QueryReading
+from ..inspection.queries import SORTS, QueryReading
 from ..inspection.query_claims import Standing
 from .grid import data_uri, png_bytes, webp_bytes
 from .inspector_page import id_picture, inspector_page, slider, toggle
@@ -72,7 +72,7 @@ def reduction(readings: list[QueryReading]) -> int:
 
 def reading_data(reading: QueryReading, standings: Sequence[Sequence[Standing]], step: int) -> dict:
     """One reading as ``templates/queries.js`` finds it; ``standings`` of every prediction and query."""
-    cells = [side / (STRIDE * step) for side in reading.unpadded]
+    cells = [side / (reading.stride * step) for side in reading.unpadded]
     kept = [int(np.ceil(side)) for side in cells]
     masks = F.avg_pool2d(reading.mask_logits, step, ceil_mode=True) if step > 1 else reading.mask_logits
     maps = quantised(masks.numpy())[:, :, : kept[0], : kept[1]]

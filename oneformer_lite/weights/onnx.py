@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
-from ..data.batch import DIVISOR, PIXEL_MEAN, PIXEL_STD, padded_size
+from ..data.batch import PIXEL_MEAN, PIXEL_STD, padded_size
 from ..data.sample import TASKS
 from ..errors import ConfigError
 from ..files import replacing
@@ -81,11 +81,12 @@ def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> P
 
 
 def checked_size(config: ModelConfig, size: Size | None) -> Size:
-    """``size``, or the model's own, if whole maps of stride 32 cover it; else :class:`ConfigError`."""
-    size = tuple(size or padded_size([(config.image_size, config.image_size)]))
-    if len(size) != 2 or any(side < DIVISOR or side % DIVISOR for side in size):
+    """``size``, or the model's own, if it is a multiple of what pictures are padded to; else :class:`ConfigError`."""
+    divisor = config.padding_multiple
+    size = tuple(size or padded_size([(config.image_size, config.image_size)], divisor))
+    if len(size) != 2 or any(side < divisor or side % divisor for side in size):
         raise ConfigError(
-            f"the size of an ONNX model is a height and a width that are multiples of {DIVISOR}, got {list(size)}: "
+            f"the size of an ONNX model is a height and a width that are multiples of {divisor}, got {list(size)}: "
             "round up, and pad smaller pictures with zeros"
         )
     return size
@@ -145,6 +146,8 @@ def metadata(config: ModelConfig, size: Size) -> dict[str, str]:
         "category_ids": config.category_ids,
         "object_mask_threshold": config.object_mask_threshold,
         "overlap_threshold": config.overlap_threshold,
+        "merge_within_masks": config.merge_within_masks,
+        "max_instances": config.max_instances,
     }
     return {name: json.dumps(value) for name, value in facts.items()}
 

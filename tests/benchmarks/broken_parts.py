@@ -51,7 +51,7 @@ SABOTAGES = (
     Sabotage("07", "a sign in the contrastive loss", "losses/contrastive.py",
              "labels) + F.cross_entropy(by_text", "labels) - F.cross_entropy(by_text"),
     Sabotage("08", "the sign of the class cost", "losses/matching.py",
-             "return -class_logits.softmax(-1)", "return class_logits.softmax(-1)"),
+             "return -class_probabilities(", "return class_probabilities("),
     Sabotage("09", "the no-object weight", "losses/terms.py",
              "weights[-1] = config.no_object_weight", "weights[-1] = 1.0"),
     Sabotage("09", "half the overlap in dice", "losses/masks.py",
