@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from .checks import check_count
-from .config import ModelConfig
+from .config import BaseConfig
 from .data.batch import pad_to, padded_size
 from .data.by_name import class_places
 from .data.sample import TASKS, Category, Sample, check_task
@@ -89,7 +89,7 @@ def evaluate(
     return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
 
 
-def judgeable(model: OneFormer, dataset, tasks: Sequence[str] = TASKS) -> tuple:
+def judgeable(model: MaskModel, dataset, tasks: Sequence[str] = TASKS) -> tuple:
     """The data set (a list of samples becomes one) and the tasks, in their usual order. Raises :class:`ConfigError` or
     :class:`DataError` where the model cannot be judged on them."""
     check_model(model)
@@ -107,7 +107,7 @@ def judgeable(model: OneFormer, dataset, tasks: Sequence[str] = TASKS) -> tuple:
     return dataset, [task for task in TASKS if task in chosen]
 
 
-def batches(dataset, config: ModelConfig, batch_size: int, unreadable: Unreadable) -> Iterator[list[Sample]]:
+def batches(dataset, config: BaseConfig, batch_size: int, unreadable: Unreadable) -> Iterator[list[Sample]]:
     """All samples that can be read, in groups whose pictures have one size after padding.
 
     The published model does not mask padding, so a picture padded to its neighbour's size would be
@@ -127,7 +127,7 @@ def batches(dataset, config: ModelConfig, batch_size: int, unreadable: Unreadabl
     yield from waiting.values()
 
 
-def _categories(config: ModelConfig, dataset) -> tuple[tuple[Category, ...], list[int]]:
+def _categories(config: BaseConfig, dataset) -> tuple[tuple[Category, ...], list[int]]:
     """The model's classes as the data set has them, found by name, and the places of the data set's among them."""
     only_instances = tuple(dataset.tasks) == ("instance",)
     places = class_places(config.class_names, dataset.categories, some=only_instances)

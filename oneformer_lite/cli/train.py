@@ -65,12 +65,11 @@ def run(args) -> None:
     }  # fmt: skip
     settings |= {"start_from": None if args.from_scratch else args.start_from}
     settings |= {"lr": args.lr} if args.lr else {}
-    recipe = getattr(training, f"{args.preset.partition('_')[0]}_training")  # coco_r50 -> coco_training
     categories = open_split(args.data, args.train_split).categories
     model_config = config.for_classes(getattr(config, args.preset)(), categories)
     if args.from_scratch:
         model_config = replace(model_config, pretrained=False)
-    train_config = recipe(**settings)
+    train_config = training.recipe_for(model_config, **settings)
     if args.machine:
         model_config, train_config = training.for_machine(model_config, train_config, args.machine)
     if args.plan:

@@ -1,9 +1,10 @@
-"""Configurations: the dataclass, the named presets, the classes of the published data sets."""
+"""Configurations: what all models share, each member's own, the named presets, the classes of published data sets."""
 
 from . import presets
+from .base import BaseConfig, for_classes
 from .classes import class_list
-from .model import ModelConfig, for_classes
+from .model import ModelConfig
 from .presets import *  # noqa: F403  (the presets, as its __all__ lists them)
-from .stored import from_stored
+from .stored import from_stored, stored
 
-__all__ = ["ModelConfig", "class_list", "for_classes", "from_stored", *presets.__all__]
+__all__ = ["BaseConfig", "ModelConfig", "class_list", "for_classes", "from_stored", "stored", *presets.__all__]

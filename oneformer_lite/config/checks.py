@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
 from numbers import Integral, Real
+from types import NoneType
+from typing import get_args, get_origin, get_type_hints
 
 from ..data.sample import MAX_CATEGORY_ID
 from ..errors import ConfigError
@@ -33,18 +37,39 @@ RANGES: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 
 
-def check_value(name: str, annotation: str, value: object) -> None:
-    """A field that is one value: of its annotated type ("int", "int | None", "float", "bool", "str"), in its range.
+_KINDS = {int: Integral, float: Real, bool: bool, str: str}
+_UNSTATED = {Integral: (0, 65_536), Real: (0.0, 1e6)}
+
+
+def check_fields(config) -> None:
+    """Every field of one value against its type and range; those of several are checked by their own rules.
+
+    Raises :class:`ConfigError`.
+    """
+    hints = _hints(type(config))
+    for field in fields(config):
+        if get_origin(hints[field.name]) is not tuple:
+            check_value(field.name, hints[field.name], getattr(config, field.name), field.metadata.get("range"))
+
+
+@cache
+def _hints(kind: type) -> dict[str, type]:
+    return get_type_hints(kind)
+
+
+def check_value(name: str, hint: type, value: object, limits: tuple[float, float] | None = None) -> None:
+    """A field that is one value: an int, a float, a bool or a str, or None where its type allows that, in its range.
 
     Raises :class:`ConfigError`. True is no number here, and NaN lies in no range.
     """
-    if value is None and annotation.endswith("| None"):
+    types = get_args(hint) or (hint,)
+    if value is None and NoneType in types:
         return
-    kind = {"int": Integral, "float": Real, "bool": bool, "str": str}[annotation.removesuffix(" | None")]
+    kind = next(_KINDS[type_] for type_ in types if type_ is not NoneType)
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-        raise ConfigError(f"{name} must be {annotation}, got {shown(value)}")
-    if kind in (Integral, Real):
-        check_range(name, value, *RANGES[name])
+        raise ConfigError(f"{name} must be {getattr(hint, '__name__', hint)}, got {shown(value)}")
+    if kind in _UNSTATED:
+        check_range(name, value, *(limits or RANGES.get(name) or _UNSTATED[kind]))
 
 
 def check_range(name: str, value: float, least: float, most: float) -> None:

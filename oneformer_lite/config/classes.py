@@ -29,11 +29,17 @@ def class_list(data_set: str) -> tuple[Category, ...]:
     return tuple(Category(e["id"], e["name"], bool(e["isthing"]), tuple(e["color"])) for e in entries)
 
 
+def data_set_of(names: Sequence[str]) -> str:
+    """The published data set, or "toytown", that has exactly these class names; "" if none has."""
+    return next((name for name, classes in _known().items() if [c.name for c in classes] == list(names)), "")
+
+
 def known_classes(names: Sequence[str]) -> tuple[Category, ...]:
-    """The classes of the published data set, or of Toytown, that has exactly these names; empty if none has."""
+    """The classes of :func:`data_set_of` these names; empty if there is none."""
+    return _known().get(data_set_of(names), ())
+
+
+def _known() -> dict[str, tuple[Category, ...]]:
     from ..data.toytown import CATEGORIES
 
-    for classes in (*(class_list(path.stem) for path in sorted(FOLDER.glob("*.json"))), CATEGORIES):
-        if [c.name for c in classes] == list(names):
-            return tuple(classes)
-    return ()
+    return {path.stem: class_list(path.stem) for path in sorted(FOLDER.glob("*.json"))} | {"toytown": tuple(CATEGORIES)}

@@ -1,4 +1,4 @@
-"""What a model is made of: one frozen dataclass.
+"""What OneFormer is made of: one frozen dataclass.
 
 Defaults are the published values (OneFormer, CVPR 2023; official ``configs/coco/oneformer_R50_bs16_50ep.yaml``);
 what differs by data set and backbone is in ``presets.py``.
@@ -6,57 +6,23 @@ what differs by data set and backbone is in ``presets.py``.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
-from ..data.sample import Category
 from ..errors import ConfigError
-from .backbone import check_backbone
-from .checks import check_list, check_value
-
-_CHOICES = {
-    "pixel_decoder": ("deformable", "fpn"),
-    "query_values": ("positions", "positions+features"),
-    "mask_loss": ("bce", "focal"),
-    "backbone_norm": ("frozen", "affine", "batch"),
-}
+from .base import BaseConfig
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(BaseConfig):
     """Every size and switch of one OneFormer. Lengths are pixels, points or channels; weights have no unit."""
 
-    # -- classes: index = class id everywhere in the package; "no object" comes after the last
-    num_classes: int = 133
-    class_names: tuple[str, ...] = ()
-    is_thing: tuple[bool, ...] = ()
-    class_colors: tuple[tuple[int, int, int], ...] = ()  # for pictures; grey means: choose one
-    # the annotation files' own numbers of the classes, which result files use; 1, 2, ... if not given
-    category_ids: tuple[int, ...] = ()
-
-    # -- input: side of the training crop (Cityscapes: the longer one); in inference the shorter side of the
-    # picture becomes test_size (image_size if not set), the longer at most test_max_size (else twice that)
-    image_size: int = 1024
-    test_size: int | None = None
-    test_max_size: int | None = None
-    # equalise the histograms of every picture, in training and in prediction (data/equalize.py)
-    equalize: bool = False
-
-    # -- backbone: a timm name with features at strides 4, 8, 16, 32, or "dinat_large"
-    backbone: str = "resnet50"
-    # sizes in which the network differs from the named one, by the names of its constructor, such as
-    # {"depths": (1, 1, 2, 1), "drop_path_rate": 0.3}; kept as sorted pairs
-    backbone_options: tuple[tuple[str, object], ...] = ()
-    pretrained: bool = True  # ImageNet weights (timm's download, or the package that ships lite0's)
-    # BatchNorm of the backbone. "frozen": nothing of it learns (detectron2's FrozenBatchNorm2d, as
-    # published); "affine": statistics stay, scale and shift learn; "batch": all learns (over processes)
-    backbone_norm: str = "frozen"
-
-    # -- widths shared by all parts
-    hidden_dim: int = 256
-    num_heads: int = 8
-    num_queries: int = 150
+    model_type: ClassVar[str] = "oneformer"
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {
+        "pixel_decoder": ("deformable", "fpn"),
+        "query_values": ("positions", "positions+features"),
+    }
 
     # -- pixel decoder
     pixel_decoder: str = "deformable"
@@ -85,41 +51,11 @@ class ModelConfig:
     text_causal: bool = True
     temperature: float = 0.07
 
-    # -- loss weights, which are the matching costs' weights as well
-    class_weight: float = 2.0
-    mask_weight: float = 5.0
-    dice_weight: float = 5.0
+    # -- the weight of the fourth loss
     contrastive_weight: float = 0.5
-    no_object_weight: float = 0.1
-    mask_loss: str = "bce"
-
-    # -- points on which masks are compared
-    num_points: int = 12544
-    oversample_ratio: float = 3.0
-    importance_ratio: float = 0.75
-
-    # -- reading the result (inference/): of the panoptic merge the score that a query needs, the share of its mask
-    # that it must keep, and whether pixels outside a query's own mask stay void though it wins them; of the instance
-    # task how many pairs of query and class are kept, None: as many as there are queries
-    object_mask_threshold: float = 0.8
-    overlap_threshold: float = 0.8
-    merge_within_masks: bool = True
-    max_instances: int | None = None
-    # pixels of the padded picture to a cell of its mask logits, and the multiples to which pictures are padded
-    mask_stride: int = 4
-    padding_multiple: int = 32
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if not field.type.startswith("tuple"):
-                check_value(field.name, field.type, getattr(self, field.name))
-        for field, choices in _CHOICES.items():
-            if getattr(self, field) not in choices:
-                raise ConfigError(f"{field} is {getattr(self, field)!r}; expected one of {choices}")
-        if self.hidden_dim % self.num_heads or self.hidden_dim % 4:
-            raise ConfigError(
-                f"hidden_dim {self.hidden_dim} must be divisible by num_heads ({self.num_heads}) and by 4"
-            )
+        super().__post_init__()
         if self.text_width % self.text_heads:
             raise ConfigError(f"text_width {self.text_width} must be divisible by text_heads {self.text_heads}")
         if self.num_queries <= self.text_context:
@@ -127,72 +63,8 @@ class ModelConfig:
                 f"num_queries {self.num_queries} must exceed text_context {self.text_context}: "
                 "the text list fills the queries that the learned context leaves"
             )
-        object.__setattr__(self, "backbone_options", check_backbone(self.backbone, self.backbone_options))
-        self._check_classes()
-
-    def _check_classes(self) -> None:
-        """Names, thing flags, colours and ids follow ``num_classes``; stale ones (after replace) go with a warning."""
-        defaults = {
-            "class_names": tuple(f"class {i}" for i in range(self.num_classes)),
-            "is_thing": (True,) * self.num_classes,
-            "class_colors": (Category.color,) * self.num_classes,
-            "category_ids": tuple(range(1, self.num_classes + 1)),
-        }
-        given = {name: check_list(name, getattr(self, name)) for name in defaults}
-        if stale := [name for name, values in given.items() if len(values) not in (0, self.num_classes)]:
-            warnings.warn(
-                f"num_classes is {self.num_classes}, but {', '.join(stale)} are for another number: they "
-                "fall back to generic names, all things. config.for_classes(config, dataset.categories) "
-                "sets everything about the classes.",
-                stacklevel=4,
-            )
-        for name, default in defaults.items():
-            object.__setattr__(self, name, default if name in stale else given[name] or default)
-        if len(set(self.category_ids)) < self.num_classes:
-            twice = next(i for i in self.category_ids if self.category_ids.count(i) > 1)
-            raise ConfigError(f"category_ids must differ, but {twice} stands for more than one class")
-
-    @property
-    def categories(self) -> tuple[Category, ...]:
-        """The classes as the data set lists them."""
-        rows = zip(self.category_ids, self.class_names, self.is_thing, self.class_colors)
-        return tuple(Category(*row) for row in rows)
 
     @property
     def num_texts(self) -> int:
         """Entries of an image's text list (N_text in the paper): queries minus learned context."""
         return self.num_queries - self.text_context
-
-    def inference_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width at which a picture of this size is segmented. Lesson 15.
-
-        detectron2's rule (``ResizeShortestEdge``) in its order of operations, which decides roundings.
-        """
-        short = self.test_size or self.image_size
-        longest = self.test_max_size or 2 * short
-        near, far = float(short), max(height, width) * (short / min(height, width))
-        if far > longest:
-            near, far = near * (longest / far), far * (longest / far)
-        sides = max(1, int(near + 0.5)), max(1, int(far + 0.5))
-        return sides if height < width else sides[::-1]
-
-
-def for_classes(config: ModelConfig, categories: Sequence[Category]) -> ModelConfig:
-    """``config`` with the classes of a data set (``dataset.categories``).
-
-    Raises :class:`ConfigError` for names alone: which classes are things decides how they are segmented.
-    """
-    for category in categories:
-        if not isinstance(category, Category):
-            raise ConfigError(
-                f"categories must be a data set's, got {category!r}: take dataset.categories, or write "
-                "[ofl.data.Category(1, name, is_thing), ...]"
-            )
-    return replace(
-        config,
-        num_classes=len(categories),
-        class_names=tuple(c.name for c in categories),
-        is_thing=tuple(c.is_thing for c in categories),
-        class_colors=tuple(c.color for c in categories),
-        category_ids=tuple(c.id for c in categories),
-    )

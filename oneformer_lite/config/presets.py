@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .base import for_classes
 from .classes import class_list
-from .model import ModelConfig, for_classes
+from .model import ModelConfig
 
 __all__ = [
     "toytown",
@@ -171,6 +172,7 @@ def toytown() -> ModelConfig:
 
     base = ModelConfig(
         num_classes=len(CATEGORIES),
+        data_set="toytown",
         image_size=128,
         test_size=160,
         backbone="tf_efficientnet_lite0",
@@ -196,7 +198,7 @@ def toytown() -> ModelConfig:
 
 
 def _preset(base: ModelConfig, data_set: str, backbone: dict, **changes) -> ModelConfig:
-    return for_classes(replace(base, **backbone, **changes), class_list(data_set))
+    return for_classes(replace(base, data_set=data_set, **backbone, **changes), class_list(data_set))
 
 
 def _coco(backbone: dict) -> ModelConfig:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.augment import augmentation
 from ..data.batch import DIVISOR, Batch, collate
 from ..data.sample import Sample
@@ -184,7 +184,7 @@ def _examine_model(model: MaskModel, samples: list[Sample], criterion: Callable,
     ]
 
 
-def _batch(samples: list[Sample], config: ModelConfig) -> Batch:
+def _batch(samples: list[Sample], config: BaseConfig) -> Batch:
     """The pictures richest in segments, scaled to fit, each under another task."""
     size = max(min(config.image_size, LARGEST), SMALLEST)
     rich = sorted(samples, key=lambda sample: -len(sample.segments))[: 4 if size <= LARGEST // 2 else 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..dataset_checks.findings import Finding, not_examined
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
 from ..model import MaskModel
@@ -63,7 +63,7 @@ def _check_state(run: Run) -> list[Finding]:
     return [Finding("state", "fault", reason, cure)]
 
 
-def _model(folder: Path, config: ModelConfig, findings: list[Finding]) -> MaskModel | None:
+def _model(folder: Path, config: BaseConfig, findings: list[Finding]) -> MaskModel | None:
     """The model of the checkpoint, or where there is none that can be read, of the folder with the weights."""
     path, cure = folder / CHECKPOINT, "put back a copy of the file, or delete it and train again"
     try:

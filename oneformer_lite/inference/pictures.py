@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..checks import check_share
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.batch import normalise
 from ..data.equalize import equalized
 from ..data.grey import stretched
@@ -32,7 +32,7 @@ Picture = Image.Image | str | Path | np.ndarray
 MIN_SCORE = {"instance": 0.5}  # of what is shown; AP needs the long tail as well
 
 
-def prepare(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "3 H W"]:
+def prepare(image: np.ndarray, config: BaseConfig) -> Float[Tensor, "3 H W"]:
     """A picture at inference size, normalised; resized as in training, anti-aliased, equalised where that was."""
     if config.equalize:
         image = equalized(image)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..checks import check_share
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.image import write_image
 from ..data.instance import encode_mask
 from ..data.sample import Category
@@ -139,7 +139,7 @@ def read_prediction(
     raw: RawPrediction,
     task: str,
     image: np.ndarray,
-    config: ModelConfig,
+    config: BaseConfig,
     categories: tuple[Category, ...],
     min_score: float = 0.0,
 ) -> Prediction:

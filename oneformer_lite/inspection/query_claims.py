@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..inference import RawPrediction, mean_inside
 from ..inference.merging import compete
 from .queries import QueryReading
@@ -43,7 +43,7 @@ class Claim:
     why: str
 
 
-def standings(reading: QueryReading, layer: int, config: ModelConfig) -> list[Standing]:
+def standings(reading: QueryReading, layer: int, config: BaseConfig) -> list[Standing]:
     """Of all queries, if the decoder ended after ``layer``, by the rule of the reading's task."""
     things = [category.is_thing for category in config.categories]
     probabilities = reading.probabilities[layer]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.augment import augmentation
 from ..data.batch import Batch, collate
 from ..data.sample import Sample
@@ -37,7 +37,7 @@ class Source:
     ``checkpoint`` is the step of the run's own weights; ``note`` says what is missing.
     """
 
-    config: ModelConfig
+    config: BaseConfig
     model: MaskModel | None
     dataset: object = None
     run: Run | None = None
@@ -77,7 +77,7 @@ def open_source(source: MaskModel | Run | str | Path, data=None, model: MaskMode
     return Source(config, own, data, run, recipe, step, note or missing)
 
 
-def batches_of_step(dataset, config: ModelConfig, train_config: TrainConfig, step: int) -> Batches:
+def batches_of_step(dataset, config: BaseConfig, train_config: TrainConfig, step: int) -> Batches:
     """The micro-batches that led to what was logged as ``step`` (1 is the first), and their images' seeds.
 
     ``dataset`` is the run's training split as it was. A run on several processes had the same images; each process
@@ -94,7 +94,7 @@ def batches_of_step(dataset, config: ModelConfig, train_config: TrainConfig, ste
     return batches, seeds
 
 
-def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: ModelConfig) -> Batches:
+def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: BaseConfig) -> Batches:
     """One batch of the first MOST_SAMPLES samples, scaled to the training size; the task of a sample alone is the
     first that its annotation supplies."""
     fit, pairs = augmentation("fit", config.image_size, config.equalize), []
@@ -108,7 +108,7 @@ def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: Mod
     return [collate(pairs)], [[(0, i) for i in range(len(pairs))]]
 
 
-def newest_model(folder: Path, config: ModelConfig) -> tuple[MaskModel | None, int | None, str]:
+def newest_model(folder: Path, config: BaseConfig) -> tuple[MaskModel | None, int | None, str]:
     """The run's model as it was saved last (its averaged weights, where they are collected), and the step; without
     them, a sentence that says why: the log can be looked at all the same."""
     try:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Output
 from .matching import Matcher
@@ -37,7 +37,7 @@ class Criterion(nn.Module):
     Lesson 09.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: BaseConfig) -> None:
         super().__init__()
         self.config = config
         self.terms, self.weights = terms_of(config), weights_of(config)

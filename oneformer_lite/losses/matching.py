@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Predictions, class_probabilities
 from .points import PointSource, sample_points
@@ -87,7 +87,7 @@ class Matcher:
     Lesson 08.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: BaseConfig) -> None:
         self.weights = config.class_weight, config.mask_weight, config.dice_weight
         self.num_points, self.mask_cost = config.num_points, MASK_COSTS[config.mask_loss]
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Output, Predictions
 from .contrastive import contrastive_loss
@@ -52,7 +52,7 @@ class Pairs:
     targets: list[Targets]
     assigned: list[list[Int[Tensor, "_g"]]]
     source: PointSource
-    config: ModelConfig
+    config: BaseConfig
     by_prediction: dict[str, Tensor] = field(default_factory=dict)
     count: float = field(init=False)
 
@@ -95,7 +95,7 @@ class Pairs:
         return self.masks.sum() * 0.0
 
 
-def class_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """:func:`class_loss` of all predictions."""
     losses = [class_loss(p, pairs.targets, a, config) for p, a in zip(pairs.predictions, pairs.assigned)]
     share = share_of_classes(output.class_logits, pairs.targets, config)
@@ -103,21 +103,21 @@ def class_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tenso
     return sum(losses) * share
 
 
-def mask_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+def mask_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """BCE (or focal) of all matched masks, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
         return pairs.nothing("mask")
     return pairs.mean("mask", MASK_LOSSES[config.mask_loss](pairs.points.logits, pairs.points.labels))
 
 
-def dice_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+def dice_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """Dice loss of all matched masks, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
         return pairs.nothing("dice")
     return pairs.mean("dice", dice_loss(pairs.points.logits, pairs.points.labels))
 
 
-def contrastive_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float[Tensor, ""]:
+def contrastive_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """:func:`contrastive_loss`, with a warning where a batch of one image makes it 0."""
     if output.object_queries is None:
         raise ValueError("the output has no text queries: call model(images, tasks, texts=batch.texts)")
@@ -131,25 +131,25 @@ def contrastive_term(output: Output, pairs: Pairs, config: ModelConfig) -> Float
     return contrastive_loss(output.object_queries, output.text_queries, output.logit_scale)
 
 
-Term = Callable[[Output, Pairs, ModelConfig], Tensor]
+Term = Callable[[Output, Pairs, BaseConfig], Tensor]
 TERMS: dict[str, Term] = {
     "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term,
 }  # fmt: skip
 LOSSES = tuple(TERMS)  # OneFormer's
 
 
-def terms_of(config: ModelConfig) -> dict[str, Term]:
+def terms_of(config: BaseConfig) -> dict[str, Term]:
     """The terms that the configuration has a weight for."""
     return {name: term for name, term in TERMS.items() if hasattr(config, f"{name}_weight")}
 
 
-def weights_of(config: ModelConfig) -> dict[str, float]:
+def weights_of(config: BaseConfig) -> dict[str, float]:
     """What each of its terms is multiplied by."""
     return {name: getattr(config, f"{name}_weight") for name in terms_of(config)}
 
 
 def class_loss(
-    prediction: Predictions, targets: list[Targets], assigned: list[Int[Tensor, "_g"]], config: ModelConfig
+    prediction: Predictions, targets: list[Targets], assigned: list[Int[Tensor, "_g"]], config: BaseConfig
 ) -> Float[Tensor, ""]:
     """Cross-entropy of one prediction; queries without a mask should say "no object", at a tenth of the weight."""
     logits = at_least_float32(prediction.class_logits)
@@ -161,7 +161,7 @@ def class_loss(
 
 
 def share_of_classes(
-    logits: Float[Tensor, "B Q K1"], targets: list[Targets], config: ModelConfig
+    logits: Float[Tensor, "B Q K1"], targets: list[Targets], config: BaseConfig
 ) -> float:
     """Weight of this process's queries in the class loss, relative to their mean over the processes."""
     masks = sum(len(t) for t in targets)  # each has one query, the other queries have no object

@@ -5,17 +5,28 @@
 ``pixel_decoder.py`` or ``fpn.py``, ``task.py``, ``query.py``, ``decoder.py``, and in training ``text.py``.
 """
 
-from ..config import ModelConfig
+from ..config import BaseConfig
+from ..errors import ConfigError
 from .base import MaskModel
 from .oneformer import OneFormer
 from .output import Features, OneFormerOutput, Output, Predictions, Trace
 
 __all__ = [
-    "Features", "MaskModel", "OneFormer", "OneFormerOutput", "Output", "Predictions", "Trace", "build",
+    "MEMBERS", "Features", "MaskModel", "OneFormer", "OneFormerOutput", "Output", "Predictions", "Trace", "build",
 ]  # fmt: skip
 
 
-def build(config: ModelConfig) -> MaskModel:
+# the members, by the model_type of their configuration
+MEMBERS: dict[str, type[MaskModel]] = {"oneformer": OneFormer}
+
+
+def build(config: BaseConfig) -> MaskModel:
     """The model that ``config`` describes, with random weights (and its backbone's ImageNet weights, if a package
     carries them and ``config.pretrained`` asks for them)."""
-    return OneFormer(config)
+    for kind in type(config).__mro__:  # a configuration that adds fields to a member's builds that member
+        if member := MEMBERS.get(getattr(kind, "model_type", "")):
+            return member(config)
+    raise ConfigError(
+        f"a {type(config).__name__} describes no model; there are {', '.join(sorted(MEMBERS))}, and MEMBERS in "
+        "oneformer_lite/model/__init__.py lists them"
+    )

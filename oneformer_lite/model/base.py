@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.batch import Batch, pad_to, padded_size
 from ..data.sample import check_task
 from ..errors import ConfigError
@@ -36,7 +36,7 @@ class MaskModel(nn.Module):
     # None in their place
     training_only: Mapping[str, str] = {}
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: BaseConfig) -> None:
         super().__init__()
         self.config = config
 

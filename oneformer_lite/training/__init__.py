@@ -6,6 +6,7 @@ from .config import (
     cityscapes_training,
     coco_training,
     mapillary_training,
+    recipe_for,
     toytown_training,
 )
 from .log import read_log
@@ -22,6 +23,7 @@ __all__ = [
     "for_machine",
     "mapillary_training",
     "read_log",
+    "recipe_for",
     "rescaled",
     "toytown_training",
     "train",

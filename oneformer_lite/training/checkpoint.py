@@ -6,7 +6,6 @@ the other, with a warning.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import warnings
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from ..config import ModelConfig, from_stored
+from ..config import BaseConfig, from_stored, stored
 from ..errors import CheckpointError, DataError
 from ..files import replacing, to_disk
 from ..model import MaskModel
@@ -28,7 +27,7 @@ from .checksum import is_whole, seal
 CHECKPOINT, PREVIOUS, DAMAGED = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.damaged.pt"
 
 
-def save_checkpoint(folder: Path, config: ModelConfig, **state) -> None:
+def save_checkpoint(folder: Path, config: BaseConfig, **state) -> None:
     """Write ``state`` (state dicts and numbers) with the configuration it belongs to; atomic.
 
     The checkpoint of before stays the newest until this one has been read back whole, and stays beside it after that.
@@ -36,7 +35,7 @@ def save_checkpoint(folder: Path, config: ModelConfig, **state) -> None:
     path = folder / CHECKPOINT
     with replacing(path) as draft:
         try:
-            torch.save({"config": dataclasses.asdict(config), **state}, draft)
+            torch.save({"config": stored(config), **state}, draft)
         except RuntimeError as error:  # PyTorch's writer reports a full disk this way
             raise OSError(28, f"{error}") from error
         seal(draft)
@@ -47,7 +46,7 @@ def save_checkpoint(folder: Path, config: ModelConfig, **state) -> None:
         _keep(path, folder / PREVIOUS)
 
 
-def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
+def load_checkpoint(folder: Path, config: BaseConfig) -> dict | None:
     """The newest saved state that is whole, or None if there is none yet. Nothing in the file is executed.
 
     Raises :class:`CheckpointError` if none can be read, or it belongs to another configuration.
@@ -55,7 +54,7 @@ def load_checkpoint(folder: Path, config: ModelConfig) -> dict | None:
     return load_newest(folder, config)[0]
 
 
-def load_newest(folder: Path, config: ModelConfig) -> tuple[dict | None, str]:
+def load_newest(folder: Path, config: BaseConfig) -> tuple[dict | None, str]:
     """:func:`load_checkpoint`, with the name of the file that it comes from, for :func:`tidy`."""
     paths = [path for name in (CHECKPOINT, PREVIOUS) if (path := folder / name).is_file()]
     problems = [] if not paths or paths[0].name == CHECKPOINT else [f"{folder / CHECKPOINT} is missing"]
@@ -85,7 +84,7 @@ def tidy(folder: Path, resumed_from: str) -> None:
         path.replace(folder / DAMAGED)
 
 
-def saved_model(folder: Path, config: ModelConfig) -> tuple[MaskModel, int] | None:
+def saved_model(folder: Path, config: BaseConfig) -> tuple[MaskModel, int] | None:
     """The run's model for evaluation, with its averaged weights where they are collected, and the step at which it was
     saved; ``None`` before the first checkpoint. Raises :class:`CheckpointError` as :func:`load_checkpoint` does."""
     saved = load_checkpoint(folder, config)
@@ -110,7 +109,7 @@ def fitting(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, config: ModelConfig) -> tuple[dict, dict]:
+def _read(path: Path, config: BaseConfig) -> tuple[dict, dict]:
     """Fields of the configuration, and the state, of a checkpoint that is whole."""
     try:
         with path.open("rb") as file:
@@ -124,8 +123,9 @@ def _read(path: Path, config: ModelConfig) -> tuple[dict, dict]:
         raise CheckpointError(f"{path} cannot be read ({error or type(error).__name__})") from error
     try:
         _check(state)
-        # fields that are younger than the file have their defaults, ids of categories the run's own
-        saved = dataclasses.asdict(from_stored({"category_ids": config.category_ids} | state.pop("config")))
+        # fields that are younger than the file have their defaults, ids of categories and data set are the run's own
+        own = {"category_ids": config.category_ids, "data_set": config.data_set}
+        saved = stored(from_stored(own | state.pop("config")))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise CheckpointError(f"{path} does not hold what a run saves ({error})") from error
     if whole is None:
@@ -153,9 +153,9 @@ def _check(state: object) -> None:
         raise ValueError(f"its 'step' is {state['step']!r}, not a number of steps")
 
 
-def _compare(folder: Path, saved: dict, config: ModelConfig) -> None:
-    wanted = dataclasses.asdict(config)
-    if differing := [name for name in wanted if saved[name] != wanted[name]]:
+def _compare(folder: Path, saved: dict, config: BaseConfig) -> None:
+    wanted = stored(config)
+    if differing := [name for name in wanted | saved if saved.get(name) != wanted.get(name)]:
         raise CheckpointError(
             f"{folder} holds a run of another configuration (differs in {', '.join(differing)}): choose "
             "another output folder, or delete this one to start again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from numbers import Real
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.augment import AUGMENTATIONS
 from ..data.sample import TASKS
 from ..errors import ConfigError
@@ -147,7 +147,7 @@ class TrainConfig:
 
 def check_recipes(config: object, train_config: object) -> None:
     """Raises :class:`ConfigError` unless these are a model's configuration and a training's, in this order."""
-    if not isinstance(config, ModelConfig) or not isinstance(train_config, TrainConfig):
+    if not isinstance(config, BaseConfig) or not isinstance(train_config, TrainConfig):
         raise ConfigError(
             "expected the model's configuration (ofl.config.toytown() ...), then the training's (toytown_training(...) "
             f"...), got a {type(config).__name__} and a {type(train_config).__name__}"
@@ -200,6 +200,16 @@ def mapillary_training(**changes) -> TrainConfig:
     return _published(settings, changes)
 
 
+def recipe_for(config: BaseConfig, **changes) -> TrainConfig:
+    """The recipe of the data set that ``config.data_set`` names. Raises :class:`ConfigError` if none is published."""
+    if config.data_set not in RECIPES:
+        raise ConfigError(
+            f"there is no recipe for data_set {config.data_set!r}; there are those of {', '.join(RECIPES)}: set "
+            "data_set of the configuration to one of them, or write a TrainConfig"
+        )
+    return RECIPES[config.data_set](**changes)
+
+
 def _published(settings: dict, changes: dict) -> TrainConfig:
     """What all official configurations share, then a data set's, then the caller's.
 
@@ -212,3 +222,9 @@ def _published(settings: dict, changes: dict) -> TrainConfig:
     }  # fmt: skip
     budget = {"steps": None} if changes.get("minutes") is not None else {}
     return TrainConfig(**(shared | settings | budget | changes))
+
+
+RECIPES = {
+    "toytown": toytown_training, "coco": coco_training, "ade20k": ade20k_training,
+    "cityscapes": cityscapes_training, "mapillary": mapillary_training,
+}  # fmt: skip

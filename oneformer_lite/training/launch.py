@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..errors import ConfigError
 from .config import TrainConfig, check_recipes
 from .locks import LAUNCHER_LOCK, locked
@@ -19,7 +19,7 @@ from .state import RECIPE, STOP, write_recipe, write_state
 
 
 def launch(
-    config: ModelConfig, train_config: TrainConfig, devices: int | str = "auto", restarts: int = 3
+    config: BaseConfig, train_config: TrainConfig, devices: int | str = "auto", restarts: int = 3
 ) -> Run:
     """Start a training in the background and return at once. Lesson 14.
 

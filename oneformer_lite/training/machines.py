@@ -15,7 +15,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 from ..checks import check_count
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..errors import ConfigError
 from .config import TrainConfig
 
@@ -40,7 +40,7 @@ MACHINES = {
 }
 
 
-def for_machine(config: ModelConfig, train_config: TrainConfig, machine: str) -> tuple[ModelConfig, TrainConfig]:
+def for_machine(config: BaseConfig, train_config: TrainConfig, machine: str) -> tuple[BaseConfig, TrainConfig]:
     """``config`` and ``train_config`` as they fit a "gpu_24gb", "colab_16gb" or "cpu"; a warning tells all changes.
 
     Lesson 14.

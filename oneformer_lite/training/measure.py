@@ -20,7 +20,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from ..config import ModelConfig, from_stored
+from ..config import BaseConfig, from_stored
 from ..data.batch import Batch
 from ..data.sample import TASKS, Sample, SegmentInfo
 from ..errors import OneFormerLiteError
@@ -53,7 +53,7 @@ class Measurement:
     oddities: tuple[str, ...] = ()  # of the data, as ofl.train will say before its first step
 
 
-def measure(config: ModelConfig, train_config: TrainConfig, count: int, steps: int) -> Measurement:
+def measure(config: BaseConfig, train_config: TrainConfig, count: int, steps: int) -> Measurement:
     """Train ``steps`` steps as the first of ``count`` processes would, without the others and without any folder."""
     device, c = join_processes().device, replace(train_config, batch_size=train_config.batch_size // count)
     alone = Processes(rank=0, count=1, device=device)
@@ -109,7 +109,7 @@ class Synthetic:
 
     tasks = TASKS
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: BaseConfig) -> None:
         self.categories, self.side = config.categories, config.image_size
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from .. import errors
-from ..config import ModelConfig
+from ..config import BaseConfig, stored
 from ..errors import ConfigError, OneFormerLiteError
 from .config import TrainConfig, check_recipes
 from .distributed import Processes
@@ -146,7 +146,7 @@ class Plan:
         return "\n".join([f"Plan of {c.out}", *lines, *(f"! {warning}" for warning in self.warnings)])
 
 
-def plan(config: ModelConfig, train_config: TrainConfig, steps: int = 3, devices: int | str = "auto") -> Plan:
+def plan(config: BaseConfig, train_config: TrainConfig, steps: int = 3, devices: int | str = "auto") -> Plan:
     """Measure ``steps`` steps on this machine, as ``ofl.launch`` with the same ``devices`` would run them. Lesson 14.
 
     With the data of the recipe where they are on disk, else with synthetic scenes; model and loader are measured
@@ -191,11 +191,11 @@ def smaller(train_config: TrainConfig, processes: int = 1) -> tuple[TrainConfig,
     )
 
 
-def _ask(config: ModelConfig, c: TrainConfig, processes: int, steps: int, environment: dict) -> Measurement | None:
+def _ask(config: BaseConfig, c: TrainConfig, processes: int, steps: int, environment: dict) -> Measurement | None:
     """The measurement from a process of its own; None if its memory did not suffice."""
     with tempfile.TemporaryDirectory() as folder:
         question, answer = Path(folder) / "question.json", Path(folder) / "answer.json"
-        content = {"config": asdict(config), "train_config": asdict(c), "processes": processes, "steps": steps}
+        content = {"config": stored(config), "train_config": asdict(c), "processes": processes, "steps": steps}
         question.write_text(json.dumps(content), encoding="utf-8")
         alone = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
         command = [sys.executable, "-m", "oneformer_lite.training.measure", str(question), str(answer)]

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import torch
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from .config import TrainConfig
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def with_precision(config: ModelConfig, train_config: TrainConfig, device: torch.device) -> TrainConfig:
+def with_precision(config: BaseConfig, train_config: TrainConfig, device: torch.device) -> TrainConfig:
     """``train_config`` with the precision that "auto" means for this model on this device."""
     if train_config.precision != "auto":
         return train_config
@@ -34,6 +34,6 @@ def precision_words(asked: TrainConfig, chosen: TrainConfig, device: torch.devic
     return f"float32, {reason} (precision='auto')"
 
 
-def _published_in_half(config: ModelConfig, train_config: TrainConfig) -> bool:
+def _published_in_half(config: BaseConfig, train_config: TrainConfig) -> bool:
     coco_swin_l = train_config.augmentation == "coco" and config.backbone.startswith("swin_large")
     return not (coco_swin_l or config.backbone.startswith("dinat"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.by_name import class_places
 from ..data.sample import TASKS, Sample
 from ..data.unreadable import Unreadable, read
@@ -44,7 +44,7 @@ ALIGNED = 8  # of them whose outlines are compared with edges, which takes longe
 VALIDATION = 64  # validation pictures read at most
 
 
-def ready(config: ModelConfig, c: TrainConfig, train_data, val_data, processes: Processes, fresh: bool) -> tuple:
+def ready(config: BaseConfig, c: TrainConfig, train_data, val_data, processes: Processes, fresh: bool) -> tuple:
     """The data sets as the model numbers its classes, looked at by the first process.
 
     Raises the same :class:`ConfigError` or :class:`DataError` in all processes where nothing can be learned.
@@ -65,12 +65,12 @@ def ready(config: ModelConfig, c: TrainConfig, train_data, val_data, processes: 
     return prepared(config, c, train_data), val_data
 
 
-def prepared(config: ModelConfig, c: TrainConfig, dataset):
+def prepared(config: BaseConfig, c: TrainConfig, dataset):
     """The training data as the model gets them: the useful pictures, with classes numbered as the model's."""
     return in_model_order(config, only_useful(c, as_dataset(dataset)))
 
 
-def in_model_order(config: ModelConfig, dataset):
+def in_model_order(config: BaseConfig, dataset):
     """The data set with classes numbered as those of the model, by name; raises :class:`ConfigError` for others."""
     check_classes(config, dataset)
     places = class_places(config.class_names, dataset.categories)
@@ -80,7 +80,7 @@ def in_model_order(config: ModelConfig, dataset):
     return Renumbered(dataset, places, tuple(category for _, category in ordered))
 
 
-def check_classes(config: ModelConfig, dataset) -> None:
+def check_classes(config: BaseConfig, dataset) -> None:
     """Raise :class:`ConfigError` unless the model has as many classes as the data."""
     if len(dataset.categories) != config.num_classes:
         raise ConfigError(
@@ -103,7 +103,7 @@ def only_useful(c: TrainConfig, dataset):
     return Chosen(dataset, kept)
 
 
-def look(config: ModelConfig, c: TrainConfig, train_data, val_data, fresh: bool = True) -> list[Finding]:
+def look(config: BaseConfig, c: TrainConfig, train_data, val_data, fresh: bool = True) -> list[Finding]:
     """The findings, faults of single pictures among them; raises where nothing that is looked at can be learned from.
     ``fresh``: pictures are read too."""
     if not len(train_data):
@@ -139,7 +139,7 @@ def _look_at_files(dataset, missing: Mapping[int, Path], c: TrainConfig, split: 
     return [Finding(f"files of {split}", "warning", f"{finding.evidence}; they will be left out", finding.cure)]
 
 
-def _look_at_samples(config: ModelConfig, c: TrainConfig, dataset, missing: Mapping[int, Path]) -> list[Finding]:
+def _look_at_samples(config: BaseConfig, c: TrainConfig, dataset, missing: Mapping[int, Path]) -> list[Finding]:
     """A few training samples: refuses what cannot be learned from."""
     chosen = [index for index in spread_over(len(dataset), SAMPLES) if index not in missing]
     samples = _read(dataset, chosen, c, "training")
@@ -160,7 +160,7 @@ def _look_at_samples(config: ModelConfig, c: TrainConfig, dataset, missing: Mapp
     return [f for f in (segments, tasks, contrast, queries, place, crops) if f.verdict != "fine"]
 
 
-def _crops_with_targets(config: ModelConfig, c: TrainConfig, dataset) -> Finding:
+def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset) -> Finding:
     """What augmentation leaves; refused where it is nothing in a few pictures, and in many more."""
     crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=ALIGNED)
     if crops.verdict == "fault":  # rare things may be elsewhere
@@ -169,7 +169,7 @@ def _crops_with_targets(config: ModelConfig, c: TrainConfig, dataset) -> Finding
     return crops
 
 
-def _look_at_validation(config: ModelConfig, c: TrainConfig, dataset, fresh: bool) -> list[Finding]:
+def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset, fresh: bool) -> list[Finding]:
     if not len(dataset):
         raise DataError("the validation data set is empty: look at its paths and its split, or set evaluations=0")
     only_instances = tuple(dataset.tasks) == ("instance",)

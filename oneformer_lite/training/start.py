@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..config import ModelConfig, toytown
+from ..config import BaseConfig, toytown
 from ..data.sample import TASKS
 from ..errors import ConfigError
 from ..notices import warn_user
@@ -30,7 +30,7 @@ _SHAPES = (
 )  # fmt: skip
 
 
-def chosen_start(config: ModelConfig, c: TrainConfig) -> TrainConfig:
+def chosen_start(config: BaseConfig, c: TrainConfig) -> TrainConfig:
     """The recipe with its ``start_from`` decided: "auto" is the model that comes with the package where classes of
     one's own are trained in its sizes, and none otherwise, nor for random weights throughout (``pretrained=False``)."""
     if c.start_from != AUTO:
@@ -94,7 +94,7 @@ def _keep_queries(own: State, state: State, tables: list[str], told: bool, sourc
     return [f"{after - before} of {after} queries"] if after > before else []
 
 
-def _keep_classes(own: State, state: State, heads: list[str], trained: ModelConfig, config: ModelConfig) -> list[str]:
+def _keep_classes(own: State, state: State, heads: list[str], trained: BaseConfig, config: BaseConfig) -> list[str]:
     """Those of the same name, and "no object", which is the last, where that is a class."""
     before, after = trained.class_names, config.class_names
     rows = [(i, before.index(name)) for i, name in enumerate(after) if name in before]

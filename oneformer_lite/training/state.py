@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..config import ModelConfig, from_stored
+from ..config import BaseConfig, from_stored, stored
 from ..errors import CheckpointError, DataError
 from ..files import make_folder, write_json
 from ..json_reader import read_json
@@ -28,13 +28,13 @@ RESERVED = 2**16  # bytes
 
 
 def write_recipe(
-    config: ModelConfig, train_config: TrainConfig, devices: int | str, own_data: bool = False
+    config: BaseConfig, train_config: TrainConfig, devices: int | str, own_data: bool = False
 ) -> Path:
     """Put all that a run needs into ``{out}/run.json``, but for the data sets where it is given its ``own_data``; the
     file's path."""
     folder = make_folder(train_config.out)
     content = {
-        "config": dataclasses.asdict(config),
+        "config": stored(config),
         "train_config": dataclasses.asdict(train_config),
         "devices": devices,
         "own_data": own_data,
@@ -43,7 +43,7 @@ def write_recipe(
     return folder / RECIPE
 
 
-def read_recipe(folder: str | Path) -> tuple[ModelConfig, TrainConfig, int | str]:
+def read_recipe(folder: str | Path) -> tuple[BaseConfig, TrainConfig, int | str]:
     """Configuration, training configuration and devices of the run in ``folder``, which is its ``out`` wherever it was
     when it was written."""
     path = Path(folder) / RECIPE
@@ -73,7 +73,7 @@ def has_own_data(folder: str | Path) -> bool:
     return isinstance(content, dict) and content.get("own_data") is True
 
 
-def keep_recipe(config: ModelConfig, train_config: TrainConfig, own_data: bool) -> Path:
+def keep_recipe(config: BaseConfig, train_config: TrainConfig, own_data: bool) -> Path:
     """:func:`write_recipe` of a run that starts or is resumed here, on the devices it was launched on, if it was."""
     try:
         devices = read_recipe(train_config.out)[2]

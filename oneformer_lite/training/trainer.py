@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.batch import Batch
 from ..data.parallel import refuse_to_start_again
 from ..data.unreadable import Unreadable
@@ -50,7 +50,7 @@ class TrainingResult:
     trouble: str = ""  # what is odd about what it has learned, if anything
 
 
-def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_data=None) -> TrainingResult:
+def train(config: BaseConfig, train_config: TrainConfig, train_data=None, val_data=None) -> TrainingResult:
     """Train a model in this process and leave it in ``{out}/model``. Lesson 13.
 
     Data sets come from ``train_config.data`` unless given: training data alone need ``evaluations=0``. A run that was
@@ -74,7 +74,7 @@ def train(config: ModelConfig, train_config: TrainConfig, train_data=None, val_d
             return result
 
 
-def _train(config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> TrainingResult:
+def _train(config: BaseConfig, train_config: TrainConfig, train_data, val_data) -> TrainingResult:
     if train_data is None:
         train_data = open_split(train_config.data, train_config.train_split)
         if val_data is None and train_config.evaluations:
@@ -85,7 +85,7 @@ def _train(config: ModelConfig, train_config: TrainConfig, train_data, val_data)
 class Trainer:
     """State of a run and its loop. Lesson 13."""
 
-    def __init__(self, config: ModelConfig, train_config: TrainConfig, train_data, val_data) -> None:
+    def __init__(self, config: BaseConfig, train_config: TrainConfig, train_data, val_data) -> None:
         self.config, self.train_config = config, (train_config := chosen_start(config, train_config))
         self.folder = make_folder(train_config.out)
         self.processes = join_processes()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..config import ModelConfig, from_stored
+from ..config import BaseConfig, from_stored, stored
 from ..errors import CheckpointError, ConfigError
 from ..files import replacing, write_json
 from .files import CONFIG, WEIGHTS, read_json, read_tensors
@@ -27,7 +26,7 @@ def save_pretrained(model: MaskModel, folder: str | Path, dtype: torch.dtype | N
     ``dtype`` (say ``torch.float16``) stores floating-point weights in another precision, at half the
     size; loading turns them back into float32.
     """
-    content = {"model_type": MODEL_TYPE, **dataclasses.asdict(model.config)}
+    content = {"model_type": MODEL_TYPE, **stored(model.config)}
     return write_folder(folder, content, model.state_dict(), dtype)
 
 
@@ -52,7 +51,7 @@ def from_folder(folder: str | Path) -> MaskModel:
     return build(read_config(folder), read_tensors(folder / WEIGHTS), str(folder))
 
 
-def read_config(folder: str | Path) -> ModelConfig:
+def read_config(folder: str | Path) -> BaseConfig:
     """The configuration of one of our model folders."""
     path = Path(folder) / CONFIG
     content = read_json(path)

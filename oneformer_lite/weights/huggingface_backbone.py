@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..errors import CheckpointError, ConfigError
 from .networks import kind_of, nearest
 from .shapes import Shapes, measure_backbone
@@ -75,7 +75,7 @@ def backbone_from(theirs: dict | None, source: str) -> tuple[str, dict]:
     return name, options | ({"drop_path_rate": drop_path} if drop_path else {})
 
 
-def backbone_to(backbone: Backbone, config: ModelConfig) -> dict:
+def backbone_to(backbone: Backbone, config: BaseConfig) -> dict:
     """The ``backbone_config`` that makes transformers build our backbone.
 
     Raises :class:`ConfigError` where it has no such network.

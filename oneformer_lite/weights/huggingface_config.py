@@ -62,9 +62,9 @@ _FIXED = {
 
 # ours that theirs does not have
 _OURS = (
-    "class_colors", "category_ids", "image_size", "test_size", "test_max_size", "backbone", "backbone_options",
-    "pretrained", "backbone_norm", "text_causal", "mask_loss", "object_mask_threshold", "overlap_threshold",
-    "merge_within_masks", "max_instances", "mask_stride", "padding_multiple",
+    "class_colors", "category_ids", "data_set", "image_size", "test_size", "test_max_size", "backbone",
+    "backbone_options", "pretrained", "backbone_norm", "text_causal", "mask_loss", "object_mask_threshold",
+    "overlap_threshold", "merge_within_masks", "max_instances", "mask_stride", "padding_multiple",
 )  # fmt: skip
 
 # the files that transformers' processors name, by data set

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..files import replacing, write_json
 from ..model.tokenizer import END, START, vocabulary
 
 PREPROCESSOR, CLASSES = "preprocessor_config.json", "class_info.json"
 
 
-def write_processor(folder: Path, config: ModelConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+def write_processor(folder: Path, config: BaseConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
     """``mean`` and ``std``: of the pixels that the network itself gets, 0 to 1."""
     lengths = {"max_seq_length": config.text_length, "task_seq_length": config.text_length}
     write_json(folder / PREPROCESSOR, preprocessor(config, mean, std), indent=2)
@@ -25,7 +25,7 @@ def write_processor(folder: Path, config: ModelConfig, mean: tuple[float, ...], 
     write_tokenizer(folder, config.text_length)
 
 
-def preprocessor(config: ModelConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> dict:
+def preprocessor(config: BaseConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> dict:
     """The content of ``preprocessor_config.json``: size, normalisation, class names and things."""
     shortest = config.test_size or config.image_size
     metadata = {str(i): name for i, name in enumerate(config.class_names)}
@@ -57,7 +57,7 @@ def preprocessor(config: ModelConfig, mean: tuple[float, ...], std: tuple[float,
     }
 
 
-def class_info(config: ModelConfig) -> dict:
+def class_info(config: BaseConfig) -> dict:
     """Names and things by class id, as in the files of transformers' own class lists."""
     return {str(i): {"name": c.name, "isthing": int(c.is_thing)} for i, c in enumerate(config.categories)}
 

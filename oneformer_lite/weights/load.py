@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..errors import CheckpointError
 from .names import State
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TEXT_MAPPER = "text_mapper."
 
 
-def build(config: ModelConfig, state: State, source: str) -> MaskModel:
+def build(config: BaseConfig, state: State, source: str) -> MaskModel:
     """The model of ``config`` with the weights ``state``, in evaluation mode. ``source`` is for messages.
 
     Sizes are compared before there is memory for them: what a file claims costs nothing unless its weights say the
@@ -50,7 +50,7 @@ class ZerosForRandom(TorchDispatchMode):
             return func(*args, **(kwargs or {})).zero_()
 
 
-def _construct(config: ModelConfig, source: str) -> MaskModel:
+def _construct(config: BaseConfig, source: str) -> MaskModel:
     from ..model import build
 
     try:

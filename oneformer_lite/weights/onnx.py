@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.batch import PIXEL_MEAN, PIXEL_STD, padded_size
 from ..data.sample import TASKS
 from ..errors import ConfigError
@@ -80,7 +80,7 @@ def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> P
     return Path(path)
 
 
-def checked_size(config: ModelConfig, size: Size | None) -> Size:
+def checked_size(config: BaseConfig, size: Size | None) -> Size:
     """``size``, or the model's own, if it is a multiple of what pictures are padded to; else :class:`ConfigError`."""
     divisor = config.padding_multiple
     size = tuple(size or padded_size([(config.image_size, config.image_size)], divisor))
@@ -131,7 +131,7 @@ def _root(error: BaseException) -> str:
     return next(filter(None, str(error).splitlines()), type(error).__name__)
 
 
-def metadata(config: ModelConfig, size: Size) -> dict[str, str]:
+def metadata(config: BaseConfig, size: Size) -> dict[str, str]:
     """What a program that has nothing but the file needs to prepare pictures and to read the outputs, as JSON."""
     facts = {
         "usage": USAGE,

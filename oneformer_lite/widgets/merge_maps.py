@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..data.sample import Sample, SegmentInfo
 from ..inspection.merge import Contest, Merged, merge
 from ..metrics.matching import SegmentMatching
@@ -24,7 +24,7 @@ class MergeMaps:
     def __init__(
         self,
         contest: Contest,
-        config: ModelConfig,
+        config: BaseConfig,
         sample: Sample | None,
         photo: np.ndarray,
         zoom: int,
@@ -40,7 +40,7 @@ class MergeMaps:
             number[ids] = range(1, len(ids) + 1)
             self.truth = number[sample.segment_map[rows][:, columns]]
 
-    def _candidate_colors(self, config: ModelConfig) -> list[RGB]:
+    def _candidate_colors(self, config: BaseConfig) -> list[RGB]:
         """One for each candidate, whatever the thresholds: those that the model's own keep come first, so that they
         look as in any other picture of the prediction."""
         fates = merge(self.contest, config.object_mask_threshold, config.overlap_threshold).fates

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..inspection.tasks import Step, TaskReader, cosine, fates, most_changed, speaks
 from ..render import segment_colors
 from ..render.colors import RGB
@@ -37,7 +37,7 @@ class Pair:
 class TaskPairs:
     """All pairs of tasks of one picture. ``photo`` uint8 [H, W, 3]: how it is shown; ``colors`` of the classes."""
 
-    def __init__(self, reader: TaskReader, config: ModelConfig, photo: np.ndarray, colors: Mapping[int, RGB]) -> None:
+    def __init__(self, reader: TaskReader, config: BaseConfig, photo: np.ndarray, colors: Mapping[int, RGB]) -> None:
         self._reader, self._config, self._photo, self._class_colors = reader, config, photo, colors
         self._pairs: dict[Tasks, Pair] = {}
         self._charts: dict[Tasks, np.ndarray] = {}
