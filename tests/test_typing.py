@@ -17,7 +17,7 @@ import oneformer_lite as ofl
 ROOT = Path(__file__).parents[1]
 HEAVY = "torch torchvision timm PIL matplotlib scipy pycocotools ipywidgets tqdm jinja2 nbformat nbclient".split()
 REVEALED = {
-    "model": "oneformer_lite.model.oneformer.OneFormer",
+    "model": "oneformer_lite.model.base.MaskModel",
     "scene": "oneformer_lite.data.sample.Sample",
     "prediction": "oneformer_lite.inference.prediction.Prediction",
     "segment": "oneformer_lite.inference.prediction.Segment",

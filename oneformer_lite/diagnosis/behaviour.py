@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..data.sample import TASKS
-from ..dataset_checks.findings import Finding
+from ..dataset_checks.findings import Finding, not_examined
 from ..losses.contrastive import MAX_SCALE
 from ..mode import evaluating
 from ..model import MaskModel
@@ -84,10 +84,12 @@ def check_input(e: Examination) -> Finding:
 
 def check_queries(e: Examination) -> Finding:
     """The queries that leave the decoder differ from each other."""
-    layers = [key for key in e.output.trace if key.startswith("decoder.layer") and key.endswith(".queries")]
     if e.output.class_logits.shape[1] < 2:
         return Finding("queries", "fine", "a single query")
-    queries = torch.nn.functional.normalize(e.output.trace[layers[-1]].float(), dim=-1)  # [B, Q, C]
+    layers = e.output.trace.count(name := "decoder.layer{}.queries")
+    if not layers:
+        return not_examined("queries", "the model records none in its trace")
+    queries = torch.nn.functional.normalize(e.output.trace[name.format(layers - 1)].float(), dim=-1)  # [B, Q, C]
     cosine = queries @ queries.transpose(1, 2)
     count = cosine.shape[1]
     # the median, as one query is the task token itself and differs from the others in any case
@@ -106,6 +108,8 @@ def check_queries(e: Examination) -> Finding:
 @torch.no_grad()
 def check_task_token(e: Examination) -> Finding:
     """Another task gives other classes."""
+    if "task.token" not in e.output.trace:
+        return Finding("task token", "fine", "this model is not told its task")
     with evaluating(e.model):
         first, *others = [e.model(e.batch.images[:1], task).class_logits for task in TASKS]
     change = max(float((other - first).norm() / first.norm().clamp(min=1e-12)) for other in others)

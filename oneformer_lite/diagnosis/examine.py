@@ -90,7 +90,8 @@ def _examine(model: MaskModel | None, dataset, run, criterion: Callable | None, 
     if dataset is not None:
         sound = _examine_data(dataset, images, findings)
     if model is not None:
-        findings.append(check_temperature(model))
+        if "text_mapper" in model.training_only:
+            findings.append(check_temperature(model))
         if dataset is not None:
             findings.append(check_classes(model, dataset))
         if obstacle := _obstacle(model, dataset, sound):

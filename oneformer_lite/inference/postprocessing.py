@@ -86,6 +86,8 @@ def panoptic_inference(
     for rows in raw.bands(len(scores)):
         winner[rows], visible[rows], here = compete(scores, raw.masks(keep, rows).sigmoid())
         areas = [Areas(*map(sum, zip(before, more))) for before, more in zip(areas, here)]
+    if not within_masks:
+        areas = [area._replace(visible=area.won if area.own else 0) for area in areas]
     fates, segments = settle(labels.tolist(), scores.tolist(), areas, is_thing, overlap_threshold)
     ids = torch.tensor([fate.segment for fate in fates], dtype=torch.int32, device=winner.device)
     return ids[winner] * visible if within_masks else ids[winner], segments

@@ -56,17 +56,19 @@ class FeatureMap:
 
 
 def feature_maps(traced: TracedPicture) -> dict[Key, FeatureMap]:
-    """(source, stride) -> map, for each of SOURCES and STRIDES."""
+    """(source, stride) -> map, for each of STRIDES and those of SOURCES that the model has them of."""
     maps = {}
     for source in SOURCES:
         for stride in STRIDES:
             name = f"{source.replace(' ', '_')}.stride{stride}"
             if (source, stride) == ("pixel decoder", 4):
                 name = "pixel_decoder.mask_features"
+            if name not in traced.trace:
+                continue
             rows, columns = (-(-side // stride) for side in traced.input_size)
             values = traced.array(name)[:, :rows, :columns]
             maps[source, stride] = FeatureMap(np.ascontiguousarray(values.transpose(1, 2, 0)))
-    return maps
+    return {key: found for key, found in maps.items() if all((key[0], stride) in maps for stride in STRIDES)}
 
 
 def principal_components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

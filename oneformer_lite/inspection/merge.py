@@ -94,12 +94,17 @@ class Merged:
 
 
 def hold_contest(
-    raw: RawPrediction, is_thing: Sequence[bool], gt_map: np.ndarray | None = None, grid: Size | None = None
+    raw: RawPrediction,
+    is_thing: Sequence[bool],
+    gt_map: np.ndarray | None = None,
+    grid: Size | None = None,
+    within_masks: bool = True,
 ) -> Contest:
     """Let the candidates of one picture enter, surest first.
 
     ``gt_map`` int [H, W]: the annotated segment ids to count pixels by. ``grid``: height and width at which maps are
-    kept, where the picture is larger.
+    kept, where the picture is larger. Without ``within_masks`` (``config.merge_within_masks``) all that a candidate
+    wins counts as its own.
     """
     scores, labels = raw.surest
     rejected = labels == raw.num_classes
@@ -124,10 +129,11 @@ def hold_contest(
         lost = taken & (winner >= 0)
         codes = winner[lost] * np.int64(outside + 1) + bucket[lost]
         counts[entered] -= np.bincount(codes, minlength=n * (outside + 1)).reshape(n, -1).astype(np.int32)
-        bucket[taken] = np.where(inside[taken], column[taken], outside)
+        visible = inside if within_masks else np.full_like(inside, inside.any())
+        bucket[taken] = np.where(visible[taken], column[taken], outside)
         counts[entered, place] += np.bincount(bucket[taken], minlength=outside + 1).astype(np.int32)
         winner[taken], best[taken] = place, vote[taken]
-        takes[place], own[place], areas[place] = taken[rows][:, cols], inside[rows][:, cols], int(inside.sum())
+        takes[place], own[place], areas[place] = taken[rows][:, cols], visible[rows][:, cols], int(inside.sum())
 
     ranks = dict(zip(order, count()))
     candidates = tuple(

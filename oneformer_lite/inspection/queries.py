@@ -51,7 +51,7 @@ class QueryReading:
 
     ``probabilities`` [L+1, Q, K+1] of the classes, no object last; ``mask_logits`` [L+1, Q, h, w] of the padded
     input. Layer ``l + 1`` reads the map whose cells ``attention[l]`` [Q, h_l, w_l] weighs (mean over the heads) and
-    may look only where ``regions[l]`` is true.
+    may look only where ``regions[l]`` is true; both lists are empty of a model that records none.
     """
 
     task: str
@@ -63,6 +63,7 @@ class QueryReading:
     unpadded: Size
     size: Size
     truth: Truth | None = field(default=None, repr=False)
+    told: bool = True  # whether the model was told its task
 
     @property
     def stride(self) -> int:
@@ -99,8 +100,9 @@ class QueryReading:
         return list(zip(ids.tolist(), values.tolist()))
 
     def looked_at(self, layer: int, query: int) -> tuple[Tensor, Tensor] | None:
-        """Attention and region [h_l, w_l] by which a layer made this prediction; None before the first."""
-        if layer == 0:
+        """Attention and region [h_l, w_l] by which a layer made this prediction; None before the first, and where the
+        model records none."""
+        if layer == 0 or layer > min(len(self.attention), len(self.regions)):
             return None
         return self.attention[layer - 1][query], self.regions[layer - 1][query]
 
@@ -141,12 +143,12 @@ def read_queries(
     the ground truth, if it supplies the task."""
     encoded, trace = encoded or encode_picture(model, image), Trace()
     with evaluating(model):
-        model.read(encoded.features, model.task_token([task]), trace=trace)
-    layers = range(model.config.decoder_layers)
+        token = model.task_token([task])
+        found = model.read(encoded.features, token, every=True, trace=trace)
     predictions = [
-        Predictions(*(trace[f"prediction{i}.{name}"].float().cpu() for name in ("class_logits", "mask_logits")))
-        for i in (*layers, len(layers))
+        Predictions(p.class_logits.float().cpu(), p.mask_logits.float().cpu(), no_object=p.no_object) for p in found
     ]
+    attention, regions = "decoder.layer{}.attention", "decoder.layer{}.attention_region"
     unpadded = encoded.input_size
     truth = None
     if sample is not None and task in sample.tasks:
@@ -155,12 +157,13 @@ def read_queries(
         task,
         torch.cat([class_distribution(p.class_logits, p.no_object) for p in predictions]),
         torch.cat([p.mask_logits for p in predictions]),
-        [trace[f"decoder.layer{i}.attention"][0].mean(0).float().cpu() for i in layers],
-        [trace[f"decoder.layer{i}.attention_region"][0].cpu() for i in layers],
+        [trace[attention.format(i)][0].mean(0).float().cpu() for i in range(trace.count(attention))],
+        [trace[regions.format(i)][0].cpu() for i in range(trace.count(regions))],
         encoded.padded,
         unpadded,
         image.shape[:2],
         truth,
+        told=token is not None,
     )
 
 

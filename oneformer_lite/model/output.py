@@ -91,6 +91,7 @@ class MaskProduct:
 
     embeddings: Float[Tensor, "B Q C"]
     features: Float[Tensor, "B C h w"]
+    _whole: Tensor | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def requires_grad(self) -> bool:
@@ -98,19 +99,18 @@ class MaskProduct:
         return self.embeddings.requires_grad or self.features.requires_grad
 
     def whole(self) -> Float[Tensor, "B Q h w"]:
-        """The dot product of each query with each pixel."""
-        return torch.einsum("bqc,bchw->bqhw", self.embeddings.to(self.features.dtype), self.features)
+        """The dot product of each query with each pixel; kept, unless it was made without a graph and now needs one."""
+        kept, needs_graph = self._whole, torch.is_grad_enabled() and self.requires_grad
+        if kept is None or (needs_graph and not kept.requires_grad):
+            self._whole = torch.einsum("bqc,bchw->bqhw", self.embeddings.to(self.features.dtype), self.features)
+        return self._whole
 
 
 @dataclass
 class Predictions:
     """One reading of the queries: ``class_logits`` [B, Q, K+1] (last = no object; [B, Q, K] without ``no_object``,
     where each class has a sigmoid of its own) and ``masks``, whole [B, Q, H/4, W/4] or as a :class:`MaskProduct`,
-    which the first look at ``mask_logits`` multiplies out.
-
-    Gradients reach the model whether masks were looked at or not. Losses computed after a look differentiate through
-    ``mask_logits``, whose own gradient can then be asked for, those before it through the product; a look under
-    ``torch.no_grad()`` changes nothing.
+    which ``mask_logits`` multiplies out. Losses read ``masks``, as they are.
     """
 
     class_logits: Tensor
@@ -125,16 +125,7 @@ class Predictions:
     @property
     def mask_logits(self) -> Float[Tensor, "B Q h w"]:
         """The masks, whole; above 0 inside."""
-        if not isinstance(self.masks, MaskProduct):
-            return self.masks
-        whole = self.masks.whole()
-        if whole.requires_grad or not self.masks.requires_grad:  # never put masks without a graph into one
-            self.masks = whole
-        return whole
-
-    @mask_logits.setter
-    def mask_logits(self, masks: Float[Tensor, "B Q h w"]) -> None:
-        self.masks = masks
+        return self.masks.whole() if isinstance(self.masks, MaskProduct) else self.masks
 
 
 @dataclass

@@ -15,7 +15,7 @@ from .masks import display_ids
 from .overlay import stack_masks
 from .queries import mosaic, quantised
 from .query_pictures import QueryPainter
-from .query_words import looked_words, page_body
+from .query_words import FIRST, looked_words, page_body
 
 # (checkpoint, task) -> the reading, and how its queries fare after each layer
 Readings = Mapping[tuple[str, str], tuple[QueryReading, Sequence[Sequence[Standing]]]]
@@ -86,11 +86,15 @@ def reading_data(reading: QueryReading, standings: Sequence[Sequence[Standing]],
         "order": [reading.order(layer, "confidence") for layer in layers],  # of unrounded numbers
         "standings": [[[s.class_id, round(s.score, 4), s.barred, s.dropped] for s in row] for row in standings],
         "truth": _truth(reading),
+        "first": FIRST[reading.told],
     }
 
 
 def _attention(reading: QueryReading, layer: int) -> dict:
-    """0 where a query may not look, else 1 to 255: its share of the strongest weight of the query."""
+    """0 where a query may not look, else 1 to 255: its share of the strongest weight of the query. Words alone where
+    the model records none."""
+    if reading.looked_at(layer, 0) is None:
+        return {"words": [looked_words(reading, layer, q) for q in range(reading.num_queries)]}
     weights, regions = reading.attention[layer - 1].numpy(), reading.regions[layer - 1].numpy()
     strongest = weights.max((1, 2), keepdims=True).clip(1e-9)
     cells = sum(attention.numel() for attention in reading.attention)

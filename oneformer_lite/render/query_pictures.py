@@ -58,7 +58,7 @@ class QueryPainter:
         for reading, layer, name in moments:
             class_id, score = reading.best_class(layer, query)
             logits, looked = reading.masks(layer, photo.shape[:2], [query])[0].numpy(), None
-            if layer:
+            if reading.looked_at(layer, query) is not None:
                 looked = self._attention(photo, reading, layer, query)
             partner = reading.truth and reading.truth.partner(layer, query)
             iou = f", IoU {partner[1]:.2f}" if partner and partner[2] else ""
@@ -75,8 +75,10 @@ class QueryPainter:
         return mask_over(self.photo, logits, color, self._truth(reading, layer, query))
 
     def attention(self, reading: QueryReading, layer: int, query: int) -> np.ndarray:
-        """Where ``layer`` looked; the photograph before the first."""
-        return self._attention(self.photo, reading, layer, query) if layer else self.photo
+        """Where ``layer`` looked; the photograph where that is not known."""
+        if reading.looked_at(layer, query) is None:
+            return self.photo
+        return self._attention(self.photo, reading, layer, query)
 
     def _attention(self, photo: np.ndarray, reading: QueryReading, layer: int, query: int) -> np.ndarray:
         weights, region = (values.numpy() for values in reading.looked_at(layer, query))

@@ -10,6 +10,12 @@ from ..inspection.query_claims import Claim
 from .colors import RGB
 from .queries import STYLE, class_bars
 
+# where the first mask comes from, if the model is told its task, and if not
+FIRST = {
+    True: "Its first mask comes from the task token and the picture alone, without any decoder layer.",
+    False: "Its first mask is that of a learned query, before any decoder layer has read the picture.",
+}
+
 
 def after(layer: int) -> str:
     """Which prediction: "before layer 1", "after layer 3"."""
@@ -49,8 +55,10 @@ def partner_words(partner: tuple[int, float, bool] | None, names: Sequence[str],
 def looked_words(reading: QueryReading, layer: int, query: int) -> str:
     """Which map the layer read, and how much of it the query was allowed to see."""
     looked = reading.looked_at(layer, query)
+    if looked is None and layer:
+        return "This model records no attention, so where it looked cannot be shown."
     if looked is None:
-        return "Its first mask comes from the task token and the picture alone, without any decoder layer."
+        return FIRST[reading.told]
     region = looked[1]
     height, width = region.shape
     stride = round(reading.padded[0] / height)

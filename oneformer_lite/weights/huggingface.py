@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from .backbones import HUGGINGFACE as BACKBONES
 from .files import CONFIG, read_folder_tensors, read_json
 from .folder import write_folder
@@ -143,6 +143,11 @@ def save_huggingface(model: MaskModel, folder: str | Path, dtype: torch.dtype | 
     Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
     """
     config, folder = model.config, Path(folder)
+    if config.model_type != "oneformer":
+        raise ConfigError(
+            f"written in transformers' layout are OneFormers, not a {config.model_type}: model.save_pretrained(folder) "
+            "writes it in this package's"
+        )
     backbone = backbone_to(model.backbone, config)
     content = to_huggingface(config, backbone)
     content["dtype"] = str(dtype or torch.float32).removeprefix("torch.")

@@ -11,6 +11,7 @@ import copy
 import importlib.util
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,20 +32,22 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 
 FILE = "model.onnx"
-INPUTS, OUTPUTS = ("images", "task"), ("class_logits", "mask_logits")
+OUTPUTS = ("class_logits", "mask_logits")
+_FIXED = "tracing inferred a static shape"  # the exporter's words for a size that the model's code does not leave open
 LIMIT = 2**31  # bytes: what one protobuf message, and so one ONNX file, can hold
 USAGE = (
     "Inputs: images float32 [batch, 3, height, width], RGB, (pixel - pixel_mean) / pixel_std with pixels 0 to 255, "
-    "smaller pictures padded with zeros at the bottom and the right; task int64 [batch], the place of each image's "
-    "task in the list tasks. Outputs: class_logits float32 [batch, queries, classes + 1], the last one of no object; "
-    "mask_logits float32 [batch, queries, height / 4, width / 4], above 0 inside."
+    "smaller pictures padded with zeros at the bottom and the right; unless the list tasks is empty, task int64 "
+    "[batch], the place of each image's task in that list. Outputs: class_logits float32 [batch, queries, classes + "
+    "1], the last one of no object; mask_logits float32 [batch, queries, height / 4, width / 4], above 0 inside."
 )
 
 
 class Segmenter(nn.Module):
     """What the file computes: ``images`` [B, 3, H, W] and ``task`` [B] to class and mask logits.
 
-    The tokens of the three tasks are computed beforehand: a program needs no tokenizer.
+    The tokens of the three tasks are computed beforehand: a program needs no tokenizer. Of a model that is not told its
+    task there are none, and ``images`` are the only input.
     """
 
     def __init__(self, model: MaskModel) -> None:
@@ -53,8 +56,13 @@ class Segmenter(nn.Module):
         with torch.no_grad():
             self.register_buffer("tokens", model.task_token(TASKS))  # [3, C]
 
-    def forward(self, images: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
-        final = self.model.read(self.model.encode(images), self.tokens[task])[-1]
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("images",) if self.tokens is None else ("images", "task")
+
+    def forward(self, images: Tensor, task: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        token = None if task is None else self.tokens[task]
+        final = self.model.read(self.model.encode(images), token)[-1]
         return final.class_logits, final.mask_logits
 
 
@@ -62,8 +70,9 @@ def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> P
     """Write ``model`` for pictures of ``size`` (height, width; default: a square of the side it was trained with).
 
     Inputs ``images`` float32 [B, 3, H, W], normalised as by ``ofl.data.collate``, and ``task`` int64 [B], 0 panoptic,
-    1 instance, 2 semantic; outputs ``class_logits`` [B, Q, K+1] and ``mask_logits`` [B, Q, H/4, W/4]. B is free, H and
-    W are not: position maps and the padding of windows are worked out once, for this size.
+    1 instance, 2 semantic (of models that are told it); outputs ``class_logits`` [B, Q, K+1] and ``mask_logits``
+    [B, Q, H/4, W/4]. B is free, H and W are not: position maps and the padding of windows are worked out once, for
+    this size.
 
     Raises :class:`ConfigError` for sides that 32 does not divide, without the packages onnx and onnxscript, and for
     models that PyTorch cannot convert or that one file cannot hold.
@@ -105,23 +114,39 @@ def to_proto(model: MaskModel, size: Size) -> ModelProto:
             f"the model's weights take {weights / 1e9:.1f} GB, but an ONNX file holds no more than "
             f"{LIMIT / 1e9:.1f} GB: choose a smaller backbone"
         )
-    # two images: a batch of one would be taken for a fixed size
-    images, task = torch.zeros(2, 3, *size), torch.zeros(2, dtype=torch.int64)
-    batch = {0: "batch"}
+    try:
+        try:
+            proto = _converted(segmenter, size)
+        except RuntimeError as error:
+            if _FIXED not in str(error):
+                raise
+            warnings.warn(
+                f"the file takes one picture at a time: the code of {type(model).__name__} fixes the number of "
+                "pictures, as len(tensor) does and tensor.shape[0] does not",
+                stacklevel=4,
+            )
+            proto = _converted(segmenter, size, fixed=True)
+    except RuntimeError as error:  # the exporter's own, and that of the passes that follow
+        reason = f"PyTorch {torch.__version__} cannot convert this model to ONNX: {_root(error)}"
+        raise ConfigError(reason) from error
+    proto.doc_string = USAGE
+    set_model_props(proto, metadata(model.config, size, TASKS if "task" in segmenter.inputs else ()))
+    return proto
+
+
+def _converted(segmenter: Segmenter, size: Size, fixed: bool = False) -> ModelProto:
+    """For any number of pictures, or ``fixed`` for one. Raises RuntimeError where PyTorch cannot."""
+    names = segmenter.inputs
+    count = 1 if fixed else 2  # a batch of one is taken for a fixed size
+    inputs = (torch.zeros(count, 3, *size), torch.zeros(count, dtype=torch.int64))[: len(names)]
+    shapes = None if fixed else dict.fromkeys(names, {0: "batch"})
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes on its own versions and passes
-        try:
-            program = torch.onnx.export(
-                segmenter, (images, task), dynamo=True, verbose=False, dynamic_shapes={"images": batch, "task": batch},
-                input_names=INPUTS, output_names=OUTPUTS,
-            )  # fmt: skip
-        except RuntimeError as error:  # the exporter's own, and that of the passes that follow
-            reason = f"PyTorch {torch.__version__} cannot convert this model to ONNX: {_root(error)}"
-            raise ConfigError(reason) from error
-    proto = program.model_proto
-    proto.doc_string = USAGE
-    set_model_props(proto, metadata(model.config, size))
-    return proto
+        program = torch.onnx.export(
+            segmenter, inputs, dynamo=True, verbose=False, dynamic_shapes=shapes, input_names=names,
+            output_names=OUTPUTS,
+        )  # fmt: skip
+    return program.model_proto
 
 
 def _root(error: BaseException) -> str:
@@ -131,11 +156,11 @@ def _root(error: BaseException) -> str:
     return next(filter(None, str(error).splitlines()), type(error).__name__)
 
 
-def metadata(config: BaseConfig, size: Size) -> dict[str, str]:
+def metadata(config: BaseConfig, size: Size, tasks: Sequence[str] = TASKS) -> dict[str, str]:
     """What a program that has nothing but the file needs to prepare pictures and to read the outputs, as JSON."""
     facts = {
         "usage": USAGE,
-        "tasks": TASKS,
+        "tasks": tuple(tasks),
         "size": size,
         "pixel_mean": PIXEL_MEAN,
         "pixel_std": PIXEL_STD,
@@ -165,8 +190,10 @@ def onnx_difference(model: MaskModel, path: str | Path) -> float | None:
     images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     model = copy.deepcopy(model).to("cpu", torch.float32).eval()
     worst = 0.0
-    for number, task in enumerate(TASKS):
-        found = session.run(list(OUTPUTS), {"images": images.numpy(), "task": torch.tensor([number]).numpy()})
+    names = {given.name for given in session.get_inputs()}
+    for number, task in enumerate(TASKS if "task" in names else TASKS[:1]):
+        given = {"images": images.numpy(), "task": torch.tensor([number]).numpy()}
+        found = session.run(list(OUTPUTS), {name: given[name] for name in names})
         with torch.inference_mode():
             wanted = model(images, task)
         for a, b in zip(found, (wanted.class_logits, wanted.mask_logits)):

@@ -11,6 +11,7 @@ from ipywidgets import HTML, Box, FloatLogSlider, IntSlider, ToggleButtons, VBox
 
 from ..data.sample import TASKS, Sample
 from ..errors import ConfigError
+from ..inference import check_model
 from ..inspection.contrast import (
     KINDS,
     Encoded,
@@ -34,7 +35,7 @@ from ..render.contrast import (
 )  # fmt: skip
 from ..render.contrast_text import SHORT, legend, pair_text, slot_table, slot_text
 from .contrast_page import contrast_page
-from .inspector import Inspector
+from .inspector import Absence, Inspector
 from .picture import Picture
 
 _POINTS = 256  # temperatures of the curve
@@ -48,6 +49,12 @@ _TITLES = _MATRICES | {
     "shares": "what each slot adds to the cosine of the pair",
     "cosines": "cosine of query (row), text slot (column)",
 }
+
+
+_NONE = (
+    "This model learns from no texts, so there is no contrastive loss to look at: its queries are compared with masks "
+    "and classes alone, as MatchInspector and LossInspector show."
+)
 
 
 class ContrastInspector(Inspector):
@@ -75,6 +82,10 @@ class ContrastInspector(Inspector):
             raise ConfigError(f"expected at most {MOST_SAMPLES} samples, got {len(samples)}: take some of them")
         pairs = sample_pairs(samples)
         self.samples = [sample for sample, _ in pairs]
+        check_model(model)
+        if "text_mapper" not in model.training_only:
+            photos = contact_sheet([[np.asarray(thumbnail(sample.image, 160)) for sample in self.samples]])
+            return super().__init__({}, [], Absence(type(self).__name__, _NONE, photos))
         self.encoded = encode(model, self.samples)
         self.batches = {
             name: [self.encoded[place, task] for place, task in enumerate(tasks)]

@@ -18,12 +18,18 @@ from ..render import contact_sheet
 from ..render.features import paint_components, paint_values, ramp_legend, spread_cells, tile_at, tile_grid
 from ..render.masks import display_factor, display_image, mark_point
 from .feature_page import feature_page
-from .inspector import Inspector
+from .inspector import Absence, Inspector
 from .picture import Picture
 
 VIEWS = {"channels": "channels", "PCA": "PCA to colour", "similarity": "similarity to the point"}
 COLUMNS, TILES = 6, 36  # of the grid of channels
 _TILE = 128  # pixels of the longer side of a thumbnail
+
+
+_NONE = (
+    "This model records no maps at strides 4, 8, 16 and 32, neither of its backbone nor of a pixel decoder, so there "
+    "are none to compare; QueryInspector shows what its queries make of the picture."
+)
 
 
 class FeatureInspector(Inspector):
@@ -49,12 +55,15 @@ class FeatureInspector(Inspector):
         """``image``: a :class:`Sample` or anything that :func:`ofl.predict` takes."""
         self.traced = trace_picture(model, image)
         self.image, self.maps = self.traced.image, feature_maps(self.traced)
-        decoder = "FPN" if model.config.pixel_decoder == "fpn" else "pixel decoder"
-        self.source_names = dict(zip(SOURCES, ("backbone", decoder)))
+        samples = "pixel_decoder.layer0.sampling_weights" in self.traced.trace
+        names = dict(zip(SOURCES, ("backbone", "pixel decoder" if samples else "FPN")))
+        self.source_names = {source: names[source] for source, _ in dict.fromkeys(self.maps)} or names
         self.photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
         longest = max(self.photo.shape[:2])
         self._tile_size = tuple(max(8, side * _TILE // longest) for side in self.photo.shape[:2])
-        super().__init__(*self._build())
+        if self.maps:
+            return super().__init__(*self._build())
+        super().__init__({}, [], Absence(type(self).__name__, _NONE, self.photo))
 
     def _build(self) -> tuple[dict, list]:
         height, width = self.image.shape[:2]
@@ -84,7 +93,7 @@ class FeatureInspector(Inspector):
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
         sources, views = ([(text, value) for value, text in names.items()] for names in (self.source_names, VIEWS))
         controls = {
-            "source": ToggleButtons(options=sources, value=SOURCES[1], **buttons),
+            "source": ToggleButtons(options=sources, value=list(self.source_names)[-1], **buttons),
             "level": ToggleButtons(options=[(f"stride {s}", s) for s in STRIDES], **buttons),
             "view": ToggleButtons(options=views, value="PCA", **buttons),
             "channel": IntSlider(1, 1, TILES, description="channel", layout={"width": "15rem"}),
@@ -163,7 +172,7 @@ class FeatureInspector(Inspector):
 
     def _atlas(self) -> list[list[np.ndarray]]:
         """The chosen view of every map: a row for each source, a column for each stride."""
-        return [[self._tile((source, s)) for s in STRIDES] for source in SOURCES]
+        return [[self._tile((source, s)) for s in STRIDES] for source in self.source_names]
 
     def _tile(self, key: Key) -> np.ndarray:
         return self._spread(self._cells(key)[0], key, self._tile_size)

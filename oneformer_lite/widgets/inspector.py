@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,37 @@ from traitlets import TraitError
 
 from ..errors import ConfigError
 from ..files import replacing
-from ..render import quick_bytes
-from ..render.inspector_page import head, step_through, style
+from ..render import data_uri, png_bytes, quick_bytes
+from ..render.inspector_page import head, inspector_page, step_through, style
 from .kept import LIVE, WHILE_IT_LIVES, Kept
 from .picture import Picture
+
+
+@dataclass
+class Absence:
+    """What an inspector shows of a model that has not what it looks at: a sentence beside the picture."""
+
+    title: str
+    sentence: str
+    photo: np.ndarray  # uint8 [H, W, 3]
+
+    def _draw(self) -> None:
+        """There is nothing to choose."""
+
+    def _picture(self) -> np.ndarray:
+        return self.photo
+
+    def _subject(self) -> str:
+        return self.sentence.partition(",")[0].partition(":")[0]
+
+    def _page(self) -> str:
+        told = f'<div class="ofl-told-text">{escape(self.sentence)}</div>'
+        photo = f'<img src="{data_uri(png_bytes(self.photo))}" alt="the picture" style="max-width:100%">'
+        return inspector_page(self.title, "", told + photo, "still.js", {})
+
+    def body(self) -> list[Widget]:
+        picture = ImageWidget(value=quick_bytes(self.photo, photo=True), format="jpeg", layout={"max_width": "30rem"})
+        return [HTML(f'<div class="ofl-told-text">{escape(self.sentence)}</div>'), picture]
 
 
 class Inspector(Kept):
@@ -31,20 +60,26 @@ class Inspector(Kept):
 
     LOOK_FOR = ""
 
-    def __init__(self, controls: Mapping[str, Widget], body: Sequence[Widget]) -> None:
+    def __init__(
+        self, controls: Mapping[str, Widget], body: Sequence[Widget], absence: Absence | None = None
+    ) -> None:
         """``controls``: name -> widget with a ``value``, or a :class:`Picture` with its ``point``; those that have no
-        place in ``body`` stand in a row above it."""
+        place in ``body`` stand in a row above it. ``absence``: what takes the place of all that, and of the four
+        methods, where the model has not what is looked at."""
+        self._answer = absence or self
+        body = absence.body() if absence else body
         self._controls, self._held, self._keys = dict(controls), False, {}
         self._placed = {name for name, c in controls.items() if isinstance(c, Picture) and c.point is not None}
         inside = set(_all_below(body))
         row = [control for control in self._controls.values() if control not in inside]
         bar = Box(row, layout={"flex_flow": "row wrap", "align_items": "center"}).add_class("ofl-controls")
-        top = HTML(f"<style>{style()}{WHILE_IT_LIVES}</style>{head(self._title(), self.LOOK_FOR)}")
+        told = head(self._title(), "" if absence else self.LOOK_FOR)
+        top = HTML(f"<style>{style()}{WHILE_IT_LIVES}</style>{told}")
         super().__init__([top, bar, *body], layout={"width": "100%", "padding": "8px", "overflow": "hidden"})
         self.add_class("ofl-inspector").add_class(LIVE)
         for control in self._controls.values():
             control.observe(self._changed, "point" if isinstance(control, Picture) else "value")
-        self._draw()
+        self._answer._draw()
 
     @property
     def state(self) -> dict:
@@ -58,6 +93,8 @@ class Inspector(Kept):
         """Choose as a user would, all at once. Raises :class:`ConfigError`, and changes nothing, if a name or a value
         is not one that the inspector has."""
         before = self.state
+        if choices and not before:
+            raise ConfigError(f"{type(self).__name__} has nothing to choose here: {self._answer.sentence}")
         if unknown := [name for name in choices if name not in before]:
             raise ConfigError(f"{type(self).__name__} has no {unknown[0]!r}; it has {', '.join(before)}")
         with self._one_drawing():
@@ -72,11 +109,11 @@ class Inspector(Kept):
 
     def still(self) -> Image.Image:
         """What is shown now, as one picture."""
-        return Image.fromarray(self._picture())
+        return Image.fromarray(self._answer._picture())
 
     def to_html(self, path: str | Path) -> Path:
         """Write one page that does the same without kernel or network, as far as its data goes; its path."""
-        page = self._page()
+        page = self._answer._page()
         with replacing(Path(path)) as draft:
             draft.write_text(page, encoding="utf-8")
         return Path(path)
@@ -124,11 +161,14 @@ class Inspector(Kept):
             yield
         finally:
             self._held = False
-            self._draw()
+            self._answer._draw()
+
+    def _whole_page(self) -> str:
+        return self._answer._page()
 
     def __repr__(self) -> str:
         chosen = ", ".join(f"{name} {_short(value)}" for name, value in self.state.items() if value is not None)
-        return f"{type(self).__name__}({self._subject()}: {chosen})"
+        return f"{type(self).__name__}({self._answer._subject()}{': ' if chosen else ''}{chosen})"
 
 
 def _all_below(widgets: Sequence[Widget]):

@@ -40,6 +40,9 @@ class Kept(VBox):
     def _page(self) -> str:
         raise NotImplementedError
 
+    def _whole_page(self) -> str:
+        return self._page()
+
     def _ipython_display_(self) -> None:
         bundle = self._repr_mimebundle_()
         picture = bundle.pop("image/png", None)
@@ -51,7 +54,7 @@ class Kept(VBox):
 
     def _repr_mimebundle_(self, **options) -> dict:
         """Besides the widget its still picture, for where no kernel runs (or its page: :mod:`.framed`)."""
-        if frame := framed(self, self._page):
+        if frame := framed(self, self._whole_page):
             return frame
         bundle = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle

@@ -59,7 +59,7 @@ class MergeInspector(Inspector):
         grid = tuple(size // zoom for size in photo.shape[:2])
         truth = self._sample.segment_map if self._sample else None
         things = tuple(category.is_thing for category in self.categories)
-        self.contest = hold_contest(raw, things, truth, grid)
+        self.contest = hold_contest(raw, things, truth, grid, self.config.merge_within_masks)
         self._rows, self._cols = (np.arange(n) * size // n for n, size in zip(grid, self.image.shape[:2]))
         self._maps = MergeMaps(self.contest, self.config, self._sample, photo, zoom, self._rows, self._cols)
         super().__init__(*self._build())

@@ -61,8 +61,10 @@ class QueryModels:
 
     @property
     def layers(self) -> int:
-        """Decoder layers that all models have."""
-        return min(model.config.decoder_layers for model in self.models.values())
+        """Decoder layers that all models have: as many as :data:`OWN` of those with its configuration."""
+        own = self.models[OWN].config
+        others = [name for name, model in self.models.items() if model.config != own]
+        return min(self.reading("panoptic", name).num_layers for name in (OWN, *others))
 
     def is_read(self, task: str, name: str) -> bool:
         """Whether :meth:`reading` has its answer at hand."""

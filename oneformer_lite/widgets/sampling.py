@@ -26,6 +26,10 @@ _NONE = (
     "This model's pixel decoder is an FPN: convolutions that look at the same neighbours everywhere. There is no "
     "sampling to see; FeatureInspector shows its maps."
 )
+_NO_DECODER = (
+    "This model records no sampling points: it has no pixel decoder with deformable attention. QueryInspector shows "
+    "where its queries look."
+)
 _LOOK_FOR_NONE = (
     "What to look for: a model whose pixel decoder is deformable. There each position chooses the places it gathers "
     "from; here it has no choice."
@@ -53,6 +57,7 @@ class SamplingInspector(Inspector):
         self.image, self.sampling = self._traced.image, read_sampling(self._traced)
         self._photo = display_image(self.image)
         self._scale = np.array(self._photo.shape[:2]) / self.image.shape[:2]  # rows, columns
+        self._none = _NONE if "pixel_decoder.mask_features" in self._traced.trace else _NO_DECODER
         if self.sampling is None:
             self.LOOK_FOR = _LOOK_FOR_NONE
         super().__init__(*self._build())
@@ -102,7 +107,7 @@ class SamplingInspector(Inspector):
 
     def _words(self) -> str:
         if self.sampling is None:
-            return _NONE
+            return self._none
         looks, state = self.looks(), self.state
         away = looks.outside(self.image.shape[:2])
         head = f"all {self.sampling.heads} heads" if state["head"] == "all" else f"head {state['head']}"
@@ -122,7 +127,7 @@ class SamplingInspector(Inspector):
         return "weights " + ", ".join(f"{share:.0%} on stride {stride}" for stride, share in shares)
 
     def _page(self) -> str:
-        data = {"photo": data_uri(webp_bytes(self._photo)), "size": self.image.shape[:2], "none": _NONE}
+        data = {"photo": data_uri(webp_bytes(self._photo)), "size": self.image.shape[:2], "none": self._none}
         controls: list[str] = []
         if self.sampling is not None:
             data |= self._page_looks() | {"point": self.state["point"]}

@@ -21,7 +21,7 @@ from ..render import contact_sheet, label_colors, quick_bytes, segment_colors
 from ..render.masks import display_ids, display_image
 from ..render.task_words import cosine_table, text_lines, token_table
 from ..render.tasks import ABOVE, LEFT, mark_cell, named_segments, veiled
-from .inspector import Inspector
+from .inspector import Absence, Inspector
 from .picture import Picture
 from .task_page import task_page
 from .task_pairs import Pair, TaskPairs
@@ -30,6 +30,10 @@ CHART_WORDS = (
     "Above: segments of the panoptic merge at each step. Below: what the most changed queries say: the class's colour, "
     "paler where unsure, a low bar where too unsure for a segment; right: cosine of a query's embedding after the "
     "decoder under the two tasks. Click a cell, or move with the arrow keys."
+)
+_NONE = (
+    "This model is not told its task, so there is no token to compare: its queries say the same whatever they are "
+    "asked for, and MaskInspector shows what the three merges make of that."
 )
 TITLES = ("What the three tasks say, each by its own merge", "The task token")
 
@@ -52,6 +56,9 @@ class TaskInspector(Inspector):
         """``image``: a :class:`Sample`, which brings texts and targets, or anything that :func:`ofl.predict` takes."""
         check_model(model)
         self._sample = image if isinstance(image, Sample) else None
+        if model.task_token(TASKS[:1]) is None:
+            photo = display_image(as_pixels(self._sample.image if self._sample else image))
+            return super().__init__({}, [], Absence(type(self).__name__, _NONE, photo))
         self.reader = TaskReader(model, as_pixels(self._sample.image if self._sample else image))
         self.categories, self._config = self.reader.categories, model.config
         if self._sample and len(self._sample.categories) != len(self.categories):

@@ -88,6 +88,8 @@ def test_a_picture_without_things_under_the_instance_task() -> None:
     given = collate([(street, "instance"), (meadow.replace(segments=stuff), "instance")])
     assert [len(t) > 0 for t in given.targets] == [True, False] and given.texts[1] == []
     output = model(given.images, given.tasks, texts=given.texts)
+    for prediction in output.predictions:
+        prediction.masks = prediction.mask_logits  # whole, so that their gradient can be asked for
     logits = [output.mask_logits, output.class_logits]
     losses = Criterion(model.config)(output, given.targets)
     assert all(losses[loss] > 0.01 and losses[loss].isfinite() for loss in LOSSES)

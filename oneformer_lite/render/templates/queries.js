@@ -21,7 +21,7 @@
   }
   for (const reading of Object.values(ofl.data.readings)) {
     reading.masks = await Promise.all(reading.masks.map((uri) => maps(uri, reading.shape, ofl.data.queries)));
-    for (const level of reading.attention) level.map = await maps(level.map, level.shape, ofl.data.queries);
+    for (const level of reading.attention.filter((level) => level.map)) level.map = await maps(level.map, level.shape, ofl.data.queries);
     if (reading.truth) reading.truth.map = await ofl.ids(reading.truth.ids);
   }
 
@@ -109,7 +109,7 @@
 
   function paintAttention(canvas, reading, layer, query, width) {
     const from = small(width), { height } = from, image = new ImageData(width, height), out = image.data;
-    const level = layer ? reading.attention[layer - 1] : null;
+    const level = layer && reading.attention[layer - 1].map ? reading.attention[layer - 1] : null;
     if (!level) { paint(canvas, from); return; }
     const [h, w] = level.shape, start = query * h * w;
     const columns = Int32Array.from({ length: width }, (_, x) => Math.floor((x + 0.5) * level.cells[1] / width));
@@ -210,7 +210,7 @@
         : `Matched with nothing: it should say “no object”. It overlaps most with ${name}, IoU ${iou}.`);
     }
     lines.push(layer ? reading.attention[layer - 1].words[query]
-      : "Its first mask comes from the task token and the picture alone, without any decoder layer.");
+      : reading.first);
     element("told").innerHTML = `<b>Query ${query} ${after(layer)}: likeliest classes</b><table class="ofl-table ofl-bars">
       ${bars.join("")}</table>${lines.map((line) => `<p class="ofl-line">${ofl.text(line)}</p>`).join("")}`;
   }

@@ -1,0 +1,1 @@
+// A page that only tells: there is nothing to choose.
