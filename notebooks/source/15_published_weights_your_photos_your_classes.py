@@ -395,7 +395,7 @@ shutil.rmtree(folder)
 # * `weights.folder.save_pretrained`: and back
 # * `weights.names.rename`: a table of names
 # * `weights.huggingface.save_huggingface`: transformers' layout
-# * `config.model.ModelConfig.inference_size`: what the model sees of a picture
+# * `config.base.BaseConfig.inference_size`: what the model sees of a picture
 # * `inference.Prediction`: segments that show and save themselves
 # * `training.start.start_from`: fine-tuning: weights by name, classes by name
 

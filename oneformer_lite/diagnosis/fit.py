@@ -12,7 +12,7 @@ from ..data.sample import Sample
 from ..dataset_checks.findings import Finding
 from ..evaluation import evaluate
 from ..metrics import Evaluation
-from ..model.oneformer import OneFormer
+from ..model import MaskModel
 
 LOOKED_AT = 6  # training pictures that are predicted
 SCORES = {"panoptic": "PQ", "instance": "AP", "semantic": "mIoU"}
@@ -22,7 +22,7 @@ FEW_STEPS = 100  # before them a low score means nothing
 NAMED = 8  # classes
 
 
-def check_fit(model: OneFormer, samples: Sequence[Sample], history: Sequence[dict]) -> list[Finding]:
+def check_fit(model: MaskModel, samples: Sequence[Sample], history: Sequence[dict]) -> list[Finding]:
     """Predict some of the training pictures of a run, and compare with its last validation."""
     chosen, task = list(samples[:LOOKED_AT]), samples[0].tasks[0]
     metrics = evaluate(model, chosen, task)

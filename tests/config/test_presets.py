@@ -40,7 +40,7 @@ BACKBONES = {
     "dinat_l": "dinat_large",
 }
 DATA_SET_FIELDS = {  # all that may differ between two presets
-    "num_classes", "class_names", "is_thing", "class_colors", "category_ids", "image_size", "test_size",
+    "num_classes", "class_names", "is_thing", "class_colors", "category_ids", "data_set", "image_size", "test_size",
     "test_max_size", "object_mask_threshold", "backbone", "backbone_options", "backbone_norm", "num_queries",
 }  # fmt: skip
 

@@ -129,16 +129,17 @@ def test_half_precision_is_multiplied_in_float32() -> None:
     torch.testing.assert_close(matched_masks(half, assigned), matched_masks(exact, assigned), rtol=1e-6, atol=1e-6)
 
 
-def test_masks_looked_at_are_kept_with_their_gradient() -> None:
-    """Whoever wants the gradient of the masks themselves looks at them before the loss."""
+def test_whole_masks_have_a_gradient_of_their_own() -> None:
+    """Whoever wants the gradient of the masks themselves gives the losses whole ones."""
     (prediction,), leaves = products(layers=1)
     masks = prediction.mask_logits
-    assert prediction.mask_logits is masks and prediction.masks is masks
+    assert prediction.mask_logits is masks and isinstance(prediction.masks, MaskProduct)
     (gradient,) = torch.autograd.grad(sample_points(masks, torch.rand(2, 3, 2, dtype=torch.float64)).sum(), masks)
     assert gradient.abs().sum() > 0
     with torch.no_grad():
         detached = Predictions(prediction.class_logits, MaskProduct(*(x.detach() for x in leaves[1::-1])))
         assert detached.mask_logits is detached.mask_logits
+    prediction.masks = masks
     found = matched_masks([prediction], [[torch.tensor([1]), torch.tensor([4])]])
     (gradient,) = torch.autograd.grad(found.sum(), masks)
     assert [row.any(-1).any(-1).nonzero().flatten().tolist() for row in gradient] == [[1], [4]]

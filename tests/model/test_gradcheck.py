@@ -12,8 +12,8 @@ from torch.func import functional_call
 
 from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
-from oneformer_lite.losses import Criterion, contrastive_loss
-from oneformer_lite.losses import criterion as criterion_module
+from oneformer_lite.losses import Criterion, contrastive_loss, terms
+from oneformer_lite.losses.points import PointSource
 from oneformer_lite.model import deformable_attention
 from oneformer_lite.model.decoder import DecoderLayer, MaskedDecoder
 from oneformer_lite.model.deformable_attention import DeformableAttention, sample_by_bag, sample_by_grid
@@ -204,7 +204,7 @@ def criterion(mask_loss: str = "bce") -> Criterion:
 def test_class_loss() -> None:
     targets, assigned = scene(), [torch.tensor([2, 0]), torch.tensor([1])]
     masks = draw(2, 3, 2, 2)
-    call = lambda x: criterion().class_loss(Predictions(x, masks), targets, assigned)  # noqa: E731
+    call = lambda x: terms.class_loss(Predictions(x, masks), targets, assigned, criterion().config)  # noqa: E731
     assert gradcheck(call, draw(2, 3, 3).requires_grad_())
 
 
@@ -212,12 +212,15 @@ def test_class_loss() -> None:
 def test_mask_losses(mask_loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two predictions with different matchings, on fixed points."""
     points = torch.rand(6, 6, 2, dtype=torch.float64)
-    monkeypatch.setattr(criterion_module, "uncertain_points", lambda *_: points)
+    monkeypatch.setattr(terms, "uncertain_points", lambda *_: points)
     targets, module, classes = scene(), criterion(mask_loss), draw(2, 3, 3)
     assigned = [[torch.tensor([2, 0]), torch.tensor([1])], [torch.tensor([0, 1]), torch.tensor([2])]]
 
     def call(*masks: Tensor) -> tuple[Tensor, Tensor]:
-        return module.mask_losses([Predictions(classes, m) for m in masks], targets, assigned)
+        predictions = [Predictions(classes, m) for m in masks]
+        pairs = terms.Pairs(predictions, targets, assigned, PointSource(torch.device("cpu")), module.config)
+        output = OneFormerOutput(classes, masks[-1], predictions[:-1])
+        return terms.mask_term(output, pairs, module.config), terms.dice_term(output, pairs, module.config)
 
     assert gradcheck(call, [draw(2, 3, 3, 4).requires_grad_() for _ in range(2)])
 
