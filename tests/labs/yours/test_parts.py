@@ -87,6 +87,19 @@ def test_what_passes_its_check_and_breaks_the_whole_is_set_aside_with_a_sentence
     assert mine.parts.yours == [] and mine.scores == ours.scores
 
 
+@pytest.mark.parametrize(("share", "fits"), [(0.0005, True), (0.01, False)])
+def test_equals_that_rounding_has_ordered_the_other_way_are_no_fault(share, fits):
+    def nearly(embeddings, features):
+        found = masks(embeddings, features)
+        found.flatten()[: int(share * found.numel())] += 1
+        return found
+
+    part = parts.Part(find("10.1"), nearly)
+    part.compared = True
+    part(torch.randn(1, 20, 4), torch.randn(1, 4, 32, 32))
+    assert part.is_yours == fits, part.fault
+
+
 def test_a_gradient_that_is_cut_off_in_the_whole_is_found_and_named():
     """The check looks at gradients of a few queries; the model has more."""
     cut = only_small(8, lambda embeddings, features: masks(embeddings.detach(), features))
