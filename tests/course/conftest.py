@@ -18,7 +18,7 @@ def loss_template() -> Iterator[Template]:
     """Of exercise 07.2, the contrastive loss."""
     for lab in all_labs():
         of_lab(lab)
-    hurried = replace(find("07.2"), seconds=1.0)
-    template = template_for(hurried, SEED, Limits(seconds=6, processor=4, memory=1 << 29))
+    hurried = replace(find("07.2"), seconds=2.0)
+    template = template_for(hurried, SEED, Limits(seconds=20, processor=4, memory=1 << 29))
     yield template
     template.close()
