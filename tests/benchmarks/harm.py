@@ -107,9 +107,9 @@ def train_and_stop(at: int, *address) -> None:
     """The same, stopped after step ``at``."""
     ends = Trainer._ends
 
-    def asked(self) -> bool:
+    def asked(self, *batches) -> bool:
         self.stopping = self.step >= at
-        return ends(self)
+        return ends(self, *batches)
 
     Trainer._ends = asked
     train(*address)
