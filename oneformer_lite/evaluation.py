@@ -96,6 +96,8 @@ def judgeable(model: MaskModel, dataset, tasks: Sequence[str] = TASKS) -> tuple:
     chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
     if not chosen:
         raise ConfigError(f"no tasks to judge: expected some of {', '.join(TASKS)}")
+    for task in chosen:
+        model.config.check_answers(task)
     dataset = as_dataset(dataset)
     if unsupported := [task for task in chosen if task not in dataset.tasks]:
         raise ConfigError(

@@ -48,9 +48,9 @@ def run(args) -> None:
 
     from .. import config
 
-    if args.preset not in config.presets.__all__:
+    if args.preset not in config.PRESETS:
         raise OneFormerLiteError(
-            f"there is no preset {args.preset!r}; there are {', '.join(config.presets.__all__)}"
+            f"there is no preset {args.preset!r}; there are {', '.join(config.PRESETS)}"
         )
     split_paths(args.data, args.train_split)  # a wrong path before what takes seconds to import
     if not args.plan:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
-from ..data.sample import Category
+from ..data.sample import TASKS, Category
 from ..errors import ConfigError
 from .backbone import check_backbone
 from .checks import check_fields, check_list, shown
@@ -29,6 +29,8 @@ class BaseConfig:
     """
 
     model_type: ClassVar[str] = ""  # the name by which files and ``model.build`` know the member
+    # settings by which the member's published training differs from OneFormer's on the same data set
+    RECIPE: ClassVar[Mapping[str, object]] = {}
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mask_loss": ("bce", "focal"),
         "backbone_norm": ("frozen", "affine", "batch"),
@@ -131,6 +133,31 @@ class BaseConfig:
         """The classes as the data set lists them."""
         rows = zip(self.category_ids, self.class_names, self.is_thing, self.class_colors)
         return tuple(Category(*row) for row in rows)
+
+    @property
+    def learned_tasks(self) -> tuple[str, ...]:
+        """The tasks whose targets it learns from, as far as the annotation supplies them."""
+        return TASKS
+
+    @property
+    def answered_tasks(self) -> tuple[str, ...]:
+        """The tasks for which its output means something."""
+        return TASKS
+
+    def answers(self, supplied: Sequence[str]) -> list[str]:
+        """Of the tasks that an annotation supplies those that this model can be judged by, in their usual order."""
+        return [task for task in TASKS if task in supplied and task in self.answered_tasks]
+
+    def check_answers(self, task: str) -> None:
+        """Raises :class:`ConfigError` for a task that this model has not learned, and that cannot be read from what it
+        has."""
+        if task not in self.answered_tasks:
+            learned = " and ".join(self.learned_tasks)
+            raise ConfigError(
+                f"this {self.model_type} model was trained for {learned} segmentation alone, and is not told its task, "
+                f"so it has no answer for {task!r}: ask for {learned}, or take a panoptic model, from which all three "
+                "tasks can be read"
+            )
 
     def inference_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which a picture of this size is segmented. Lesson 15.

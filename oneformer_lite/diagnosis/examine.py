@@ -186,8 +186,12 @@ def _examine_model(model: MaskModel, samples: list[Sample], criterion: Callable,
 
 
 def _batch(samples: list[Sample], config: BaseConfig) -> Batch:
-    """The pictures richest in segments, scaled to fit, each under another task."""
+    """The pictures richest in segments, scaled to fit, each under another task, of those that the model learns."""
     size = max(min(config.image_size, LARGEST), SMALLEST)
     rich = sorted(samples, key=lambda sample: -len(sample.segments))[: 4 if size <= LARGEST // 2 else 2]
     fit, rng = augmentation("fit", size, config.equalize), np.random.default_rng(0)
-    return collate([(fit(sample, rng), sample.tasks[i % len(sample.tasks)]) for i, sample in enumerate(rich)])
+    pairs = []
+    for i, sample in enumerate(rich):
+        tasks = [task for task in sample.tasks if task in config.learned_tasks] or sample.tasks
+        pairs.append((fit(sample, rng), tasks[i % len(tasks)]))
+    return collate(pairs)

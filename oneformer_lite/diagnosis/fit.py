@@ -24,7 +24,7 @@ NAMED = 8  # classes
 
 def check_fit(model: MaskModel, samples: Sequence[Sample], history: Sequence[dict]) -> list[Finding]:
     """Predict some of the training pictures of a run, and compare with its last validation."""
-    chosen, task = list(samples[:LOOKED_AT]), samples[0].tasks[0]
+    chosen, task = list(samples[:LOOKED_AT]), model.config.answers(samples[0].tasks)[0]
     metrics = evaluate(model, chosen, task)
     steps = max((record["step"] for record in history if record["kind"] == "train"), default=0)
     fit = _fit(SCORES[task], metrics[SCORES[task]], len(chosen), steps, history)

@@ -36,7 +36,7 @@ def examine_run(
         findings += [*_check_state(run), *check_log(run)]
         findings.append(not_examined("data and weights of the run", "its recipe says which they are"))
         return model, dataset
-    findings += [check_recipe(train_config), *_check_state(run), *check_log(run, train_config)]
+    findings += [check_recipe(train_config, config), *_check_state(run), *check_log(run, train_config)]
     try:
         if dataset is None:
             dataset = run_split(run.folder, train_config)

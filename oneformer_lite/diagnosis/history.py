@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..config import BaseConfig
 from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding
 from ..render.curves import loss_terms
@@ -52,17 +53,17 @@ def check_log(run: Run, train_config: TrainConfig | None = None) -> list[Finding
     return findings
 
 
-def check_recipe(train_config: TrainConfig) -> Finding:
+def check_recipe(train_config: TrainConfig, config: BaseConfig) -> Finding:
     """Settings that are known to spoil a run."""
     c = train_config
-    if c.batch_size // c.accumulate == 1:
+    if c.batch_size // c.accumulate == 1 and hasattr(config, "contrastive_weight"):
         return Finding(
             "recipe", "fault", f"batch_size {c.batch_size} in {c.accumulate} micro-batches: one picture at a time, so "
             "the contrastive loss is exactly 0", "micro-batches of two or more",
         )  # fmt: skip
     if odd := check_rates(c):
         return odd
-    if unused := [task for task, share in zip(TASKS, c.task_probabilities) if not share]:
+    if unused := [t for t, share in zip(TASKS, c.task_probabilities) if not share and t in config.learned_tasks]:
         return Finding("recipe", "warning", f"never trains {', '.join(unused)}", "task_probabilities above 0")
     return Finding("recipe", "fine", f"batches of {c.batch_size}, learning rate {c.lr:g}, {c.schedule}")
 

@@ -67,7 +67,7 @@ def _predictions(model: MaskModel, samples: Sequence[Sample]) -> np.ndarray:
 
     pairs = []
     for sample in samples:
-        task, step, scale = sample.tasks[0], *_scales(sample)
+        task, step, scale = model.config.answers(sample.tasks)[0], *_scales(sample)
         found = reduced(predict(model, sample.image, task), step)
         pairs.append([_annotation(sample), render_prediction(found.image, found, found.categories, scale)])
     return _sheet(["annotation", "prediction"], pairs, samples)

@@ -57,11 +57,14 @@ def predict(model, image, task, min_score=None):
     below ``min_score``, 0..1 (0.5 unless given), are left out; panoptic segments too, if it is given and above the
     configuration's ``object_mask_threshold``. In the semantic task, where every pixel gets a class, it has no effect.
 
-    Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong.
+    Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong,
+    and for a task that the model has no answer for (``model.config.answered_tasks``).
     """
     check_task(task)
     least = MIN_SCORE.get(task, 0.0) if min_score is None else min_score
     check_share("min_score", least)
+    check_model(model)
+    model.config.check_answers(task)
     if isinstance(image, (list, tuple)):
         return [predict(model, one, task, min_score) for one in image]
     pixels, raw = predict_raw(model, image, task)

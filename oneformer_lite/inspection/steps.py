@@ -96,7 +96,7 @@ def batches_of_step(dataset, config: BaseConfig, train_config: TrainConfig, step
 
 def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: BaseConfig) -> Batches:
     """One batch of the first MOST_SAMPLES samples, scaled to the training size; the task of a sample alone is the
-    first that its annotation supplies."""
+    first that its annotation supplies and the model learns."""
     fit, pairs = augmentation("fit", config.image_size, config.equalize), []
     for sample, task in sample_pairs(samples):
         if len(sample.categories) != config.num_classes:
@@ -104,7 +104,8 @@ def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: Bas
                 f"the samples have {len(sample.categories)} classes, the model {config.num_classes}: their losses "
                 "cannot be computed; take samples of the data set that the model was made for"
             )
-        pairs.append((fit(sample, np.random.default_rng(0)), task or sample.tasks[0]))
+        first = next((t for t in sample.tasks if t in config.learned_tasks), sample.tasks[0])
+        pairs.append((fit(sample, np.random.default_rng(0)), task or first))
     return [collate(pairs)], [[(0, i) for i in range(len(pairs))]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from numbers import Real
 
 from ..config import BaseConfig
@@ -200,14 +200,31 @@ def mapillary_training(**changes) -> TrainConfig:
     return _published(settings, changes)
 
 
+def for_learned_tasks(config: BaseConfig, c: TrainConfig) -> TrainConfig:
+    """The recipe in which only those tasks are drawn that the model learns: one that is not told its task learns one.
+
+    Raises :class:`ConfigError` if the recipe draws none of them.
+    """
+    shares = tuple(share * (task in config.learned_tasks) for task, share in zip(TASKS, c.task_probabilities))
+    if not any(shares):
+        raise ConfigError(
+            f"task_probabilities {c.task_probabilities} (panoptic, instance, semantic) never draw "
+            f"{' or '.join(config.learned_tasks)}, which is all that this {config.model_type} model learns"
+        )
+    return replace(c, task_probabilities=shares)
+
+
 def recipe_for(config: BaseConfig, **changes) -> TrainConfig:
-    """The recipe of the data set that ``config.data_set`` names. Raises :class:`ConfigError` if none is published."""
+    """The recipe of the data set that ``config.data_set`` names, as the model's paper has it.
+
+    Raises :class:`ConfigError` if none is published.
+    """
     if config.data_set not in RECIPES:
         raise ConfigError(
             f"there is no recipe for data_set {config.data_set!r}; there are those of {', '.join(RECIPES)}: set "
             "data_set of the configuration to one of them, or write a TrainConfig"
         )
-    return RECIPES[config.data_set](**changes)
+    return for_learned_tasks(config, RECIPES[config.data_set](**{**config.RECIPE, **changes}))
 
 
 def _published(settings: dict, changes: dict) -> TrainConfig:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..data.sample import TASKS
 from ..data.unreadable import Unreadable
 from ..data.views import Chosen
 from ..errors import OneFormerLiteError
@@ -45,7 +44,7 @@ class Evaluations:
     def run(self, model: MaskModel, step: int) -> tuple[int, dict[str, float]]:
         """Evaluate ``model``, keep it if it is the best, and leave pictures: how many images, and the metrics."""
         count = min(self.config.eval_images, len(self.dataset))
-        tasks = [task for task in TASKS if task in self.dataset.tasks]
+        tasks = model.config.answers(self.dataset.tasks)
         metrics = evaluate(model, Chosen(self.dataset, range(count)), tasks, unreadable=self.unreadable)
         if self.config.keep_best:
             self._keep_best(model, metrics, step)

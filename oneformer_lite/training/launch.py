@@ -11,7 +11,7 @@ import torch
 
 from ..config import BaseConfig
 from ..errors import ConfigError
-from .config import TrainConfig, check_recipes
+from .config import TrainConfig, check_recipes, for_learned_tasks
 from .locks import LAUNCHER_LOCK, locked
 from .moved import absolute
 from .run import OUTPUT, Run
@@ -32,7 +32,7 @@ def launch(
     """
     check_recipes(config, train_config)
     processes, environment = place(devices)
-    train_config = absolute(train_config)
+    train_config = absolute(for_learned_tasks(config, train_config))
     out = Path(train_config.out)
     run = Run(out)
     if (out / RECIPE).exists() and run.status == "running":

@@ -27,7 +27,7 @@ from ..errors import OneFormerLiteError
 from ..files import write_json
 from ..losses import Criterion
 from ..model import build
-from .config import TrainConfig
+from .config import TrainConfig, for_learned_tasks
 from .distributed import Processes, join_processes
 from .loader import open_split, training_batches
 from .meter import peak_memory
@@ -55,7 +55,8 @@ class Measurement:
 
 def measure(config: BaseConfig, train_config: TrainConfig, count: int, steps: int) -> Measurement:
     """Train ``steps`` steps as the first of ``count`` processes would, without the others and without any folder."""
-    device, c = join_processes().device, replace(train_config, batch_size=train_config.batch_size // count)
+    device, c = join_processes().device, for_learned_tasks(config, train_config)
+    c = replace(c, batch_size=c.batch_size // count)
     alone = Processes(rank=0, count=1, device=device)
     free = free_memory(device)
     data = open_split(c.data, c.train_split) if has_data(c, c.train_split) else None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..data.sample import TASKS, Sample
+from ..data.sample import Sample
 from ..data.unreadable import read
 from ..errors import DataError
 from ..files import replacing
@@ -29,7 +29,7 @@ def write_pictures(model: MaskModel, dataset, folder: Path, step: int) -> Path:
     images of ``dataset``. Raises :class:`DataError` where it cannot be written."""
     from ..render import prediction_sheet, render_prediction, render_truth
 
-    tasks = [task for task in TASKS if task in dataset.tasks]
+    tasks = model.config.answers(dataset.tasks)
     rows = []
     for index in range(min(IMAGES, len(dataset))):
         sample = read(dataset, index)

@@ -174,9 +174,10 @@ def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset, fresh: bool
         raise DataError("the validation data set is empty: look at its paths and its split, or set evaluations=0")
     only_instances = tuple(dataset.tasks) == ("instance",)
     class_places(config.class_names, dataset.categories, only_instances, "the validation data set")
-    tasks = [task for task in TASKS if task in dataset.tasks]
+    tasks = config.answers(dataset.tasks)
     if not tasks:
-        raise ConfigError(f"the validation data set supplies none of the tasks {', '.join(TASKS)}, but {dataset.tasks}")
+        asked = ", ".join(config.answered_tasks)
+        raise ConfigError(f"the validation data set supplies none of the tasks {asked}, but {dataset.tasks}")
     _refuse(check_categories(dataset.categories))
     missing = missing_files(dataset)
     findings = _look_at_files(dataset, missing, c, "validation")

@@ -20,7 +20,7 @@ from ..files import make_folder
 from ..losses import Criterion
 from ..model import MaskModel, build
 from .checkpoint import CHECKPOINT, fitting, load_newest, save_checkpoint, tidy
-from .config import TrainConfig, check_recipes
+from .config import TrainConfig, check_recipes, for_learned_tasks
 from .course import Course
 from .distributed import join_processes
 from .evaluations import Evaluations
@@ -59,7 +59,7 @@ def train(config: BaseConfig, train_config: TrainConfig, train_data=None, val_da
     ends with a :class:`DivergedError`, or says so in ``trouble`` of the result.
     """
     check_recipes(config, train_config)
-    train_config = chosen_start(config, train_config)
+    train_config = chosen_start(config, for_learned_tasks(config, train_config))
     refuse_to_start_again("the training")
     folder, processes = make_folder(train_config.out), join_processes()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
@@ -86,7 +86,8 @@ class Trainer:
     """State of a run and its loop. Lesson 13."""
 
     def __init__(self, config: BaseConfig, train_config: TrainConfig, train_data, val_data) -> None:
-        self.config, self.train_config = config, (train_config := chosen_start(config, train_config))
+        train_config = chosen_start(config, for_learned_tasks(config, train_config))
+        self.config, self.train_config = config, train_config
         self.folder = make_folder(train_config.out)
         self.processes = join_processes()
         self.processes.share(train_config.batch_size, train_config.accumulate)  # raises if it is not even

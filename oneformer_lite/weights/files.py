@@ -1,7 +1,7 @@
 """Reading the files of a model folder without ever running what is in them.
 
 Safetensors hold nothing but tensors, and say of each where in the file it lies; PyTorch's files are read by
-:mod:`.pickled`.
+:mod:`.pickled`, detectron2's by :mod:`.arrays`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import json_reader
 from ..errors import CheckpointError
+from .arrays import read_arrays
 from .names import State
 from .pickled import read_pickled
 
@@ -53,13 +54,13 @@ def _divided(index: Path) -> State:
 
 
 def read_tensors(path: Path) -> State:
-    """The tensors of a safetensors or PyTorch file, floating ones as float32.
+    """The tensors of a safetensors file, a PyTorch file or a detectron2 pickle, floating ones as float32.
 
     Raises :class:`CheckpointError` for a missing or damaged file, and for one with more than tensors.
     """
     if not os.path.isfile(path):  # also False for a name that no file can have
         raise CheckpointError(f"{str(path)[:300]} does not exist: the model folder is incomplete")
-    tensors = _safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
+    tensors = _READERS.get(path.suffix, read_pickled)(path)
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
 
 
@@ -74,3 +75,6 @@ def _safetensors(path: Path) -> State:
         raise CheckpointError(
             f"{path} is no complete safetensors file ({reason}): copy, download or train it again"
         ) from error
+
+
+_READERS = {".safetensors": _safetensors, ".pkl": read_arrays}  # every other file is PyTorch's

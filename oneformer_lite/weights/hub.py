@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..config import ModelConfig
+from ..config import BaseConfig
 from ..device import choose_device
 from ..errors import CheckpointError, ConfigError
 from .files import CONFIG, FOLDER_WEIGHTS, read_json
@@ -27,7 +27,7 @@ SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 def from_pretrained(
     source: str | Path,
-    config: ModelConfig | None = None,
+    config: BaseConfig | None = None,
     *,
     device: str | torch.device = "cpu",
     revision: str | None = None,
@@ -41,8 +41,8 @@ def from_pretrained(
     * the name of a checkpoint that comes with the package: "toytown"
     * a folder written by ``model.save_pretrained``, or by transformers
     * a model on the Hugging Face hub: "shi-labs/oneformer_ade20k_swin_tiny" (downloaded once)
-    * an official weights file: "swin_l_oneformer_ade20k_160k.pth". What the weights do not tell is taken
-      from the preset that they fit; ``config`` says it instead.
+    * an official weights file: "swin_l_oneformer_ade20k_160k.pth", or a ``.pkl`` of Mask2Former's. What the weights
+      do not tell is taken from the preset that they fit; ``config`` says it instead.
 
     ``device`` is "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU where there is one. For models on the hub:
     ``revision`` is a branch, a tag or a commit; ``token`` opens private ones (``True``: that of the hub library's
@@ -61,7 +61,7 @@ def from_pretrained(
     return model.to(device)
 
 
-def _load(source: str | Path, config: ModelConfig | None, hub: dict) -> MaskModel:
+def _load(source: str | Path, config: BaseConfig | None, hub: dict) -> MaskModel:
     """``hub`` is what :func:`download` takes besides the model's id."""
     place = _place(source)
     if place is not None and hub["revision"] is not None:
@@ -80,7 +80,7 @@ def _place(source: str | Path) -> Path | None:
         return path.parent  # the weights of a folder: what they are stands beside them
     if os.path.isfile(path):  # also False for a name that no file can have
         return path
-    if path.suffix in (".pth", ".pt", ".bin", ".safetensors"):
+    if path.suffix in (".pth", ".pt", ".bin", ".pkl", ".safetensors"):
         raise CheckpointError(
             f"{path} does not exist; weights/README.md of the package says where the published files are"
         )

@@ -1,4 +1,4 @@
-"""transformers' OneFormer: its parameter names beside ours, and its model folders, read and written.
+"""transformers' model folders, read and written; and the parameter names of its OneFormer beside ours.
 
 Source: ``modeling_oneformer.py`` of transformers 5 (``OneFormerForUniversalSegmentation``). Its files
 split and join differently in three places: the masked decoder's cross-attention and both attentions of
@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from ..config import BaseConfig
 from ..errors import CheckpointError, ConfigError
 from .backbones import HUGGINGFACE as BACKBONES
 from .files import CONFIG, read_folder_tensors, read_json
@@ -28,6 +30,8 @@ from .huggingface_config import (
     misfit_of_text_mapper,
     to_huggingface,
 )
+from .huggingface_mask2former import DECODER as MASK2FORMER_DECODER
+from .huggingface_mask2former import from_huggingface_mask2former
 from .huggingface_processor import PREPROCESSOR, write_processor
 from .load import TEXT_MAPPER, build, whole_text_mapper
 from .names import State, Table, attention, below, drop, rename, reverse
@@ -104,6 +108,12 @@ _CRITERION: Table = [("criterion.logit_scale", "text_mapper.logit_scale")]
 
 HEAD: Table = _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT + _CRITERION
 
+# the kinds of models that are read, by their model_type: how their configuration becomes ours, and the names
+KINDS: dict[str, tuple[Callable[[dict, dict, str], BaseConfig], Table]] = {
+    "oneformer": (from_huggingface, HEAD),
+    "mask2former": (from_huggingface_mask2former, _PIXEL_DECODER + MASK2FORMER_DECODER),
+}
+
 IGNORED = [
     r"criterion\.empty_weight",  # made of no_object_weight
     r".*\.relative_position_index",  # made of the window size
@@ -120,14 +130,18 @@ def from_huggingface_folder(folder: Path) -> MaskModel:
 
 def from_huggingface_state(state: State, content: dict, processor: dict, source: str) -> MaskModel:
     """The model of transformers' weights and the two JSON files; ``state`` may also be that of a model in memory."""
+    kind = content.get("model_type")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise CheckpointError(f"{source} is a {kind!r} model: read here are oneformer_lite, {', '.join(KINDS)}")
+    read_config, names = KINDS[kind]
     try:
-        config = from_huggingface(content, processor, source)
+        config = read_config(content, processor, source)
     except CheckpointError:
         raise
     except Exception as error:  # any value, of any type, as deep as JSON goes
         raise CheckpointError(f"{CONFIG} and {PREPROCESSOR} of {source} describe no model: {error}") from error
     backbones = [row for table in BACKBONES.values() for row in table]
-    state = whole_text_mapper(rename(drop(state, IGNORED), backbones + HEAD))
+    state = whole_text_mapper(rename(drop(state, IGNORED), backbones + names))
     model = build(config, state, source)
     check_normalisation(processor, *normalisation(model.backbone), source)
     return model

@@ -82,29 +82,36 @@ def from_huggingface(content: dict, processor: dict, source: str) -> ModelConfig
     Raises :class:`CheckpointError` for a variant that this package does not have. Warns where the files
     do not say something and a value is assumed.
     """
-    if (kind := content.get("model_type")) != "oneformer":
-        raise CheckpointError(f"{source} is a {kind!r} model: read here are oneformer_lite and oneformer")
-    for field, value in _FIXED.items():
-        if content.get(field, value) != value:
-            raise CheckpointError(f"{source} has {field} = {content[field]}; this package has only {value}")
-    fields: dict = {}
-    for theirs, ours, default in _SAME:
-        value = content.get(theirs, default)
-        if fields.setdefault(ours, value) != value:
-            raise CheckpointError(f"{source} has two values for {ours}: {fields[ours]}, and {theirs} = {value}")
-    for width in ("conv_dim", "mask_dim"):
-        value = content.get(width, 256)
-        if value != fields["hidden_dim"]:
-            raise CheckpointError(f"{source} has {width} {value}, not the hidden_dim {fields['hidden_dim']}")
-    fields["decoder_layers"] = content.get("decoder_layers", 10) - 1  # theirs counts the first prediction
+    fields = read_fields(content, _SAME, _FIXED, ("conv_dim", "mask_dim"), source)
     fields["text_heads"] = max(1, fields["text_width"] // 64)  # CLIP's rule, in transformers as well
-    fields["backbone"], fields["backbone_options"] = backbone_from(content.get("backbone_config"), source)
-    fields |= _classes(content, processor, source) | _sizes(processor)
+    fields |= read_classes(content, processor, source) | read_sizes(processor)
     fields["object_mask_threshold"] = 0.5 if fields["num_classes"] == 150 else 0.8  # published for ADE20K, others
     return from_stored(fields | content.get(EXTRA, {}))
 
 
-def _classes(content: dict, processor: dict, source: str) -> dict:
+def read_fields(
+    content: dict, same: list[tuple[str, str, object]], fixed: dict, widths: tuple[str, ...], source: str
+) -> dict:
+    """The fields ``same`` under our names, the decoder's depth and the backbone; ``fixed`` are choices of theirs that
+    must be so, ``widths`` names that must say what hidden_dim says. Raises :class:`CheckpointError` otherwise."""
+    for field, value in fixed.items():
+        if content.get(field, value) != value:
+            raise CheckpointError(f"{source} has {field} = {content[field]}; this package has only {value}")
+    fields: dict = {}
+    for theirs, ours, default in same:
+        value = content.get(theirs, default)
+        if fields.setdefault(ours, value) != value:
+            raise CheckpointError(f"{source} has two values for {ours}: {fields[ours]}, and {theirs} = {value}")
+    for width in widths:
+        value = content.get(width, 256)
+        if value != fields["hidden_dim"]:
+            raise CheckpointError(f"{source} has {width} {value}, not the hidden_dim {fields['hidden_dim']}")
+    fields["decoder_layers"] = content.get("decoder_layers", 10) - 1  # theirs counts the first prediction
+    fields["backbone"], fields["backbone_options"] = backbone_from(content.get("backbone_config"), source)
+    return fields
+
+
+def read_classes(content: dict, processor: dict, source: str) -> dict:
     """Class names and thing flags: the file's own, or those of the data set that its names belong to."""
     labels = {int(i): name for i, name in content.get("id2label", {0: "LABEL_0", 1: "LABEL_1"}).items()}
     if sorted(labels) != list(range(len(labels))):
@@ -138,13 +145,14 @@ def _known_classes(names: tuple[str, ...], processor: dict) -> tuple:
     """The classes of the published data set that the processor names, or that has exactly these names."""
     named = _CLASS_FILES.get(processor.get("class_info_file") or "")
     for data_set in [named] if named else ["coco", "ade20k", "cityscapes", "mapillary"]:
-        classes = class_list(data_set)
-        if len(classes) == len(names) and (named or tuple(c.name for c in classes) == names):
-            return classes
+        everything = class_list(data_set)
+        for classes in (everything, tuple(c for c in everything if c.is_thing)):  # instance models know things alone
+            if len(classes) == len(names) and (named or tuple(c.name for c in classes) == names):
+                return classes
     return ()
 
 
-def _sizes(processor: dict) -> dict:
+def read_sizes(processor: dict) -> dict:
     """In transformers the size for inference is the processor's; it knows no training crop."""
     size = processor.get("size", {"shortest_edge": 800, "longest_edge": 1333})
     if isinstance(size, int):  # as in files of 2022

@@ -1,4 +1,4 @@
-"""The official ``.pth`` files: their parameter names beside ours, and reading one.
+"""The official ``.pth`` and ``.pkl`` files: their parameter names beside ours, and reading one.
 
 Source: the modules of SHI-Labs/OneFormer, ``oneformer/oneformer_model.py`` and below it. A file is a
 dictionary whose entry "model" holds the weights; it contains the text mapper, which transformers' files
@@ -7,20 +7,21 @@ do not.
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import ModelConfig, presets
+from ..config import BaseConfig, Mask2FormerConfig, ModelConfig, mask2former, presets
 from ..errors import CheckpointError
 from .backbones import OFFICIAL as BACKBONES
 from .files import read_tensors
 from .load import build, whole_text_mapper
-from .names import Table, attention, below, drop, rename
+from .names import State, Table, attention, below, drop, rename
 from .networks import NETWORKS, kind_of, nearest, plain
-from .shapes import Shapes, backbone_kind, measure, measure_backbone
+from .shapes import QUERIES, Shapes, backbone_kind, measure, measure_backbone
 
 if TYPE_CHECKING:
     from ..model import MaskModel
@@ -70,6 +71,9 @@ _DECODER = below("sem_seg_head.predictor.", "", [
     ("mask_embed", "decoder.mask_head"),
 ])  # fmt: skip
 
+# Mask2Former's learned queries, in its files and in those of before its second version
+_QUERIES: Table = below("sem_seg_head.predictor.", "", [("query_feat", "queries"), ("static_query", "queries")])
+
 _TASK_AND_TEXT: Table = [
     ("task_mlp", "task_encoder.mlp"),
     ("text_encoder.token_embedding", "text_mapper.encoder.token_embedding"),
@@ -87,7 +91,7 @@ _TASK_AND_TEXT: Table = [
     ("criterion.logit_scale", "text_mapper.logit_scale"),
 ]  # fmt: skip
 
-TABLE: Table = BACKBONES + _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT
+TABLE: Table = BACKBONES + _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _QUERIES + _TASK_AND_TEXT
 
 IGNORED = [
     r"criterion\.empty_weight",  # made of no_object_weight
@@ -95,24 +99,33 @@ IGNORED = [
 ]
 
 
-def from_file(path: Path, config: ModelConfig | None = None) -> MaskModel:
-    """The model of an official ``.pth`` (or of a safetensors file with the same names), in evaluation mode.
+def from_file(path: Path, config: BaseConfig | None = None) -> MaskModel:
+    """The model of an official ``.pth`` or ``.pkl`` (or of a safetensors file with the same names), in evaluation mode:
+    a Mask2Former if its queries are learned, else a OneFormer.
 
     Sizes come from the shapes. What shapes do not tell (dilations, thresholds, picture sizes) comes from the
     preset of the same data set, backbone and number of queries; ``config`` says it explicitly, and must agree
     with the shapes.
     """
-    state = whole_text_mapper(rename(drop(read_tensors(path), IGNORED), TABLE))
+    state = whole_text_mapper(rename(_with_pixel_decoder(drop(read_tensors(path), IGNORED)), TABLE))
     shapes = Shapes(state, str(path))
     try:
         config = _config_from(shapes) if config is None else _check(config, shapes)
     except (IndexError, ValueError, ZeroDivisionError) as error:  # weights of other ranks, sizes that contradict
-        raise CheckpointError(f"the shapes of the weights in {path} are no OneFormer's: {error}") from error
+        raise CheckpointError(f"the shapes of the weights in {path} are no {shapes.owner}'s: {error}") from error
     return build(config, state, str(path))
 
 
-def _check(config: ModelConfig, shapes: Shapes) -> ModelConfig:
+def _with_pixel_decoder(state: State) -> State:
+    """Files of before the head's second version do not say which weights below it are the pixel decoder's."""
+    head = re.compile(r"sem_seg_head\.(?!pixel_decoder\.|predictor\.)")
+    return {head.sub("sem_seg_head.pixel_decoder.", name): tensor for name, tensor in state.items()}
+
+
+def _check(config: BaseConfig, shapes: Shapes) -> BaseConfig:
     """The configuration that somebody gave, which must be that of the file."""
+    if config.model_type != shapes.owner.lower():
+        raise CheckpointError(f"{shapes.source} holds a {shapes.owner}, but config is that of a {config.model_type}")
     found = measure(shapes, config.num_heads)
     wrong = [
         f"{field} is {value} in the file, {getattr(config, field)} in config"
@@ -124,23 +137,18 @@ def _check(config: ModelConfig, shapes: Shapes) -> ModelConfig:
     return config
 
 
-def _config_from(shapes: Shapes) -> ModelConfig:
+def _config_from(shapes: Shapes) -> BaseConfig:
     """The preset that agrees with the shapes; where none does, the shapes and the classes of the data set."""
     found, kind = measure(shapes), backbone_kind(shapes)
     sizes = measure_backbone(kind, shapes)
-    makers = {name: getattr(presets, name) for name in presets.__all__}
-    configs = {name: make() for name, make in makers.items()}
+    learned = QUERIES in shapes
+    configs = mask2former.published() if learned else {name: getattr(presets, name)() for name in presets.__all__}
     configs = {name: c for name, c in configs.items() if c.num_classes == found["num_classes"]}
     fitting = {name: c for name, c in configs.items() if _has_backbone(c, kind, sizes)}
     fitting = {name: c for name, c in fitting.items() if c.num_queries == found["num_queries"]} or fitting
     if fitting:
         name, config = next(iter(fitting.items()))
-        if signature(makers[name]).parameters:
-            warnings.warn(
-                f"{shapes.source} is taken for config.{name}(), of which there are variants with the same weights' "
-                f"shapes: {signature(makers[name])}. If it is another one, say so: from_pretrained(path, config=...).",
-                stacklevel=2,
-            )
+        _warn_of_variants(name, list(fitting), shapes.source)
         return replace(config, **found)
     if kind == "dinat":
         raise CheckpointError(
@@ -154,11 +162,27 @@ def _config_from(shapes: Shapes) -> ModelConfig:
             stacklevel=2,
         )
     backbone, options = nearest(kind, sizes)
-    base = next(iter(configs.values()), ModelConfig(num_classes=found["num_classes"]))
+    made = Mask2FormerConfig if learned else ModelConfig
+    base = next(iter(configs.values()), made(num_classes=found["num_classes"]))
     return replace(base, backbone=backbone, backbone_options=options, **found)
 
 
-def _has_backbone(config: ModelConfig, kind: str, sizes: dict) -> bool:
+def _warn_of_variants(name: str, fitting: list[str], source: str) -> None:
+    """Which other presets have weights of the same shapes."""
+    if hasattr(presets, name):  # a OneFormer's
+        parameters = signature(getattr(presets, name))
+        others, call = (str(parameters) if parameters.parameters else ""), f"{name}()"
+    else:
+        others, call = ", ".join(fitting[1:]), name
+    if others:
+        warnings.warn(
+            f"{source} is taken for config.{call}, of which there are variants with the same weights' "
+            f"shapes: {others}. If it is another one, say so: from_pretrained(path, config=...).",
+            stacklevel=3,
+        )
+
+
+def _has_backbone(config: BaseConfig, kind: str, sizes: dict) -> bool:
     if kind_of(config.backbone) != kind:
         return False
     own = NETWORKS[kind][plain(config.backbone)] | dict(config.backbone_options)

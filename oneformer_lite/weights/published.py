@@ -126,6 +126,21 @@ This page is made by `python -m oneformer_lite.weights.published`.
 
 # Measured by tests/benchmarks/parity_full_size.py: per preset and picture the largest over the three tasks
 _EQUALITY = """\
+## Mask2Former
+
+Models that are not told their task, one for each (Cheng et al., CVPR 2022). Read are transformers' folders, so
+`ofl.from_pretrained("facebook/mask2former-swin-tiny-coco-panoptic")`, and the authors' files: detectron2's `.pkl`
+(numpy arrays and nothing else is read from them) and `.pth`, also with the names of before their second version. What
+they are is read from the file. Files do not say for which task they were trained: the name on the hub does, else the
+classes; a warning says what was assumed, and `from_pretrained(file, config=...)` says it for an official file. From a
+panoptic model all three tasks can be read; a model for instances or for semantics alone refuses the other tasks.
+
+The presets are `ofl.config.mask2former_coco_swin_t()` and its relatives: COCO with ResNet-50 and -101, Swin-T, -S, -B
+(from ImageNet-1k, and `_21k`) and -L; ADE20K with the same; Cityscapes; Mapillary Vistas with ResNet-50 and Swin-L;
+each for the published tasks, as in `mask2former_ade20k_r50("semantic")`. The authors' weights are under CC BY-NC 4.0:
+not for commercial use. Tests compare all predictions with transformers' at random weights; nothing is downloaded, so no
+score has been measured with this package yet.
+
 ## Switches
 
 Where the paper, the official code and transformers differ, a named setting says which one you get. The presets and

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ..errors import CheckpointError
 from .names import State
 
+QUERIES = "queries.weight"  # learned ones, which OneFormer has not
+
 
 class Shapes(dict[str, tuple[int, ...]]):
     """Shape by name; a name that is not there is an error in words."""
@@ -18,7 +20,12 @@ class Shapes(dict[str, tuple[int, ...]]):
         self.source = source
 
     def __missing__(self, name: str) -> tuple[int, ...]:
-        raise CheckpointError(f"{self.source} does not fit the model (missing: {name}): it is no whole OneFormer")
+        raise CheckpointError(f"{self.source} does not fit the model (missing: {name}): it is no whole {self.owner}")
+
+    @property
+    def owner(self) -> str:
+        """Whose weights they are."""
+        return "Mask2Former" if QUERIES in self else "OneFormer"
 
     def count(self, name: str, start: int = 0) -> int:
         """How many parts a list of modules has; ``name`` has a place for their numbers, which begin at ``start``."""
@@ -29,7 +36,8 @@ class Shapes(dict[str, tuple[int, ...]]):
 
 
 def measure(shapes: Shapes, num_heads: int = 8) -> dict:
-    """The fields of ``ModelConfig`` that shapes tell, save the backbone's.
+    """The fields of the configuration that shapes tell, save the backbone's; a Mask2Former has no more than those that
+    it shares with OneFormer.
 
     ``num_heads`` itself they do not tell, but the sampling points per head with it.
     """
@@ -41,10 +49,17 @@ def measure(shapes: Shapes, num_heads: int = 8) -> dict:
         "encoder_ffn": shapes["pixel_decoder.layers.0.feed_forward.linear1.weight"][0],
         # attention weights [heads * 3 levels * points, C]
         "sampling_points": shapes["pixel_decoder.layers.0.attention.attention_weights.weight"][0] // (3 * num_heads),
-        "query_layers": shapes.count("query_transformer.layers.{}.norm1.weight"),
-        "query_ffn": shapes["query_transformer.layers.0.feed_forward.linear1.weight"][0],
         "decoder_layers": shapes.count("decoder.layers.{}.norm1.weight"),
         "decoder_ffn": shapes["decoder.layers.0.feed_forward.linear1.weight"][0],
+    }
+    return fields if QUERIES in shapes else fields | _measure_task_and_text(shapes)
+
+
+def _measure_task_and_text(shapes: Shapes) -> dict:
+    """What OneFormer has besides."""
+    fields = {
+        "query_layers": shapes.count("query_transformer.layers.{}.norm1.weight"),
+        "query_ffn": shapes["query_transformer.layers.0.feed_forward.linear1.weight"][0],
         "text_length": shapes["task_encoder.mlp.layers.0.weight"][1],
     }
     if "text_mapper.context.weight" in shapes:

@@ -10,7 +10,7 @@ import numpy as np
 from ipywidgets import HTML, Box, Checkbox, IntSlider, TagsInput, ToggleButtons, VBox
 from PIL import Image as PILImage
 
-from ..data.sample import TASKS, Sample
+from ..data.sample import Sample
 from ..errors import ConfigError
 from ..inference import predict
 from ..inspection.segments import VERDICTS, Reading, ReadSegment, count_verdicts, judged, read_prediction, read_truth
@@ -43,8 +43,10 @@ class MaskInspector(Inspector):
     def __init__(self, model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample`, which brings its ground truth, or anything that :func:`ofl.predict` takes."""
         sample = image if isinstance(image, Sample) else None
-        predictions = {task: predict(model, sample.image if sample else image, task) for task in TASKS}
-        self.image, self.categories = predictions["panoptic"].image, predictions["panoptic"].categories
+        self.tasks = model.config.answered_tasks
+        predictions = {task: predict(model, sample.image if sample else image, task) for task in self.tasks}
+        first = predictions[self.tasks[0]]
+        self.image, self.categories = first.image, first.categories
         if sample and len(sample.categories) != len(self.categories):
             raise ConfigError(
                 f"the sample has {len(sample.categories)} classes, the model {len(self.categories)}: its ground truth "
@@ -74,14 +76,14 @@ class MaskInspector(Inspector):
             picture = Picture(None, label, self.image.shape[:2], self._tell, photo=True)
             self._pictures[task, side], caption = picture, HTML(f"<b>{self._caption(task, side)}</b>")
             self._panels[task, side] = VBox([caption, picture], layout={"flex": "1 1 19rem", "min_width": "0"})
-        self._lead = self._pictures["panoptic", "prediction"]
+        self._lead = self._pictures[self.tasks[0], "prediction"]
         for picture in self._pictures.values():
             if picture is not self._lead:
                 picture.observe(lambda change: self._lead.move(change["new"]), "point")
         colors = {"options": [(text, value) for value, text in COLORS.items()], "layout": {"width": "auto"}}
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
         controls = {
-            "task": ToggleButtons(options=[*TASKS, "all"], **buttons),
+            "task": ToggleButtons(options=[*self.tasks, "all"], **buttons),
             "colors": ToggleButtons(**(buttons | colors), disabled=not self._has_truth),
             "opacity": IntSlider(60, 0, 100, 5, description="opacity", layout={"width": "15rem"}),
             "outline": Checkbox(True, description="outlines", indent=False, layout={"width": "auto"}),
@@ -96,7 +98,7 @@ class MaskInspector(Inspector):
 
     def _shown(self) -> list[tuple[str, str]]:
         task = self.state["task"]
-        tasks = TASKS if task == "all" else (task,)
+        tasks = self.tasks if task == "all" else (task,)
         return [(t, side) for side in SIDES for t in tasks if (t, side) in self.readings]
 
     def _draw(self) -> None:
@@ -174,8 +176,8 @@ class MaskInspector(Inspector):
         data = {
             "photo": data_uri(png_bytes(self._photo)),
             "factor": self._factor, "size": self.image.shape[:2], "point": state["point"],
-            "tasks": TASKS,
-            "counts": {t: count_verdicts(*self._pair(t)) for t in TASKS if (t, "ground truth") in self.readings},
+            "tasks": self.tasks,
+            "counts": {t: count_verdicts(*self._pair(t)) for t in self.tasks if (t, "ground truth") in self.readings},
             "verdicts": {verdict: VERDICT_COLORS[verdict] for verdict in VERDICTS},
             "panels": [
                 {
@@ -188,7 +190,7 @@ class MaskInspector(Inspector):
         }  # fmt: skip
         seen = sorted({s.name for r in self.readings.values() for s in r.segments}.union(state["classes"]))
         controls = [
-            toggle("task", {task: task for task in (*TASKS, "all")}, state["task"]),
+            toggle("task", {task: task for task in (*self.tasks, "all")}, state["task"]),
             toggle("colors", COLORS, state["colors"]) if self._has_truth else "",
             slider("opacity", 0, 100, 5, state["opacity"]),
             checkbox("outline", "outlines", state["outline"]),

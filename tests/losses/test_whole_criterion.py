@@ -9,15 +9,17 @@ import math
 import numpy as np
 import pytest
 import torch
+from transformers.models.mask2former.configuration_mask2former import Mask2FormerConfig as TheirConfig
+from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
 from transformers.models.oneformer.modeling_oneformer import OneFormerHungarianMatcher, OneFormerLoss
 
-from oneformer_lite.config import ModelConfig
+from oneformer_lite.config import Mask2FormerConfig, ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import LOSSES, Criterion
 from oneformer_lite.losses.contrastive import similarity
 from oneformer_lite.losses.matching import Matcher
 from oneformer_lite.losses.points import sample_points, uncertain_points
-from oneformer_lite.model.output import OneFormerOutput, Predictions
+from oneformer_lite.model.output import OneFormerOutput, Output, Predictions
 
 QUERIES, CLASSES, POINTS = 5, 3, 8
 CONFIG = ModelConfig(num_classes=CLASSES, num_queries=QUERIES, text_context=1, num_points=POINTS)
@@ -198,6 +200,45 @@ def test_equals_the_definitions(mask_loss: str, counts: tuple, scale: float, dra
     matcher = Matcher(ModelConfig(num_points=POINTS, mask_loss=mask_loss))
     assert [[q.tolist() for q in image] for image in matcher(output.predictions, targets)] == assigned
     assert len({str(a) for a in assigned}) > 1  # the predictions disagree: the test would see one matching
+
+
+MASK2FORMER = Mask2FormerConfig(num_classes=CLASSES, num_queries=QUERIES, num_points=POINTS)
+
+
+def without_texts(output: OneFormerOutput) -> Output:
+    return Output(output.class_logits, output.mask_logits, output.auxiliary)
+
+
+@pytest.mark.parametrize("counts", [(3, 2), (1, 0, 4)])
+def test_mask2former_has_no_fourth_loss(counts: tuple, draws: list) -> None:
+    output, targets = random_output(len(counts), 3), random_targets(*counts)
+    draws.clear()
+    torch.manual_seed(0)
+    losses = Criterion(MASK2FORMER)(without_texts(output), targets)
+    expected, _ = expected_losses(output, targets, draws, "bce")
+    assert list(losses) == ["class", "mask", "dice", "total"]
+    expected["total"] -= 0.5 * expected["contrastive"]
+    for name, value in losses.items():
+        assert value.item() == pytest.approx(expected[name], rel=EXACT), name
+
+
+def test_mask2former_equals_transformers_on_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = torch.rand(120, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    monkeypatch.setattr(torch, "rand", lambda n, count, *_, **__: table[:count].expand(n, -1, -1).contiguous())
+    output, targets = random_output(3, 4), random_targets(3, 1, 5)
+    ours = Criterion(dataclasses.replace(MASK2FORMER, num_points=40))(without_texts(output), targets)
+    module = Mask2FormerLoss(TheirConfig(num_labels=CLASSES, train_num_points=40), {}).double()
+    module.empty_weight[-1] = 0.1  # it and the number of masks are rounded to float32
+    count = module.get_num_masks
+    monkeypatch.setattr(module, "get_num_masks", lambda *args, **options: count(*args, **options).double())
+    theirs = module(
+        output.mask_logits, output.class_logits, [t.masks.double() for t in targets], [t.labels for t in targets],
+        [{"masks_queries_logits": p.mask_logits, "class_queries_logits": p.class_logits} for p in output.auxiliary],
+    )
+    for name, key in (("class", "loss_cross_entropy"), ("mask", "loss_mask"), ("dice", "loss_dice")):
+        values = [value.item() for k, value in theirs.items() if k.startswith(key)]
+        assert len(values) == 4 and ours[name].item() == pytest.approx(sum(values), rel=EXACT), name
 
 
 def transformers_loss(scale: float) -> OneFormerLoss:

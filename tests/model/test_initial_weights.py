@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from oneformer_lite import OneFormer, config
 from oneformer_lite.config import ModelConfig, presets
-from oneformer_lite.model import text
+from oneformer_lite.model import Mask2Former, text
 from oneformer_lite.model.backbone import Backbone
 from oneformer_lite.model.fpn import FPNPixelDecoder
 from oneformer_lite.model.imagenet import bundled_state
@@ -125,7 +125,7 @@ PARTS: list[tuple[str, Rule]] = [
     (r".*attention\.(q|k|v|out)_proj\.bias", constant(0)),
     (r"task_encoder\.mlp\.layers\.\d\.(weight|bias)", default),
     (r"decoder\.class_head\.(weight|bias)|decoder\.mask_head\.layers\.\d\.(weight|bias)", default),
-    (r"query_positions\.weight|decoder\.level_embed\.weight|text_mapper\.context\.weight", normal(1)),
+    (r"queries\.weight|query_positions\.weight|decoder\.level_embed\.weight|text_mapper\.context\.weight", normal(1)),
     (r"text_mapper\.encoder\.token_embedding\.weight", normal(0.02)),
     (r"text_mapper\.encoder\.positional_embedding", normal(0.01)),
     (r"text_mapper\.encoder\.layers\.\d+\.attention\.[qkv]_proj\.weight", clip_input),
@@ -281,6 +281,15 @@ def test_parts(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
         decoder_layers=2, text_layers=2, encoder_ffn=128, query_ffn=160, decoder_ffn=192,
     )  # fmt: skip
     check_all({k: v for k, v in drawn(lambda: OneFormer(c)).items() if not k.startswith("backbone.network")}, c)
+
+
+def test_parts_of_mask2former() -> None:
+    """The same parts, and two tables for the queries (official ``mask2former_transformer_decoder.py``)."""
+    c = replace(
+        config.mask2former_toytown(), pretrained=False, backbone="resnet50", backbone_options=RESNET, decoder_layers=1,
+        encoder_layers=1,
+    )  # fmt: skip
+    check_all({k: v for k, v in drawn(lambda: Mask2Former(c)).items() if not k.startswith("backbone.network")}, c)
 
 
 def test_simple_pixel_decoder() -> None:

@@ -36,6 +36,27 @@ HEAD = [
     (r"transformer\.layers\.(\d+)\.mlp\.fc2", r"transformer.resblocks.\1.mlp.c_proj"),
 ]  # fmt: skip
 
+MASK2FORMER = [
+    *HEAD[:10],
+    (r"^class_predictor", "sem_seg_head.predictor.class_embed"),
+    (r"^transformer_module\.queries_embedder", "sem_seg_head.predictor.query_embed"),
+    (r"^transformer_module\.queries_features", "sem_seg_head.predictor.query_feat"),
+    (r"^transformer_module\.level_embed", "sem_seg_head.predictor.level_embed"),
+    (r"^transformer_module\.decoder\.layernorm", "sem_seg_head.predictor.decoder_norm"),
+    (r"^transformer_module\.decoder\.mask_predictor\.mask_embedder\.(\d)\.0",
+     r"sem_seg_head.predictor.mask_embed.layers.\1"),
+    (r"^transformer_module\.decoder\.layers\.(\d+)\.(self|cross)_attn_layer_norm\.",
+     r"sem_seg_head.predictor.transformer_\2_attention_layers.\1.norm."),
+    (r"^transformer_module\.decoder\.layers\.(\d+)\.cross_attn\.",
+     r"sem_seg_head.predictor.transformer_cross_attention_layers.\1.multihead_attn."),
+    (r"^transformer_module\.decoder\.layers\.(\d+)\.self_attn\.",
+     r"sem_seg_head.predictor.transformer_self_attention_layers.\1.self_attn."),
+    (r"^transformer_module\.decoder\.layers\.(\d+)\.fc(\d)",
+     r"sem_seg_head.predictor.transformer_ffn_layers.\1.linear\2"),
+    (r"^transformer_module\.decoder\.layers\.(\d+)\.final_layer_norm",
+     r"sem_seg_head.predictor.transformer_ffn_layers.\1.norm"),
+]  # fmt: skip
+
 BLOCK = [
     (r"layernorm_before", "norm1"),
     (r"layernorm_after", "norm2"),
@@ -73,7 +94,7 @@ BACKBONES = {
 STAGE_NORM = (r"^hidden_states_norms\.stage(\d)", lambda m: f"norm{int(m[1]) - 1}")
 
 
-def official_state(theirs, kind):
+def official_state(theirs, kind, head=HEAD):
     """The weights of transformers' file under the names (and joined matrices) of the official ``.pth``."""
     out = {}
     for name, tensor in theirs.items():
@@ -90,7 +111,7 @@ def official_state(theirs, kind):
             name = name.replace("attention.self.query", "attn.qkv")
         name = name.removeprefix("model.")
         start = "pixel_level_module.encoder."
-        rules, before = (HEAD, "") if not name.startswith(start) else ([*BACKBONES[kind], STAGE_NORM], "backbone.")
+        rules, before = (head, "") if not name.startswith(start) else ([*BACKBONES[kind], STAGE_NORM], "backbone.")
         name = name.removeprefix(start)
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)

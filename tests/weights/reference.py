@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 from unittest import mock
 
 import torch
-from transformers import ConvNextConfig, OneFormerConfig, OneFormerForUniversalSegmentation, ResNetConfig, SwinConfig
+from transformers import (
+    ConvNextConfig,
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    OneFormerConfig,
+    OneFormerForUniversalSegmentation,
+    ResNetConfig,
+    SwinConfig,
+)
 
 import oneformer_lite as ofl
 from oneformer_lite.data.batch import pad_to, padded_size
@@ -65,6 +73,18 @@ def small_reference(kind: str, seed: int = 0, is_training: bool = False, **field
     return randomise(OneFormerForUniversalSegmentation(config).eval())
 
 
+def small_mask2former(kind: str, seed: int = 0, **fields):
+    """transformers' Mask2Former at small widths, with every parameter and statistic random."""
+    torch.manual_seed(seed)
+    sizes = {
+        "num_queries": 14, "num_labels": 6, "hidden_dim": 64, "feature_size": 64, "mask_feature_size": 64,
+        "encoder_layers": 2, "encoder_feedforward_dim": 96, "decoder_layers": 7, "dim_feedforward": 128,
+        "num_attention_heads": 4,
+    }  # fmt: skip
+    config = Mask2FormerConfig(backbone_config=SMALL_BACKBONES[kind](), **sizes | fields)
+    return randomise(Mask2FormerForUniversalSegmentation(config).eval())
+
+
 def picture(batch, height, width):
     """Normalised pixels: smooth patches and noise."""
     patches = torch.nn.functional.interpolate(torch.randn(batch, 3, 9, 9), size=(height, width), mode="bicubic")
@@ -92,7 +112,8 @@ def randomise(model):
             b.normal_(std=0.2)
         elif name.endswith("running_var"):
             b.uniform_(0.5, 1.5)
-    features = model.model.pixel_level_module(picture(1, 256, 256)).decoder_last_feature
+    found = model.model.pixel_level_module(picture(1, 256, 256))
+    features = found.get("decoder_last_feature", found.get("decoder_last_hidden_state"))  # OneFormer's, Mask2Former's
     model.model.pixel_level_module.decoder.mask_projection.bias -= features.mean(dim=(0, 2, 3))
     return model
 
@@ -118,16 +139,8 @@ def opened(region):
     return region | ~region.any(dim=-1, keepdim=True)
 
 
-@torch.no_grad()
-def compare(theirs, ours, images, tasks) -> Comparison:
-    """Class and mask logits of all predictions of both models.
-
-    Masked attention cuts at mask logit 0. Where a logit lies within rounding of it, two correct programs may
-    attend to different pixels, and part for good: a difference of 1e-7 becomes one of 1e-3. So the attention
-    regions are a result of their own here: ours are compared with theirs pixel by pixel, then both go on with
-    theirs.
-    """
-    padded = pad_to(images, padded_size([tuple(images.shape[-2:])]))  # the official code pads the batch with zeros
+def run_oneformer(theirs, images, tasks) -> tuple[list, list]:
+    """(Class logits, mask logits) of all predictions of transformers' model, and before each where no query looks."""
     blocked = []
     decoder = theirs.model.transformer_module.decoder
     heads = decoder.forward_prediction_heads
@@ -138,7 +151,42 @@ def compare(theirs, ours, images, tasks) -> Comparison:
         return classes, masks, mask
 
     with mock.patch.object(decoder, "forward_prediction_heads", recording):
-        expected = theirs(padded, tokenize([f"the task is {task}" for task in tasks]).float())
+        found = theirs(images, tokenize([f"the task is {task}" for task in tasks]).float())
+    return [*map(logits, found.auxiliary_predictions), logits(found)], blocked
+
+
+def run_mask2former(theirs, images, tasks) -> tuple[list, list]:
+    """As :func:`run_oneformer`, of a model that is not told its task."""
+    blocked = []
+    predictor = theirs.model.transformer_module.decoder.mask_predictor
+    forward = predictor.forward
+
+    def recording(*args, **kwargs):
+        masks, mask = forward(*args, **kwargs)
+        blocked.append(mask.unflatten(0, (len(images), -1))[:, 0].clone())
+        return masks, mask
+
+    with mock.patch.object(predictor, "forward", recording):
+        found = theirs(images, output_auxiliary_logits=True)
+    return [*map(logits, found.auxiliary_logits), logits(found)], blocked
+
+
+def logits(found) -> tuple[torch.Tensor, torch.Tensor]:
+    return found["class_queries_logits"], found["masks_queries_logits"]
+
+
+@torch.no_grad()
+def compare(theirs, ours, images, tasks) -> Comparison:
+    """Class and mask logits of all predictions of both models.
+
+    Masked attention cuts at mask logit 0. Where a logit lies within rounding of it, two correct programs may
+    attend to different pixels, and part for good: a difference of 1e-7 becomes one of 1e-3. So the attention
+    regions are a result of their own here: ours are compared with theirs pixel by pixel, then both go on with
+    theirs.
+    """
+    padded = pad_to(images, padded_size([tuple(images.shape[-2:])]))  # the official code pads the batch with zeros
+    run = run_mask2former if theirs.config.model_type == "mask2former" else run_oneformer
+    predictions, blocked = run(theirs, padded, tasks)
     result, left = Comparison(), iter(blocked)
 
     def imposed(mask_logits):
@@ -153,8 +201,6 @@ def compare(theirs, ours, images, tasks) -> Comparison:
 
     with mock.patch("oneformer_lite.model.decoder.attention_region", imposed):
         trace = ours(images, tasks, trace=True).trace
-    predictions = [(p["class_queries_logits"], p["masks_queries_logits"]) for p in expected.auxiliary_predictions]
-    predictions.append((expected.class_queries_logits, expected.masks_queries_logits))
     assert len(predictions) == ours.config.decoder_layers + 1 == sum("class_logits" in name for name in trace)
     for i, (classes, masks) in enumerate(predictions):
         inside = (masks > 0).float().mean()

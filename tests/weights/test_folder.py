@@ -100,7 +100,7 @@ def test_a_pickle_in_disguise_is_refused_and_not_executed(folder, tmp_path):
     "content, words",
     [
         ("{", "config.json is not valid JSON"),
-        ('{"model_type": "bert"}', "is a 'bert' model: read here are oneformer_lite and oneformer"),
+        ('{"model_type": "bert"}', "is a 'bert' model: read here are oneformer_lite, oneformer, mask2former"),
         ('{"model_type": "oneformer_lite", "wings": 2}', r"describes no model: it has the unknown fields \['wings'\]"),
     ],
 )
