@@ -212,5 +212,5 @@ def test_words_page_and_notebook(tmp_path: Path) -> None:
     assert text[0] == "1 fault in 6 checks" and text[1].startswith("x   place of the segments: ")
     assert text[2].startswith("    -> ")
     page = diagnosis.to_html()
-    assert page.startswith("<!DOCTYPE html>") and page.count("<article>") == 6 and "data:image/png" in page
+    assert page.startswith("<!DOCTYPE html>") and page.count("<article>") == 6 and "data:image/webp" in page
     assert "http" not in page and "<html" not in diagnosis._repr_html_()
