@@ -13,7 +13,7 @@ from ..files import replacing
 from .workbook import delivered
 
 FOLDER = "oneformer_lite_course"
-_LINK = re.compile(r" · \[Solutions\]\([^)]*\)|\[Solutions\]\([^)]*\) · ")
+_LINK = re.compile(r" · \[Solutions\]\([^)]*\)|\[Solutions\]\([^)]*\)( · )?")
 _DATE = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
 _README = """\

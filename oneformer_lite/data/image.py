@@ -114,7 +114,7 @@ def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
         ) from error
     with picture:
         _say_what_is_left_out(picture, name)
-        raw = next((str(tile[3]) for tile in picture.tile), "")
+        raw = _raw_mode(picture)
         turned = orientation(picture) if picture.format == "TIFF" else 1
         loaded(picture, name)
     if turned > 1:
@@ -126,6 +126,14 @@ def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
             "black: stretch it and save it with 8 bits a channel"
         )
     return picture
+
+
+def _raw_mode(picture: Image.Image) -> str:
+    """How the file holds its values, in Pillow's words (such as "L;4", "RGB;16B"); "" if it does not say."""
+    words = next((tile[3] for tile in picture.tile), "")  # alone, or the first of what the decoder is told
+    mode, *rest = words if isinstance(words, tuple) else (words,)
+    largest = rest[0] if picture.format == "PPM" and rest else 0  # PNM names its largest value instead of bits
+    return f"{mode};16" if isinstance(largest, int) and largest > 255 else str(mode)
 
 
 def is_cut(picture: Image.Image) -> bool:

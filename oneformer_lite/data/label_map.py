@@ -58,7 +58,7 @@ def _as_in_the_file(picture: Image.Image, values: Collection[int | None]) -> np.
     if picture.mode == "1":
         white = 255 if 255 in values and 1 not in values else 1
         return np.asarray(picture).astype(np.uint8) * np.uint8(white)
-    bits = re.fullmatch(r"L;([24])R?", picture.info.get(RAW, ""))
+    bits = re.fullmatch(r"L;([24])[IR]*", picture.info.get(RAW, ""))
     return np.asarray(picture) // (255 // (2 ** int(bits[1]) - 1)) if bits else grey_values(picture)
 
 

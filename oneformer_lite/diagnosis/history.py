@@ -9,10 +9,10 @@ from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding
 from ..render.curves import loss_terms
 from ..training.config import TrainConfig
-from ..training.course import EXPLODED, MOST, SMALL, SOME
 from ..training.log import LOG, examine_log
 from ..training.rates import advice, check_rates
 from ..training.run import Run
+from ..training.trend import EXPLODED, MOST, SMALL, SOME
 from .pictures import with_curves, with_newest
 
 ZERO = 1e-6

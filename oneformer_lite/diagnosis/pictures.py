@@ -5,7 +5,6 @@ They are painted when somebody looks (:meth:`Diagnosis.to_html`, a notebook), no
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -85,7 +84,7 @@ def _sheet(titles: list[str], pairs: list[list[np.ndarray | None]], samples: Seq
 def _curves(history: Sequence[dict]) -> np.ndarray:
     from ..render import loss_curves
 
-    drawn = Image.open(io.BytesIO(loss_curves(history))).convert("RGBA")
+    drawn = image_from_bytes(loss_curves(history), "the curves").convert("RGBA")
     return np.asarray(Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB"))
 
 

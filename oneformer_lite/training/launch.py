@@ -14,6 +14,7 @@ from ..errors import ConfigError
 from .config import TrainConfig, check_recipes, for_learned_tasks
 from .locks import LAUNCHER_LOCK, locked
 from .moved import absolute
+from .own_folder import run_folder
 from .run import OUTPUT, Run
 from .state import RECIPE, STOP, write_recipe, write_state
 
@@ -28,12 +29,13 @@ def launch(
     restarted from the last checkpoint, at most ``restarts`` times. What they print goes to ``{out}/output.log``. A run
     that is in the folder already is resumed. ``ofl.Run.attach(out)`` finds it again from anywhere.
 
-    Raises :class:`ConfigError` if the devices do not exist or somebody trains in the folder.
+    Raises :class:`ConfigError` if the devices do not exist or somebody trains in the folder, and :class:`DataError` if
+    files of the folder are links or pipes.
     """
     check_recipes(config, train_config)
     processes, environment = place(devices)
     train_config = absolute(for_learned_tasks(config, train_config))
-    out = Path(train_config.out)
+    out = run_folder(train_config.out)
     run = Run(out)
     if (out / RECIPE).exists() and run.status == "running":
         raise ConfigError(f"a run goes on in {out}: ofl.Run.attach({str(out)!r}).stop() ends it")

@@ -18,7 +18,8 @@ def enough_open_files(workers: int) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, EOFError) as error:  # what it is called depends on where it happens
-        if getattr(error, "errno", None) != errno.EMFILE and not _few_files_left():
+        told = getattr(error, "errno", None) == errno.EMFILE or "Too many open files" in str(error)
+        if not told and not _few_files_left():
             raise
         for worker in set(multiprocessing.active_children()) - others:  # PyTorch leaves those that it had started
             worker.kill()

@@ -16,18 +16,17 @@ from ..data.parallel import refuse_to_start_again
 from ..data.unreadable import Unreadable
 from ..data.views import as_dataset
 from ..errors import ConfigError, DivergedError, OneFormerLiteError
-from ..files import make_folder
 from ..losses import Criterion
 from ..model import MaskModel, build
 from .checkpoint import CHECKPOINT, fitting, load_newest, save_checkpoint, tidy
 from .config import TrainConfig, check_recipes, for_learned_tasks
-from .course import Course
 from .distributed import join_processes
 from .evaluations import Evaluations
 from .fingerprint import check_data, fingerprint
 from .loader import Batches, open_split, training_batches
 from .locks import TRAINER_LOCK, locked
 from .log import Log
+from .own_folder import run_folder
 from .pictures import cut_pictures
 from .precision import precision_words
 from .preflight import ready
@@ -35,6 +34,7 @@ from .progress import Progress, opening, signals
 from .start import chosen_start, set_initial_weights
 from .state import STOP, keep_recipe, reported
 from .step import Optimization
+from .trend import Trend
 
 
 @dataclass
@@ -61,7 +61,7 @@ def train(config: BaseConfig, train_config: TrainConfig, train_data=None, val_da
     check_recipes(config, train_config)
     train_config = chosen_start(config, for_learned_tasks(config, train_config))
     refuse_to_start_again("the training")
-    folder, processes = make_folder(train_config.out), join_processes()
+    folder, processes = run_folder(train_config.out), join_processes()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
         if not processes.is_first:
             with warnings.catch_warnings():
@@ -88,7 +88,7 @@ class Trainer:
     def __init__(self, config: BaseConfig, train_config: TrainConfig, train_data, val_data) -> None:
         train_config = chosen_start(config, for_learned_tasks(config, train_config))
         self.config, self.train_config = config, train_config
-        self.folder = make_folder(train_config.out)
+        self.folder = run_folder(train_config.out)
         self.processes = join_processes()
         self.processes.share(train_config.batch_size, train_config.accumulate)  # raises if it is not even
         fresh = not (self.folder / CHECKPOINT).exists()
@@ -105,7 +105,7 @@ class Trainer:
         self.model = model
         self.optimization = Optimization(model, Criterion(config).to(self.device), train_config, self.processes)
         self.step, self.seconds, self.stopping = 0, 0.0, False
-        self.course, self.trouble = Course(train_config), ""
+        self.trend, self.trouble = Trend(train_config), ""
         self.fingerprint = fingerprint(as_dataset(train_data))
         self.unreadable = Unreadable(len(self.train_data), train_config.unreadable_share, "training")
         if saved is not None:
@@ -148,7 +148,7 @@ class Trainer:
 
     def _conclude(self, progress: Progress) -> None:
         """The budget is used up: what is to be said of the course of the losses, and the last evaluation."""
-        self.trouble = self.course.end()
+        self.trouble = self.trend.end()
         if self.evaluations.missing(self.log.records, self.step):
             self._save_or_warn()  # an evaluation can be interrupted
             self._evaluate(progress)
@@ -190,7 +190,7 @@ class Trainer:
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
             skipped, total = self.optimization.skipped, losses["total"]
             progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses, skipped)
-            self.course.note(self.step, float(total), bool(total.isfinite()), skipped)
+            self.trend.note(self.step, float(total), bool(total.isfinite()), skipped)
             if self.evaluations.due(self.progress):
                 self._evaluate(progress)
 
@@ -225,7 +225,7 @@ class Trainer:
             state = self.optimization.state_dict()
             numbers = {"step": self.step, "seconds": self.seconds, "best": self.evaluations.best}
             numbers |= {"recipe": self.optimization.config.recipe(), "data": self.fingerprint}
-            numbers |= {"unreadable": self.unreadable.found, "course": self.course.state_dict()}
+            numbers |= {"unreadable": self.unreadable.found, "course": self.trend.state_dict()}
             save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
@@ -234,7 +234,7 @@ class Trainer:
         changed = [f"{name} {before[name]} -> {recipe[name]}" for name in before if before[name] != recipe.get(name)]
         with fitting(self.folder):
             self.optimization.load_state_dict(saved)
-            self.course.load_state_dict(saved.get("course"), bool(changed))
+            self.trend.load_state_dict(saved.get("course"), bool(changed))
         self.model.backbone.has_imagenet_weights = self.config.pretrained
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.unreadable.found.update(saved.get("unreadable", {}))

@@ -183,10 +183,51 @@ does not cut off the padding. DiNAT runs there only with an operator to be compi
 module, and with figures of that operator (`tests/model/test_neighborhood_attention.py`).
 """
 
+_CONVERTED = """
+## A folder converted for transformers
+
+`oneformer-lite convert MODEL FOLDER --to huggingface` writes the same model: given the same pixels, transformers has
+the same logits (the table above). What it does before and after is its own, and no option of its processor changes it:
+
+* It does not pad to multiples of 32, as the official code and this package do. So logits are equal where the sides of
+  the resized picture are such multiples, and differ elsewhere, by 9 to 70 % of the largest (`toytown`, its scenes and
+  photos of COCO).
+* It rounds the resized size down, where the official code rounds to the nearest, and resizes by torchvision, not by
+  Pillow.
+* Its semantic map multiplies classes and masks at the size of the masks, a quarter of the picture, and enlarges
+  the product; the official code enlarges the masks first. With equal logits, 97 % of the pixels of Toytown agree.
+* Its instances exclude each other on one map, and its panoptic merge keeps other segments where they are unsure.
+
+Together, the semantic maps of `toytown` agreed on 97.0 % of the pixels of its own scenes (256 x 256), and on 74 to 87 %
+of six photos of COCO, of which it is sure of little. These lines give the map that is predicted here, at any size:
+
+```python
+import torch
+from torch.nn.functional import interpolate
+from transformers import AutoProcessor, OneFormerForUniversalSegmentation
+
+processor = AutoProcessor.from_pretrained(FOLDER)
+model = OneFormerForUniversalSegmentation.from_pretrained(FOLDER).eval()
+inputs = processor(photo, ["semantic"], return_tensors="pt")       # photo: a PIL image
+pixels, divide_by = inputs["pixel_values"], 32
+height, width = pixels.shape[-2:]
+mean, std = (torch.tensor(getattr(processor.image_processor, name)) for name in ("image_mean", "image_std"))
+border = (torch.tensor([0.485, 0.456, 0.406]) - mean) / std         # ImageNet's mean colour
+padded = border.view(1, 3, 1, 1).repeat(1, 1, height + -height % divide_by, width + -width % divide_by)
+padded[..., :height, :width] = pixels
+with torch.no_grad():
+    outputs = model(pixel_values=padded, task_inputs=inputs["task_inputs"])
+masks = interpolate(outputs.masks_queries_logits, padded.shape[-2:], mode="bilinear")[..., :height, :width]
+masks = interpolate(masks, photo.size[::-1], mode="bilinear").sigmoid()
+classes = outputs.class_queries_logits.softmax(-1)[..., :-1]
+label_map = torch.einsum("bqk,bqhw->bkhw", classes, masks)[0].argmax(0)
+```
+"""
+
 
 def page() -> str:
     """The page in Markdown that lists every checkpoint."""
-    return "\n".join([_INTRODUCTION, *(_section(data_set) for data_set in FOLDERS), _EQUALITY])
+    return "\n".join([_INTRODUCTION, *(_section(data_set) for data_set in FOLDERS), _EQUALITY]) + _CONVERTED
 
 
 def _section(data_set: str) -> str:

@@ -206,3 +206,14 @@ def test_one_bright_pixel_does_not_hide_that_a_deep_picture_would_be_black(tmp_p
                 read_image(tmp_path / "a.png")
         else:
             assert read_image(tmp_path / "a.png").shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("largest", [1023, 4095])
+def test_a_pnm_whose_values_are_a_small_part_of_its_range_is_not_read_as_black(tmp_path, largest):
+    ramp = np.repeat(np.linspace(0, largest, 3500).astype(">u2").reshape(50, 70, 1), 3, axis=2)
+    path = tmp_path / "deep.ppm"
+    path.write_bytes(b"P6 70 50 65535\n" + ramp.tobytes())
+    with pytest.raises(DataError, match="16 bits a channel, of which only the lower ones"):
+        read_image(path)
+    path.write_bytes(f"P6 70 50 {largest}\n".encode() + ramp.tobytes())
+    assert read_image(path).max() == 255

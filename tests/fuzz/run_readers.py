@@ -59,7 +59,7 @@ def run_json(folder: Path) -> None:
     attached(folder)
     config, train_config, devices = read_recipe(folder)
     json.dumps([dataclasses.asdict(config), dataclasses.asdict(train_config), devices])
-    keep_recipe(config, dataclasses.replace(train_config, out=str(folder)))
+    keep_recipe(config, dataclasses.replace(train_config, out=str(folder)), own_data=False)
 
 
 @reader(run_files, {STATE: json_text})

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things)")
 
 # what a model in memory does not say: it stands in its processor
 NOT_IN_MEMORY = (
-    "class_names", "is_thing", "class_colors", "category_ids", "image_size", "test_size", "test_max_size",
+    "class_names", "is_thing", "class_colors", "category_ids", "image_size", "test_size", "test_max_size", "data_set",
 )  # fmt: skip
 
 

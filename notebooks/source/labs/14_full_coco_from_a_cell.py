@@ -31,7 +31,7 @@ replay.set(step=1772, loss="mask")
 
 # %% [markdown]
 # ## 14.1 · Another batch size
-# ●●○○○ · 10 minutes · you may use: Python, not `rescaled`
+# ●●○○○ · 10 minutes · you may use: Python
 #
 # A training of `steps` steps with learning rate `lr` and `before` pictures a batch is to run with `after`. Return the new
 # rate and the new number of steps: as many pictures in all (rounded to whole steps), and a rate that grows with the

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import nn
 
 from ...data import Category, Sample, SegmentInfo, Toytown, normalise, sample_folder
+from ...data.image import read_image
 from ...model import OneFormer
 from ...weights import from_pretrained
 from ..exercise import find, of_lab
@@ -157,7 +158,7 @@ class YourOneFormer:
         folder = sample_folder()
         content = json.loads((folder / "annotations" / "panoptic_val.json").read_text())
         annotation = next(a for a in content["annotations"] if a["file_name"] == f"{SCENE}.png")
-        rgb = np.asarray(Image.open(folder / "annotations" / "panoptic_val" / f"{SCENE}.png"))
+        rgb = read_image(folder / "annotations" / "panoptic_val" / f"{SCENE}.png")
         self.parts.watch(compared=True)
         ids = np.asarray(self.parts["01.1"](rgb)).astype(np.int32)
         places = {c["id"]: k for k, c in enumerate(content["categories"])}
@@ -165,7 +166,7 @@ class YourOneFormer:
         segments = tuple(
             SegmentInfo(s["id"], places[s["category_id"]], bool(s["iscrowd"])) for s in annotation["segments_info"]
         )
-        image = np.asarray(Image.open(folder / "val" / f"{SCENE}.jpg"))
+        image = read_image(folder / "val" / f"{SCENE}.jpg")
         return Sample(image, ids, segments, categories)
 
     def _scores(self) -> dict[str, float]:

@@ -14,15 +14,15 @@ import oneformer_lite as ofl
 from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.errors import DivergedError
 from oneformer_lite.training import coco_training, toytown_training, train
-from oneformer_lite.training.course import FEW_STEPS, LEARNING_STEPS, WINDOW, Course
 from oneformer_lite.training.rates import advice, odd_rates
 from oneformer_lite.training.supervisor import ProcessFailure, for_good
+from oneformer_lite.training.trend import FEW_STEPS, LEARNING_STEPS, WINDOW, Trend
 
 RECIPE = toytown_training(steps=100, lr=1.0, clip_norm=None)
 
 
-def after(losses: list[float], skipped: int = 0) -> Course:
-    course = Course(RECIPE)
+def after(losses: list[float], skipped: int = 0) -> Trend:
+    course = Trend(RECIPE)
     for step, loss in enumerate(losses, start=1):
         course.note(step, loss, math.isfinite(loss), min(skipped, step))
     return course
@@ -85,7 +85,7 @@ def test_skipped_steps_end_a_run_when_they_are_most_of_it() -> None:
 def test_a_resumed_run_remembers_and_other_settings_are_judged_anew() -> None:
     with pytest.warns(UserWarning, match="seems to diverge"):
         before = after([40.0] + [800.0] * 30)
-    same, other = Course(RECIPE), Course(dataclasses.replace(RECIPE, lr=1e-3))
+    same, other = Trend(RECIPE), Trend(dataclasses.replace(RECIPE, lr=1e-3))
     same.load_state_dict(before.state_dict(), changed=False)
     other.load_state_dict(before.state_dict(), changed=True)
     assert same.state_dict() == before.state_dict()
@@ -93,7 +93,7 @@ def test_a_resumed_run_remembers_and_other_settings_are_judged_anew() -> None:
     with pytest.warns(UserWarning, match="has ended, but"):
         assert "and 800 at step 31" in same.end(), "called again when it had ended"
     other.note(200, 30.0, True, 0)
-    assert other.end() == "" == Course(RECIPE).end()
+    assert other.end() == "" == Trend(RECIPE).end()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ FEW_STEPS = 20  # before them nothing is judged by shares
 LEARNING_STEPS, FALLEN = 100, 0.98  # steps after which the loss must be below this share of its start
 
 
-class Course:
+class Trend:
     """The total losses of a run so far. All processes see the same ones, and so come to the same verdict."""
 
     def __init__(self, config: TrainConfig) -> None:
