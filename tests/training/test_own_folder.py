@@ -58,7 +58,7 @@ def test_nothing_is_started_or_written(tmp_path: Path, outside: Path, monkeypatc
     run = tmp_path / "run"
     run.mkdir()
     (run / name).symlink_to(outside / "precious")
-    settings = recipe(tmp_path / "data", run)
+    settings = recipe(tmp_path / "data", run, steps=1)
     for begin in (lambda: ofl.launch(small_config(), settings, "cpu:1"), lambda: ofl.train(small_config(), settings)):
         with pytest.raises(DataError, match="a link to"):
             begin()

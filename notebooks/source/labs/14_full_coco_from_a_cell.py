@@ -106,7 +106,7 @@ print("equal:", torch.allclose(together, gradient(slice(0, 10)), atol=1e-6))
 
 # %% [markdown]
 # ## 14.3 · The share of one process
-# ●●●○○ · 15 minutes · you may use: Python, no torch
+# ●●●○○ · 15 minutes · you may use: Python
 #
 # `order` lists the pictures of an epoch. Every `batch` of them make a step; a rest that makes no whole batch is left out.
 # Of each batch process 0 takes the first `batch // processes`, process 1 the next, and so on (`batch` is divisible).
