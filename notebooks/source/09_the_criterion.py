@@ -700,12 +700,15 @@ print(ofl.doctor(model, Scenes(), images=4).summary())
 # as `labels_ignored` did:
 
 # %%
-class Forgetful(Criterion):
-    def class_loss(self, prediction, targets, assigned):
-        return labels_ignored(prediction.class_logits, target_classes(targets, assigned, c.num_queries))
+def forgetful(output, pairs, config):
+    """The term "class", summed over all predictions"""
+    classes = [target_classes(pairs.targets, assigned, config.num_queries) for assigned in pairs.assigned]
+    return sum(labels_ignored(p.class_logits, truth) for p, truth in zip(pairs.predictions, classes))
 
 
-for fault in ofl.doctor(model, Scenes(), images=4, criterion=Forgetful(c)).faults:
+suspect = Criterion(c)
+suspect.terms["class"] = forgetful
+for fault in ofl.doctor(model, Scenes(), images=4, criterion=suspect).faults:
     print(f"{fault.check}: {fault.evidence}\n  -> {fault.cure}")
 
 # %% [markdown]
