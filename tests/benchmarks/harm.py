@@ -297,12 +297,18 @@ def beyond(folder: Path) -> int:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether two runs have ended with the same bits."""
+    """Whether two runs have ended with the same bits; what differs is printed."""
     ends = [torch.load(folder / checkpoint.CHECKPOINT, weights_only=True) for folder in (one, other)]
     logs = [[record | dict.fromkeys(CLOCK, 0) for record in read_log(folder)] for folder in (one, other)]
-    equal = all(flat(ends[0][name]) == flat(ends[1][name]) for name in ends[0] if name not in ("seconds", "recipe"))
-    models = {(folder / "model/model.safetensors").read_bytes() for folder in (one, other)}
-    return equal and logs[0] == logs[1] and len(models) == 1
+    models = [(folder / "model/model.safetensors").read_bytes() for folder in (one, other)]
+    kept = [name for name in ends[0] if name not in ("seconds", "recipe")]
+    differing = [name for name in kept if flat(ends[0][name]) != flat(ends[1][name])]
+    differing += ["the model's file"] * (models[0] != models[1])
+    differing += [f"the log: {a} and {b}" for a, b in zip(*logs) if a != b][:1]
+    differing += [f"the log's length: {len(logs[0])} and {len(logs[1])}"] * (len(logs[0]) != len(logs[1]))
+    if differing:
+        print(f"{other.name} has ended otherwise: {'; '.join(differing)}", file=sys.stderr, flush=True)
+    return not differing
 
 
 def main() -> None:
