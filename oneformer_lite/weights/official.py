@@ -118,7 +118,9 @@ def from_file(path: Path, config: BaseConfig | None = None) -> MaskModel:
 
 def _with_pixel_decoder(state: State) -> State:
     """Files of before the head's second version do not say which weights below it are the pixel decoder's."""
-    head = re.compile(r"sem_seg_head\.(?!pixel_decoder\.|predictor\.)")
+    if any(name.startswith("sem_seg_head.pixel_decoder.") for name in state):
+        return state
+    head = re.compile(r"sem_seg_head\.(?!predictor\.)")
     return {head.sub("sem_seg_head.pixel_decoder.", name): tensor for name, tensor in state.items()}
 
 
