@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dis
 import marshal
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
 from typing import Any
 
 from ..labs.owner import is_stub
+from ..labs.statements import Statement, read_statements
 
-_LONGEST = 200_000  # characters of a cell
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement of a notebook: the names that it binds, the globals that it reads, its code."""
-
-    order: int
-    cell: int
-    node: ast.stmt
-    text: str
-    binds: frozenset[str]
-    code: CodeType
-    reads: frozenset[str]
+_BUILTINS = frozenset(vars(builtins))
 
 
 @dataclass(frozen=True)
@@ -59,7 +45,7 @@ class Answer:
 
 def find_answers(cells: Sequence[str], asked: Sequence[str]) -> dict[str, Answer | str]:
     """For each asked name its answer, or why there is none, in words."""
-    statements, broken = _statements(cells)
+    statements, broken = read_statements(cells)
     bound: dict[str, list[Statement]] = {}
     for statement in statements:
         for name in statement.binds:
@@ -68,12 +54,12 @@ def find_answers(cells: Sequence[str], asked: Sequence[str]) -> dict[str, Answer
 
 
 def _answer(name: str, bound: dict[str, list[Statement]], asked: set[str]) -> Answer | None:
-    own = [(s, look_at(s, name)) for s in bound.get(name, []) if not _lends(s)]
+    own = [(s, look_at(s, name)) for s in bound.get(name, []) if not s.lends]
     if not own:
         return None
     written = [(s, look) for s, look in own if not is_stub(look)]
     statement, look = (written or own)[-1]
-    parts, stands_on, waiting = {statement.order: statement}, set(), list(statement.reads)
+    parts, stands_on, waiting = {statement.order: statement}, set(), list(statement.reads - _BUILTINS)
     while waiting:
         needed = waiting.pop()
         if needed in asked:
@@ -82,7 +68,7 @@ def _answer(name: str, bound: dict[str, list[Statement]], asked: set[str]) -> An
         for part in _binding(bound.get(needed, [])):
             if part.order not in parts:
                 parts[part.order] = part
-                waiting.extend(part.reads)
+                waiting.extend(part.reads - _BUILTINS)
     return Answer(tuple(parts[order] for order in sorted(parts)), statement, look, frozenset(stands_on))
 
 
@@ -92,13 +78,6 @@ def _binding(statements: list[Statement]) -> list[Statement]:
     return statements[plain[-1] if plain else 0 :]
 
 
-def _lends(statement: Statement) -> bool:
-    """Is it the line after a check, ``similarity = labs.use("07.1", similarity)``? It is no answer."""
-    calls = [node.func for node in ast.walk(statement.node) if isinstance(node, ast.Call)]
-    uses = any(isinstance(f, ast.Attribute) and f.attr == "use" for f in calls)
-    return uses and isinstance(statement.node, ast.Assign | ast.AnnAssign | ast.AugAssign)
-
-
 def _missing(name: str, bound: dict[str, list[Statement]], broken: Sequence[tuple[int, str, str]]) -> str:
     for cell, source, why in broken:
         if name in source:
@@ -106,84 +85,6 @@ def _missing(name: str, bound: dict[str, list[Statement]], broken: Sequence[tupl
     if name in bound:
         return f"not counted: {name} is labs.use, which gives our reference; its own definition is gone"
     return f"missing: no cell defines {name}"
-
-
-# -- statements
-
-
-def _statements(cells: Sequence[str]) -> tuple[list[Statement], list[tuple[int, str, str]]]:
-    """All that can be read, and the cells that cannot, with the reason."""
-    found: list[Statement] = []
-    broken: list[tuple[int, str, str]] = []
-    for number, source in enumerate(cells, start=1):
-        try:
-            for node, text in _parsed(source):
-                found.append(_statement(len(found), number, node, text))
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-            line = f" (line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
-            message = error.msg if isinstance(error, SyntaxError) else str(error) or "too deeply nested"
-            broken.append((number, source, f"{type(error).__name__}: {message}{line}"))
-    return found, broken
-
-
-def _parsed(source: str) -> Iterator[tuple[ast.stmt, str]]:
-    if len(source) > _LONGEST:
-        raise ValueError(f"a cell of {len(source)} characters")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of escapes in strings
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
-            plain = _without_magics(source)
-            if plain == source:
-                raise
-            source, tree = plain, ast.parse(plain)
-    lines = source.split("\n")
-    for node in tree.body:
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        yield node, "\n".join(lines[first - 1 : node.end_lineno]).rstrip()
-
-
-def _without_magics(source: str) -> str:
-    """Lines for Jupyter, ``%matplotlib`` and ``!ls``, blank; a cell magic makes the whole cell so."""
-    lines = source.splitlines()
-    if any(line.startswith("%%") for line in lines):
-        return ""
-    return "\n".join("" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines)
-
-
-def _statement(order: int, cell: int, node: ast.stmt, text: str) -> Statement:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        code = compile(ast.Module([node], []), f"<cell {cell}>", "exec", dont_inherit=True)
-    reads = frozenset(_globals(code)) - frozenset(vars(builtins))
-    return Statement(order, cell, node, text, frozenset(_bound(node)), code, reads)
-
-
-def _bound(node: ast.stmt) -> Iterator[str]:
-    """Names that a statement binds where it stands, not those within functions."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name
-        return
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        return
-    for part in ast.iter_child_nodes(node):
-        if isinstance(part, ast.stmt):
-            yield from _bound(part)
-        elif isinstance(part, ast.ExceptHandler):
-            yield from (name for inner in part.body for name in _bound(inner))
-        else:
-            yield from (n.id for n in ast.walk(part) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
-
-
-def _globals(code: CodeType) -> Iterator[str]:
-    for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS") and isinstance(step.argval, str):
-            yield step.argval
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _globals(inner)
 
 
 def look_at(statement: Statement, name: str) -> Any:

@@ -6,16 +6,14 @@ These definitions run here, as they do when the notebook itself is run: give it 
 from __future__ import annotations
 
 import ast
-import dis
 import json
 import warnings
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from ..exercise import all_labs, of_lab
+from ..statements import Statement, read_statements
 from .parts import PARTS
 
 _MOST_BYTES = 20 * 2**20  # of a notebook
@@ -35,16 +33,6 @@ def gathered(folder: str | Path = ".") -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
-class _Definition:
-    """A statement of a notebook: the names that it binds, the globals that it reads."""
-
-    where: str
-    code: CodeType
-    binds: frozenset[str]
-    reads: frozenset[str]
-
-
 def _defined(path: Path, asked: Collection[str]) -> dict[str, Any]:
     """The values of these names in a notebook, and of all that they stand on; nothing else of it runs."""
     names: dict[str, Any] = {"__name__": path.stem}
@@ -53,7 +41,7 @@ def _defined(path: Path, asked: Collection[str]) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         warnings.warn(f"{path} is left out: it cannot be read as a notebook ({error})", stacklevel=4)
         return names
-    definitions = [d for number, source in enumerate(cells, 1) for d in _definitions(source, f"{path.name}, {number}")]
+    definitions = _definitions(cells)
     last = {name: number for number, definition in enumerate(definitions) for name in definition.binds}
     needed: set[int] = set()
     waiting = {last[name] for name in asked if name in last}
@@ -65,7 +53,8 @@ def _defined(path: Path, asked: Collection[str]) -> dict[str, Any]:
         try:
             exec(definitions[number].code, names)
         except Exception as error:  # as in the notebook itself, where that cell would end in it
-            warnings.warn(f"cell {definitions[number].where}: {type(error).__name__}: {error}", stacklevel=4)
+            where = f"{path.name}, {definitions[number].cell}"
+            warnings.warn(f"cell {where}: {type(error).__name__}: {error}", stacklevel=4)
     return names
 
 
@@ -76,41 +65,8 @@ def _code(path: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-def _definitions(source: str, where: str) -> Iterator[_Definition]:
-    """Imports, functions, classes and assignments of a cell; none of a cell that is no Python, whose check says so."""
-    plain = "\n".join("" if line.startswith(("%", "!", "?")) else line for line in source.split("\n"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of escapes in strings
-        try:
-            statements = [s for s in ast.parse(plain).body if isinstance(s, _DEFINITIONS) and not _lends(s)]
-            codes = [compile(ast.Module([s], []), where, "exec", dont_inherit=True) for s in statements]
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return
-    for statement, code in zip(statements, codes, strict=True):
-        yield _Definition(where, code, frozenset(_bound(statement)), frozenset(_read(code)))
-
-
-def _lends(statement: ast.stmt) -> bool:
-    """Is it ``similarity = labs.use("07.1", similarity)``, which defines nothing?"""
-    value = getattr(statement, "value", None)
-    values = value.elts if isinstance(value, ast.Tuple) else [value]
-    calls = [v.func for v in values if isinstance(v, ast.Call)]
-    return any(isinstance(function, ast.Attribute) and function.attr == "use" for function in calls)
-
-
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        yield statement.name
-    elif isinstance(statement, ast.Import | ast.ImportFrom):
-        yield from ((alias.asname or alias.name).partition(".")[0] for alias in statement.names)
-    elif isinstance(statement, ast.Assign):
-        names = (node for target in statement.targets for node in ast.walk(target) if isinstance(node, ast.Name))
-        yield from (node.id for node in names if isinstance(node.ctx, ast.Store))
-
-
-def _read(code: CodeType) -> Iterator[str]:
-    """The globals that a statement, or a function within it, reads."""
-    for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and isinstance(step.argval, str):
-            yield step.argval
-    yield from (name for inner in code.co_consts if isinstance(inner, CodeType) for name in _read(inner))
+def _definitions(cells: Sequence[str]) -> list[Statement]:
+    """Imports, functions, classes and assignments; none of a cell that is no Python, whose check says so."""
+    statements, broken = read_statements(cells)
+    unread = {cell for cell, _, _ in broken}
+    return [s for s in statements if isinstance(s.node, _DEFINITIONS) and not s.lends and s.cell not in unread]
