@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = "ONEFORMER_LITE_SOURCE"
-_BUILT = ("oneformer_lite", "data/sample", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+_BUILT = ("oneformer_lite", "data/sample", "data/wheel.py", "pyproject.toml", "README.md", "LICENSE")
 
 
 def build_wheel(folder: Path) -> Path:

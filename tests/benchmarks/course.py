@@ -23,6 +23,7 @@ from oneformer_lite.course.grade import grade
 from oneformer_lite.course.pairs import labs_with_solutions
 from oneformer_lite.course.results import write_results
 
+OUTSIDE = Path(tempfile.gettempdir()) / "written-by-a-submission"
 ATTACKS = (
     "while True: pass",
     "import os; os._exit(0)",
@@ -33,7 +34,7 @@ ATTACKS = (
     "from oneformer_lite import labs; return labs.use('{id}', None)(*arguments)",
     "from oneformer_lite.labs.exercise import find; return find('{id}').reference(*arguments)",
     "import torch; torch.isclose = torch.equal = lambda *a: True; return True",
-    "open('/tmp/written-by-a-submission', 'w').write('x')",
+    f"open({str(OUTSIDE)!r}, 'w').write('x')",
     "import socket; socket.create_connection(('127.0.0.1', 9), 1)",
     "import gc; return next(o for o in gc.get_objects() if getattr(o, 'id', 0) == '{id}').reference(*arguments)",
 )
@@ -133,7 +134,7 @@ def main() -> None:
         if kind == "right" and mark.state != "passed" or kind == "attack" and mark.state == "passed":
             print("NOT AS IT SHOULD BE", kind, mark.student, mark.verdict)
     print(write_results(grades, args.out))
-    assert not Path("/tmp/written-by-a-submission").exists()
+    assert not OUTSIDE.exists()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""What pyproject.toml cannot say: `data/sample`, which lessons and labs read, travels in the wheel."""
+"""How a wheel is built: with `data/sample`, which lessons and labs read (pyproject.toml names the class)."""
 
 from pathlib import Path
 
-from setuptools import setup
 from setuptools.command.build_py import build_py
 
 SAMPLE = Path("data/sample")
@@ -21,7 +20,7 @@ class BuildWithSample(build_py):
 
     def get_source_files(self) -> list[str]:
         """Also for the source distribution, from which a wheel may be built."""
-        return [*super().get_source_files(), *self._copies()]
+        return [*super().get_source_files(), *self._copies(), "data/wheel.py"]
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
         copies = [] if self.editable_mode else self._copies().values()
@@ -31,5 +30,3 @@ class BuildWithSample(build_py):
         files = sorted(path for path in SAMPLE.rglob("*") if path.is_file())
         return {str(path): str(Path(self.build_lib, INSIDE, path.relative_to(SAMPLE))) for path in files}
 
-
-setup(cmdclass={"build_py": BuildWithSample})
