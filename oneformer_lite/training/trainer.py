@@ -188,9 +188,9 @@ class Trainer:
             self.step += 1
             self.optimization.between_steps = True
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
-            skipped, total = self.optimization.skipped, losses["total"]
+            skipped = self.optimization.skipped
             progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses, skipped)
-            self.trend.note(self.step, float(total), bool(total.isfinite()), skipped)
+            self.trend.note(self.step, float(losses["total"]), skipped)
             if self.evaluations.due(self.progress):
                 self._evaluate(progress)
 
@@ -225,7 +225,7 @@ class Trainer:
             state = self.optimization.state_dict()
             numbers = {"step": self.step, "seconds": self.seconds, "best": self.evaluations.best}
             numbers |= {"recipe": self.optimization.config.recipe(), "data": self.fingerprint}
-            numbers |= {"unreadable": self.unreadable.found, "course": self.trend.state_dict()}
+            numbers |= {"unreadable": self.unreadable.found, "trend": self.trend.state_dict()}
             save_checkpoint(self.folder, self.config, **numbers, **state)
 
     def _restore(self, saved: dict) -> None:
@@ -234,7 +234,7 @@ class Trainer:
         changed = [f"{name} {before[name]} -> {recipe[name]}" for name in before if before[name] != recipe.get(name)]
         with fitting(self.folder):
             self.optimization.load_state_dict(saved)
-            self.trend.load_state_dict(saved.get("course"), bool(changed))
+            self.trend.load_state_dict(saved.get("trend"), bool(changed))
         self.model.backbone.has_imagenet_weights = self.config.pretrained
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.unreadable.found.update(saved.get("unreadable", {}))

@@ -6,6 +6,7 @@ rate; what is odd and may yet be meant is a warning at its end.
 
 from __future__ import annotations
 
+import math
 from statistics import median
 
 from ..errors import DivergedError
@@ -30,11 +31,11 @@ class Trend:
         self.early: list[float] = []  # the first losses that were finite, and the newest
         self.newest: list[float] = []
 
-    def note(self, step: int, total: float, finite: bool, skipped: int) -> None:
+    def note(self, step: int, total: float, skipped: int) -> None:
         """Take in the loss of a step, and how many were skipped so far. Raises :class:`DivergedError` where going on
         is of no use."""
         self.steps, self.skipped = step, skipped
-        if finite:
+        if math.isfinite(total):
             self.newest = [*self.newest, total][-WINDOW:]
             self.early = self.early if len(self.early) == WINDOW else [*self.early, total]
         if len(self.newest) == WINDOW:
@@ -68,15 +69,17 @@ class Trend:
         self.steps, self.skipped = saved["steps"], saved["skipped"]
 
     @property
+    def _now(self) -> float:
+        """The median of the newest losses; of a run of few steps, of those of its second half."""
+        return median(self.newest[-min(WINDOW, max(1, self.steps // 2)) :])
+
+    @property
     def _growth(self) -> float:
         """The loss of now in first losses; 1 before there are two."""
-        if not self.newest or self.steps < 2:
-            return 1.0
-        return median(self.newest[-min(WINDOW, max(1, self.steps // 2)) :]) / max(self.early[0], SMALL)
+        return self._now / max(self.early[0], SMALL) if self.newest and self.steps >= 2 else 1.0
 
     def _sentence(self) -> str:
-        now = median(self.newest[-min(WINDOW, max(1, self.steps // 2)) :])
-        return f"the total loss was {self.early[0]:.3g} at first and {now:.3g} at step {self.steps}"
+        return f"the total loss was {self.early[0]:.3g} at first and {self._now:.3g} at step {self.steps}"
 
     def _refuse_explosion(self) -> None:
         if self._growth > HOPELESS:

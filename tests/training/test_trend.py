@@ -24,7 +24,7 @@ RECIPE = toytown_training(steps=100, lr=1.0, clip_norm=None)
 def after(losses: list[float], skipped: int = 0) -> Trend:
     course = Trend(RECIPE)
     for step, loss in enumerate(losses, start=1):
-        course.note(step, loss, math.isfinite(loss), min(skipped, step))
+        course.note(step, loss, min(skipped, step))
     return course
 
 
@@ -92,7 +92,7 @@ def test_a_resumed_run_remembers_and_other_settings_are_judged_anew() -> None:
     assert other.early == before.early and not other.newest and not other.exploded
     with pytest.warns(UserWarning, match="has ended, but"):
         assert "and 800 at step 31" in same.end(), "called again when it had ended"
-    other.note(200, 30.0, True, 0)
+    other.note(200, 30.0, 0)
     assert other.end() == "" == Trend(RECIPE).end()
 
 
