@@ -99,7 +99,7 @@ def _reading_of_code(outlines: Outlines, index: int, box: Box | None, area: floa
     by_rows = mask.ravel(order="F").reshape(height, width)
     if box is None:
         return _reading_by_shape(mask, by_rows)
-    return _fitting({"as read": as_read, "rows": _extent(by_rows), "inverted": _extent(~mask)}, box, size)
+    return _fitting({"as read": as_read, "rows": mask_extent(by_rows), "inverted": mask_extent(~mask)}, box, size)
 
 
 def _reading_by_shape(mask: np.ndarray, by_rows: np.ndarray) -> str:
@@ -131,7 +131,8 @@ def _box(told: object) -> Box | None:
     return (x, y, x + width, y + height) if is_box else None
 
 
-def _extent(mask: np.ndarray) -> Box:
+def mask_extent(mask: np.ndarray) -> Box:
+    """Around the pixels bool [H, W]; all 0 where there are none."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return (0.0, 0.0, 0.0, 0.0)

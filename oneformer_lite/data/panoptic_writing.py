@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import all_to_disk, make_folder, write_json
+from .boxes import mask_extent
 from .image import write_image
 from .sample import Category, Sample
 from .segment_ids import check_ids, encode_ids
@@ -44,13 +45,12 @@ def save_sample(
 
 def segment_entry(mask: np.ndarray, segment_id: int, category_id: int, is_crowd: bool = False) -> dict:
     """COCO's ``segments_info`` for the pixels bool [H, W]: area in pixels, bbox as x, y, width, height."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    left, top = int(columns[0]), int(rows[0])
+    left, top, right, bottom = map(int, mask_extent(mask))
     return {
         "id": int(segment_id),
         "category_id": category_id,
         "area": int(np.count_nonzero(mask)),
-        "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+        "bbox": [left, top, right - left, bottom - top],
         "iscrowd": int(is_crowd),
     }
 
