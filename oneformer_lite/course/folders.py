@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..errors import DataError
-from ..files import open_own
 from ..labs.exercise import all_labs, of_lab
+from ..labs.notebook_cells import read_cells
 from ..lessons.notebooks import find_lessons
 
-LARGEST = 20_000_000  # bytes of a notebook
 _MOST_FILES = 20_000
 _BEGIN = re.compile(r"""labs\.(?:begin|tally)\(\s*["'](\d\d)["']""")
 _CHECK = re.compile(r"""labs\.(?:check|use)\(\s*["'](\d\d)\.\d""")
@@ -74,9 +71,9 @@ def read_folder(folder: Path, student: str | None = None) -> Folder:
         raise DataError(f"no notebook in {folder}: expected STUDENT/07_name.ipynb or STUDENT_07_name.ipynb")
     for path in paths:
         try:
-            cells, digest = read_cells(path)
+            cells = read_cells(path)
             lab, certain = lab_of(cells, path)
-            kept.found.append(Found(student or student_of(path, folder), lab, path, digest, certain))
+            kept.found.append(Found(student or student_of(path, folder), lab, path, fingerprint(cells), certain))
         except DataError as error:
             kept.problems.append(Problem(path, str(error)))
     kept.found = list(_newest(kept.found, kept.problems))
@@ -84,49 +81,9 @@ def read_folder(folder: Path, student: str | None = None) -> Folder:
     return kept
 
 
-def read_cells(path: Path) -> tuple[list[str], str]:
-    """The sources of a notebook's code cells, and their fingerprint. Raises :class:`DataError`."""
-    try:
-        with open_own(path) as file:
-            content = file.read(LARGEST + 1)
-            size = path.stat().st_size
-    except (OSError, RuntimeError) as error:  # the latter of pathlib, for links in a circle
-        raise DataError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if size > LARGEST:
-        most = f"at most {LARGEST / 1e6:.0f} are read"
-        raise DataError(f"{size / 1e6:.0f} MB, {most}: clear its outputs and save it again")
-    if not content.strip():
-        raise DataError("the file is empty")
-    try:
-        notebook = json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 (byte {error.start}): open it in Jupyter and save it again") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"no notebook: not JSON ({str(error)[:80]}); was it cut short, or renamed?") from error
-    return (code := _code(notebook)), fingerprint(code)
-
-
 def fingerprint(cells: Sequence[str]) -> str:
     """The same for the same code."""
     return hashlib.sha256("\0".join(cells).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _code(notebook: Any) -> list[str]:
-    cells = notebook.get("cells") if isinstance(notebook, Mapping) else None
-    if not isinstance(cells, list):
-        old = isinstance(notebook, Mapping) and "worksheets" in notebook
-        why = "a notebook of an old format: open it in Jupyter and save it again" if old else "JSON, but no notebook"
-        raise DataError(f"{why} (no list of cells)")
-    sources = [_source(cell) for cell in cells if isinstance(cell, Mapping) and cell.get("cell_type") == "code"]
-    if not any(source.strip() for source in sources):
-        raise DataError("not one code cell with anything in it")
-    return sources
-
-
-def _source(cell: Mapping) -> str:
-    source = cell.get("source", "")
-    parts = source if isinstance(source, list) else [source]
-    return "".join(part for part in parts if isinstance(part, str))
 
 
 def lab_of(cells: Sequence[str], path: Path) -> tuple[str, bool]:
@@ -208,6 +165,6 @@ def _delivered_prints(folder: str) -> set[str]:
     """The fingerprints of the notebooks that come with the clone; none without it."""
     try:
         notebooks = find_lessons()[0].path.parent
-        return {read_cells(path)[1] for path in (notebooks / folder).glob("*.ipynb")}
+        return {fingerprint(read_cells(path)) for path in (notebooks / folder).glob("*.ipynb")}
     except DataError:
         return set()

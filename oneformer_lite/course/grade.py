@@ -14,8 +14,9 @@ from typing import Any
 
 from ..errors import DataError, OneFormerLiteError
 from ..labs.exercise import Exercise, all_labs, of_lab
+from ..labs.notebook_cells import read_cells
 from .answers import find_answers
-from .folders import Folder, Found, Problem, read_cells, read_folder
+from .folders import Folder, Found, Problem, read_folder
 from .judge import PASSED, Mark, mark
 from .template import Template, template_for
 from .walls import Limits, present
@@ -130,7 +131,7 @@ def _grade_lab(channel: Any, lab: str, found: Sequence[Found], seed: int, limits
     try:
         for one in found:
             try:
-                cells, _ = read_cells(one.path)
+                cells = read_cells(one.path)
                 channel.send(("marks", list(_marks(one.student, cells, exercises, templates, seed))))
             except DataError as error:
                 channel.send(("problem", Problem(one.path, str(error))))

@@ -6,17 +6,17 @@ These definitions run here, as they do when the notebook itself is run: give it 
 from __future__ import annotations
 
 import ast
-import json
 import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...errors import DataError
 from ..exercise import all_labs, of_lab
+from ..notebook_cells import read_cells
 from ..statements import Statement, read_statements
 from .parts import PARTS
 
-_MOST_BYTES = 20 * 2**20  # of a notebook
 _DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign)
 
 
@@ -37,8 +37,8 @@ def _defined(path: Path, asked: Collection[str]) -> dict[str, Any]:
     """The values of these names in a notebook, and of all that they stand on; nothing else of it runs."""
     names: dict[str, Any] = {"__name__": path.stem}
     try:
-        cells = _code(path)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        cells = read_cells(path)
+    except DataError as error:
         warnings.warn(f"{path} is left out: it cannot be read as a notebook ({error})", stacklevel=4)
         return names
     definitions = _definitions(cells)
@@ -56,13 +56,6 @@ def _defined(path: Path, asked: Collection[str]) -> dict[str, Any]:
             where = f"{path.name}, {definitions[number].cell}"
             warnings.warn(f"cell {where}: {type(error).__name__}: {error}", stacklevel=4)
     return names
-
-
-def _code(path: Path) -> list[str]:
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"more than {_MOST_BYTES} bytes")
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 def _definitions(cells: Sequence[str]) -> list[Statement]:
