@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .arguments import command, count, positive
@@ -62,7 +64,9 @@ def progress(args) -> None:
     from ..course.progress import table
     from ..course.workbook import labs_of
 
-    print(table(grade(labs_of(args.folder), cores=args.cores, student="you")))
+    with _bar() as done:
+        grades = grade(labs_of(args.folder), cores=args.cores, student="you", progress=done)
+    print(table(grades))
 
 
 def reset(args) -> None:
@@ -125,15 +129,10 @@ def slides(args) -> None:
         print(write_slides(lesson, args.out, run=not args.stored))
 
 
-def _bar():
-    """A progress bar of notebooks, as a context that gives what moves it."""
-    from contextlib import contextmanager
-
+@contextmanager
+def _bar() -> Iterator[Callable[[int], object]]:
+    """A progress bar of notebooks, and what moves it."""
     from tqdm import tqdm
 
-    @contextmanager
-    def shown():
-        with tqdm(unit="notebook", desc="grading", dynamic_ncols=True) as bar:
-            yield bar.update
-
-    return shown()
+    with tqdm(unit="notebook", desc="grading", dynamic_ncols=True) as bar:
+        yield bar.update
