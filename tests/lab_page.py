@@ -82,8 +82,17 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         wait_for(f"{address}/api", server, folder / ".server.log")
         yield address
     finally:
-        server.terminate()
-        server.wait(30)
+        end(server)
+
+
+def end(server: subprocess.Popen, seconds: float = 60) -> None:
+    """Let the server end its kernels; one that is not done in time is killed, and its kernels see that and end."""
+    server.terminate()
+    try:
+        server.wait(seconds)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def wait_for(address: str, server: subprocess.Popen, log: Path, seconds: float = 90) -> None:

@@ -99,7 +99,7 @@ def test_a_run_is_judged_on_its_own_pictures(monkeypatch, value, steps, scores, 
             {"name": "dog", "TP": 0, "FP": 0, "FN": 0}]  # fmt: skip
     monkeypatch.setattr(fit, "evaluate", lambda model, samples, task: Evaluation({"PQ": value}, rows))
     samples = [Toytown("train", 64)[0]] * 9
-    first, never = fit.check_fit(None, samples, history(steps, **scores))
+    first, never = fit.check_fit(fresh_model(), samples, history(steps, **scores))
     assert first.verdict == verdict and words in first.evidence
     assert "1 of the 2 in these pictures: bus" in never.evidence
     assert never.verdict == ("too little" if steps < 100 else "warning")
@@ -110,10 +110,10 @@ def test_label_maps_know_what_was_predicted_by_their_confusion(monkeypatch) -> N
     result = Evaluation({"mIoU": 50.0}, rows, np.array([[5, 0, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0]]))
     monkeypatch.setattr(fit, "evaluate", lambda model, samples, task: result)
     samples = [Toytown("train", 64)[0].replace(tasks=("semantic",))]
-    _, never = fit.check_fit(None, samples, history(500))
+    _, never = fit.check_fit(fresh_model(), samples, history(500))
     assert never.verdict == "warning" and "1 of the 2 in these pictures: bus" in never.evidence
     result.confusion[1, 1] = 1
-    assert fit.check_fit(None, samples, history(500))[1].verdict == "fine"
+    assert fit.check_fit(fresh_model(), samples, history(500))[1].verdict == "fine"
 
 
 def test_the_doctor_of_a_run_does_all_this(tmp_path: Path) -> None:
