@@ -16,6 +16,7 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from .errors import DataError, OneFormerLiteError
+from .json_faults import too_many_digits, what_else, why_no_json, why_no_text
 
 SMALL = 64 * 2**20  # bytes; configurations and records are far below, annotations have no limit
 
@@ -63,19 +64,22 @@ def parse_json(
 ) -> object:
     """:func:`read_json` of what is in memory already; ``where`` names it in the errors."""
     hooks = {"parse_constant": _no_number, "parse_float": _finite} if strict else {}
+    start = content[:1024]
+    if other := what_else(start.encode("utf-8", "replace") if isinstance(start, str) else start, cure):
+        raise error(f"{where} is not valid JSON: {other}")
     try:
         text = content if isinstance(content, str) else _decoded(content)
         del content  # half the memory while a large file is parsed
         with _uncollected():
             return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once, **hooks)
     except UnicodeDecodeError as reason:
-        raise error(f"{where} is not valid JSON: {_why_no_text(reason)}") from reason
+        raise error(f"{where} is not valid JSON: {why_no_text(reason)}") from reason
     except JSONDecodeError as reason:
-        raise error(f"{where} is not valid JSON: {_why_no_json(reason)}; {cure}") from reason
+        raise error(f"{where} is not valid JSON: {why_no_json(reason)}; {cure}") from reason
     except RecursionError:
         raise error(f"{where} is nested too deep to be read: no file of this kind is; {cure}") from None
     except ValueError as reason:  # our own refusals, and whole numbers of thousands of digits
-        raise error(f"{where} is not valid JSON: {reason}; {cure}") from reason
+        raise error(f"{where} is not valid JSON: {too_many_digits(text) or reason}; {cure}") from reason
 
 
 @contextmanager
@@ -92,34 +96,6 @@ def _uncollected() -> Iterator[None]:
 
 def _decoded(content: bytes) -> str:
     return content.decode(json.detect_encoding(content))
-
-
-def _why_no_text(reason: UnicodeDecodeError) -> str:
-    if reason.end >= len(reason.object):
-        return "it ends within a letter, so it is cut short; write or download it again"
-    if min(reason.object[:4096]) < 9:
-        return "it is no text (packed by zip or gzip? Then unpack it; or a picture, or another kind of file)"
-    if reason.encoding != "utf-8":
-        return f"it looks like {reason.encoding.upper()} but is not ({reason.reason}); save it again as UTF-8"
-    return (
-        f"byte {reason.start} (0x{reason.object[reason.start]:02X}) is not UTF-8, so the file was probably saved as "
-        "Latin-1 (Windows-1252). Save it again as UTF-8: with an editor's \"save with encoding\", or iconv -f "
-        "WINDOWS-1252 -t UTF-8"
-    )
-
-
-def _why_no_json(reason: JSONDecodeError) -> str:
-    text = reason.doc
-    if not text.strip():
-        return "it is empty"
-    if text.lstrip().startswith("<"):
-        return "it begins with \"<\", so it is a web page or XML (a failed download, or another format)"
-    place = f"line {reason.lineno}, column {reason.colno}"
-    if reason.msg.startswith("Extra data"):
-        return f"after its end, at {place}, more follows (JSON Lines, or two files in one)"
-    if reason.pos >= len(text.rstrip()) or reason.msg.startswith("Unterminated string"):
-        return f"it ends too early ({reason.msg} at {place}), so it is probably cut short"
-    return f"{reason.msg} at {place}"
 
 
 def _no_number(name: str) -> float:

@@ -1,8 +1,10 @@
 """One reader of JSON for the whole package: every encoding, and a sentence for everything that is none."""
 
+import bz2
 import codecs
 import gzip
 import json
+import lzma
 import os
 
 import pytest
@@ -39,22 +41,32 @@ def refusal(content, **options) -> str:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("Prüf".encode("latin-1") + b"stand", "byte 2 (0xFC) is not UTF-8, so the file was probably saved as Latin-1"),
+        ("Prüf".encode("latin-1") + b"stand", "WINDOWS-1252 (Latin-1) if this word is 'Prüfstand'"),
         ('{"a": "Prü'.encode()[:-1], "ends within a letter, so it is cut short"),
         ('{"a": 1}'.encode("utf-16")[:-1], "ends within a letter, so it is cut short"),
-        (gzip.compress(b"{}", mtime=0), "it is no text (packed by zip or gzip? Then unpack it"),
-        (b"PK\3\4\x14\0\0\0\x08\0\xff\xff", "it is no text"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is no text"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF", "it is no text"),
+        (gzip.compress(b"{}", mtime=0), "it is packed by gzip; unpack it first"),
+        (b"PK\3\4\x14\0\0\0\x08\0\xff\xff", "it is packed by zip; unpack it first"),
+        (bz2.compress(b"{}"), "it is packed by bzip2; unpack it first"),
+        (lzma.compress(b"{}"), "it is packed by xz; unpack it first"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is a PNG; write or"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "it is a JPEG; write or"),
+        (b"%PDF-1.7 ...", "it is a PDF; write or"),
+        (b"\x80\x04\x95\x10\0\0\0\0\0\0\0}", "it is no text"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "a pointer of Git LFS, which stands"),
         (b"", "it is empty"),
         (b" \n ", "it is empty"),
         (codecs.BOM_UTF8, "it is empty"),
         (b"<!DOCTYPE html><html>404</html>", "web page or XML"),
+        ("<html><title>Zug\xe4nge</title>".encode("latin-1"), "web page or XML"),
+        (codecs.BOM_UTF8 + b"\r\n <!-- login --><html>", "web page or XML"),
+        ("<annotation/>".encode("utf-16"), "web page or XML"),
         (b'{"a": [1, 2', "at line 1, column 12), so it is probably cut short"),
         (b'{"a": "unfinished', "probably cut short"),
         (b'{"a": 1}\n{"a": 2}', "after its end, at line 2, column 1, more follows"),
         (b'{"a": 1,\n "b" 2}', "Expecting ':' delimiter at line 2, column 6"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "at line 1, column 7, it has a whole number of 5000 digits (999999999999...)"),
+        (b'{"b": 0.' + b"3" * 5000 + b',\n "a": [-' + b"7" * 6000 + b"]}", "line 2, column 9, it has a whole number"),
+        (b'["' + b"5" * 90 + b'", ' + b"1" * 4301 + b"]", "a whole number of 4301 digits"),
     ],
 )
 @pytest.mark.parametrize("strict", [True, False])
@@ -62,6 +74,19 @@ def test_what_is_wrong_is_said(content, words, strict):
     message = refusal(content, strict=strict)
     assert words in message
     assert ("cut short" in message) == ("cut short" in words)  # nobody downloads a whole file again
+
+
+@pytest.mark.parametrize(
+    ("word", "encoding", "name"),
+    [
+        ("Straße", "latin-1", "WINDOWS-1252 (Latin-1)"), ("дерево", "cp1251", "WINDOWS-1251"),
+        ("行人", "gbk", "GB18030"), ("自転車", "shift_jis", "SHIFT_JIS"),
+    ],
+)  # fmt: skip
+def test_an_older_encoding_is_shown_by_what_the_word_is_in_it(word, encoding, name):
+    content = json.dumps({"id": 1, "name": f"a {word} b"}, ensure_ascii=False).encode(encoding)
+    assert f"{name} if this word is {word!r}" in refusal(content)
+    assert json.loads(content.decode(encoding)) == parse_json(content.decode(encoding).encode(), "here")
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])

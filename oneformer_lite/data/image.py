@@ -18,9 +18,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
+from ..file_kinds import kind_of
 from ..files import replacing
 from .grey import grey_values, is_deep, note_numbers, stretched
 from .orientation import as_annotated, as_stored, orientation, upright
+from .tiff import put_right
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
 _NAMES = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or PNM"
@@ -81,6 +83,7 @@ def loaded(picture: Image.Image, name: str | Path) -> Image.Image:
             f"{name} is a file in the format {picture.format}, which is not read here: save it as {_NAMES}, or if you "
             'trust it, decode it first with picture.convert("RGB")'
         )
+    put_right(picture, name)
     try:
         picture.load()
         note_numbers(picture)
@@ -101,7 +104,8 @@ def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
     try:
         picture = Image.open(file, formats=_formats())
     except UnidentifiedImageError:
-        raise DataError(f"{name} is not a picture of a format that is read here: save it as {_NAMES}") from None
+        file.seek(0)
+        raise DataError(f"{name} {_what_is_no_picture(file.read(1024))}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(
             f"{name} is too large ({error}): cut it into tiles or reduce it; if you trust it and have the memory, "
@@ -126,6 +130,24 @@ def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
             "black: stretch it and save it with 8 bits a channel"
         )
     return picture
+
+
+def _what_is_no_picture(start: bytes) -> str:
+    """What is said of a file that Pillow does not know, from how it begins."""
+    kind = kind_of(start)
+    if kind == "a TIFF":
+        return (
+            "is a TIFF that Pillow cannot open: of floats of 16 or 64 bits, whole numbers of 64, colours of 32 bits, "
+            "more channels than four or a camera's raw data, or damaged. Save it again with 8 or 16 bits a channel"
+        )
+    if kind in ("a PNG", "a JPEG", "a GIF"):
+        return f"begins as {kind} does but cannot be decoded: it is damaged or cut short, so download or copy it again"
+    if kind.startswith("packed"):
+        return f"is {kind}: unpack it first"
+    if "Git LFS" in kind or "web page" in kind:
+        return f"is {kind}, and no picture: download it again"
+    what = f"{kind}, a format that is not" if kind else "not a picture of a format that is"
+    return f"is {what} read here: save it as {_NAMES}"
 
 
 def _raw_mode(picture: Image.Image) -> str:

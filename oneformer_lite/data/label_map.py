@@ -31,7 +31,7 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     Raises :class:`DataError` for anything else.
     """
     picture = open_image(path)
-    _refuse_lossy(picture, path)
+    _refuse_inexact(picture, path)
     if picture.mode in ("P", "PA"):
         return _of_palette(picture, classes, void)
     values = _as_in_the_file(picture, {*classes, void})
@@ -46,11 +46,18 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     return whole
 
 
-def _refuse_lossy(picture: Image.Image, path: str | Path) -> None:
-    blurred = picture.format not in _EXACT or picture.info.get("compression") in _BLURRING
-    if blurred or is_cut(picture):
-        what = "a lossy picture" if blurred else "a picture of 16 bits in several channels, of which Pillow reads 8"
-        raise DataError(f"{path} is {what}, so that classes are not what was painted: save it as a PNG of one channel")
+def _refuse_inexact(picture: Image.Image, path: str | Path) -> None:
+    if is_cut(picture):
+        what = "a picture of 16 bits in several channels, of which Pillow reads 8"
+    elif picture.format == "PPM":
+        what = "a PNM (PGM, PBM, PPM), whose header says how its values are stretched"
+    elif picture.format == "JPEG" or picture.info.get("compression") in _BLURRING:
+        what = "a lossy picture (JPEG or its like)"
+    elif picture.format not in _EXACT:
+        what = f"a picture in the format {picture.format}, which is lossy or may be (a lossy picture blurs classes)"
+    else:
+        return
+    raise DataError(f"{path} is {what}, so that classes may not be what was painted: save it as a PNG of one channel")
 
 
 def _as_in_the_file(picture: Image.Image, values: Collection[int | None]) -> np.ndarray:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from raw_png import raw_png
+from raw_tiff import raw_tiff
 
-from oneformer_lite.data.grey import stretched
+from oneformer_lite.data.grey import grey_values, stretched
 from oneformer_lite.data.image import open_image, read_image, to_rgb
 from oneformer_lite.data.orientation import as_stored, upright
 from oneformer_lite.errors import DataError
@@ -130,3 +131,28 @@ def test_what_is_darkest_in_a_tiff_stays_darkest(tmp_path, values, kind, zero_is
     path.write_bytes(tiff(values.reshape(8, 8), kind, zero_is_black))
     ramp = to_rgb(upright(as_stored(open_image(path), 6))) if way == "turned" else way(path)
     assert (np.diff(ramp[..., 0].ravel().astype(int)) > 0).all() and ramp.min() == 0 and ramp.max() == 255
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "i4", "f4"])
+def test_tiffs_hold_the_same_numbers_in_either_order_of_bytes(tmp_path, kind, order, deflate):
+    """Pillow alone swaps the bytes of compressed big-endian numbers with a sign, and of floats, once too often."""
+    values = np.arange(-60, 60).reshape(8, 15).astype(kind)
+    (tmp_path / "a.tif").write_bytes(raw_tiff(values, order, deflate=deflate))
+    np.testing.assert_array_equal(grey_values(open_image(tmp_path / "a.tif")), values)
+    with Image.open(tmp_path / "a.tif") as lazy:  # as people hand it over
+        np.testing.assert_array_equal(as_pixels(lazy)[..., 0], read_image(tmp_path / "a.tif")[..., 0])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_channels_one_after_the_other(tmp_path, channels, order):
+    """Of 8 bits they are read; of 16, whose bytes Pillow takes for pixels, they are refused."""
+    values = np.random.default_rng(0).integers(0, 256, (channels, 6, 7), np.uint8)
+    path = tmp_path / "a.tif"
+    path.write_bytes(raw_tiff(values, order))
+    np.testing.assert_array_equal(read_image(path), values[:3].transpose(1, 2, 0))
+    path.write_bytes(raw_tiff(values.astype(np.uint16) * 257, order))
+    with pytest.raises(DataError, match=r"a.tif is a TIFF of 16 bits whose channels .* one after the other"):
+        read_image(path)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from raw_png import deep_colours
+from raw_tiff import raw_tiff
 
 import oneformer_lite
 from oneformer_lite.data.image import FORMATS, image_from_bytes, open_image, read_image, to_rgb, write_image
@@ -69,8 +70,33 @@ def test_other_formats_are_refused_without_being_opened(tmp_path, monkeypatch, n
     Image.init()
     factory, accept = Image.OPEN[name]
     monkeypatch.setitem(Image.OPEN, name, (lambda *_: pytest.fail(f"{name} was opened"), accept))
-    with pytest.raises(DataError, match=rf"x.{suffix} is not a picture of a format that is read here.*JPEG, PNG"):
+    with pytest.raises(DataError, match=rf"x.{suffix} is .*a format that is not read here|not a picture of a format"):
         open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (raw_tiff(np.zeros((3, 4), np.float64)), "is a TIFF that Pillow cannot open: of floats of 16 or 64 bits"),
+        (raw_tiff(np.zeros((3, 4), np.uint64), ">"), "is a TIFF that Pillow cannot open"),
+        (raw_tiff(np.zeros((5, 3, 4), np.uint8)), "more channels than four"),
+        (raw_tiff(np.zeros((3, 3, 4), np.float32)), "Save it again with 8 or 16 bits a channel"),
+        (b"II+\0\x08\0\0\0" + bytes(40), "is a TIFF that Pillow cannot open"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "begins as a PNG does but cannot be decoded: it is damaged or cut short"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "is a pointer of Git LFS"),
+        (b"<!DOCTYPE html><html>Sign in</html>", "is a web page or XML (a failed download, or another format), and no"),
+        (b"PK\x03\x04....", "is packed by zip: unpack it first"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is a HEIC picture, as phones write, a format that is not read here"),
+        (bytes(128) + b"DICM" + bytes(9), "is a DICOM picture, a format that is not read here: save it as JPEG"),
+        (b"v/1\x01\2\0\0\0", "is a picture of OpenEXR"),
+        (b"# notes\n", "is not a picture of a format that is read here: save it as JPEG"),
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_is_called_by_what_it_is(tmp_path, content, words):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError) as refused:
+        read_image(tmp_path / "a.png")
+    assert f"a.png {words}" in str(refused.value) or words in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["EPS", "PCX", "TGA", "SGI", "IM"])

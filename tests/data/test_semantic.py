@@ -374,10 +374,21 @@ def test_values_of_few_bits_are_those_in_the_file(folder, bits, row):
 def test_maps_that_do_not_hold_what_was_painted_are_refused(folder):
     path = folder / "labels" / "a.png"
     labels = np.kron(np.array([[0, 40], [80, 40]], np.uint8), np.ones((9, 9), np.uint8))
-    for options in ({"format": "JPEG"}, {"format": "TIFF", "compression": "jpeg"}, {"format": "WEBP"}):
-        Image.fromarray(np.dstack([labels] * 3)).save(path, **options)
-        with pytest.raises(DataError, match="a lossy picture"):
-            read_label_map(path, range(100), 255)
+    for name, words in {
+        "JPEG": "is a lossy picture .JPEG or its like.", "WEBP": "format WEBP, which is lossy or may be",
+        "AVIF": "format AVIF, which is lossy or may be", "JPEG2000": "format JPEG2000, which is lossy or may be",
+        "PPM": "is a PNM .PGM, PBM, PPM., whose header says how its values are stretched",
+    }.items():  # fmt: skip
+        if name in Image.SAVE:
+            Image.fromarray(np.dstack([labels] * 3)).save(path, name)
+            with pytest.raises(DataError, match=words):
+                read_label_map(path, range(100), 255)
+    Image.fromarray(labels).save(path, "TIFF", compression="jpeg")
+    with pytest.raises(DataError, match="is a lossy picture"):
+        read_label_map(path, range(100), 255)
+    path.write_bytes(b"P5\n4 1\n20\n\0\1\x13\x14")  # 0, 1, 19 and 20 of 20: 0, 13, 242 and 255 to Pillow
+    with pytest.raises(DataError, match="is a PNM"):
+        read_label_map(path, range(100), 255)
     Image.fromarray(np.uint16([[0, 1, 65535]])).save(path)
     assert read_label_map(path, range(3), 65535).tolist() == [[0, 1, 65535]]  # one channel is exact
     path.write_bytes(deep_colours(np.array([[0, 1, 65535]])))
