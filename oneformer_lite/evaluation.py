@@ -64,7 +64,7 @@ def evaluate(
     check_count("batch_size", batch_size)
     if token is not None:
         check_task(token)
-    dataset, tasks = judgeable(model, dataset, tasks)
+    dataset, tasks = _supplied(model, dataset, tasks)
     categories, class_ids = _categories(model.config, dataset)
     judges = {
         "panoptic": PanopticMetric(categories),
@@ -92,6 +92,13 @@ def evaluate(
 def judgeable(model: MaskModel, dataset, tasks: Sequence[str] = TASKS) -> tuple:
     """The data set (a list of samples becomes one) and the tasks, in their usual order. Raises :class:`ConfigError` or
     :class:`DataError` where the model cannot be judged on them."""
+    dataset, tasks = _supplied(model, dataset, tasks)
+    _categories(model.config, dataset)
+    return dataset, tasks
+
+
+def _supplied(model: MaskModel, dataset, tasks: Sequence[str]) -> tuple:
+    """:func:`judgeable`, but for the classes."""
     check_model(model)
     chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
     if not chosen:
@@ -105,7 +112,6 @@ def judgeable(model: MaskModel, dataset, tasks: Sequence[str] = TASKS) -> tuple:
         )
     if not len(dataset):
         raise DataError("the data set has no pictures, so there is nothing to judge: check its folders and files")
-    _categories(model.config, dataset)
     return dataset, [task for task in TASKS if task in chosen]
 
 

@@ -46,6 +46,15 @@ def test_the_help_lists_every_command(capsys):
     assert all(command in text for command in COMMANDS)
 
 
+def test_a_class_that_is_called_otherwise_is_told_once(tmp_path, capsys):
+    ofl.data.write_toytown(tmp_path, "val", 64, 2, workers=1)
+    listed = tmp_path / "annotations/panoptic_val.json"
+    listed.write_text(listed.read_text().replace('"name": "dog"', '"name": "hound"'))
+    main(["eval", "--data", str(tmp_path), "--tasks", "semantic", "--classes", "0"])
+    said = [line for line in capsys.readouterr().err.splitlines() if "called otherwise" in line]
+    assert len(said) == 1 and "'hound' for 'dog'" in said[0]
+
+
 def test_predict_writes_a_picture_for_each_task(tmp_path, capsys):
     Image.fromarray(ofl.data.Toytown("val", 128)[0].image).save(tmp_path / "scene.png")
     for task in ofl.data.TASKS:

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _say  # catch_warnings puts the old one back
+            warnings.showwarning = _Notes().say  # catch_warnings puts the old one back
             args.run(args)
     except OneFormerLiteError as error:
         print(f"oneformer-lite: {error}", file=sys.stderr)
@@ -32,9 +32,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _say(message: Warning, category: type[Warning], *place) -> None:
-    """A warning without the line of code that gave it, which says nothing to who typed a command."""
-    print(f"oneformer-lite: note: {message}", file=sys.stderr)
+class _Notes:
+    """Warnings, each once in a command, without the line of code that gave them, which says nothing to a command-line
+    user."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def say(self, message: Warning, category: type[Warning], *place) -> None:
+        if str(message) not in self._said:
+            self._said.add(str(message))
+            print(f"oneformer-lite: note: {message}", file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -20,5 +20,5 @@ def sample_folder() -> Path:
             return folder
     raise DataError(
         f"the sample scenes are not there: expected them in {inside} (of an installed wheel) or {beside} (of a clone); "
-        "install the package again, or `git checkout data/sample`"
+        "install the package again, or in a clone run git checkout data/sample"
     )

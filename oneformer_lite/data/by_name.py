@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from ..errors import ConfigError
@@ -44,6 +45,27 @@ def class_places(
 
 def _key(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", str(name).casefold()).strip()
+
+
+def look_alikes(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of names that differ by upper case, blanks, hyphens, accents written apart, or marks at the end alone."""
+    first: dict[str, str] = {}
+    pairs = []
+    for name in names:
+        key = _key(unicodedata.normalize("NFKC", name)).rstrip(" .,;:")
+        if first.setdefault(key, name) != name:
+            pairs.append((first[key], name))
+    return pairs
+
+
+def warn_of_look_alikes(names: Sequence[str], where: object) -> None:
+    """Say which names of classes may be one name, written in two ways."""
+    if pairs := look_alikes(names):
+        shown = ", ".join(f"{a!r} and {b!r}" for a, b in pairs[:4]) + " ..." * (len(pairs) > 4)
+        warn_user(
+            f"{where}: names of classes differ by so little that they may be one class: {shown}. If so, merge them; "
+            "else tell them apart by more"
+        )
 
 
 def _is_renamed(own: list[str], given: list[str]) -> bool:

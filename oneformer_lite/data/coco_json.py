@@ -14,6 +14,7 @@ from PIL import ImageColor
 from ..errors import DataError
 from ..json_reader import read_json
 from ..listing import few
+from .by_name import warn_of_look_alikes
 from .json_fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
 from .sample import Category
 
@@ -61,6 +62,7 @@ def parse_categories(entries: Entries, all_things: bool) -> tuple[Category, ...]
     colors = entries.column("color", COLOR, None)
     if twice := {name for name, count in Counter(names).items() if count > 1}:
         warnings.warn(f"{entries.file}: several categories are called {few(twice)}: rename or merge them", stacklevel=4)
+    warn_of_look_alikes(names, entries.file)
     return tuple(
         Category(id, name, bool(thing), distinct_color(index) if color is None else _rgb(color))
         for index, (id, name, thing, color) in enumerate(zip(ids, names, things, colors, strict=True))

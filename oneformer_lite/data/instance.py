@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..notices import warn_user
 from .boxes import compare_with_boxes
 from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
 from .folders import require_folder
@@ -24,6 +25,7 @@ from .sample import Sample, SegmentInfo
 
 _MANY_CROWDS = 0.25  # share from which they are worth a word; COCO has one in a hundred
 _MOST_BYTES = 2**33  # of the masks of one picture
+EMPTY = "objects whose outlines enclose no pixel"
 
 
 class InstanceDataset:
@@ -36,7 +38,8 @@ class InstanceDataset:
 
     ``skip_boxes`` leaves out objects that have a box but no outline, which is an error otherwise.
     ``crowds_as_objects`` takes crowds for single objects: CVAT marks all masks of its brush as crowds, which are
-    never targets. ``left_out`` counts what of the file is not used, by reason; a warning says it as well.
+    never targets. ``left_out`` counts what of the file is not used, by reason; a warning says it as well. Objects whose
+    outlines enclose no pixel are counted as they are read, each once, in the process that reads them.
 
     Whatever contradicts the format raises a :class:`DataError` that names file and place, when the file is opened.
     """
@@ -49,7 +52,7 @@ class InstanceDataset:
     ) -> None:  # fmt: skip
         self.json_path = Path(instance_json)
         self.image_dir = require_folder(image_dir, "the pictures")
-        self._said = False  # that outlines without pixels are left out
+        self._empty: set[int] = set()
         self._said_of_edges = False
         lists = self._index(skip_boxes, crowds_as_objects)
         # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
@@ -166,7 +169,7 @@ class InstanceDataset:
         masks = self._masks(index, places, *image.shape[:2])
         drawn = masks.any((1, 2))
         if not drawn.all():
-            self._say_once()
+            self._count_empty(places[~drawn])
         places, masks = places[drawn], masks[drawn]
         segment_map = np.zeros(image.shape[:2], np.int32)
         for number, mask in enumerate(masks, start=1):
@@ -216,10 +219,15 @@ class InstanceDataset:
         if not self._said_of_edges and not self._sizes[index].all():
             self._said_of_edges = reach_over(self._outlines, places, size, self._file_names[index], self.json_path)
 
-    def _say_once(self) -> None:
-        if not self._said:
-            self._said = True
-            warnings.warn(f"{self.json_path}: outlines that enclose no pixel are left out", stacklevel=3)
+    def _count_empty(self, places: np.ndarray) -> None:
+        """Count the objects at ``places``, each once; a warning says once that there are such."""
+        if EMPTY not in self.left_out:
+            warn_user(
+                f"{self.json_path}: outlines that enclose no pixel are left out, such as that of "
+                f"annotations[{places[0]}]; dataset.left_out counts those read here, this is said once"
+            )
+        self._empty.update(places.tolist())
+        self.left_out[EMPTY] = len(self._empty)
 
 
 def encode_mask(mask: np.ndarray) -> dict:

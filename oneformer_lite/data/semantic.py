@@ -14,6 +14,7 @@ from PIL import Image
 from ..errors import DataError
 from ..listing import few
 from ..notices import warn_user
+from .by_name import warn_of_look_alikes
 from .coco_json import distinct_color
 from .folders import by_stem, contents, require_folder
 from .label_map import SUFFIXES, read_label_map
@@ -162,6 +163,7 @@ def _categories(
         raise DataError(f"class_names must be a list of names, got {names!r}")
     if len(set(names)) < len(names):
         raise DataError(f"two classes have the same name in {list(names)}: give each its own")
+    warn_of_look_alikes(names, "class_names")
     things = [False] * len(names) if is_thing is None else list(is_thing)
     numbers = range(len(names)) if values is None else list(values)
     for what, entries in (("is_thing", things), ("values", numbers)):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def fingerprint(dataset) -> dict:
     Nothing is opened: pictures are known by ``picture_names`` and ``image_ids``, as far as the data set has them, and
     samples of a list by their own.
     """
-    pictures = pictures_of(dataset)
+    pictures, void = pictures_of(dataset), getattr(_whole(dataset), "ignore_index", None)
     return {
         "count": len(dataset),
         "classes": [[category.name, bool(category.is_thing)] for category in dataset.categories],
@@ -32,16 +33,21 @@ def fingerprint(dataset) -> dict:
         "pictures": _checksum(sorted(pictures)),
         "segments": getattr(dataset, "class_counts", None),  # of each class, where that is known without opening them
         "labels": _labels(dataset),
+        "void": int(void) if isinstance(void, Integral) else None,  # the pixel value without a class, of label maps
     }
 
 
 def _labels(dataset) -> str | None:
     """A checksum of which class each segment has, or each pixel value; ids of categories that change everywhere, and so
     mean the same, do not change it. None where a data set does not tell. Of a part, those of the whole."""
+    told = getattr(_whole(dataset), "segment_classes", None)
+    return None if told is None else hashlib.sha256(np.asarray(told, np.int64).tobytes()).hexdigest()
+
+
+def _whole(dataset):
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
-    told = getattr(dataset, "segment_classes", None)
-    return None if told is None else hashlib.sha256(np.asarray(told, np.int64).tobytes()).hexdigest()
+    return dataset
 
 
 def pictures_of(dataset) -> list[str]:
@@ -84,6 +90,8 @@ def differences(before: dict, now: dict) -> list[str]:
         found.append("the same pictures in another order")
     classes = before.get("classes")
     found += _other_classes(classes if isinstance(classes, list) else [], now["classes"])
+    if "void" in before and before["void"] != now["void"]:
+        found.append(f"{_void(now['void'])} void (ignore_index), where {_void(before['void'])}")
     found = found or _other_counts(before.get("segments"), now["segments"], now["classes"])
     told = (before.get("labels"), now["labels"])
     if not found and None not in told and told[0] != told[1]:
@@ -106,6 +114,10 @@ def _other_classes(before: Sequence, now: Sequence) -> list[str]:
     changed = [f"class {i} was {_said(a)}, is {_said(b)}" for i, (a, b) in enumerate(zip(before, now)) if a != b]
     more = [f"and {len(changed) - SHOWN} classes more"] if len(changed) > SHOWN else []
     return changed[:SHOWN] + more
+
+
+def _void(value: object) -> str:
+    return "no pixel value is" if value is None else f"the pixel value {value!r} is"
 
 
 def _said(entry) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oneformer_lite.data.instance import InstanceDataset
+from oneformer_lite.data.instance import EMPTY, InstanceDataset
 from oneformer_lite.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -301,8 +301,44 @@ def test_shares_of_width_and_height_are_no_pixels(read):
     made["annotations"] += content()["annotations"]
     with pytest.warns(UserWarning, match="2 of 4 outlines lie within 0 to 1"):
         dataset = read(made)
-    with pytest.warns(UserWarning, match="outlines that enclose no pixel are left out"):
+    with pytest.warns(UserWarning, match=r"outlines that enclose no pixel are left out, such as that of annotations.0"):
         assert areas(dataset) == [1, 12, 30]
+    assert dataset.left_out == {EMPTY: 1}
+
+
+THIN = [5, 5, 5, 9, 5, 12]  # a line
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [[THIN], [[5, 5, 9, 5, 12, 5]], [[4.2, 4.2, 4.3, 4.2, 4.3, 4.3]], {"size": [HEIGHT, WIDTH], "counts": [600]}],
+)
+def test_objects_without_a_pixel_are_counted_once_each(read, outline):
+    dataset = read(changed("annotations", 1, segmentation=outline))
+    assert dataset.left_out == {}
+    with pytest.warns(UserWarning, match=r"such as that of annotations\[1\]") as said:
+        assert [areas(dataset), areas(dataset)] == [[12], [12]]
+    assert len([w for w in said if w.category is UserWarning]) == 1
+    assert dataset.left_out == {EMPTY: 1}
+
+
+@pytest.mark.parametrize("names", [("car", "car "), ("car", "car."), ("Car", "car"), ("traffic-light", "traffic light"),
+                                   ("caf\u00e9", "cafe\u0301")])  # fmt: skip
+def test_names_that_differ_by_next_to_nothing_are_told(read, names):
+    made = content()
+    for entry, name in zip(made["categories"], names):
+        entry["name"] = name
+    with pytest.warns(UserWarning, match=f"may be one class: {names[0]!r} and {names[1]!r}") as said:
+        assert [c.name for c in read(made).categories] == list(names)
+    assert len(said) == 1 and said[0].filename == __file__
+
+
+def test_names_that_differ_by_a_word_or_number_are_two(read):
+    for names in (("class 1", "class 11"), ("car", "cars"), ("C", "C++"), ("1", "2"), ("wall-brick", "wall-stone")):
+        made = content()
+        for entry, name in zip(made["categories"], names):
+            entry["name"] = name
+        assert len(read(made).categories) == 2
 
 
 def test_all_crowds_as_a_brush_exports_them(read):
