@@ -1,5 +1,6 @@
 """What is said about the project agrees with what is there."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -68,3 +69,21 @@ def test_files_stay_small_enough_to_see_whole():
         if (lines := path.read_text().count("\n")) > 300
     }
     assert not long
+
+
+MARKDOWN = ("course/handout.py", "demo.py", "lessons/notebooks.py", "render/report.py", "weights/published.py")
+
+
+def test_back_ticks_stand_in_docstrings_and_markdown_alone():
+    """Nothing makes code of them in a message, a hint or a page."""
+    package, found = ROOT / "oneformer_lite", []
+    for path in package.rglob("*.py"):
+        if path.relative_to(package).as_posix() in MARKDOWN:
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        documentation = {node.value for node in nodes if isinstance(node, ast.Expr)}
+        found += [
+            f"{path.relative_to(package)}:{node.lineno}" for node in nodes
+            if isinstance(node, ast.Constant) and "`" in str(node.value) and node not in documentation
+        ]  # fmt: skip
+    assert not found

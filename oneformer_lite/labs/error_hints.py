@@ -12,8 +12,8 @@ from .exercise import Case
 _CAUSES = (  # kind, a pattern of the message, and words in which \1 is the pattern's first group
     ("TooSlow", "", "does a loop never end? Print what its condition reads in each round"),
     ("TypeError", r"takes (?:from )?(\d+).* positional arguments? but (\d+)",
-     r"the function is called with \2 arguments: keep those of the line `def` as they were given"),
-    ("TypeError", r"missing (\d+) required positional", "keep the arguments of the line `def` as they were given"),
+     r"the function is called with \2 arguments: keep those of the line 'def' as they were given"),
+    ("TypeError", r"missing (\d+) required positional", "keep the arguments of the line 'def' as they were given"),
     ("NameError", r"name '(\w+)' is not defined", r"\1 is not defined here: a slip of the pen, or not imported?"),
     ("UnboundLocalError", r"variable '(\w+)'",
      r"\1 is read before it has a value: what if the loop, or the branch, that sets it never runs?"),

@@ -92,9 +92,9 @@ def _beside_the_value(call: Call, line: str | None) -> str:
 def _nothing_returned(answer: Callable, call: Call) -> str | None:
     if call.output is None and any(_returns_nothing(code) for code in codes_of(answer)):
         shows = ": print shows a value, return gives it" if call.printed.strip() else ""
-        return f"yours returns nothing: is a `return` missing{shows}?"
+        return f"yours returns nothing: is a 'return' missing{shows}?"
     words = {"generator": "yield", "coroutine": "async"}.get(type(call.output).__name__)
-    return f"yours gives a {type(call.output).__name__}: return the result itself, without `{words}`" if words else None
+    return f"yours gives a {type(call.output).__name__}: return the result itself, without '{words}'" if words else None
 
 
 def _returns_nothing(code: CodeType) -> bool:

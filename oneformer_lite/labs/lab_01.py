@@ -189,7 +189,7 @@ EXERCISES = (
         mistakes=(
             Mistake("the texts come in the order of the class ids, so sort them", _texts_in_file_order),
             Mistake("one sentence for each mask: three trees are three sentences", _texts_once),
-            Mistake("the list never has more than `length` sentences: cut it", _texts_not_cut),
+            Mistake("the list never has more than 'length' sentences: cut it", _texts_not_cut),
             Mistake("it is 'an instance photo', as in the published model: other letters, other tokens",
                     _texts_a_instance),
             Mistake("empty places hold the task's own sentence, 'a semantic photo' and so on", _texts_empty),

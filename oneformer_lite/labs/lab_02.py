@@ -192,11 +192,11 @@ EXERCISES = (
         drawn=parts.pyramid,
         gradients=True,
         mistakes=(
-            Mistake("the mask features are the finest map after `projection`", _without_projection),
+            Mistake("the mask features are the finest map after 'projection'", _without_projection),
             Mistake("the three maps are wanted coarsest first: strides 32, 16, 8", _finest_first),
             Mistake("three maps, at strides 32, 16 and 8: the finest becomes the mask features", _all_four),
             Mistake("each step takes the map that the step before it *finished*, not the backbone's", _raw_maps_below),
-            Mistake("the coarsest map goes through `top` before anything else", _without_top),
+            Mistake("the coarsest map goes through 'top' before anything else", _without_top),
             Mistake("the steps are listed from coarse to fine already: take them in order", _steps_reversed),
         ),
     ),

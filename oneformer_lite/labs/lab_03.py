@@ -229,7 +229,7 @@ EXERCISES = (
             Mistake("outside a level the value is zero: leave padding_mode alone", _variant(padding_mode="border")),
             Mistake("the looks do not count alike: multiply by the weights before you add", _equal_weights),
             Mistake("C channels are M heads of d: the head comes first in the last axis", _variant(joined=False)),
-            Mistake("the row of positions is cut in the wrong order: the levels stand as in `shapes`",
+            Mistake("the row of positions is cut in the wrong order: the levels stand as in 'shapes'",
                     _levels_reversed),
         ),
     ),

@@ -114,7 +114,7 @@ EXERCISES = (
             Mistake("what is cut must still be closed: the last id is the end piece",
                     lambda t, n: _written(t, n, closed=False)),
             Mistake("the empty places are 0, not the end piece", lambda t, n: _written(t, n, fill=_LAST)),
-            Mistake("the network takes no more than `length` ids: cut what is too long", _uncut),
+            Mistake("the network takes no more than 'length' ids: cut what is too long", _uncut),
             Mistake("the end piece follows the last word; the zeros come after it", _end_at_the_end),
         ),
     ),

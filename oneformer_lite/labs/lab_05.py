@@ -202,10 +202,10 @@ EXERCISES = (
         cases=_cases_once,
         drawn=parts.encoded_lists(counting_encode),
         mistakes=(
-            Mistake("right, but every repetition is encoded again: give `encode` each distinct text once", _every_text),
+            Mistake("right, but every repetition is encoded again: give 'encode' each distinct text once", _every_text),
             Mistake("pictures share texts: seek the distinct ones in the whole batch, not in each picture",
                     _per_picture),
-            Mistake("right, but in many small calls: give `encode` all distinct texts at once", _one_by_one),
+            Mistake("right, but in many small calls: give 'encode' all distinct texts at once", _one_by_one),
             Mistake("the rows must go back to where their texts stand: gather them to [B, T, C]", _not_gathered),
             Mistake("rows and texts do not fit: number the texts in the very order in which you encode them",
                     _wrong_rows),

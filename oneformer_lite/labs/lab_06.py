@@ -216,9 +216,9 @@ EXERCISES = (
             Mistake("the last row of the positions is the token's: the copies take the first Q - 1",
                     _first_name_for_token),
             Mistake("Q + 1 queries: repeat the token Q - 1 times, for it joins them itself", _one_too_many),
-            Mistake("the last query is the token itself, untouched: only Q - 1 copies go through `look`", _no_token),
-            Mistake("`look` adds the names where they belong: give it plain copies", _named_copies),
-            Mistake("these are still copies: `look` makes queries of them", _never_looked),
+            Mistake("the last query is the token itself, untouched: only Q - 1 copies go through 'look'", _no_token),
+            Mistake("'look' adds the names where they belong: give it plain copies", _named_copies),
+            Mistake("these are still copies: 'look' makes queries of them", _never_looked),
         ),
     ),
     Exercise(

@@ -145,7 +145,7 @@ EXERCISES = (
         mistakes=(
             Mistake("the first step must not have a rate of 0: count from 1 in the warm-up, (step + 1) / warm-up steps",
                     _rule(lambda s, n, w, f: (min(1.0, s / w) if w else 1.0) * _fall(s / n, f))),
-            Mistake("the cosine falls to `final`, not to 0: final + (1 - final) * ...",
+            Mistake("the cosine falls to 'final', not to 0: final + (1 - final) * ...",
                     _rule(lambda s, n, w, f: _rise(s, w) * _fall(s / n, 0.0))),
             Mistake("half a cosine: from 0 to pi, not to 2 pi",
                     _rule(lambda s, n, w, f: _rise(s, w) * _fall(2 * s / n, f))),
@@ -167,7 +167,7 @@ EXERCISES = (
                     _following(_growing, swapped=True)),
             Mistake("count the updates from 1: the first decay is 2 / 11",
                     _following(lambda update, decay: _growing(update - 1, decay))),
-            Mistake("the decay grows up to `decay`, not beyond: take the smaller one",
+            Mistake("the decay grows up to 'decay', not beyond: take the smaller one",
                     _following(lambda update, decay: (1 + update) / (10 + update))),
             Mistake("counters (whole numbers) are copied, not averaged", _following(_growing, counters=False)),
         ),

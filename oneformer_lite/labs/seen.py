@@ -53,7 +53,7 @@ def _parts(expected: list, given: Any, arguments: Mapping[str, Any]) -> str | No
     """Of several results, or a list: the order and number of its parts, else the first part that differs."""
     yours = listed(given)
     if isinstance(given, np.ndarray | Tensor) and any(difference(part, given) is None for part in expected):
-        return f"yours is one of the {len(expected)} results alone: `return a, b` gives both"
+        return f"yours is one of the {len(expected)} results alone: 'return a, b' gives both"
     if not isinstance(yours, list | tuple):
         last = bool(expected) and difference(expected[-1], yours) is None
         alone = "the last element alone: collect them all" if last else describe(yours)

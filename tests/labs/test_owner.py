@@ -136,14 +136,14 @@ def test_a_missing_return_is_no_blank_answer():
 
     result = labs.check("07.1", forgotten)
     assert result.attempted and "0/8: four images: expected float [4, 4], yours None" in repr(result)
-    assert "is a `return` missing: print shows a value, return gives it?" in result.hint
+    assert "is a 'return' missing: print shows a value, return gives it?" in result.hint
     assert "it printed: tensor([[" in repr(result)
     assert "yours None" in repr(labs.check("07.1", sometimes))
 
     def generator(queries, texts):
         yield cosines(queries, texts)
 
-    assert "without `yield`" in labs.check("07.1", generator).hint
+    assert "without 'yield'" in labs.check("07.1", generator).hint
 
 
 @pytest.mark.parametrize("near", ["similarty", "similarity_", "similarity2"])
