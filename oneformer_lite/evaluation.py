@@ -160,7 +160,7 @@ def _judge_batch(
     padded = padded_size(sizes, model.config.padding_multiple)
     batch = torch.stack([pad_to(image, padded) for image in images])
     output = model(batch.to(device), token)
-    found = raw_predictions(output, sizes, [s.size for s in samples], model.config.mask_stride)
+    found = raw_predictions(output, sizes, [s.size for s in samples], padded)
     for raw, sample in zip(found, samples):
         for task in tasks:
             prediction = read_prediction(raw, task, sample.image, model.config, sample.categories)

@@ -33,6 +33,7 @@ class BaseConfig:
     RECIPE: ClassVar[Mapping[str, object]] = {}
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mask_loss": ("bce", "focal"),
+        "compared_on": ("points", "pixels"),
         "backbone_norm": ("frozen", "affine", "batch"),
     }
 
@@ -76,7 +77,9 @@ class BaseConfig:
     no_object_weight: float = 0.1
     mask_loss: str = "bce"
 
-    # -- points on which masks are compared
+    # -- where masks are compared: on points, or on all "pixels" as MaskFormer does, matched at the size of the masks
+    # and learned at that of the targets (losses/pixels.py)
+    compared_on: str = "points"
     num_points: int = 12544
     oversample_ratio: float = 3.0
     importance_ratio: float = 0.75
@@ -133,6 +136,11 @@ class BaseConfig:
         """The classes as the data set lists them."""
         rows = zip(self.category_ids, self.class_names, self.is_thing, self.class_colors)
         return tuple(Category(*row) for row in rows)
+
+    @property
+    def recipe(self) -> Mapping[str, object]:
+        """:attr:`RECIPE`, and what depends on the data set or the backbone."""
+        return self.RECIPE
 
     @property
     def learned_tasks(self) -> tuple[str, ...]:

@@ -3,26 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .base import BaseConfig
 
 
 @dataclass(frozen=True)
-class Mask2FormerConfig(BaseConfig):
+class OneTaskConfig(BaseConfig):
+    """Of a member that is not told its task: there is a model for each. All three can be read from a panoptic one."""
+
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {
+        "trained_task": ("panoptic", "instance", "semantic"),
+    }
+
+    trained_task: str = "panoptic"  # whose segments it learns
+
+    @property
+    def learned_tasks(self) -> tuple[str, ...]:
+        return (self.trained_task,)
+
+    @property
+    def answered_tasks(self) -> tuple[str, ...]:
+        return super().answered_tasks if self.trained_task == "panoptic" else (self.trained_task,)
+
+
+@dataclass(frozen=True)
+class MaskFormerConfig(OneTaskConfig):
+    """Every size and switch of one MaskFormer; defaults are the published values (MaskFormer, NeurIPS 2021; official
+    ``configs/coco-panoptic/maskformer_panoptic_R50_bs64_554k.yaml`` and its relatives)."""
+
+    model_type: ClassVar[str] = "maskformer"
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = OneTaskConfig.CHOICES | {
+        "trained_task": ("panoptic", "semantic"),
+    }
+
+    num_queries: int = 100
+    class_weight: float = 1.0
+    mask_weight: float = 20.0
+    dice_weight: float = 1.0
+    mask_loss: str = "focal"
+    compared_on: str = "pixels"
+    # what a query wins is its segment, also outside its own mask
+    merge_within_masks: bool = False
+    max_instances: int | None = 100  # as its successor's paper measured its instances; it has no rule of its own
+
+    # -- DETR's encoder over the coarsest map: none, or 6 layers in the panoptic models with a ResNet
+    encoder_layers: int = 0
+    encoder_ffn: int = 2048
+
+    # -- DETR's decoder
+    decoder_layers: int = 6
+    decoder_ffn: int = 2048
+    dropout: float = field(default=0.1, metadata={"range": (0.0, 0.99)})  # of both
+
+    @property
+    def recipe(self) -> Mapping[str, object]:
+        if self.data_set not in _MASKFORMER_STEPS:
+            return {"clip_norm": 0.01}
+        settings = {"clip_norm": 0.01, "weight_decay": 1e-4, "precision": "float32", **_MASKFORMER_STEPS[self.data_set]}
+        if self.data_set == "ade20k" and self.trained_task == "panoptic":
+            settings["steps"] = 720_000
+        if "swin" in self.backbone:
+            settings |= {"lr": 6e-5, "weight_decay": 0.01, "backbone_lr_multiplier": 1.0, "warmup_steps": 1500}
+        return settings
+
+
+# 300 epochs of COCO in batches of 64; the others in batches of 16
+_MASKFORMER_STEPS: dict[str, dict[str, object]] = {
+    "coco": {"batch_size": 64, "steps": 554_400, "lr_drops": (369_600 / 554_400,), "warmup_steps": 10},
+    "ade20k": {"steps": 160_000},
+    "cityscapes": {"steps": 90_000},
+    "mapillary": {"steps": 300_000},
+}
+
+
+@dataclass(frozen=True)
+class Mask2FormerConfig(OneTaskConfig):
     """Every size and switch of one Mask2Former; defaults are the published values (Mask2Former, CVPR 2022; official
     ``configs/coco/panoptic-segmentation/maskformer2_R50_bs16_50ep.yaml``)."""
 
     model_type: ClassVar[str] = "mask2former"
     RECIPE: ClassVar[Mapping[str, object]] = {"clip_norm": 0.01}  # OneFormer's script says so, and does not
-    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {
-        "trained_task": ("panoptic", "instance", "semantic"),
-    }
 
-    # the task whose segments it learns: it is not told a task, so there is a model for each. All three can be read from
-    # a panoptic one
-    trained_task: str = "panoptic"
     num_queries: int = 100
     max_instances: int | None = 100  # detectron2's DETECTIONS_PER_IMAGE, whatever the number of queries
 
@@ -35,11 +98,3 @@ class Mask2FormerConfig(BaseConfig):
     # -- masked-attention decoder (without dropout)
     decoder_layers: int = 9
     decoder_ffn: int = 2048
-
-    @property
-    def learned_tasks(self) -> tuple[str, ...]:
-        return (self.trained_task,)
-
-    @property
-    def answered_tasks(self) -> tuple[str, ...]:
-        return super().answered_tasks if self.trained_task == "panoptic" else (self.trained_task,)

@@ -25,122 +25,122 @@ __all__ = [
 
 _DROP_PATH = {"backbone_options": {"drop_path_rate": 0.3}}
 # the part of a name after the dot says which ImageNet weights training starts from
-_R50, _R101 = {"backbone": "resnet50.tv_in1k"}, {"backbone": "resnet101.tv_in1k"}
-_SWIN_T = {"backbone": "swin_tiny_patch4_window7_224", **_DROP_PATH}
-_SWIN_S = {"backbone": "swin_small_patch4_window7_224", **_DROP_PATH}
-_SWIN_B = {"backbone": "swin_base_patch4_window12_384.ms_in1k", **_DROP_PATH}
-_SWIN_B_21K = {"backbone": "swin_base_patch4_window12_384.ms_in22k", **_DROP_PATH}
-_SWIN_L = {"backbone": "swin_large_patch4_window12_384", **_DROP_PATH}
+R50, R101 = {"backbone": "resnet50.tv_in1k"}, {"backbone": "resnet101.tv_in1k"}
+SWIN_T = {"backbone": "swin_tiny_patch4_window7_224", **_DROP_PATH}
+SWIN_S = {"backbone": "swin_small_patch4_window7_224", **_DROP_PATH}
+SWIN_B = {"backbone": "swin_base_patch4_window12_384.ms_in1k", **_DROP_PATH}
+SWIN_B_21K = {"backbone": "swin_base_patch4_window12_384.ms_in22k", **_DROP_PATH}
+SWIN_L = {"backbone": "swin_large_patch4_window12_384", **_DROP_PATH}
 
 
 def mask2former_coco_r50(task: str = "panoptic") -> Mask2FormerConfig:
     """COCO, ResNet-50, 50 epochs: 51.9 / 41.7 / 61.7; instance 43.7."""
-    return _coco(task, _R50)
+    return _coco(task, R50)
 
 
 def mask2former_coco_r101(task: str = "panoptic") -> Mask2FormerConfig:
     """COCO, ResNet-101, 50 epochs: 52.6 / 42.6 / 62.4; instance 44.2."""
-    return _coco(task, _R101)
+    return _coco(task, R101)
 
 
 def mask2former_coco_swin_t(task: str = "panoptic") -> Mask2FormerConfig:
     """COCO, Swin-Tiny, 50 epochs: 53.2 / 43.3 / 63.2; instance 45.0."""
-    return _coco(task, _SWIN_T)
+    return _coco(task, SWIN_T)
 
 
 def mask2former_coco_swin_s(task: str = "panoptic") -> Mask2FormerConfig:
     """COCO, Swin-Small, 50 epochs: 54.6 / 44.7 / 64.2; instance 46.3."""
-    return _coco(task, _SWIN_S)
+    return _coco(task, SWIN_S)
 
 
 def mask2former_coco_swin_b(task: str = "panoptic") -> Mask2FormerConfig:
     """COCO, Swin-Base from ImageNet-1k, 50 epochs: 55.1 / 45.2 / 65.1; instance 46.7."""
-    return _coco(task, _SWIN_B)
+    return _coco(task, SWIN_B)
 
 
 def mask2former_coco_swin_b_21k(task: str = "panoptic") -> Mask2FormerConfig:
     """COCO, Swin-Base from ImageNet-21k, 50 epochs: 56.4 / 46.3 / 67.1; instance 48.1."""
-    return _coco(task, _SWIN_B_21K)
+    return _coco(task, SWIN_B_21K)
 
 
 def mask2former_coco_swin_l(task: str = "panoptic") -> Mask2FormerConfig:
     """COCO, Swin-Large, 200 queries, 100 epochs: 57.8 / 48.6 / 67.4; instance 50.1."""
-    return _coco(task, _SWIN_L, num_queries=200)
+    return _coco(task, SWIN_L, num_queries=200)
 
 
 def mask2former_ade20k_r50(task: str = "panoptic") -> Mask2FormerConfig:
     """ADE20K, ResNet-50: 39.7 / 26.5 / 46.1; instance 26.4; semantic 47.2."""
-    return _ade20k(task, _R50)
+    return _ade20k(task, R50)
 
 
 def mask2former_ade20k_r101(task: str = "semantic") -> Mask2FormerConfig:
     """ADE20K, ResNet-101, semantic alone: no score at hand."""
-    return _ade20k(_only("semantic", task), _R101)
+    return _ade20k(_only("semantic", task), R101)
 
 
 def mask2former_ade20k_swin_t(task: str = "semantic") -> Mask2FormerConfig:
     """ADE20K, Swin-Tiny, semantic alone: 47.7."""
-    return _ade20k(_only("semantic", task), _SWIN_T)
+    return _ade20k(_only("semantic", task), SWIN_T)
 
 
 def mask2former_ade20k_swin_s(task: str = "semantic") -> Mask2FormerConfig:
     """ADE20K, Swin-Small, semantic alone: 51.3."""
-    return _ade20k(_only("semantic", task), _SWIN_S)
+    return _ade20k(_only("semantic", task), SWIN_S)
 
 
 def mask2former_ade20k_swin_b(task: str = "semantic") -> Mask2FormerConfig:
     """ADE20K, Swin-Base from ImageNet-1k, semantic alone: 52.4."""
-    return _ade20k(_only("semantic", task), _SWIN_B, crop=640)
+    return _ade20k(_only("semantic", task), SWIN_B, crop=640)
 
 
 def mask2former_ade20k_swin_b_21k(task: str = "semantic") -> Mask2FormerConfig:
     """ADE20K, Swin-Base from ImageNet-21k, semantic alone: 53.9."""
-    return _ade20k(_only("semantic", task), _SWIN_B_21K, crop=640)
+    return _ade20k(_only("semantic", task), SWIN_B_21K, crop=640)
 
 
 def mask2former_ade20k_swin_l(task: str = "panoptic") -> Mask2FormerConfig:
     """ADE20K, Swin-Large: 48.1 / 34.2 / 54.5; instance 34.9; semantic 56.1. 200 queries, for semantic 100."""
-    return _ade20k(task, _SWIN_L, crop=640, num_queries=_queries_of_swin_l(task))
+    return _ade20k(task, SWIN_L, crop=640, num_queries=_queries_of_swin_l(task))
 
 
 def mask2former_cityscapes_r50(task: str = "panoptic") -> Mask2FormerConfig:
     """Cityscapes, ResNet-50 whose BatchNorm learns: 62.1 / 37.3 / 77.5; instance 37.4; semantic 79.4."""
-    return _cityscapes(task, _R50, backbone_norm="batch")
+    return _cityscapes(task, R50, backbone_norm="batch")
 
 
 def mask2former_cityscapes_r101(task: str = "panoptic") -> Mask2FormerConfig:
     """Cityscapes, ResNet-101 whose BatchNorm learns: no score at hand."""
-    return _cityscapes(task, _R101, backbone_norm="batch")
+    return _cityscapes(task, R101, backbone_norm="batch")
 
 
 def mask2former_cityscapes_swin_t(task: str = "panoptic") -> Mask2FormerConfig:
     """Cityscapes, Swin-Tiny: 63.9 / 39.1 / 80.5; semantic 82.1."""
-    return _cityscapes(task, _SWIN_T)
+    return _cityscapes(task, SWIN_T)
 
 
 def mask2former_cityscapes_swin_s(task: str = "panoptic") -> Mask2FormerConfig:
     """Cityscapes, Swin-Small: no score at hand."""
-    return _cityscapes(task, _SWIN_S)
+    return _cityscapes(task, SWIN_S)
 
 
 def mask2former_cityscapes_swin_b_21k(task: str = "panoptic") -> Mask2FormerConfig:
     """Cityscapes, Swin-Base from ImageNet-21k: no score at hand."""
-    return _cityscapes(task, _SWIN_B_21K)
+    return _cityscapes(task, SWIN_B_21K)
 
 
 def mask2former_cityscapes_swin_l(task: str = "panoptic") -> Mask2FormerConfig:
     """Cityscapes, Swin-Large: 66.6 / 43.6 / 82.9; instance 43.7; semantic 83.3. 200 queries, for semantic 100."""
-    return _cityscapes(task, _SWIN_L, num_queries=_queries_of_swin_l(task))
+    return _cityscapes(task, SWIN_L, num_queries=_queries_of_swin_l(task))
 
 
 def mask2former_mapillary_r50(task: str = "panoptic") -> Mask2FormerConfig:
     """Mapillary Vistas, ResNet-50 whose BatchNorm learns: no score at hand."""
-    return _mapillary(task, _R50, backbone_norm="batch")
+    return _mapillary(task, R50, backbone_norm="batch")
 
 
 def mask2former_mapillary_swin_l(task: str = "panoptic") -> Mask2FormerConfig:
     """Mapillary Vistas, Swin-Large, 200 queries, for semantic 100: no score at hand."""
-    return _mapillary(task, _SWIN_L, num_queries=_queries_of_swin_l(task))
+    return _mapillary(task, SWIN_L, num_queries=_queries_of_swin_l(task))
 
 
 def published() -> dict[str, Mask2FormerConfig]:

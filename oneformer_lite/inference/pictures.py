@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..checks import check_share
 from ..config import BaseConfig
-from ..data.batch import normalise
+from ..data.batch import normalise, padded_size
 from ..data.equalize import equalized
 from ..data.grey import stretched
 from ..data.image import loaded, read_image, to_rgb
@@ -83,7 +83,7 @@ def predict_raw(
     with evaluating(model):
         output = model(tensor[None], task)
     sizes = [tuple(tensor.shape[-2:])], [pixels.shape[:2]]
-    return pixels, raw_predictions(output, *sizes, model.config.mask_stride)[0]
+    return pixels, raw_predictions(output, *sizes, padded_size(sizes[0], model.config.padding_multiple))[0]
 
 
 def check_model(model: MaskModel) -> None:

@@ -105,13 +105,13 @@ def _resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"
 
 
 def raw_predictions(
-    output, sizes: list[Size], output_sizes: list[Size], stride: int = 4
+    output, sizes: list[Size], output_sizes: list[Size], padded: Size | None = None
 ) -> list[RawPrediction]:
     """Split a batch's output (a model's, or whatever has ``class_logits`` and ``mask_logits``) into images: ``sizes``
-    before padding, ``output_sizes`` as wanted; ``stride`` of the masks (``config.mask_stride``)."""
+    before padding, ``output_sizes`` as wanted; ``padded``: what the model saw, if not four times the masks' size."""
     no_object = getattr(output, "no_object", True)
-    h, w = (stride * side for side in output.mask_logits.shape[-2:])
+    padded = padded or tuple(4 * side for side in output.mask_logits.shape[-2:])
     return [
-        RawPrediction(output.class_logits[b], output.mask_logits[b], (h, w), size, wanted, no_object)
+        RawPrediction(output.class_logits[b], output.mask_logits[b], padded, size, wanted, no_object)
         for b, (size, wanted) in enumerate(zip(sizes, output_sizes, strict=True))
     ]

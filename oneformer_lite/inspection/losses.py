@@ -7,7 +7,7 @@ their sums are its losses (lesson 09 builds those).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class LossParts:
     class; ``queries`` int [L, G]: who answers for it. ``classes``, ``mask``, ``dice`` [L, G]: what the pair adds to
     the losses of these names; ``no_object`` [L, B, Q]: what queries without a mask add to the class loss (0 for the
     others); ``by_image`` [B] of losses that are sums over images, such as the contrastive one; ``whole``: losses that
-    have no parts. ``points`` [L, G, P, 2]: (x, y) in 0..1 at which masks were compared; at them
+    have no parts. ``points`` [L, G, P, 2]: (x, y) in 0..1 at which masks were compared (or some of them); at them
     ``point_losses`` [L, G, P], BCE or focal, and ``point_errors``, probability minus truth without its sign.
     """
 
@@ -57,6 +57,7 @@ class LossParts:
     point_losses: np.ndarray
     point_errors: np.ndarray
     weights: dict[str, float]
+    first: int = 0  # decoder layers before the first prediction
 
     def losses(self) -> dict[str, float]:
         """The criterion's losses again, as sums over the parts."""
@@ -85,7 +86,7 @@ def take_apart(
     """The parts of ``criterion(output, targets, seeds)``."""
     targets = [fit_to_queries(target, output.class_logits.shape[1]) for target in targets]
     pairs = criterion.match(output, targets, seeds)
-    layers, count = len(pairs.predictions), max(1, sum(pairs.counts))
+    count = max(1, sum(pairs.counts))
     images = torch.tensor([b for b, masks in enumerate(pairs.counts) for _ in range(masks)], dtype=torch.int64)
     labels = torch.cat([t.labels for t in targets])
     matched = [matched_pairs(found) for found in pairs.assigned]
@@ -95,7 +96,7 @@ def take_apart(
     classes = torch.stack([layer[found] for layer, found in zip(entropies, matched)])
     for layer, found in zip(entropies, matched):
         layer[found] = 0
-    points, losses, errors, dice = _compare_masks(pairs)
+    points, losses, errors, mask, dice = _compare_masks(pairs)
     return LossParts(
         targets=targets,
         images=images.numpy(),
@@ -103,7 +104,7 @@ def take_apart(
         labels=labels.cpu().numpy(),
         queries=torch.stack([query for _, query in matched]).cpu().numpy(),
         classes=_numbers(classes),
-        mask=_numbers(losses.double().mean(-1) / count) if len(images) else np.zeros((layers, 0)),
+        mask=_numbers(mask / count),
         dice=_numbers(dice / count),
         no_object=_numbers(entropies),
         by_image=_by_image(criterion, output),
@@ -132,6 +133,7 @@ def joined(parts: Sequence[LossParts]) -> LossParts:
         "targets": [target for part in parts for target in part.targets],
         "images": np.concatenate([part.images + start for part, start in zip(parts, starts)]),
         "weights": parts[0].weights,
+        "first": parts[0].first,
     }
     for name in ("segments", "labels"):
         fields[name] = np.concatenate([getattr(part, name) for part in parts])
@@ -154,7 +156,7 @@ def read_losses(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[Seed
         with evaluating(model):
             output = model.learn(batch)
         parts.append(take_apart(criterion, output, batch.targets, batch_seeds))
-    return joined(parts)
+    return replace(joined(parts), first=model.first_prediction)
 
 
 @dataclass(frozen=True)
@@ -203,15 +205,21 @@ def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pa
 
 
 def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Points [L, G, P, 2], losses and errors at them [L, G, P], dice loss [L, G], all of the matched masks."""
+    """Points [L, G, P, 2], losses and errors at them [L, G, P], mask and dice loss [L, G], all of the matched masks.
+
+    Of masks that are compared on all pixels ``num_points`` of these are kept for looking, evenly spread.
+    """
     c, layers = pairs.config, len(pairs.predictions)
     if not sum(pairs.counts):
         empty = pairs.masks.new_zeros(layers, 0, c.num_points)
-        return empty[..., None].expand(-1, -1, -1, 2), empty, empty, empty[..., 0]
+        return empty[..., None].expand(-1, -1, -1, 2), empty, empty, empty[..., 0], empty[..., 0]
     places, values, labels = pairs.points.places, pairs.points.logits, pairs.points.labels
     losses = MASK_LOSSES[c.mask_loss](values.reshape(-1, 1), labels.reshape(-1, 1)).view_as(values)
-    errors, dice = (values.sigmoid() - labels).abs(), dice_loss(values, labels)
-    return tuple(part.unflatten(0, (layers, -1)) for part in (places, losses, errors, dice))
+    errors, mask, dice = (values.sigmoid() - labels).abs(), losses.double().mean(-1), dice_loss(values, labels)
+    if c.compared_on == "pixels":
+        kept = torch.linspace(0, values.shape[1] - 1, c.num_points, device=values.device).long()
+        places, losses, errors = (part[:, kept] for part in (places, losses, errors))
+    return tuple(part.unflatten(0, (layers, -1)) for part in (places, losses, errors, mask, dice))
 
 
 def _by_image(criterion: Criterion, output: Output) -> dict[str, np.ndarray]:

@@ -12,17 +12,17 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ..data.batch import pad_to
+from ..data.batch import pad_to, padded_size
 from ..data.sample import Sample
-from ..data.targets import targets_for
+from ..data.targets import Targets, targets_for
 from ..data.transforms import resized
 from ..inference import prepare
 from ..losses.criterion import fit_to_queries
 from ..losses.matching import Matcher
-from ..losses.points import PointSource, sample_points
+from ..losses.points import PointSource
 from ..mode import evaluating
 from ..model import MaskModel
-from ..model.output import class_distribution
+from ..model.output import Predictions, class_distribution
 
 PARTS = ("class", "mask", "dice")
 SEED = (0,)  # of the random points: the same pictures each time
@@ -74,10 +74,9 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
     logits = torch.cat([p.class_logits for p in output.predictions]).float().cpu()  # [L, Q, K+1]
     masks = torch.cat([p.mask_logits for p in output.predictions]).float().cpu()  # [L, Q, h, w]
     size, stride = tuple(pixels.shape[-2:]), config.mask_stride
-    padded = stride * masks.shape[-2], stride * masks.shape[-1]
     every = targets_for(resized(sample, *size), task)
     target = fit_to_queries(every, config.num_queries)
-    truth = pad_to(target.masks, padded)
+    truth = pad_to(target.masks, padded_size([size], config.padding_multiple))
     matcher = Matcher(config)
     unpadded = [-(-side // stride) for side in size]
     return MatchReading(
@@ -94,17 +93,13 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
 def _costs(
     matcher: Matcher, logits: Tensor, masks: Tensor, labels: Tensor, truth: Tensor, no_object: bool
 ) -> np.ndarray:
-    """float32 [L, 3, Q, G] on one set of points, by :meth:`Matcher.costs` itself."""
+    """float32 [L, 3, Q, G] on one set of points, or on all pixels, by :meth:`Matcher.every_cost` itself."""
     if not len(labels):
         return np.zeros((len(logits), 3, logits.shape[1], 0), np.float32)
-    points = PointSource(torch.device("cpu"), [SEED]).for_images(1, matcher.num_points)
-    point_labels = sample_points(truth[None].float(), points)[0]
-    parts = []
-    for class_logits, mask_logits in zip(logits, masks):
-        point_logits = sample_points(mask_logits[None], points)[0]
-        costs = matcher.costs(class_logits, labels, point_logits, point_labels, no_object)
-        parts.append(torch.stack([costs.classes, costs.mask, costs.dice]))
-    return torch.stack(parts).numpy()
+    predictions = [Predictions(c[None], m[None], no_object=no_object) for c, m in zip(logits, masks)]
+    targets = [Targets(truth.float(), labels, [])]
+    every = matcher.every_cost(predictions, targets, PointSource(torch.device("cpu"), [SEED]))
+    return torch.stack([torch.stack([c.classes, c.mask, c.dice]) for (c,) in every]).numpy()
 
 
 def _small(masks: Tensor, size: tuple[int, int] | None = None) -> np.ndarray:

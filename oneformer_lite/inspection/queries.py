@@ -47,11 +47,13 @@ class Truth:
 
 @dataclass(frozen=True)
 class QueryReading:
-    """All predictions of one picture under one task: L decoder layers make L + 1.
+    """All predictions of one picture under one task: L decoder layers make L + 1, or L where ``first`` is 1, as the
+    first one comes after a layer.
 
     ``probabilities`` [L+1, Q, K+1] of the classes, no object last; ``mask_logits`` [L+1, Q, h, w] of the padded
     input. Layer ``l + 1`` reads the map whose cells ``attention[l]`` [Q, h_l, w_l] weighs (mean over the heads) and
-    may look only where ``regions[l]`` is true; both lists are empty of a model that records none.
+    may look only where ``regions[l]`` is true; both lists are empty of a model that records none. ``layer`` is
+    everywhere the place of a prediction, from 0.
     """
 
     task: str
@@ -64,11 +66,13 @@ class QueryReading:
     size: Size
     truth: Truth | None = field(default=None, repr=False)
     told: bool = True  # whether the model was told its task
+    first: int = 0  # decoder layers before the first prediction
+    masked: bool = True  # whether a query looks only where its mask is
 
     @property
     def stride(self) -> int:
         """Of the mask logits, in pixels of the model's input."""
-        return self.padded[0] // self.mask_logits.shape[-2]
+        return round(self.padded[0] / self.mask_logits.shape[-2])
 
     @property
     def num_queries(self) -> int:
@@ -76,7 +80,7 @@ class QueryReading:
 
     @property
     def num_layers(self) -> int:
-        """Decoder layers: one less than predictions."""
+        """The place of the last prediction."""
         return len(self.mask_logits) - 1
 
     def order(self, layer: int, sort: str) -> list[int]:
@@ -102,13 +106,20 @@ class QueryReading:
     def looked_at(self, layer: int, query: int) -> tuple[Tensor, Tensor] | None:
         """Attention and region [h_l, w_l] by which a layer made this prediction; None before the first, and where the
         model records none."""
-        if layer == 0 or layer > min(len(self.attention), len(self.regions)):
+        place = self.reads(layer)
+        if place is None:
             return None
-        return self.attention[layer - 1][query], self.regions[layer - 1][query]
+        return self.attention[place][query], self.regions[place][query]
+
+    def reads(self, layer: int) -> int | None:
+        """The place in ``attention`` and ``regions`` of what was read for this prediction; None where nothing was, or
+        it is not recorded."""
+        place = layer - 1 + self.first
+        return place if 0 <= place < min(len(self.attention), len(self.regions)) else None
 
     def cells_looked_at(self, layer: int) -> tuple[float, float]:
         """How many rows and columns of the map that a layer reads the picture covers; the rest is padding."""
-        height, width = self.regions[layer - 1].shape[-2:]
+        height, width = self.regions[self.reads(layer)].shape[-2:]
         return height * self.unpadded[0] / self.padded[0], width * self.unpadded[1] / self.padded[1]
 
     def masks(self, layer: int, size: Size, queries: Sequence[int] | slice = slice(None)) -> Float[Tensor, "Q H W"]:
@@ -149,6 +160,8 @@ def read_queries(
         Predictions(p.class_logits.float().cpu(), p.mask_logits.float().cpu(), no_object=p.no_object) for p in found
     ]
     attention, regions = "decoder.layer{}.attention", "decoder.layer{}.attention_region"
+    weights = [trace[attention.format(i)][0].mean(0).float().cpu() for i in range(trace.count(attention))]
+    allowed = [trace[regions.format(i)][0].cpu() for i in range(trace.count(regions))]
     unpadded = encoded.input_size
     truth = None
     if sample is not None and task in sample.tasks:
@@ -157,13 +170,15 @@ def read_queries(
         task,
         torch.cat([class_distribution(p.class_logits, p.no_object) for p in predictions]),
         torch.cat([p.mask_logits for p in predictions]),
-        [trace[attention.format(i)][0].mean(0).float().cpu() for i in range(trace.count(attention))],
-        [trace[regions.format(i)][0].cpu() for i in range(trace.count(regions))],
+        weights,
+        allowed or [torch.ones_like(of_layer, dtype=torch.bool) for of_layer in weights],
         encoded.padded,
         unpadded,
         image.shape[:2],
         truth,
         told=token is not None,
+        first=model.first_prediction,
+        masked=bool(allowed),
     )
 
 
@@ -198,7 +213,9 @@ def mask_iou(
     """IoU of every query's mask with every annotated one, at the size at which masks are made: a ``stride``-th of the
     input."""
     height, width = (-(-side // stride) for side in unpadded)
-    small = F.avg_pool2d(masks[None].float(), stride)[0] >= 0.5 if len(masks) else masks.new_zeros(0, *found.shape[1:])
+    small = masks.new_zeros(0, *found.shape[1:])
+    if len(masks):
+        small = F.avg_pool2d(masks[None].float(), stride, ceil_mode=True)[0] >= 0.5
     a, b = (m[:, :height, :width].flatten(1).float() for m in (found, small))
     shared = a @ b.T
     return shared / (a.sum(1)[:, None] + b.sum(1)[None] - shared).clamp_min(1)

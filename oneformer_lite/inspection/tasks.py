@@ -92,7 +92,7 @@ class TaskReader:
         """The prediction under each token."""
         predictions = self.model.read(self._encoded.features.expand(len(tokens)), tokens, trace=trace)
         sizes = [self._encoded.input_size] * len(tokens), [self.image.shape[:2]] * len(tokens)
-        return raw_predictions(predictions[-1], *sizes, self.model.config.mask_stride)
+        return raw_predictions(predictions[-1], *sizes, self._encoded.padded)
 
     def _read(self, token: Float[Tensor, "B C"]) -> TaskReading:
         trace = Trace()

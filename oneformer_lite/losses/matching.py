@@ -6,7 +6,7 @@ Lesson 08. Carion et al., "DETR" (ECCV 2020) equation 1, with Mask2Former's cost
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Predictions, class_probabilities
+from .pixels import every_mask, targets_at_masks
 from .points import PointSource, sample_points
 from .precision import at_least_float32
 from .predicted import masks_at
@@ -82,7 +83,7 @@ class Matcher:
     """Assigns to each ground-truth mask the query that costs least over all, one to one.
 
     The masks are compared on ``num_points`` uniformly random points, the same for all masks of an
-    image and for all predictions of a step.
+    image and for all predictions of a step; or, if the configuration says so, on all pixels (:mod:`.pixels`).
 
     Lesson 08.
     """
@@ -90,6 +91,7 @@ class Matcher:
     def __init__(self, config: BaseConfig) -> None:
         self.weights = config.class_weight, config.mask_weight, config.dice_weight
         self.num_points, self.mask_cost = config.num_points, MASK_COSTS[config.mask_loss]
+        self.on_pixels = config.compared_on == "pixels"
 
     def costs(
         self,
@@ -132,20 +134,33 @@ class Matcher:
 
         In float32 whatever the model computes in: costs in half precision tie too often.
         """
-        points = source.for_images(len(targets), self.num_points)
-        points = points.to(at_least_float32(predictions[0].class_logits).dtype)
-        point_labels = [sample_points(t.masks[None].to(points), points[b, None])[0] for b, t in enumerate(targets)]
-        rows = []
-        for prediction, point_logits in zip(predictions, masks_at(points, predictions)):
+        return torch.cat([
+            torch.cat([costs.total for costs in images], dim=1)
+            for images in self.every_cost(predictions, targets, source)
+        ])
+
+    def every_cost(
+        self, predictions: list[Predictions], targets: list[Targets], source: PointSource
+    ) -> Iterator[list[Costs]]:
+        """:meth:`costs` of each image, prediction by prediction."""
+        labels, every_logits = self.compared(predictions, targets, source)
+        for prediction, logits in zip(predictions, every_logits):
             class_logits = at_least_float32(prediction.class_logits)
-            columns = [
-                self.costs(
-                    class_logits[b], target.labels, point_logits[b], point_labels[b], prediction.no_object
-                ).total
+            yield [
+                self.costs(class_logits[b], target.labels, logits[b], labels[b], prediction.no_object)
                 for b, target in enumerate(targets)
             ]
-            rows.append(torch.cat(columns, dim=1))
-        return torch.cat(rows)
+
+    def compared(
+        self, predictions: list[Predictions], targets: list[Targets], source: PointSource
+    ) -> tuple[list[Float[Tensor, "_g P"]], Iterator[Float[Tensor, "B Q P"]]]:
+        """What the masks of each image, and of each prediction all queries, say at the places of comparison."""
+        if self.on_pixels:
+            return targets_at_masks(targets, predictions), every_mask(predictions)
+        points = source.for_images(len(targets), self.num_points)
+        points = points.to(at_least_float32(predictions[0].class_logits).dtype)
+        labels = [sample_points(t.masks[None].to(points), points[b, None])[0] for b, t in enumerate(targets)]
+        return labels, masks_at(points, predictions)
 
 
 def assign(table: Float[Tensor, "LQ G"], num_queries: int, counts: Sequence[int]) -> list[list[Int[Tensor, "_g"]]]:

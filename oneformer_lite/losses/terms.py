@@ -25,6 +25,7 @@ from ..data.targets import Targets
 from ..model.output import Output, Predictions
 from .contrastive import contrastive_loss
 from .masks import MASK_LOSSES, dice_loss
+from .pixels import enlarged, pixel_centres
 from .points import PointSource, sample_points, uncertain_points
 from .precision import at_least_float32
 from .predicted import matched_masks, matched_pairs
@@ -72,12 +73,17 @@ class Pairs:
 
     @cached_property
     def points(self) -> Points:
-        """The pairs' masks where the model hesitates, mostly (:func:`uncertain_points`).
+        """The pairs' masks where the model hesitates, mostly (:func:`uncertain_points`), or at all pixels.
 
         Every target is matched once per prediction, so the L x G matched masks share their targets: these are read
         once, at the points of all predictions together.
         """
         c, layers = self.config, len(self.predictions)
+        if c.compared_on == "pixels":
+            truth = torch.cat([t.masks for t in self.targets]).to(self.masks)  # [G, H, W]
+            logits = enlarged(self.masks, truth.shape[-2:])
+            places = pixel_centres(*truth.shape[-2:], logits).expand(len(logits), -1, -1)
+            return Points(places, logits, truth.flatten(1).repeat(layers, 1))
         draw = partial(self.source.for_masks, self.counts, layers)
         points = uncertain_points(self.masks, c.num_points, c.oversample_ratio, c.importance_ratio, draw)
         logits = sample_points(self.masks[:, None], points)[:, 0]

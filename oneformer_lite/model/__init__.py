@@ -1,26 +1,31 @@
 """The models and their parts, one file each. To be read in this order:
 
 ``oneformer.py`` is a whole model as the figure of its paper shows it; ``base.py`` says what all models share, and
-``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task. Then the parts, as a
-picture passes them: ``backbone.py`` (with ``networks.py``), ``pixel_decoder.py`` or ``fpn.py``, ``task.py``,
-``query.py``, ``decoder.py``, and in training ``text.py``.
+``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what
+came before that. Then the parts, as a picture passes them: ``backbone.py`` (with ``networks.py``), ``pixel_decoder.py``
+or ``fpn.py`` (with ``encoder.py``), ``task.py``, ``query.py``, ``decoder.py``, and in training ``text.py``.
 """
 
 from ..config import BaseConfig
 from ..errors import ConfigError
 from .base import MaskModel
 from .mask2former import Mask2Former
+from .maskformer import MaskFormer
 from .oneformer import OneFormer
 from .output import Features, OneFormerOutput, Output, Predictions, Trace
 
 __all__ = [
-    "MEMBERS", "Features", "Mask2Former", "MaskModel", "OneFormer", "OneFormerOutput", "Output", "Predictions", "Trace",
-    "build",
+    "MEMBERS", "Features", "Mask2Former", "MaskFormer", "MaskModel", "OneFormer", "OneFormerOutput", "Output",
+    "Predictions", "Trace", "build",
 ]  # fmt: skip
 
 
 # the members, by the model_type of their configuration
-MEMBERS: dict[str, type[MaskModel]] = {"oneformer": OneFormer, "mask2former": Mask2Former}
+MEMBERS: dict[str, type[MaskModel]] = {
+    "oneformer": OneFormer,
+    "mask2former": Mask2Former,
+    "maskformer": MaskFormer,
+}
 
 
 def build(config: BaseConfig) -> MaskModel:

@@ -35,6 +35,8 @@ class MaskModel(nn.Module):
     # parts that learning alone needs, and the loss that needs each: files may lack them, and a loaded model then has
     # None in their place
     training_only: Mapping[str, str] = {}
+    # how many decoder layers come before the first prediction
+    first_prediction: int = 0
 
     def __init__(self, config: BaseConfig) -> None:
         super().__init__()

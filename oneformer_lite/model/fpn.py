@@ -15,17 +15,21 @@ from .output import Features, Trace, record
 
 
 class FPNStep(nn.Module):
-    """One step of the top-down path: lateral 1x1, add the enlarged coarser map, smooth with 3x3. Lesson 02."""
+    """One step of the top-down path: lateral 1x1, add the enlarged coarser map, smooth with 3x3. Lesson 02.
 
-    def __init__(self, in_dim: int, dim: int) -> None:
+    ``enlarge``: "bilinear", or "nearest" as in MaskFormer.
+    """
+
+    def __init__(self, in_dim: int, dim: int, enlarge: str = "bilinear") -> None:
         super().__init__()
+        self.resizing = {"mode": enlarge} | ({"align_corners": False} if enlarge == "bilinear" else {})
         self.lateral = ConvNorm(in_dim, dim, kernel=1)
         self.output = ConvNorm(dim, dim, kernel=3, relu=True)
 
     def forward(
         self, fine: Float[Tensor, "B I H W"], coarse: Float[Tensor, "B C h w"]
     ) -> Float[Tensor, "B C H W"]:
-        enlarged = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
+        enlarged = F.interpolate(coarse, size=fine.shape[-2:], **self.resizing)
         return self.output(self.lateral(fine) + enlarged)
 
 
@@ -55,11 +59,11 @@ class FPNPixelDecoder(PixelDecoder):
     It returns the same as the deformable pixel decoder.
     """
 
-    def __init__(self, in_channels: list[int], dim: int) -> None:
+    def __init__(self, in_channels: list[int], dim: int, enlarge: str = "bilinear") -> None:
         super().__init__()
         *finer, coarsest = in_channels
         self.top = ConvNorm(coarsest, dim, kernel=3, relu=True)
-        self.steps = nn.ModuleList(FPNStep(c, dim) for c in reversed(finer))
+        self.steps = nn.ModuleList(FPNStep(c, dim, enlarge) for c in reversed(finer))
         self.mask_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=3, padding=1))
 
     def decode(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None) -> Features:

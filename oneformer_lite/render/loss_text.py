@@ -32,14 +32,15 @@ def layers_text(timeline: Timeline, step: int, loss: str) -> str:
 
 
 def focus_text(parts: LossParts, loss: str, layer: int, pair: int | None) -> str:
-    """How much of a loss the dearest segments carry, or one segment's dearest points."""
+    """How much of a loss the dearest segments carry in the prediction ``layer``, or one segment's dearest points."""
     costs = parts.pairs(loss, layer)
     if loss not in COLUMNS or not len(costs):
         return ""
     if pair is None:
         few = max(1, round(len(costs) / 5))
         share = np.sort(costs)[::-1][:few].sum() / max(costs.sum(), 1e-12)
-        return f"After decoder layer {layer}: {few} of {len(costs)} segments carry {share:.0%} of what segments cost."
+        where = place_text(layer + parts.first)
+        return f"{where.capitalize()}: {few} of {len(costs)} segments carry {share:.0%} of what segments cost."
     point_losses = np.sort(parts.point_losses[layer, pair])[::-1]
     tenth = max(1, len(point_losses) // 10)
     share = point_losses[:tenth].sum() / max(point_losses.sum(), 1e-12)
@@ -50,8 +51,8 @@ def focus_text(parts: LossParts, loss: str, layer: int, pair: int | None) -> str
 
 
 def rows_table(rows: Sequence[LossRow], loss: str, layer: int, chosen: int | None = None, press: str = "") -> str:
-    """The rows as an HTML table, the column of ``loss`` in colour. ``press``: script of a click on a row, in which %d
-    becomes its pair. The last row sums all, also those that are not shown."""
+    """The rows as an HTML table, the column of ``loss`` in colour, after the decoder's ``layer``. ``press``: script of
+    a click on a row, in which %d becomes its pair. The last row sums all, also those that are not shown."""
     columns = COLUMNS if loss in COLUMNS else (loss, "total")
     highest = max((row.values.get(loss, 0.0) for row in rows), default=0.0)
     heads = "".join(

@@ -49,6 +49,7 @@ def query_page(
     data = {
         "photo": data_uri(webp_bytes(painter.photo)), "factor": factor, "size": first.size, "names": painter.names,
         "colors": painter.colors, "queries": queries, "layers": layers, "checkpoints": names, "point": state["point"],
+        "first": first.first,
         "readings": {f"{name}|{task}": reading_data(*value, step) for (name, task), value in readings.items()},
     }  # fmt: skip
     controls = [
@@ -81,7 +82,7 @@ def reading_data(reading: QueryReading, standings: Sequence[Sequence[Standing]],
         "shape": maps.shape[2:],
         "cells": cells,
         "masks": [_gray(maps[layer]) for layer in layers],
-        "attention": [_attention(reading, layer) for layer in layers[1:]],
+        "attention": [_attention(reading, layer) for layer in layers[1 - reading.first :]],
         "top": [[_flat(reading.top_classes(layer, q)) for q in queries] for layer in layers],
         "order": [reading.order(layer, "confidence") for layer in layers],  # of unrounded numbers
         "standings": [[[s.class_id, round(s.score, 4), s.barred, s.dropped] for s in row] for row in standings],
@@ -95,7 +96,8 @@ def _attention(reading: QueryReading, layer: int) -> dict:
     the model records none."""
     if reading.looked_at(layer, 0) is None:
         return {"words": [looked_words(reading, layer, q) for q in range(reading.num_queries)]}
-    weights, regions = reading.attention[layer - 1].numpy(), reading.regions[layer - 1].numpy()
+    place = reading.reads(layer)
+    weights, regions = reading.attention[place].numpy(), reading.regions[place].numpy()
     strongest = weights.max((1, 2), keepdims=True).clip(1e-9)
     cells = sum(attention.numel() for attention in reading.attention)
     shades = 254 if cells <= MOST_CELLS else 15  # the noise of many weights does not compress

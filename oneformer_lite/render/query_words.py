@@ -28,7 +28,8 @@ def moment(layer: int) -> str:
 
 
 def captions(layer: int, query: int) -> tuple[str, ...]:
-    """What stands above the five pictures: all queries, mask, attention, life, training."""
+    """What stands above the five pictures: all queries, mask, attention, life, training. ``layer`` is that of the
+    decoder, 0 before its first, in this and the two above."""
     texts = (
         f"All queries {after(layer)}",
         f"Query {query} {after(layer)}: mask",
@@ -53,8 +54,8 @@ def partner_words(partner: tuple[int, float, bool] | None, names: Sequence[str],
 
 
 def looked_words(reading: QueryReading, layer: int, query: int) -> str:
-    """Which map the layer read, and how much of it the query was allowed to see."""
-    looked = reading.looked_at(layer, query)
+    """Which map was read for the prediction ``layer``, and how much of it the query was allowed to see."""
+    looked, layer = reading.looked_at(layer, query), layer + reading.first
     if looked is None and layer:
         return "This model records no attention, so where it looked cannot be shown."
     if looked is None:
@@ -64,7 +65,8 @@ def looked_words(reading: QueryReading, layer: int, query: int) -> str:
     stride = round(reading.padded[0] / height)
     allowed, cells = int(region.sum()), region.numel()
     some = f"{allowed} of {cells} cells, inside its mask"
-    where = some if allowed < cells else "all cells: its mask was empty, or full"
+    everywhere = "all cells: its mask was empty, or full" if reading.masked else "all cells"
+    where = some if allowed < cells else everywhere
     return f"Layer {layer} read the map of stride {stride} ({height} × {width}) in {where}."
 
 

@@ -224,7 +224,10 @@ def recipe_for(config: BaseConfig, **changes) -> TrainConfig:
             f"there is no recipe for data_set {config.data_set!r}; there are those of {', '.join(RECIPES)}: set "
             "data_set of the configuration to one of them, or write a TrainConfig"
         )
-    return for_learned_tasks(config, RECIPES[config.data_set](**{**config.RECIPE, **changes}))
+    own = dict(config.recipe)
+    if "minutes" in changes or "epochs" in changes:  # another budget takes the place of the published steps
+        own.pop("steps", None)
+    return for_learned_tasks(config, RECIPES[config.data_set](**{**own, **changes}))
 
 
 def _published(settings: dict, changes: dict) -> TrainConfig:

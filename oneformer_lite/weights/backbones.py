@@ -81,6 +81,12 @@ _SWIN_IN_MEMORY: Table = below("swin.", "", [
     ]),
 ])  # fmt: skip
 
+# MaskFormer's Swin: a network of its own in transformers, with the names of its files in memory too
+MASKFORMER_SWIN: Table = below("model.pixel_level_module.encoder.", "backbone.", [
+    *below("model.", "", [row for row in _SWIN if row not in _STAGE_NORMS]),
+    *((f"hidden_states_norms.{i}", f"norms.{i}") for i in range(4)),
+])  # fmt: skip
+
 _DINAT: Table = [
     ("embeddings.patch_embeddings.projection", "network.patch_embed.proj"),
     ("embeddings.norm", "network.patch_embed.norm"),

@@ -32,6 +32,8 @@ from .huggingface_config import (
 )
 from .huggingface_mask2former import DECODER as MASK2FORMER_DECODER
 from .huggingface_mask2former import from_huggingface_mask2former
+from .huggingface_maskformer import TABLE as MASKFORMER
+from .huggingface_maskformer import from_huggingface_maskformer
 from .huggingface_processor import PREPROCESSOR, write_processor
 from .load import TEXT_MAPPER, build, whole_text_mapper
 from .names import State, Table, attention, below, drop, rename, reverse
@@ -108,16 +110,19 @@ _CRITERION: Table = [("criterion.logit_scale", "text_mapper.logit_scale")]
 
 HEAD: Table = _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT + _CRITERION
 
+_BACKBONES: Table = [row for table in BACKBONES.values() for row in table]
+
 # the kinds of models that are read, by their model_type: how their configuration becomes ours, and the names
 KINDS: dict[str, tuple[Callable[[dict, dict, str], BaseConfig], Table]] = {
-    "oneformer": (from_huggingface, HEAD),
-    "mask2former": (from_huggingface_mask2former, _PIXEL_DECODER + MASK2FORMER_DECODER),
+    "oneformer": (from_huggingface, _BACKBONES + HEAD),
+    "mask2former": (from_huggingface_mask2former, _BACKBONES + _PIXEL_DECODER + MASK2FORMER_DECODER),
+    "maskformer": (from_huggingface_maskformer, MASKFORMER),
 }
 
 IGNORED = [
     r"criterion\.empty_weight",  # made of no_object_weight
     r".*\.relative_position_index",  # made of the window size
-    r"model\.pixel_level_module\.encoder\.(swin\.)?layernorm\.(weight|bias)",  # built, never used
+    r"model\.pixel_level_module\.encoder\.((swin|model)\.)?layernorm\.(weight|bias)",  # built, never used
 ]
 
 
@@ -140,8 +145,7 @@ def from_huggingface_state(state: State, content: dict, processor: dict, source:
         raise
     except Exception as error:  # any value, of any type, as deep as JSON goes
         raise CheckpointError(f"{CONFIG} and {PREPROCESSOR} of {source} describe no model: {error}") from error
-    backbones = [row for table in BACKBONES.values() for row in table]
-    state = whole_text_mapper(rename(drop(state, IGNORED), backbones + names))
+    state = whole_text_mapper(rename(drop(state, IGNORED), names))
     model = build(config, state, source)
     check_normalisation(processor, *normalisation(model.backbone), source)
     return model

@@ -64,7 +64,7 @@ _FIXED = {
 _OURS = (
     "class_colors", "category_ids", "data_set", "image_size", "test_size", "test_max_size", "backbone",
     "backbone_options", "pretrained", "backbone_norm", "text_causal", "mask_loss", "object_mask_threshold",
-    "overlap_threshold", "merge_within_masks", "max_instances", "mask_stride", "padding_multiple",
+    "overlap_threshold", "merge_within_masks", "max_instances", "mask_stride", "padding_multiple", "compared_on",
 )  # fmt: skip
 
 # the files that transformers' processors name, by data set
@@ -94,20 +94,31 @@ def read_fields(
 ) -> dict:
     """The fields ``same`` under our names, the decoder's depth and the backbone; ``fixed`` are choices of theirs that
     must be so, ``widths`` names that must say what hidden_dim says. Raises :class:`CheckpointError` otherwise."""
-    for field, value in fixed.items():
-        if content.get(field, value) != value:
-            raise CheckpointError(f"{source} has {field} = {content[field]}; this package has only {value}")
-    fields: dict = {}
-    for theirs, ours, default in same:
-        value = content.get(theirs, default)
-        if fields.setdefault(ours, value) != value:
-            raise CheckpointError(f"{source} has two values for {ours}: {fields[ours]}, and {theirs} = {value}")
+    check_fixed(content, fixed, source)
+    fields = read_same(content, same, source)
     for width in widths:
         value = content.get(width, 256)
         if value != fields["hidden_dim"]:
             raise CheckpointError(f"{source} has {width} {value}, not the hidden_dim {fields['hidden_dim']}")
     fields["decoder_layers"] = content.get("decoder_layers", 10) - 1  # theirs counts the first prediction
     fields["backbone"], fields["backbone_options"] = backbone_from(content.get("backbone_config"), source)
+    return fields
+
+
+def check_fixed(content: dict, fixed: dict, source: str) -> None:
+    """Raises :class:`CheckpointError` for another choice than those ``fixed``; what the file does not say is theirs."""
+    for field, value in fixed.items():
+        if content.get(field, value) != value:
+            raise CheckpointError(f"{source} has {field} = {content[field]}; this package has only {value}")
+
+
+def read_same(content: dict, same: list[tuple[str, str, object]], source: str) -> dict:
+    """The fields ``same`` (theirs, ours, theirs if the file does not say) under our names."""
+    fields: dict = {}
+    for theirs, ours, default in same:
+        value = content.get(theirs, default)
+        if fields.setdefault(ours, value) != value:
+            raise CheckpointError(f"{source} has two values for {ours}: {fields[ours]}, and {theirs} = {value}")
     return fields
 
 

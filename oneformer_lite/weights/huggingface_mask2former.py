@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 
 from ..config import Mask2FormerConfig, from_stored
 from ..config.classes import data_set_of
@@ -76,20 +77,28 @@ def from_huggingface_mask2former(content: dict, processor: dict, source: str) ->
     content = {"backbone_config": _BACKBONE, **content}
     fields = read_fields(content, _SAME, _FIXED, ("feature_size", "mask_feature_size"), source)
     fields |= read_classes(content, processor, source) | read_sizes(processor)
-    fields["trained_task"] = _task(content, fields, source)
+    fields["trained_task"] = read_task(content, fields, source, _named_task)
     fields["object_mask_threshold"] = 0.0 if data_set_of(fields["class_names"]) == "mapillary" else 0.8
     return from_stored({MEMBER: Mask2FormerConfig.model_type} | fields)
 
 
-def _task(content: dict, fields: dict, source: str) -> str:
-    """The one that the name tells; else instances where all classes are things, panoptic where there is stuff."""
+def _named_task(name: str) -> str | None:
+    match = _TASK.search(name)
+    return match and match[1]
+
+
+def read_task(content: dict, fields: dict, source: str, named: Callable[[str], str | None]) -> str:
+    """The task that the name tells; else instances where all classes are things, panoptic where there is stuff.
+
+    ``named`` reads it from a name. A MaskFormer has no instances of its own: all-things are panoptic there.
+    """
     for name in (content.get("_name_or_path"), source):
-        if isinstance(name, str) and (match := _TASK.search(name)):
-            return match[1]
+        if isinstance(name, str) and (task := named(name)):
+            return task
     things = fields.get("is_thing")
-    task = "instance" if things and all(things) else "panoptic"
+    task = "instance" if things and all(things) and content.get("model_type") != "maskformer" else "panoptic"
     warnings.warn(
-        f"{source} does not say for which task it was trained, which a Mask2Former is not told: it is taken for "
+        f"{source} does not say for which task it was trained, which such a model is not told: it is taken for "
         f"{task}'s. If it is another's: model.config = dataclasses.replace(model.config, trained_task=...).",
         stacklevel=2,
     )

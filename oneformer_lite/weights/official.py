@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import BaseConfig, Mask2FormerConfig, ModelConfig, mask2former, presets
+from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfig, mask2former, maskformer, presets
 from ..errors import CheckpointError
 from .backbones import OFFICIAL as BACKBONES
 from .files import read_tensors
 from .load import build, whole_text_mapper
 from .names import State, Table, attention, below, drop, rename
 from .networks import NETWORKS, kind_of, nearest, plain
-from .shapes import QUERIES, Shapes, backbone_kind, measure, measure_backbone
+from .official_maskformer import TABLE as MASKFORMER
+from .official_maskformer import is_maskformer
+from .shapes import Shapes, backbone_kind, measure, measure_backbone
 
 if TYPE_CHECKING:
     from ..model import MaskModel
@@ -93,6 +96,13 @@ _TASK_AND_TEXT: Table = [
 
 TABLE: Table = BACKBONES + _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _QUERIES + _TASK_AND_TEXT
 
+# what a file may be: the configuration without a preset, and the published ones by how they are called
+OWNERS: dict[str, tuple[type[BaseConfig], Callable[[], Mapping[str, BaseConfig]]]] = {
+    "OneFormer": (ModelConfig, lambda: {name: getattr(presets, name)() for name in presets.__all__}),
+    "Mask2Former": (Mask2FormerConfig, mask2former.published),
+    "MaskFormer": (MaskFormerConfig, maskformer.published),
+}
+
 IGNORED = [
     r"criterion\.empty_weight",  # made of no_object_weight
     r".*\.relative_position_index",  # made of the window size
@@ -101,13 +111,14 @@ IGNORED = [
 
 def from_file(path: Path, config: BaseConfig | None = None) -> MaskModel:
     """The model of an official ``.pth`` or ``.pkl`` (or of a safetensors file with the same names), in evaluation mode:
-    a Mask2Former if its queries are learned, else a OneFormer.
+    a MaskFormer if its decoder is DETR's, a Mask2Former if its queries are learned, else a OneFormer.
 
     Sizes come from the shapes. What shapes do not tell (dilations, thresholds, picture sizes) comes from the
     preset of the same data set, backbone and number of queries; ``config`` says it explicitly, and must agree
     with the shapes.
     """
-    state = whole_text_mapper(rename(_with_pixel_decoder(drop(read_tensors(path), IGNORED)), TABLE))
+    state = _with_pixel_decoder(drop(read_tensors(path), IGNORED))
+    state = whole_text_mapper(rename(state, MASKFORMER if is_maskformer(state) else TABLE))
     shapes = Shapes(state, str(path))
     try:
         config = _config_from(shapes) if config is None else _check(config, shapes)
@@ -143,11 +154,11 @@ def _config_from(shapes: Shapes) -> BaseConfig:
     """The preset that agrees with the shapes; where none does, the shapes and the classes of the data set."""
     found, kind = measure(shapes), backbone_kind(shapes)
     sizes = measure_backbone(kind, shapes)
-    learned = QUERIES in shapes
-    configs = mask2former.published() if learned else {name: getattr(presets, name)() for name in presets.__all__}
-    configs = {name: c for name, c in configs.items() if c.num_classes == found["num_classes"]}
+    made, published = OWNERS[shapes.owner]
+    configs = {name: c for name, c in published().items() if c.num_classes == found["num_classes"]}
     fitting = {name: c for name, c in configs.items() if _has_backbone(c, kind, sizes)}
-    fitting = {name: c for name, c in fitting.items() if c.num_queries == found["num_queries"]} or fitting
+    for field in ("num_queries", "encoder_layers"):
+        fitting = {name: c for name, c in fitting.items() if getattr(c, field) == found[field]} or fitting
     if fitting:
         name, config = next(iter(fitting.items()))
         _warn_of_variants(name, list(fitting), shapes.source)
@@ -164,7 +175,6 @@ def _config_from(shapes: Shapes) -> BaseConfig:
             stacklevel=2,
         )
     backbone, options = nearest(kind, sizes)
-    made = Mask2FormerConfig if learned else ModelConfig
     base = next(iter(configs.values()), made(num_classes=found["num_classes"]))
     return replace(base, backbone=backbone, backbone_options=options, **found)
 

@@ -10,6 +10,7 @@ from ..errors import CheckpointError
 from .names import State
 
 QUERIES = "queries.weight"  # learned ones, which OneFormer has not
+_MEMORY = "input_projection.weight"  # of the one map that MaskFormer's queries look at
 
 
 class Shapes(dict[str, tuple[int, ...]]):
@@ -25,7 +26,7 @@ class Shapes(dict[str, tuple[int, ...]]):
     @property
     def owner(self) -> str:
         """Whose weights they are."""
-        return "Mask2Former" if QUERIES in self else "OneFormer"
+        return "MaskFormer" if _MEMORY in self else "Mask2Former" if QUERIES in self else "OneFormer"
 
     def count(self, name: str, start: int = 0) -> int:
         """How many parts a list of modules has; ``name`` has a place for their numbers, which begin at ``start``."""
@@ -45,14 +46,22 @@ def measure(shapes: Shapes, num_heads: int = 8) -> dict:
         "num_classes": shapes["decoder.class_head.weight"][0] - 1,
         "num_queries": shapes["query_positions.weight"][0],
         "hidden_dim": shapes["query_positions.weight"][1],
-        "encoder_layers": shapes.count("pixel_decoder.layers.{}.norm.weight"),
-        "encoder_ffn": shapes["pixel_decoder.layers.0.feed_forward.linear1.weight"][0],
-        # attention weights [heads * 3 levels * points, C]
-        "sampling_points": shapes["pixel_decoder.layers.0.attention.attention_weights.weight"][0] // (3 * num_heads),
         "decoder_layers": shapes.count("decoder.layers.{}.norm1.weight"),
         "decoder_ffn": shapes["decoder.layers.0.feed_forward.linear1.weight"][0],
     }
+    if shapes.owner == "MaskFormer":
+        return fields | _measure_encoder(shapes, "encoder")
+    # attention weights [heads * 3 levels * points, C]
+    points = shapes["pixel_decoder.layers.0.attention.attention_weights.weight"][0] // (3 * num_heads)
+    fields |= {**_measure_encoder(shapes, "pixel_decoder"), "sampling_points": points}
     return fields if QUERIES in shapes else fields | _measure_task_and_text(shapes)
+
+
+def _measure_encoder(shapes: Shapes, part: str) -> dict:
+    """Layers, and if there are any how wide they are."""
+    layers = shapes.count(f"{part}.layers.{{}}.norm.weight")
+    width = {"encoder_ffn": shapes[f"{part}.layers.0.feed_forward.linear1.weight"][0]} if layers else {}
+    return {"encoder_layers": layers} | width
 
 
 def _measure_task_and_text(shapes: Shapes) -> dict:

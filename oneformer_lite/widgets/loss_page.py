@@ -83,10 +83,10 @@ def _over_time(inspector: LossInspector) -> dict:
 def _numbers(step: LossStep, losses: Sequence[str]) -> dict:
     """Costs by loss, layer and pair, tables and words as HTML, points in six bytes each."""
     parts, names = step.parts, [category.name for category in step.categories]
-    layers = range(len(parts.queries))
+    layers, first = range(len(parts.queries)), parts.first
     costs = {name: [np.round(parts.pairs(name, layer), 6).tolist() for layer in layers] for name in losses}
     tables = {
-        name: [rows_table(loss_rows(parts, name, layer, names), name, layer, None, "pair:%d") for layer in layers]
+        name: [rows_table(loss_rows(parts, name, at, names), name, at + first, None, "pair:%d") for at in layers]
         for name in COLUMNS
     }
     for name in losses:
@@ -97,7 +97,7 @@ def _numbers(step: LossStep, losses: Sequence[str]) -> dict:
     return {
         "costs": costs, "tables": tables, "words": words, "pairWords": pairs, "pairs": len(parts.images),
         "pairImage": parts.images.tolist(), "pairSegment": parts.segments.tolist(),
-        "places": [place_text(layer) for layer in layers], "now": f"Now {step.losses_text()}",
+        "places": [place_text(layer + first) for layer in layers], "now": f"Now {step.losses_text()}",
         "scales": {"segment": scale_bar("0", "the dearest segment of the batch"), "dice": scale_bar("0", "1"),
                    "point": scale_bar("0", f"{HIGHEST:g} and more; undecided is 0.69")},
         **_points(parts),

@@ -194,7 +194,8 @@ class LossInspector(Inspector):
         self._told.value = self._words()
         if not step.parts:
             return
-        self._table.value = rows_table(self._rows(), state["loss"], state["layer"], self._chosen(), _TELL)
+        place = state["layer"] + step.parts.first
+        self._table.value = rows_table(self._rows(), state["loss"], place, self._chosen(), _TELL)
         self._norms.value = self.norms_html() if "gradients" in vars(step) else ""
 
     def _draw_curves(self) -> None:

@@ -138,12 +138,12 @@ class QueryInspector(Inspector):
         task, checkpoint, point = self.state["task"], self._checkpoint(), self.state["point"]
         if not self._models.is_read(task, checkpoint):
             self._told.value = f"<b>The queries are being read under the {task} task …</b>"
-        layer, query = self._now()[1:]
+        reading, layer, query = self._now()
         of_query = task, query, checkpoint
         self._show(self._mask, (*of_query, layer, point), self._mask_picture)
         self._show(self._attention, (*of_query, layer, point), self._attention_picture)
         self._told.value, self._claims.value = self._query_html(), self._claims_html()
-        for caption, text in zip(self._captions, captions(layer, query)):
+        for caption, text in zip(self._captions, captions(layer + reading.first, query)):
             caption.value = text
         self._choose_in(self._life, of_query, self._life_picture, (0, layer))
         place = divmod(self._order().index(query), self._columns)
@@ -171,7 +171,7 @@ class QueryInspector(Inspector):
 
     def _life_picture(self, framed: bool = True) -> np.ndarray:
         reading, layer, query = self._now()
-        moments = [(reading, i, moment(i)) for i in range(self._models.layers + 1)]
+        moments = [(reading, i, moment(i + reading.first)) for i in range(self._models.layers + 1)]
         return self._painter.strip(moments, query, layer if framed else None)
 
     def _training_picture(self, framed: bool = True) -> np.ndarray:
@@ -198,7 +198,7 @@ class QueryInspector(Inspector):
         if reading.truth is not None:
             partner = reading.truth.partner(layer, query)
             lines.insert(0, partner_words(partner, names, reading.truth.class_ids))
-        return query_html(f"Query {query} {after(layer)}", classes, lines)
+        return query_html(f"Query {query} {after(layer + reading.first)}", classes, lines)
 
     def _claims_html(self) -> str:
         point = self.state["point"]

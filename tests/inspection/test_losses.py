@@ -37,7 +37,7 @@ def looked_at(config, scenes, double: bool = True):
     return model, dataclasses.replace(batches[0], images=images), seeds[0]
 
 
-@pytest.mark.parametrize("changes", [{}, {"mask_loss": "focal"}, {"num_queries": 6}])
+@pytest.mark.parametrize("changes", [{}, {"mask_loss": "focal"}, {"num_queries": 6}, {"compared_on": "pixels"}])
 @pytest.mark.filterwarnings("ignore:an image has")
 def test_parts_add_up_to_the_criterion(scenes, changes) -> None:
     config = tiny(**changes)
@@ -50,7 +50,8 @@ def test_parts_add_up_to_the_criterion(scenes, changes) -> None:
     for name, values in parts.by_layer().items():
         assert np.allclose(values, criterion.by_prediction[name].numpy(), atol=1e-6), name
     other = criterion(output, batch.targets, [(9, 9)] * 3)  # the points matter: other seeds, other losses
-    assert abs(other["mask"].item() - parts.losses()["mask"]) > 1e-6
+    assert (abs(other["mask"].item() - parts.losses()["mask"]) > 1e-6) == (config.compared_on == "points")
+    assert parts.points.shape[2] == parts.point_losses.shape[2] == config.num_points
 
 
 def test_parts_say_who_and_where(scenes) -> None:

@@ -11,15 +11,16 @@ import pytest
 import torch
 from transformers.models.mask2former.configuration_mask2former import Mask2FormerConfig as TheirConfig
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss
+from transformers.models.maskformer.modeling_maskformer import MaskFormerHungarianMatcher, MaskFormerLoss
 from transformers.models.oneformer.modeling_oneformer import OneFormerHungarianMatcher, OneFormerLoss
 
-from oneformer_lite.config import Mask2FormerConfig, ModelConfig
+from oneformer_lite.config import Mask2FormerConfig, MaskFormerConfig, ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import LOSSES, Criterion
 from oneformer_lite.losses.contrastive import similarity
 from oneformer_lite.losses.matching import Matcher
 from oneformer_lite.losses.points import sample_points, uncertain_points
-from oneformer_lite.model.output import OneFormerOutput, Output, Predictions
+from oneformer_lite.model.output import MaskProduct, OneFormerOutput, Output, Predictions
 
 QUERIES, CLASSES, POINTS = 5, 3, 8
 CONFIG = ModelConfig(num_classes=CLASSES, num_queries=QUERIES, text_context=1, num_points=POINTS)
@@ -239,6 +240,110 @@ def test_mask2former_equals_transformers_on_the_same_points(monkeypatch: pytest.
     for name, key in (("class", "loss_cross_entropy"), ("mask", "loss_mask"), ("dice", "loss_dice")):
         values = [value.item() for k, value in theirs.items() if k.startswith(key)]
         assert len(values) == 4 and ours[name].item() == pytest.approx(sum(values), rel=EXACT), name
+
+
+MASKFORMER = MaskFormerConfig(num_classes=CLASSES, num_queries=QUERIES)
+
+
+def targets_of(height: int, width: int, *counts: int) -> list[Targets]:
+    generator = torch.Generator().manual_seed(4)
+    return [
+        Targets(torch.rand(n, height, width, generator=generator) < 0.5,
+                torch.randint(0, CLASSES, (n,), generator=generator), [""] * n)
+        for n in counts
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("height, width", [(20, 28), (18, 27), (5, 7), (23, 11)])
+@pytest.mark.parametrize("counts", [(3, 1, 5), (0, 4)])
+def test_maskformer_equals_transformers_on_all_pixels(height: int, width: int, counts: tuple, monkeypatch) -> None:
+    """Also where the targets' size is no multiple of the masks'."""
+    output, targets = random_output(len(counts), 4), targets_of(height, width, *counts)
+    ours = Criterion(MASKFORMER)(without_texts(output), targets)
+    matcher = MaskFormerHungarianMatcher(1.0, 20.0, 1.0)
+    module = MaskFormerLoss(CLASSES, matcher, {}, 0.1).double()
+    module.empty_weight[-1] = 0.1  # it and the number of masks are rounded to float32
+    count = module.get_num_masks
+    monkeypatch.setattr(module, "get_num_masks", lambda *args, **options: count(*args, **options).double())
+    theirs = module(
+        output.mask_logits, output.class_logits, [t.masks.double() for t in targets], [t.labels for t in targets],
+        [{"masks_queries_logits": p.mask_logits, "class_queries_logits": p.class_logits} for p in output.auxiliary],
+    )
+    assert list(ours) == ["class", "mask", "dice", "total"]
+    for name, key in (("class", "loss_cross_entropy"), ("mask", "loss_mask"), ("dice", "loss_dice")):
+        values = [value.item() for k, value in theirs.items() if k.startswith(key)]
+        assert len(values) == 4 and ours[name].item() == pytest.approx(sum(values), rel=1e-9), name
+    total = ours["class"] + 20 * ours["mask"] + ours["dice"]
+    assert ours["total"].item() == pytest.approx(total.item(), rel=EXACT)
+
+
+@pytest.mark.parametrize("height, width", [(10, 14), (9, 16)])
+def test_maskformer_equals_the_definitions(height: int, width: int) -> None:
+    """Matched at the masks' size, each cell at the nearest pixel; learned at the targets', masks enlarged."""
+    output, targets = random_output(2, 2), targets_of(height, width, 3, 2)
+    losses = Criterion(MASKFORMER)(without_texts(output), targets)
+    expected = dict.fromkeys(("class", "mask", "dice"), 0.0)
+    rows, columns = [i * height // 5 for i in range(5)], [j * width // 7 for j in range(7)]
+    # pixel centres, kept between the outermost cells' centres, beyond which a mask does not change
+    at = [(min(max((x + 0.5) / width, 0.5 / 7), 1 - 0.5 / 7), min(max((y + 0.5) / height, 0.1), 0.9))
+          for y in range(height) for x in range(width)]  # fmt: skip
+    for prediction in output.predictions:
+        log_likelihood = weight = 0.0
+        for b, target in enumerate(targets):
+            masks, truth = prediction.mask_logits[b].numpy(), target.masks.numpy().astype(float)
+            probability = [softmax(logits) for logits in prediction.class_logits[b].tolist()]
+            small = [t[np.ix_(rows, columns)].flatten().tolist() for t in truth]
+            costs = [[
+                -p[label] + 20 * focal_cost(m.flatten().tolist(), t) + dice(m.flatten().tolist(), t)
+                for t, label in zip(small, target.labels.tolist())
+            ] for m, p in zip(masks, probability)]
+            classes = [CLASSES] * QUERIES
+            for g, q in enumerate(best_queries(costs)):
+                classes[q] = target.labels[g].item()
+                wide = [bilinear(masks[q], x, y) for x, y in at]
+                expected["mask"] += focal(wide, truth[g].flatten().tolist()) / 5
+                expected["dice"] += dice(wide, truth[g].flatten().tolist()) / 5
+            for p, c in zip(probability, classes):
+                w = 0.1 if c == CLASSES else 1.0
+                log_likelihood, weight = log_likelihood - w * math.log(p[c]), weight + w
+        expected["class"] += log_likelihood / weight
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value, rel=1e-9), name
+
+
+def test_masks_on_all_pixels_as_products_or_whole_cost_the_same() -> None:
+    """And no random number is drawn; a batch without masks has a gradient of zero; nobody pays for a query too few."""
+    generator = torch.Generator().manual_seed(1)
+    features, targets = torch.randn(2, 6, 5, 7, generator=generator, dtype=torch.float64), targets_of(20, 28, 3, 4)
+    products, whole = [], []
+    for _ in range(3):
+        embeddings = torch.randn(2, QUERIES, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+        classes = torch.randn(2, QUERIES, CLASSES + 1, generator=generator, dtype=torch.float64)
+        product = MaskProduct(embeddings, features)
+        products.append(Predictions(classes, product))
+        whole.append(Predictions(classes, product.whole().detach()))
+    state = torch.get_rng_state()
+    found = [Criterion(MASKFORMER)(Output(p[-1].class_logits, p[-1].masks, p[:-1]), targets) for p in (products, whole)]
+    assert torch.get_rng_state().equal(state)
+    for name in found[0]:
+        assert found[0][name].item() == pytest.approx(found[1][name].item(), rel=1e-12)
+    final = products[-1]
+    nothing = Criterion(MASKFORMER)(Output(final.class_logits, final.masks, products[:-1]), targets_of(20, 28, 0, 0))
+    nothing["total"].backward()
+    assert nothing["mask"] == nothing["dice"] == 0 and not final.masks.embeddings.grad.any()
+
+
+@pytest.mark.parametrize("config", [MASK2FORMER, CONFIG], ids=["mask2former", "oneformer"])
+def test_any_model_may_compare_on_pixels(config) -> None:
+    """With its own loss and weights: the mean over the pixels of every matched mask."""
+    output, targets = random_output(2, 2), targets_of(5, 7, 3, 2)
+    config = dataclasses.replace(config, compared_on="pixels")
+    losses, expected = Criterion(config)(output, targets), 0.0
+    for prediction, images in zip(output.predictions, Matcher(config)(output.predictions, targets)):
+        for b, queries in enumerate(images):
+            for mask, truth in zip(prediction.mask_logits[b, queries], targets[b].masks):
+                expected += bce(mask.flatten().tolist(), truth.flatten().double().tolist()) / 5
+    assert losses["mask"].item() == pytest.approx(expected, rel=1e-9)
 
 
 def transformers_loss(scale: float) -> OneFormerLoss:

@@ -57,6 +57,29 @@ MASK2FORMER = [
      r"sem_seg_head.predictor.transformer_ffn_layers.\1.norm"),
 ]  # fmt: skip
 
+MASKFORMER = [
+    (r"^pixel_level_module\.decoder\.fpn\.stem\.", "sem_seg_head.pixel_decoder.layer_4."),
+    (r"^pixel_level_module\.decoder\.fpn\.layers\.(\d)\.proj\.",
+     lambda m: f"sem_seg_head.pixel_decoder.adapter_{3 - int(m[1])}."),
+    (r"^pixel_level_module\.decoder\.fpn\.layers\.(\d)\.block\.",
+     lambda m: f"sem_seg_head.pixel_decoder.layer_{3 - int(m[1])}."),
+    (r"(adapter_\d|layer_\d)\.0\.", r"\1."),
+    (r"(adapter_\d|layer_\d)\.1\.", r"\1.norm."),
+    (r"^pixel_level_module\.decoder\.mask_projection", "sem_seg_head.pixel_decoder.mask_features"),
+    (r"^class_predictor", "sem_seg_head.predictor.class_embed"),
+    (r"^mask_embedder\.(\d)\.0", r"sem_seg_head.predictor.mask_embed.layers.\1"),
+    (r"^transformer_module\.queries_embedder", "sem_seg_head.predictor.query_embed"),
+    (r"^transformer_module\.input_projection", "sem_seg_head.predictor.input_proj"),
+    (r"^transformer_module\.decoder\.layernorm", "sem_seg_head.predictor.transformer.decoder.norm"),
+    (r"^transformer_module\.decoder\.layers\.", "sem_seg_head.predictor.transformer.decoder.layers."),
+    (r"encoder_attn\.", "multihead_attn."),
+    (r"o(ut)?_proj", "out_proj"),
+    (r"self_attn_layer_norm", "norm1"),
+    (r"encoder_attn_layer_norm", "norm2"),
+    (r"final_layer_norm", "norm3"),
+    (r"(mlp\.)?fc(\d)", r"linear\2"),
+]  # fmt: skip
+
 BLOCK = [
     (r"layernorm_before", "norm1"),
     (r"layernorm_after", "norm2"),
@@ -91,14 +114,14 @@ BACKBONES = {
         (r"shortcut\.normalization", "shortcut.norm"),
     ],
 }
-STAGE_NORM = (r"^hidden_states_norms\.stage(\d)", lambda m: f"norm{int(m[1]) - 1}")
+STAGE_NORM = (r"^hidden_states_norms\.(stage)?(\d)", lambda m: f"norm{int(m[2]) - bool(m[1])}")
 
 
 def official_state(theirs, kind, head=HEAD):
     """The weights of transformers' file under the names (and joined matrices) of the official ``.pth``."""
     out = {}
     for name, tensor in theirs.items():
-        if "swin.layernorm" in name or name.endswith("num_batches_tracked"):
+        if re.search(r"(swin|encoder\.model)\.layernorm", name) or name.endswith("num_batches_tracked"):
             continue  # the official Swin has no such norm, detectron2's frozen BatchNorm no counter
         joined = re.search(r"\.(q_proj|query|[kv]_proj|key|value)\.(weight|bias)$", name)
         if joined and joined[1] not in ("q_proj", "query"):
@@ -112,7 +135,7 @@ def official_state(theirs, kind, head=HEAD):
         name = name.removeprefix("model.")
         start = "pixel_level_module.encoder."
         rules, before = (head, "") if not name.startswith(start) else ([*BACKBONES[kind], STAGE_NORM], "backbone.")
-        name = name.removeprefix(start)
+        name = name.removeprefix(start).removeprefix("model.")  # of MaskFormer's own Swin
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
         out[before + name] = tensor.clone()

@@ -6,8 +6,11 @@ from unittest import mock
 import torch
 from transformers import (
     ConvNextConfig,
+    DetrConfig,
     Mask2FormerConfig,
     Mask2FormerForUniversalSegmentation,
+    MaskFormerConfig,
+    MaskFormerForInstanceSegmentation,
     OneFormerConfig,
     OneFormerForUniversalSegmentation,
     ResNetConfig,
@@ -83,6 +86,19 @@ def small_mask2former(kind: str, seed: int = 0, **fields):
     }  # fmt: skip
     config = Mask2FormerConfig(backbone_config=SMALL_BACKBONES[kind](), **sizes | fields)
     return randomise(Mask2FormerForUniversalSegmentation(config).eval())
+
+
+def small_maskformer(kind: str, seed: int = 0, **fields):
+    """transformers' MaskFormer at small widths, with every parameter and statistic random."""
+    torch.manual_seed(seed)
+    sizes = {
+        "d_model": 64, "num_queries": 14, "decoder_layers": 3, "decoder_attention_heads": 4, "decoder_ffn_dim": 96,
+        "encoder_attention_heads": 4,
+    }  # fmt: skip
+    widths = {"num_labels": 6, "fpn_feature_size": 64, "mask_feature_size": 64}
+    decoder = DetrConfig(**sizes | fields)
+    config = MaskFormerConfig(backbone_config=SMALL_BACKBONES[kind](), decoder_config=decoder, **widths)
+    return randomise(MaskFormerForInstanceSegmentation(config).eval())
 
 
 def picture(batch, height, width):

@@ -1,6 +1,6 @@
 // QueryInspector: all masks of all predictions as uint8 logits; paints them, and tells who claims a pixel.
 (async () => {
-  const { names, colors, size, factor, checkpoints } = ofl.data;
+  const { names, colors, size, factor, checkpoints, first } = ofl.data;  // first: layers before the first prediction
   const photo = await ofl.pixels(ofl.data.photo), element = (id) => document.getElementById(id);
   const strength = Float32Array.from({ length: 2048 }, (_, i) => 1 / (1 + Math.exp(-(i / 8 - 128) / 8)));
   const source = new OffscreenCanvas(photo.width, photo.height);
@@ -109,7 +109,7 @@
 
   function paintAttention(canvas, reading, layer, query, width) {
     const from = small(width), { height } = from, image = new ImageData(width, height), out = image.data;
-    const level = layer && reading.attention[layer - 1].map ? reading.attention[layer - 1] : null;
+    const read = reading.attention[layer - 1 + first], level = read && read.map ? read : null;
     if (!level) { paint(canvas, from); return; }
     const [h, w] = level.shape, start = query * h * w;
     const columns = Int32Array.from({ length: width }, (_, x) => Math.floor((x + 0.5) * level.cells[1] / width));
@@ -136,7 +136,7 @@
   };
   const empty = (reading, layer, query) => reading.top[layer][query][0] === none;
   const partner = (reading, layer, query) => reading.truth && reading.truth.partners[layer][query];
-  const after = (layer) => (layer ? `after layer ${layer}` : "before layer 1");
+  const after = (layer) => (layer + first ? `after layer ${layer + first}` : "before layer 1");
 
   // Buttons with canvases and two lines of words; made once, then filled.
   function buttons(box, count, looked, chosen) {
@@ -188,7 +188,7 @@
       const text = `${names[id]} ${score.toFixed(2)}`;
       fill(button, i, i === pressed, empty(reading, layer, query), name + iou, text);
       paintMask(mask, reading, layer, query, width, true, -1);
-      looked.style.visibility = layer ? "visible" : "hidden";
+      looked.style.visibility = layer + first ? "visible" : "hidden";
       paintAttention(looked, reading, layer, query, width);
     });
   }
@@ -209,7 +209,7 @@
       lines.push(found[2] ? `Matched with the annotated ${name}, IoU ${iou}: the yellow line.`
         : `Matched with nothing: it should say “no object”. It overlaps most with ${name}, IoU ${iou}.`);
     }
-    lines.push(layer ? reading.attention[layer - 1].words[query]
+    lines.push(layer + first ? reading.attention[layer - 1 + first].words[query]
       : reading.first);
     element("told").innerHTML = `<b>Query ${query} ${after(layer)}: likeliest classes</b><table class="ofl-table ofl-bars">
       ${bars.join("")}</table>${lines.map((line) => `<p class="ofl-line">${ofl.text(line)}</p>`).join("")}`;
@@ -305,7 +305,7 @@
     state.checkpoint ||= checkpoints[0];
     const reading = ofl.data.readings[`${state.checkpoint}|${state.task}`], { layer, query } = state;
     const texts = [`All queries ${after(layer)}`, `Query ${query} ${after(layer)}: mask`,
-      layer ? `Where layer ${layer} looked to make it` : "Before layer 1 nothing was looked at",
+      layer + first ? `Where layer ${layer + first} looked to make it` : "Before layer 1 nothing was looked at",
       `The life of query ${query}: its mask, and below where the layer before it looked`,
       checkpoints.length > 1 ? `Query ${query} over the training, ${after(layer)}` : ""];
     texts.forEach((text, i) => { element(`caption${i}`).textContent = text; });
@@ -316,7 +316,7 @@
     ["mask", "attention"].forEach((id) => ring(element(id)));
     told(reading, layer, query);
     claimsTable(reading, state);
-    const life = reading.top.slice(0, ofl.data.layers + 1).map((_, i) => [reading, i, i ? `layer ${i}` : "before"]);
+    const life = reading.top.slice(0, ofl.data.layers + 1).map((_, i) => [reading, i, i + first ? `layer ${i + first}` : "before"]);
     strip(element("life"), life, query, layer, (i) => choose("layer", i));
     if (checkpoints.length > 1) {
       const moments = checkpoints.map((name) => [ofl.data.readings[`${name}|${state.task}`], layer, name]);

@@ -1,0 +1,47 @@
+"""Masks compared on all their pixels, as MaskFormer does, where its successors take points.
+
+Matching reads the targets at the masks' own size, a quarter of the picture's, each cell at its nearest pixel; the
+losses enlarge the matched masks to the targets' size. Cheng et al., "MaskFormer" (NeurIPS 2021); official
+``modeling/matcher.py`` and ``modeling/criterion.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ..data.targets import Targets
+from ..model.output import MaskProduct, Predictions
+from .precision import at_least_float32
+
+
+def every_mask(predictions: Sequence[Predictions]) -> Iterator[Float[Tensor, "B Q P"]]:
+    """The logits of all masks at all of their cells, one prediction after the other, none of which is kept."""
+    for masks in (p.masks for p in predictions):
+        if isinstance(masks, MaskProduct):
+            features = at_least_float32(masks.features)
+            yield masks.embeddings.to(features) @ features.flatten(2)
+        else:
+            yield at_least_float32(masks).flatten(2)
+
+
+def targets_at_masks(targets: Sequence[Targets], predictions: Sequence[Predictions]) -> list[Float[Tensor, "G P"]]:
+    """The targets of each image at the cells of its masks."""
+    masks = predictions[0].masks
+    like = at_least_float32(masks.features if isinstance(masks, MaskProduct) else masks)
+    return [F.interpolate(t.masks[:, None].to(like), size=like.shape[-2:]).flatten(1) for t in targets]
+
+
+def enlarged(masks: Float[Tensor, "N h w"], size: tuple[int, int]) -> Float[Tensor, "N P"]:
+    """Mask logits at all pixels of the targets' ``size``."""
+    return F.interpolate(masks[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].flatten(1)
+
+
+def pixel_centres(height: int, width: int, like: Tensor) -> Float[Tensor, "P 2"]:
+    """(x, y) of each pixel, in 0..1."""
+    y, x = ((torch.arange(side, device=like.device, dtype=like.dtype) + 0.5) / side for side in (height, width))
+    return torch.stack([x.repeat(height), y.repeat_interleave(width)], dim=1)
