@@ -91,7 +91,8 @@ def gallery(model, config: ModelConfig, count: int) -> list:
     """Held-out scenes at 256 pixels with their three predictions (the model still sees 128)."""
     from .data.toytown import Toytown
     from .inference import predict
-    from .render import GalleryRow, enlarge, render_truth
+    from .render import enlarge, render_truth
+    from .runs.report import GalleryRow
 
     scenes = Toytown("val", size=2 * config.image_size, length=VAL_SCENES)
     rows = []
@@ -118,7 +119,7 @@ def write_demo_report(
     import torch
 
     from . import __version__
-    from .render import write_report
+    from .runs.report import write_report
 
     shown = {token: {n: row[n] for n in ("PQ", "PQ_th", "PQ_st", "AP", "mIoU")} for token, row in tokens.items()}
     learning = tuple(f"{part}." for part in result.model.training_only)

@@ -21,6 +21,7 @@ from .data.sample import TASKS, Category, Sample, check_task
 from .data.unreadable import Unreadable, read
 from .data.views import as_dataset, renumbered
 from .errors import ConfigError, DataError
+from .evaluating import evaluating
 from .inference import check_model, prepare, raw_predictions, read_prediction
 from .metrics import (
     Evaluation,
@@ -31,7 +32,6 @@ from .metrics import (
     semantic_labels,
     summarise,
 )
-from .mode import evaluating
 from .model import MaskModel
 
 Progress = Callable[[int, int], None]

@@ -87,6 +87,6 @@ def test_what_names_a_lesson_is_listed_by_it():
 
 def test_definition_follows_names_to_where_they_are_defined():
     assert definition("losses.contrastive.contrastive_loss") == "losses.contrastive.contrastive_loss"
-    assert definition("predict") == "inference.pictures.predict"
+    assert definition("predict") == "inference.predicting.predict"
     assert definition("losses.Criterion.forward") == "losses.criterion.Criterion.forward"
     assert definition("losses.nothing") is definition("nothing.at_all") is None

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import oneformer_lite as ofl
-from oneformer_lite.data.archive import staged
 from oneformer_lite.data.image import write_image
+from oneformer_lite.data.published.archive import staged
 from oneformer_lite.files import replacing, write_json
 from oneformer_lite.metrics.results import ResultFiles
 

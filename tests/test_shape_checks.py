@@ -7,7 +7,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from oneformer_lite.losses.masks import bce_loss
-from oneformer_lite.model.decoder import attention_region
+from oneformer_lite.model.parts.masked_decoder import attention_region
 
 
 def test_wrong_shapes_are_refused() -> None:

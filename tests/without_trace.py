@@ -34,7 +34,7 @@ def model_without_trace(model: ofl.OneFormer, folder: Path):
     """The same configuration and weights in a copy of the package, below ``folder``, whose forward records nothing."""
     source, copy = Path(ofl.__file__).parent, folder / "oneformer_plain"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("checkpoints", "__pycache__", "*.js"))
-    for file in (copy / "model").glob("*.py"):
+    for file in (copy / "model").rglob("*.py"):
         tree = _Forget().visit(ast.parse(file.read_text()))
         for node in ast.walk(tree):  # a function that only recorded
             if isinstance(node, ast.FunctionDef) and not node.body:

@@ -113,7 +113,7 @@ Image.fromarray(ofl.render.contact_sheet([tiles], titles, font_size=14))
 # (lesson 06).
 
 # %%
-from oneformer_lite.model.tokenizer import tokenize
+from oneformer_lite.model.parts.tokenizer import tokenize
 
 for task in predictions:
     print(f"the task is {task:<9}", [i for i in tokenize([f"the task is {task}"])[0].tolist() if i])

@@ -17,8 +17,8 @@ import oneformer_lite as ofl
 import timm
 import torch
 import torch.nn.functional as F
-from oneformer_lite.inspection.features import principal_components
-from oneformer_lite.render.features import paint_components
+from oneformer_lite.inspectors.features.reading import principal_components
+from oneformer_lite.inspectors.features.pictures import paint_components
 from PIL import Image
 from torch import nn
 
@@ -377,7 +377,7 @@ class MyFPN(nn.Module):
 # The package's is `FPNPixelDecoder`. With the same weights both compute the same:
 
 # %%
-from oneformer_lite.model.fpn import FPNPixelDecoder
+from oneformer_lite.model.parts.fpn import FPNPixelDecoder
 
 torch.manual_seed(0)
 package = FPNPixelDecoder(model.backbone.channels, 96)
@@ -527,8 +527,8 @@ for side in (64, 96, 160):
 # %% [markdown]
 # ## Where is this proved?
 #
-# * `tests/model/test_backbone_parity.py`: Swin, ConvNeXt and ResNet give the four maps of `transformers`' networks;
-# * `tests/model/test_pixel_decoder.py`: the FPN step, by its definition;
+# * `tests/model/networks/test_backbone_parity.py`: Swin, ConvNeXt and ResNet give the four maps of `transformers`' networks;
+# * `tests/model/parts/test_pixel_decoder.py`: the FPN step, by its definition;
 # * `tests/weights/test_against_transformers.py`: the whole model with its pixel decoder against `transformers`'.
 
 # %% [markdown]
@@ -606,10 +606,10 @@ Image.fromarray(ofl.render.contact_sheet([[sheet] for sheet in sheets], gap=0))
 # %% [markdown]
 # ## In the package
 #
-# * `model.backbone.Backbone`: picture to four maps, each network with its own normalisation
-# * `model.fpn.FPNStep`: lateral, top-down, smooth
-# * `model.fpn.FPNPixelDecoder`: the whole pyramid
-# * `model.layers.ConvNorm`: convolution, GroupNorm, ReLU
+# * `model.networks.backbone.Backbone`: picture to four maps, each network with its own normalisation
+# * `model.parts.fpn.FPNStep`: lateral, top-down, smooth
+# * `model.parts.fpn.FPNPixelDecoder`: the whole pyramid
+# * `model.parts.layers.ConvNorm`: convolution, GroupNorm, ReLU
 
 # %% [markdown]
 # ## Summary

@@ -152,7 +152,7 @@ print(list(reference.shape), "first:", reference[0].tolist(), "last:", reference
 # The package has the same points in the same order, for other sizes too:
 
 # %%
-from oneformer_lite.model import pixel_decoder
+from oneformer_lite.model.parts import pixel_decoder
 
 for some in (shapes, [(1, 2), (3, 5)]):
     print("equal:", torch.allclose(reference_points(some), pixel_decoder.reference_points(tuple(some))))
@@ -186,7 +186,7 @@ print("head 1:", rings[1].round().int().tolist())
 # A fresh layer of the package starts there too, on each level alike:
 
 # %%
-from oneformer_lite.model.deformable_attention import DeformableAttention
+from oneformer_lite.model.parts.deformable_attention import DeformableAttention
 
 fresh = DeformableAttention(dim=96, num_heads=8, num_levels=3, num_points=4)
 start = fresh.sampling_offsets.bias.view(8, 3, 4, 2)
@@ -245,7 +245,7 @@ print([list(m.shape[1:]) for m in maps], "->", list(x.shape))
 # (sines and cosines of row and column) tells the first, a learned *level embedding* (one vector a level) the second.
 
 # %%
-from oneformer_lite.model.layers import sine_positions
+from oneformer_lite.model.parts.layers import sine_positions
 
 sines = [sine_positions(h, w, 96).flatten(1).T for h, w in shapes]
 position = torch.cat([sine + level for sine, level in zip(sines, decoder.level_embed)])  # [S, C]
@@ -380,7 +380,7 @@ print("equal to the loops:", torch.allclose(bag, slow, atol=1e-5))
 # too: flat levels, and many places outside.
 
 # %%
-from oneformer_lite.model import deformable_attention as package
+from oneformer_lite.model.parts import deformable_attention as package
 
 torch.manual_seed(0)
 flat, wild = [(3, 5), (2, 4), (1, 2)], torch.rand(6, 8, 3, 4, 2) * 1.8 - 0.4  # places from -0.4 to 1.4
@@ -393,7 +393,7 @@ for value_, shapes_, locations_, weights_ in ((value, shapes, locations, weights
         print(f"{list(result.shape)} {form.__name__:<14} equal: {equal}")
 
 # %% [markdown]
-# And the package with the published model: `tests/model/test_deformable_attention.py` compares both forms with
+# And the package with the published model: `tests/model/parts/test_deformable_attention.py` compares both forms with
 # transformers' OneFormer in double precision (to 1e-12), `tests/weights/test_against_transformers.py` the whole
 # network on shared weights.
 
@@ -613,13 +613,13 @@ Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=list(wounds))
 # %% [markdown]
 # ## In the package
 #
-# * `model.deformable_attention.sample_by_grid`: the second form
-# * `model.deformable_attention.bilinear_corners`: rows and shares
-# * `model.deformable_attention.sample_by_bag`: the third form
-# * `model.deformable_attention.DeformableAttention`: offsets on rings, weights, projections
-# * `model.pixel_decoder.reference_points`: where the queries stand
-# * `model.pixel_decoder.DeformableEncoderLayer`: attention and feed-forward block
-# * `model.pixel_decoder.DeformablePixelDecoder`: all of it, with the FPN step of lesson 02
+# * `model.parts.deformable_attention.sample_by_grid`: the second form
+# * `model.parts.deformable_attention.bilinear_corners`: rows and shares
+# * `model.parts.deformable_attention.sample_by_bag`: the third form
+# * `model.parts.deformable_attention.DeformableAttention`: offsets on rings, weights, projections
+# * `model.parts.pixel_decoder.reference_points`: where the queries stand
+# * `model.parts.pixel_decoder.DeformableEncoderLayer`: attention and feed-forward block
+# * `model.parts.pixel_decoder.DeformablePixelDecoder`: all of it, with the FPN step of lesson 02
 
 # %% [markdown]
 # ## Summary

@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
-from oneformer_lite.model.tokenizer import tokenize
+from oneformer_lite.model.parts.tokenizer import tokenize
 
 _ = torch.set_grad_enabled(False)  # nothing is trained in this lesson
 TASKS = ("panoptic", "instance", "semantic")
@@ -155,7 +155,7 @@ print(len(id_of), "pieces;", {piece: id_of[piece] for piece in ("a", "a</w>", "i
 # The package's tables are the same:
 
 # %%
-from oneformer_lite.model import tokenizer as package
+from oneformer_lite.model.parts import tokenizer as package
 
 print("equal:", package.byte_letters() == letters, package.vocabulary() == (id_of, rank))
 
@@ -269,7 +269,7 @@ theirs = package.tokenize([*odd, long])
 print(list(ours.shape), "equal:", torch.equal(ours, theirs), "last id:", ours[-1, -1].item())
 
 # %% [markdown]
-# And the package with others: `tests/model/test_tokenizer.py` compares its ids with `open_clip`'s own tokenizer on
+# And the package with others: `tests/model/parts/test_tokenizer.py` compares its ids with `open_clip`'s own tokenizer on
 # hundreds of texts (all of COCO's class sentences among them) and with the published ids of the three tasks.
 
 # %% [markdown]
@@ -291,7 +291,7 @@ raw = mlp(ids.float(), layers)  # [3, C]
 print([list(layer.weight.shape) for layer in layers], "->", list(raw.shape))
 
 # %% [markdown]
-# The package's, with the same weights. (`tests/model/test_task.py` compares it with transformers'
+# The package's, with the same weights. (`tests/model/parts/test_task.py` compares it with transformers'
 # `OneFormerTaskModel` in double precision.)
 
 # %%
@@ -538,14 +538,14 @@ ask([49406, 518, 10549, 533, 1072, 34572, 49407])
 # %% [markdown]
 # ## In the package
 #
-# * `model.tokenizer.byte_letters`: a letter for each byte
-# * `model.tokenizer.vocabulary`: pieces and merges
-# * `model.tokenizer.split_word`: replays the merges
-# * `model.tokenizer.encode`: text to ids
-# * `model.tokenizer.tokenize`: texts to 77 ids each
-# * `model.task.task_ids`: the ids of a task's sentence
-# * `model.task.TaskEncoder`: ids to tokens, before the LayerNorm
-# * `model.layers.MLP`: linear layers with ReLU between them
+# * `model.parts.tokenizer.byte_letters`: a letter for each byte
+# * `model.parts.tokenizer.vocabulary`: pieces and merges
+# * `model.parts.tokenizer.split_word`: replays the merges
+# * `model.parts.tokenizer.encode`: text to ids
+# * `model.parts.tokenizer.tokenize`: texts to 77 ids each
+# * `model.parts.task.task_ids`: the ids of a task's sentence
+# * `model.parts.task.TaskEncoder`: ids to tokens, before the LayerNorm
+# * `model.parts.layers.MLP`: linear layers with ReLU between them
 
 # %% [markdown]
 # ## Summary

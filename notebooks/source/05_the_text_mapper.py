@@ -68,7 +68,7 @@ print("equal:", texts == pad_texts(sentences, "panoptic", T))
 # The tokenizer of lesson 04 turns each text into 77 token ids: a start mark, the words, an end mark, zeros.
 
 # %%
-from oneformer_lite.model.tokenizer import tokenize
+from oneformer_lite.model.parts.tokenizer import tokenize
 
 ids = tokenize(texts)  # [T, 77]
 print(list(ids.shape), "ids;", int((ids > 0).sum()), "of", ids.numel(), "are no padding")
@@ -404,7 +404,7 @@ print(133 + 3, "distinct texts at most,", 16 * 134, "in the lists")
 # `TextMapper` does all of this: it pads, encodes distinct texts once, cuts, gathers, adds the context.
 
 # %%
-from oneformer_lite.model.text import TextMapper
+from oneformer_lite.model.parts.text import TextMapper
 
 raw = [ofl.data.targets_for(*pair).texts for pair in batch]
 packaged = mapper(raw, [task for _, task in batch])  # [B, Q, C]
@@ -412,7 +412,7 @@ mine = torch.cat([encode_once(lists), mapper.context.weight.expand(16, -1, -1)],
 print(type(mapper) is TextMapper, list(packaged.shape), "equal:", torch.allclose(mine, packaged, atol=1e-4))
 
 # %% [markdown]
-# Is the package equal to the published model? `tests/model/test_text.py` gives its weights to the text mapper
+# Is the package equal to the published model? `tests/model/parts/test_text.py` gives its weights to the text mapper
 # of `transformers` and compares, also at the published size, to 12 digits. With one repair: `transformers`
 # builds the causal mask but never hands it to its layers, so the test hands it over.
 #
@@ -534,10 +534,10 @@ for name, features in wounds.items():
 # %% [markdown]
 # ## In the package
 #
-# * `model.text.TextLayer`: one pre-norm layer
-# * `model.text.TextEncoder`: ids to one vector for each text, read at the end mark
-# * `model.text.TextMapper`: padding, distinct texts, projector, context
-# * `model.layers.Attention`: attention with several heads and a mask
+# * `model.parts.text.TextLayer`: one pre-norm layer
+# * `model.parts.text.TextEncoder`: ids to one vector for each text, read at the end mark
+# * `model.parts.text.TextMapper`: padding, distinct texts, projector, context
+# * `model.parts.layers.Attention`: attention with several heads and a mask
 
 # %% [markdown]
 # ## Summary

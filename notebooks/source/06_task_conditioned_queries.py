@@ -150,7 +150,7 @@ def sine(h, w, C):
 # Both, and the package's:
 
 # %%
-from oneformer_lite.model.layers import sine_positions
+from oneformer_lite.model.parts.layers import sine_positions
 
 h, w = trace["pixel_decoder.mask_features"].shape[-2:]
 C = model.config.hidden_dim
@@ -294,7 +294,7 @@ def object_queries(token, positions, mask_features, transformer):
 # published models have:
 
 # %%
-from oneformer_lite.model.query import QueryTransformer
+from oneformer_lite.model.parts.query import QueryTransformer
 
 mask_features = trace["pixel_decoder.mask_features"]
 mine = object_queries(token, positions, mask_features[0], transformer)
@@ -306,7 +306,7 @@ mine = object_queries(token, positions, mask_features[0], two)
 print("equal:", torch.allclose(mine, two(token[None], positions, mask_features)[0], atol=1e-4))
 
 # %% [markdown]
-# Is the package equal to the published model? `tests/model/test_query.py` gives its weights to the query
+# Is the package equal to the published model? `tests/model/parts/test_query.py` gives its weights to the query
 # transformer of `transformers` and finds the same queries to 12 digits;
 # `tests/weights/test_against_transformers.py` does so for whole models.
 #
@@ -465,10 +465,10 @@ for task in tasks:
 # %% [markdown]
 # ## In the package
 #
-# * `model.query.QueryLayer`: self-attention, cross-attention, feed-forward
-# * `model.query.QueryTransformer`: copies of the token to object queries
-# * `model.layers.sine_positions`: the address of every place
-# * `model.layers.FeedForward`: the network after attention
+# * `model.parts.query.QueryLayer`: self-attention, cross-attention, feed-forward
+# * `model.parts.query.QueryTransformer`: copies of the token to object queries
+# * `model.parts.layers.sine_positions`: the address of every place
+# * `model.parts.layers.FeedForward`: the network after attention
 
 # %% [markdown]
 # ## Summary

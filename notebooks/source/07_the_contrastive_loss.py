@@ -482,7 +482,7 @@ for name, scale in (("with exp", scale_of(start)), ("no exp", start)):
 # * `losses.contrastive.similarity`: the scaled cosines of images and text lists
 # * `losses.contrastive.contrastive_loss`: cross-entropy over rows plus cross-entropy over columns
 # * `losses.contrastive.gather`: queries and texts of all processes, with gradient
-# * `inspection.contrast.lowest_loss`: the floor that equal text lists set
+# * `inspectors.contrast.reading.lowest_loss`: the floor that equal text lists set
 #
 # ## Summary
 #

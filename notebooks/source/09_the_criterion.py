@@ -59,7 +59,7 @@ print("scene 13, after the last layer: queries", assigned[-1][0].tolist())
 
 # %%
 from PIL import Image
-from oneformer_lite.render.queries import mask_over
+from oneformer_lite.inspectors.queries.pictures import mask_over
 
 labels = [c.class_names[label] for label in targets[0].labels.tolist()]
 colors = ofl.render.label_colors(c.categories)
@@ -466,7 +466,7 @@ print(f"all masks of {layers} predictions: {layers * published.num_queries * sid
 print(f"the matched ones:          {layers * 20 * side**2 / 1e6:4.0f}")
 
 # %% [markdown]
-# `tests/losses/test_predicted.py` proves losses and gradients equal to those of whole masks.
+# `tests/losses/test_predicted_masks.py` proves losses and gradients equal to those of whole masks.
 
 # %% [markdown]
 # ## The inspector
@@ -796,8 +796,8 @@ print(f"{gain:.0f} times as much to learn from a point where the model hesitates
 # * `losses.masks.dice_loss`, relative overlap
 # * `losses.points.sample_points`, a mask read between its pixels
 # * `model.output.MaskProduct`, masks before they are multiplied out
-# * `losses.predicted.masks_at`, all of them at points
-# * `losses.predicted.matched_masks`, the matched ones whole
+# * `losses.predicted_masks.masks_at`, all of them at points
+# * `losses.predicted_masks.matched_masks`, the matched ones whole
 # * `losses.points.uncertain_points`, most where the model hesitates
 # * `losses.criterion.Criterion`, all of it, for all predictions
 # * `losses.terms`, its terms by name

@@ -42,7 +42,7 @@ for name, q in chosen.items():
 
 # %%
 from PIL import Image
-from oneformer_lite.render.queries import mask_over
+from oneformer_lite.inspectors.queries.pictures import mask_over
 
 colors = ofl.render.label_colors(c.categories)
 
@@ -155,7 +155,7 @@ print(rescued[0].sum(-1).view(2, 16))
 # cells (0 counts: "at least ½"), the second none, so it gets all three.
 
 # %%
-from oneformer_lite.model import decoder as package
+from oneformer_lite.model.parts import masked_decoder as package
 
 by_hand = torch.tensor([[[-1.0, 0.0, 2.0], [-1.0, -2.0, -0.1]]])  # [B, Q, S]
 print(package.attention_region(by_hand)[0].tolist())
@@ -256,7 +256,7 @@ class Attention(nn.Module):
 # the sine positions of lesson 03, so that a query can ask for a place.
 
 # %%
-from oneformer_lite.model.layers import sine_positions
+from oneformer_lite.model.parts.layers import sine_positions
 
 
 def keys_and_values(features, level_vector):
@@ -349,7 +349,7 @@ print("layer = package:", torch.allclose(a, b, atol=1e-4))
 # `MLP` is that of lesson 04.
 
 # %%
-from oneformer_lite.model.layers import MLP
+from oneformer_lite.model.parts.layers import MLP
 
 
 class MaskedDecoder(nn.Module):
@@ -393,7 +393,7 @@ for i, (class_logits, mask_logits) in enumerate(predictions):
 # line, everywhere. The size of the cells is that of the map.
 
 # %%
-from oneformer_lite.render.queries import attention_over
+from oneformer_lite.inspectors.queries.pictures import attention_over
 
 
 def looks(trace, name):
@@ -421,7 +421,7 @@ for i in range(6):
 # none at all: the rescue is how both go on looking.
 
 # %% [markdown]
-# `tests/model/test_decoder.py` proves the package's layer equal to PyTorch's own attention modules, and its
+# `tests/model/parts/test_masked_decoder.py` proves the package's layer equal to PyTorch's own attention modules, and its
 # shortcut equal to resizing full masks. `tests/weights/test_against_transformers.py` proves whole models equal to
 # transformers' OneFormer, after every layer.
 
@@ -573,11 +573,11 @@ for name, points in lower.items():
 # %% [markdown]
 # ## In the package
 #
-# * `model.decoder.MaskedDecoder`, queries and maps to predictions, round and round
-# * `model.decoder.DecoderLayer`, look, talk, think
-# * `model.decoder.attention_region`, where each query may look, with the rescue
-# * `model.layers.Attention`, several heads side by side
-# * `model.layers.FeedForward`, the small network on each query
+# * `model.parts.masked_decoder.MaskedDecoder`, queries and maps to predictions, round and round
+# * `model.parts.masked_decoder.DecoderLayer`, look, talk, think
+# * `model.parts.masked_decoder.attention_region`, where each query may look, with the rescue
+# * `model.parts.layers.Attention`, several heads side by side
+# * `model.parts.layers.FeedForward`, the small network on each query
 
 # %% [markdown]
 # ## Summary

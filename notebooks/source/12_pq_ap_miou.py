@@ -103,7 +103,7 @@ def shared_pixels(guess, truth, base=1 << 20):
     return {(int(code // base), int(code % base)): int(n) for code, n in zip(codes, counts)}
 
 
-from oneformer_lite.metrics.matching import count_overlaps
+from oneformer_lite.metrics.overlaps import count_overlaps
 
 shared = shared_pixels(guess, truth)
 print("equal:", shared == shared_naive(guess, truth) == count_overlaps(guess, truth))
@@ -780,8 +780,8 @@ print(f"mIoU: {miou(first + second):.3f} and {(miou(first) + miou(second)) / 2:.
 # %% [markdown]
 # ## In the package
 #
-# * `metrics.matching.count_overlaps`: pixels of every pair of ids
-# * `metrics.matching.match_segments`: who found whom, with void and crowds
+# * `metrics.overlaps.count_overlaps`: pixels of every pair of ids
+# * `metrics.overlaps.match_segments`: who found whom, with void and crowds
 # * `metrics.panoptic.ClassQuality`: PQ, SQ and RQ of a class
 # * `metrics.panoptic.PanopticMetric`: the counts over a data set
 # * `metrics.instance.InstanceMetric`: AP by pycocotools

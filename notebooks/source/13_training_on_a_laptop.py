@@ -475,7 +475,7 @@ inspector.set(step=2400, loss="class", layer=0).state
 # %%
 from unittest.mock import patch
 
-from oneformer_lite.model import decoder
+from oneformer_lite.model.parts import masked_decoder as decoder
 
 
 def everywhere(mask_logits):

@@ -203,8 +203,8 @@ for warning in said[1:]:
 # `oneformer-lite download coco` fetches, verifies, and unpacks. Before it starts it says what it needs:
 
 # %%
-from oneformer_lite.data.coco import COCO_2017
-from oneformer_lite.data.published import Job, disk_needs
+from oneformer_lite.data.published.coco import COCO_2017
+from oneformer_lite.data.published.jobs import Job, disk_needs
 
 archives = [COCO_2017.annotations, *(archive for archive, _ in COCO_2017.pictures.values())]
 for archive in archives:
@@ -235,7 +235,7 @@ print("equal:", ours == disk_needs(jobs, archives), " worst %.0f GB, in the end 
 # %%
 import re
 
-from oneformer_lite.data.download import fetch
+from oneformer_lite.data.published.download import fetch
 
 try:
     fetch("http://127.0.0.1:9/val2017.zip", folder / "val2017.zip")
@@ -428,9 +428,9 @@ shutil.rmtree(folder)
 # * `training.machines.rescaled`: another batch
 # * `training.machines.for_machine`: another machine
 # * `training.switches.checkpoint_activations`: memory for time
-# * `data.published.disk_needs`: the worst moment of a download
-# * `data.download.fetch`: large files, resumed and verified
-# * `diagnosis.examine.doctor`: faults of data, models and runs
+# * `data.published.jobs.disk_needs`: the worst moment of a download
+# * `data.published.download.fetch`: large files, resumed and verified
+# * `diagnosis.doctor.doctor`: faults of data, models and runs
 # * `training.launch.launch`: the same training in the background
 # * `training.run.Run`: a run on disk: status, stop, resume, watch, replay
 

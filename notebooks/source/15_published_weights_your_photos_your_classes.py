@@ -252,7 +252,7 @@ Image.fromarray(ofl.render.contact_sheet([[ofl.render.enlarge(mine[1].image, 4),
 # knows are found again **by name**; the rows of new ones stay random.
 
 # %%
-from oneformer_lite.training.start import start_from
+from oneformer_lite.training.finetune import start_from
 
 config = replace(ofl.config.for_classes(model.config, CLASSES), image_size=96)
 torch.manual_seed(0)
@@ -397,7 +397,7 @@ shutil.rmtree(folder)
 # * `weights.huggingface.save_huggingface`: transformers' layout
 # * `config.base.BaseConfig.inference_size`: what the model sees of a picture
 # * `inference.Prediction`: segments that show and save themselves
-# * `training.start.start_from`: fine-tuning: weights by name, classes by name
+# * `training.finetune.start_from`: fine-tuning: weights by name, classes by name
 
 # %% [markdown]
 # ## Summary

@@ -58,7 +58,7 @@ def _add_coco(data_sets) -> None:
 def run_coco(args) -> None:
     """Fetch COCO 2017's pictures and panoptic annotations, verify and unpack them. With --only val the 5000
     pictures of val2017 are also split into val2017-train (4500) and val2017-test (500)."""
-    from ..data.coco import download_coco
+    from ..data.published.coco import download_coco
 
     download_coco(args.root, args.only, args.archives, args.mirror, args.connections)
     splits = {"val": "val2017-train --val-split val2017-test", "train": "train2017"}
@@ -73,7 +73,7 @@ def _add_ade20k(data_sets) -> None:
 def run_ade20k(args) -> None:
     """Fetch ADE20K (scene parsing challenge: ADEChallengeData2016.zip and annotations_instance.tar) and turn it
     into COCO's layouts: panoptic maps, instance masks and label maps, as the official scripts make them."""
-    from ..data.ade20k import download_ade20k
+    from ..data.published.ade20k import download_ade20k
 
     download_ade20k(args.root, args.archives, args.mirror, args.connections)
     print(f"{args.root} is ready: oneformer-lite train --preset ade20k_swin_t --data {args.root} ...")
@@ -88,7 +88,7 @@ def run_cityscapes(args) -> None:
     """Turn Cityscapes' archives gtFine_trainvaltest.zip and leftImg8bit_trainvaltest.zip into COCO's panoptic
     layout, as the official script does. They need a registration at cityscapes-dataset.com, so download them
     yourself; without them the command says how."""
-    from ..data.cityscapes import prepare_cityscapes
+    from ..data.published.cityscapes import prepare_cityscapes
 
     prepare_cityscapes(args.root, args.archives)
     print(f"{args.root} is ready: oneformer-lite train --preset cityscapes_swin_l --data {args.root} ...")

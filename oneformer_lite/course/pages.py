@@ -35,9 +35,9 @@ def index_page(grades: Grades) -> str:
     shares = {id: _share(grades, id) for id in grades.exercises}
     ways = [(id, groups(grades.marks, id)) for id in grades.exercises]
     return fill(
-        "course_class.html",
+        "course/class.html",
         policy=policy(""),
-        style=Markup(read("course.css") + code_style()),
+        style=Markup(read("course/course.css") + code_style()),
         rows=rows,
         labs=_by_lab(grades.exercises),
         shares=shares,
@@ -57,9 +57,9 @@ def student_page(grades: Grades, student: str) -> str:
     marks = grades.of(student)
     labs = [(lab, [one for one in marks if one.id.startswith(lab + ".")]) for lab in _by_lab([one.id for one in marks])]
     return fill(
-        "course_student.html",
+        "course/student.html",
         policy=policy(""),
-        style=Markup(read("course.css") + code_style()),
+        style=Markup(read("course/course.css") + code_style()),
         student=student,
         passed=passed_of(grades, student),
         asked=len(grades.exercises),

@@ -29,11 +29,11 @@ def write_slides(lesson: Lesson, out: Path, run: bool = True) -> Path:
 
     notebook = executed(lesson.path) if run else read_notebook(lesson.path)
     slides = list(slides_of(notebook, lesson.path.parent))
-    script = read("slides.js")
+    script = read("course/slides.js")
     page = fill(
-        "slides.html",
+        "course/slides.html",
         title=lesson.title,
-        style=Markup(read("slides.css") + code_style()),
+        style=Markup(read("course/slides.css") + code_style()),
         policy=policy("".join(slides), script),
         script=Markup(script),
         slides=[Markup(slide) for slide in slides],

@@ -1,4 +1,10 @@
-"""Data sets, targets and batches: everything the model is fed with."""
+"""Data sets, targets and batches: everything the model is fed with. To be read in this order:
+
+``sample.py`` is what every data set gives; ``panoptic.py``, ``instance.py`` and ``semantic.py`` read one from disk
+(``image.py`` its pictures, ``coco_json.py`` and ``outlines.py`` its annotation), ``toytown/`` paints one. A sample then
+passes ``augment.py`` (with ``transforms.py``), ``targets.py`` and ``batch.py``. ``published/`` fetches what others have
+published.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +23,11 @@ _NAMES = {
     "Targets": "targets",
     "Toytown": "toytown",
     "collate": "batch",
-    "download_ade20k": "ade20k",
-    "download_coco": "coco",
+    "download_ade20k": "published.ade20k",
+    "download_coco": "published.coco",
     "normalise": "batch",
     "open_image": "image",
-    "prepare_cityscapes": "cityscapes",
+    "prepare_cityscapes": "published.cityscapes",
     "read_image": "image",
     "sample_folder": "bundled",
     "targets_for": "targets",
@@ -31,18 +37,18 @@ _NAMES = {
 __all__ = [*_NAMES]
 
 if TYPE_CHECKING:  # the same names for editors and type checkers (a test compares)
-    from .ade20k import download_ade20k as download_ade20k
     from .batch import Batch as Batch
     from .batch import collate as collate
     from .batch import normalise as normalise
     from .bundled import sample_folder as sample_folder
-    from .cityscapes import prepare_cityscapes as prepare_cityscapes
-    from .coco import download_coco as download_coco
     from .image import open_image as open_image
     from .image import read_image as read_image
     from .instance import InstanceDataset as InstanceDataset
     from .panoptic import PanopticDataset as PanopticDataset
     from .panoptic_writing import write_panoptic as write_panoptic
+    from .published.ade20k import download_ade20k as download_ade20k
+    from .published.cityscapes import prepare_cityscapes as prepare_cityscapes
+    from .published.coco import download_coco as download_coco
     from .sample import TASKS as TASKS
     from .sample import Category as Category
     from .sample import Sample as Sample

@@ -1,7 +1,7 @@
 """From samples to what the model eats: normalised, padded image batches with their targets.
 
 Images of the whole package are normalised with the ImageNet mean and standard deviation, as in the
-official code; a backbone trained with other statistics converts on its own (``model/backbone.py``).
+official code; a backbone trained with other statistics converts on its own (``model/networks/backbone.py``).
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from torch import nn
 
 from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding, not_examined
+from ..evaluating import evaluating
 from ..losses.contrastive import MAX_SCALE
-from ..mode import evaluating
 from ..model import MaskModel
 from .examination import Examination
 

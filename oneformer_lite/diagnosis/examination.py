@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..data.batch import Batch
-from ..mode import evaluating
+from ..evaluating import evaluating
 from ..model import MaskModel
 from ..model.output import Output
 

@@ -1,12 +1,12 @@
 """From a picture to its segments.
 
-``pictures.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks,
+``predicting.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks,
 ``postprocessing.py`` makes masks, classes and scores of the logits (``merging.py``: who wins each pixel),
 ``prediction.py`` names what was found, shows and saves it.
 """
 
-from .pictures import MIN_SCORE, as_pixels, check_model, predict, predict_raw, prepare
 from .postprocessing import instance_inference, mean_inside, panoptic_inference, semantic_inference, surest_labels
+from .predicting import MIN_SCORE, as_pixels, check_model, predict, predict_raw, prepare
 from .prediction import Prediction, Segment, read_prediction
 from .raw import RawPrediction, Size, raw_predictions
 

@@ -145,7 +145,7 @@ def read_prediction(
 ) -> Prediction:
     """Post-process one image for ``task``. Which class is a thing is the categories' business.
 
-    ``min_score``: see :func:`~.pictures.predict`. Raises :class:`ConfigError` unless it lies in 0..1.
+    ``min_score``: see :func:`~.predicting.predict`. Raises :class:`ConfigError` unless it lies in 0..1.
     """
     check_share("min_score", min_score)
     things = tuple(c.is_thing for c in categories)

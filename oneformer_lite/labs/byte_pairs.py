@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from ..model.tokenizer import split_word, vocabulary
+from ..model.parts.tokenizer import split_word, vocabulary
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..model.fpn import FPNPixelDecoder, FPNStep
+from ..model.parts.fpn import FPNPixelDecoder, FPNStep
 from .draws import parts
 from .exercise import Case, Exercise, Mistake
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..model.deformable_attention import DeformableAttention, sample_by_grid
+from ..model.parts.deformable_attention import DeformableAttention, sample_by_grid
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..model.layers import MLP
-from ..model.tokenizer import encode, tokenize
+from ..model.parts.layers import MLP
+from ..model.parts.tokenizer import encode, tokenize
 from .byte_pairs import BYTE_PAIRS
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..model.layers import Attention
-from ..model.tokenizer import tokenize
+from ..model.parts.layers import Attention
+from ..model.parts.tokenizer import tokenize
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules
 

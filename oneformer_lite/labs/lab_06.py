@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..model.layers import Attention, sine_positions
+from ..model.parts.layers import Attention, sine_positions
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..inspection.contrast import Encoded, false_negatives
+from ..inspectors.contrast.reading import Encoded, false_negatives
 from ..losses.contrastive import similarity
 from .draws import results
 from .exercise import Case, Exercise, Mistake, Rules

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..model.decoder import MaskedDecoder, attention_region
-from ..model.layers import Attention
+from ..model.parts.layers import Attention
+from ..model.parts.masked_decoder import MaskedDecoder, attention_region
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules
 

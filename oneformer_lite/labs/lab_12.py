@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..metrics import SemanticMetric
-from ..metrics.matching import count_overlaps
+from ..metrics.overlaps import count_overlaps
 from ..metrics.panoptic import ClassQuality
 from .average_precision import AVERAGE_PRECISION
 from .draws import results

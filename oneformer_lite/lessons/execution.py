@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, OneFormerLiteError
-from ..widgets.framed import SWITCH
+from ..render.as_iframe import SWITCH
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -15,11 +15,11 @@ from html import escape, unescape
 
 from ..render.pages import read
 
-# as widgets/framed.py writes it
+# as render/as_iframe.py writes it
 _FRAME = re.compile(r'\s*<iframe class="ofl-frame" title="([^"<>]*)" srcdoc="([^"]*)"></iframe>\s*')
 _OURS = re.compile(r'<iframe class="ofl-frame" sandbox="allow-scripts" title="[^"<>]*" srcdoc="([^"]*)"></iframe>')
 _SCRIPT = re.compile(r"<script(?:\s[^>]*)?>(.*?)</script>", re.DOTALL | re.IGNORECASE)
-_HEIGHT = "<script>" + read("frame_height.js") + "</script>"
+_HEIGHT = "<script>" + read("lessons/frame_height.js") + "</script>"
 
 
 def frame_html(html: str) -> str | None:

@@ -46,14 +46,14 @@ def lesson_page(lesson: Lesson, linked: Sequence[Lesson]) -> str:
 
     with _progress(lesson) as bar:
         notebook = executed(lesson.path, bar.update)
-    place, script = linked.index(lesson), read("lesson.js")
+    place, script = linked.index(lesson), read("lessons/lesson.js")
     cells = cells_html(notebook, lesson.path.parent, [other.name for other in linked])
     return fill(
-        "lesson.html",
+        "lessons/lesson.html",
         lesson=lesson,
         before=linked[place - 1] if place else None,
         after=linked[place + 1] if place + 1 < len(linked) else None,
-        style=Markup(read("lesson.css") + code_style()),
+        style=Markup(read("lessons/lesson.css") + code_style()),
         policy=policy(cells, script),
         script=Markup(script),
         cells=Markup(cells),
@@ -64,7 +64,7 @@ def index_page(lessons: Sequence[Lesson]) -> str:
     """The list of lessons, with what each begins with."""
     from markupsafe import Markup
 
-    return fill("lessons.html", lessons=lessons, policy=policy(""), style=Markup(read("lesson.css")))
+    return fill("lessons/lessons.html", lessons=lessons, policy=policy(""), style=Markup(read("lessons/lesson.css")))
 
 
 def _neighbours(lessons: Sequence[Lesson]) -> list[Lesson]:

@@ -21,7 +21,7 @@ from ..model.output import Predictions, class_probabilities
 from .pixels import every_mask, targets_at_masks
 from .points import PointSource, sample_points
 from .precision import at_least_float32
-from .predicted import masks_at
+from .predicted_masks import masks_at
 
 
 def class_cost(

@@ -28,7 +28,7 @@ from .masks import MASK_LOSSES, dice_loss
 from .pixels import enlarged, pixel_centres
 from .points import PointSource, sample_points, uncertain_points
 from .precision import at_least_float32
-from .predicted import matched_masks, matched_pairs
+from .predicted_masks import matched_masks, matched_pairs
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Panoptic quality (PQ) and its factors: how well segments are drawn (SQ) and found (RQ).
 
-For one class, with TP the matched pairs of segments (see ``matching.py``),
+For one class, with TP the matched pairs of segments (see ``overlaps.py``),
 
     PQ = sum of IoU over TP / (|TP| + |FP|/2 + |FN|/2)
        = mean IoU over TP (SQ)  x  |TP| / (|TP| + |FP|/2 + |FN|/2) (RQ).
@@ -19,7 +19,7 @@ import numpy as np
 
 from ..data.sample import Category, SegmentInfo
 from ..errors import DataError
-from .matching import PredictedSegment, SegmentMatching, match_segments
+from .overlaps import PredictedSegment, SegmentMatching, match_segments
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..data.sample import Category
 from ..data.segment_ids import encode_ids
 from ..errors import DataError
 from ..files import all_to_disk, make_folder, write_json
-from .matching import PredictedSegment
+from .overlaps import PredictedSegment
 
 if TYPE_CHECKING:
     from ..inference import Prediction

@@ -1,9 +1,9 @@
-"""The models and their parts, one file each. To be read in this order:
+"""The models on three floors. To be read in this order:
 
 ``oneformer.py`` is a whole model as the figure of its paper shows it; ``base.py`` says what all models share, and
-``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what
-came before that. Then the parts, as a picture passes them: ``backbone.py`` (with ``networks.py``), ``pixel_decoder.py``
-or ``fpn.py`` (with ``encoder.py``), ``task.py``, ``query.py``, ``decoder.py``, and in training ``text.py``.
+``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what came
+before that. Below them ``parts/`` holds what they are built of, ``networks/`` the backbones, and ``fast/`` what gives
+the same results faster on CPUs.
 """
 
 from ..config import BaseConfig

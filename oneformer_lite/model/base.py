@@ -18,9 +18,9 @@ from ..config import BaseConfig
 from ..data.batch import Batch, pad_to, padded_size
 from ..data.sample import check_task
 from ..errors import ConfigError
-from .layers import ConvNorm
-from .networks import STRIDES
+from .networks.by_name import STRIDES
 from .output import Features, Output, Predictions, Trace, record
+from .parts.layers import ConvNorm
 
 
 class MaskModel(nn.Module):

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..config import Mask2FormerConfig
-from .backbone import Backbone
 from .base import MaskModel
-from .decoder import MaskedDecoder
+from .networks.backbone import Backbone
 from .output import Features, Predictions, Trace, record
-from .pixel_decoder import DeformablePixelDecoder
+from .parts.masked_decoder import MaskedDecoder
+from .parts.pixel_decoder import DeformablePixelDecoder
 
 
 class Mask2Former(MaskModel):

@@ -12,14 +12,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..config import MaskFormerConfig
-from .backbone import Backbone
 from .base import MaskModel
-from .encoder import Encoder, tokens
-from .fpn import FPNPixelDecoder
-from .layers import MLP, fan_in_uniform
-from .linear import Linear
+from .fast.linear import Linear
+from .networks.backbone import Backbone
 from .output import Features, MaskProduct, Predictions, Trace, record
-from .query import QueryLayer
+from .parts.encoder import Encoder, tokens
+from .parts.fpn import FPNPixelDecoder
+from .parts.layers import MLP, fan_in_uniform
+from .parts.query import QueryLayer
 
 
 class MaskFormer(MaskModel):

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..data.batch import Batch
 from ..errors import ConfigError
-from .backbone import Backbone
 from .base import MaskModel
-from .decoder import MaskedDecoder
-from .fpn import FPNPixelDecoder
+from .networks.backbone import Backbone
 from .output import Features, OneFormerOutput, Predictions, Trace, record
-from .pixel_decoder import DeformablePixelDecoder
-from .query import QueryTransformer
-from .task import TaskEncoder
-from .text import TextMapper
+from .parts.fpn import FPNPixelDecoder
+from .parts.masked_decoder import MaskedDecoder
+from .parts.pixel_decoder import DeformablePixelDecoder
+from .parts.query import QueryTransformer
+from .parts.task import TaskEncoder
+from .parts.text import TextMapper
 
 
 class OneFormer(MaskModel):

@@ -22,11 +22,9 @@ from .prediction import (
     render_semantic,
     render_truth,
 )
-from .report import GalleryRow, write_report
 from .sheet import prediction_sheet, sheet_html
 
 __all__ = [
-    "GalleryRow",
     "boundaries",
     "confusion_picture",
     "contact_sheet",
@@ -54,5 +52,4 @@ __all__ = [
     "segment_colors",
     "sheet_html",
     "webp_bytes",
-    "write_report",
 ]

@@ -24,7 +24,7 @@ class Finding(Protocol):
 def findings_html(summary: str, findings: Sequence[Finding], whole_page: bool = True) -> str:
     """A page for a browser, or the piece of one that a notebook shows."""
     shown = [(f, None if f.picture is None else data_uri(webp_bytes(_painted(f)))) for f in findings]
-    return fill("findings.html", summary=summary, findings=shown, whole_page=whole_page)
+    return fill("render/findings.html", summary=summary, findings=shown, whole_page=whole_page)
 
 
 def _painted(finding: Finding) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import DataError
-from .letters import font_for
+from .fonts import font_for
 
 _PAPER = (255, 255, 255)
 _INK = (52, 58, 70)

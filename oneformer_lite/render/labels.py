@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .letters import font_for
+from .fonts import font_for
 
 Item = tuple[str, tuple[int, int]]
 _Box = tuple[float, float, float, float]

@@ -52,7 +52,7 @@ def blend_masks(
     """``(1 - opacity) * image + opacity * color`` where ``colors`` has the pixel's id; the rest stays a photograph.
 
     ``image`` uint8 [H, W, 3], ``ids`` int [H, W], small numbers from 0 on. The outlines are drawn in full.
-    ``ofl.blend`` in ``templates/inspector.js`` paints the same.
+    ``ofl.blend`` in ``inspectors/page.js`` paints the same.
     """
     count = max(int(ids.max()), *colors, 0) + 1
     share, own = np.zeros(count, dtype=np.uint16), np.zeros(count, dtype=np.uint16)

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-TEMPLATES = Path(__file__).with_name("templates")
+PACKAGE = Path(__file__).parents[1]
 
 
 def fill(template: str, **values) -> str:
-    """The file of ``templates/`` with ``values`` in it. Raises if one that it names is missing."""
+    """A template of the package, "render/page.html", with ``values`` in it. Raises if one that it names is missing."""
     return _environment().get_template(template).render(**values)
 
 
 def read(name: str) -> str:
-    """A style sheet or a script of ``templates/``."""
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    """A style sheet or a script of the package, "runs/page.css"."""
+    return (PACKAGE / name).read_text(encoding="utf-8")
 
 
 def embedded_json(data) -> str:
@@ -37,6 +37,6 @@ def _environment():
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip

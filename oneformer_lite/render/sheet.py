@@ -43,7 +43,7 @@ def prediction_sheet(rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str
 
 
 def sheet_html(content: bytes) -> str:
-    """The pictures of a sheet, each with its title, in a grid (class "ofl-sheet", see ``templates/run.css``).
+    """The pictures of a sheet, each with its title, in a grid (class "ofl-sheet", see ``runs/page.css``).
 
     The file is embedded once; each cell is a window onto its part. Raises :class:`DataError` for other pictures, and
     for one that says of itself what cannot be.

@@ -39,7 +39,7 @@ class TrainConfig:
     augmentation: str = "flip"
     # a trained model to go on from (fine-tuning): whatever ofl.from_pretrained reads; None: ImageNet's backbone, or
     # random weights, as ModelConfig.pretrained says. "auto": for classes of your own, the model that comes with the
-    # package where it has the configuration's sizes (training/start.py); else as None
+    # package where it has the configuration's sizes (training/finetune.py); else as None
     start_from: str | None = AUTO
     # how often an image is given each of TASKS (panoptic, instance, semantic), as far as its annotation
     # supplies them; only the proportions count

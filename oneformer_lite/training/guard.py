@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batch import Batch
-from ..mode import evaluating
+from ..evaluating import evaluating
 
 
 def blame(model: nn.Module, batch: Batch, losses: dict[str, Tensor]) -> tuple[str, str]:

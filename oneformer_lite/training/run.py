@@ -16,7 +16,8 @@ from .log import read_log
 from .state import STOP, has_own_data, read_recipe, read_state
 
 if TYPE_CHECKING:
-    from ..widgets import Replay, Watch
+    from ..runs.replay import Replay
+    from ..runs.watch import Watch
 
 OUTPUT = "output.log"
 TAIL = 2**16  # bytes of it that are looked at
@@ -129,13 +130,13 @@ class Run:
     def watch(self, interval: float = 3.0) -> Watch:
         """The run as a live widget: losses by decoder layer, pace, memory, newest pictures and metrics, with
         buttons to stop and to resume. It looks every ``interval`` seconds and needs nothing but the folder."""
-        from ..widgets import Watch
+        from ..runs.watch import Watch
 
         return Watch(self, interval)
 
     def replay(self) -> Replay:
         """The log so far as a widget with a slider over the run's time; ``to_html()`` makes a page of it."""
-        from ..widgets import Replay
+        from ..runs.replay import Replay
 
         return Replay(self)
 

@@ -22,6 +22,7 @@ from .checkpoint import CHECKPOINT, fitting, load_newest, save_checkpoint, tidy
 from .config import TrainConfig, check_recipes, for_learned_tasks
 from .distributed import join_processes
 from .evaluations import Evaluations
+from .finetune import chosen_start, set_initial_weights
 from .fingerprint import check_data, fingerprint
 from .loader import Batches, open_split, training_batches
 from .locks import TRAINER_LOCK, locked
@@ -31,7 +32,6 @@ from .pictures import cut_pictures
 from .precision import precision_words
 from .preflight import ready
 from .progress import Progress, opening, signals
-from .start import chosen_start, set_initial_weights
 from .state import STOP, keep_recipe, reported
 from .step import Optimization
 from .trend import Trend

@@ -1,4 +1,10 @@
-"""Models on disk: reading and writing weights. Nothing but safetensors and ``weights_only`` files is read."""
+"""Models on disk. To be read in this order:
+
+``hub.py`` finds what a name means, and who reads it: ``folder.py`` (ours), ``huggingface.py`` (transformers') or
+``official.py`` (the published ``.pth``). They read files (``files.py``, ``pickled.py``, ``arrays.py``: nothing is
+executed), rename their weights (``names.py``) and put them into a model (``load.py``). ``backbones/`` and a
+folder for each member hold what differs between models; ``onnx.py`` writes one for other programs.
+"""
 
 from .folder import from_folder, save_pretrained
 from .hub import from_pretrained

@@ -16,8 +16,8 @@ from ..errors import CheckpointError, ConfigError
 from .files import CONFIG, FOLDER_WEIGHTS, read_json
 from .folder import MODEL_TYPE, from_folder
 from .huggingface import from_huggingface_folder
-from .huggingface_processor import PREPROCESSOR
 from .official import from_file
+from .oneformer.huggingface_processor import PREPROCESSOR
 
 if TYPE_CHECKING:
     from ..model import MaskModel

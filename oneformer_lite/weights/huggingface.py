@@ -19,29 +19,29 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from ..config import BaseConfig
 from ..errors import CheckpointError, ConfigError
-from .backbones import HUGGINGFACE as BACKBONES
+from .backbones.huggingface import backbone_to
+from .backbones.names import HUGGINGFACE as BACKBONES
+from .backbones.sizes import kind_of
 from .files import CONFIG, read_folder_tensors, read_json
 from .folder import write_folder
-from .huggingface_backbone import backbone_to
-from .huggingface_config import (
+from .load import TEXT_MAPPER, build, whole_text_mapper
+from .mask2former.huggingface import DECODER as MASK2FORMER_DECODER
+from .mask2former.huggingface import from_huggingface_mask2former
+from .maskformer.huggingface import TABLE as MASKFORMER
+from .maskformer.huggingface import from_huggingface_maskformer
+from .names import State, Table, attention, below, drop, rename, reverse
+from .oneformer.huggingface_config import (
     check_normalisation,
     feedforward_width,
     from_huggingface,
     misfit_of_text_mapper,
     to_huggingface,
 )
-from .huggingface_mask2former import DECODER as MASK2FORMER_DECODER
-from .huggingface_mask2former import from_huggingface_mask2former
-from .huggingface_maskformer import TABLE as MASKFORMER
-from .huggingface_maskformer import from_huggingface_maskformer
-from .huggingface_processor import PREPROCESSOR, write_processor
-from .load import TEXT_MAPPER, build, whole_text_mapper
-from .names import State, Table, attention, below, drop, rename, reverse
-from .networks import kind_of
+from .oneformer.huggingface_processor import PREPROCESSOR, write_processor
 
 if TYPE_CHECKING:
     from ..model import MaskModel
-    from ..model.backbone import Backbone
+    from ..model.networks.backbone import Backbone
 
 _PIXEL_DECODER = below("model.pixel_level_module.decoder.", "pixel_decoder.", [
     ("input_projections", "input_projections"),  # both from the coarsest map to the finest

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfig, mask2former, maskformer, presets
 from ..errors import CheckpointError
-from .backbones import OFFICIAL as BACKBONES
+from .backbones.names import OFFICIAL as BACKBONES
+from .backbones.sizes import NETWORKS, kind_of, nearest, plain
 from .files import read_tensors
 from .load import build, whole_text_mapper
+from .maskformer.official import TABLE as MASKFORMER
+from .maskformer.official import is_maskformer
 from .names import State, Table, attention, below, drop, rename
-from .networks import NETWORKS, kind_of, nearest, plain
-from .official_maskformer import TABLE as MASKFORMER
-from .official_maskformer import is_maskformer
 from .shapes import Shapes, backbone_kind, measure, measure_backbone
 
 if TYPE_CHECKING:

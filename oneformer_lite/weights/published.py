@@ -180,7 +180,7 @@ What transformers does otherwise than the official code takes no part in the com
 pixel decoder drops at random in evaluation as well if `config.is_training` is set; its text encoder lacks the causal
 mask; its texts of one image are mixed with those of the next; its post-processing merges segments by other rules and
 does not cut off the padding. DiNAT runs there only with an operator to be compiled, so it is compared module by
-module, and with figures of that operator (`tests/model/test_neighborhood_attention.py`).
+module, and with figures of that operator (`tests/model/networks/test_neighborhood_attention.py`).
 """
 
 _CONVERTED = """

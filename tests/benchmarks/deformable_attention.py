@@ -15,8 +15,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from oneformer_lite.model.deformable_attention import Shapes, sample_by_bag, sample_by_grid
-from oneformer_lite.model.pixel_decoder import reference_points
+from oneformer_lite.model.parts.deformable_attention import Shapes, sample_by_bag, sample_by_grid
+from oneformer_lite.model.parts.pixel_decoder import reference_points
 
 POINTS = 4
 SPREAD = 2.0  # pixels: standard deviation of the offsets

@@ -85,7 +85,7 @@ def evaluate(folder: Path) -> None:
 
 def inspectors(folder: Path) -> None:
     """Each of the Toytown model's, asked at random."""
-    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "widgets")]
+    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "inspectors")]
     from test_in_jupyterlab import INSPECTORS, SETUP
 
     names: dict = {}

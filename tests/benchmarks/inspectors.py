@@ -18,7 +18,7 @@ import torch
 from playwright.sync_api import TimeoutError
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "widgets")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "inspectors")]
 
 from browser import change, chromium, opened  # noqa: E402
 from lab_page import LabPage, click_picture, jupyterlab, slider, write_notebook  # noqa: E402

@@ -37,10 +37,10 @@ from transformers import OneFormerConfig, OneFormerForUniversalSegmentation, Tim
 from oneformer_lite import evaluate
 from oneformer_lite.config import ModelConfig, toytown
 from oneformer_lite.data.targets import Targets, pad_texts
-from oneformer_lite.model.backbone import Backbone
+from oneformer_lite.model.networks.backbone import Backbone
 from oneformer_lite.model.output import OneFormerOutput, Predictions
-from oneformer_lite.model.task import task_ids
-from oneformer_lite.model.tokenizer import tokenize
+from oneformer_lite.model.parts.task import task_ids
+from oneformer_lite.model.parts.tokenizer import tokenize
 from oneformer_lite.training import Trainer, TrainingResult, toytown_training, trainer
 from oneformer_lite.training.loader import open_split
 

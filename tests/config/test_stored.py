@@ -13,8 +13,8 @@ from oneformer_lite.config import ModelConfig, from_stored
 from oneformer_lite.config.backbone import check_backbone, known_options
 from oneformer_lite.config.checks import RANGES
 from oneformer_lite.errors import ConfigError
-from oneformer_lite.model.dinat import DiNAT
-from oneformer_lite.model.swin import Swin
+from oneformer_lite.model.networks.dinat import DiNAT
+from oneformer_lite.model.networks.swin import Swin
 
 GOOD = json.loads(json.dumps(dataclasses.asdict(config.toytown())))
 ODD = [None, True, -1, 0.5, 10**12, 10**400, float("nan"), float("inf"), "words", "", [], [[]], [None], {}, {"a": 1}]

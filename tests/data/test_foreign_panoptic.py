@@ -13,7 +13,7 @@ import pytest
 from panoptic_files import edit_json, read
 from PIL import Image
 
-from oneformer_lite.data.coco import split_val
+from oneformer_lite.data.published.coco import split_val
 from oneformer_lite.errors import DataError
 from oneformer_lite.training.loader import open_split
 

@@ -98,7 +98,7 @@ def coco_files() -> dict[str, bytes]:
 
 @reader(coco_files, {"annotations/panoptic_val2017.json": json_text})
 def coco_split(folder: Path) -> None:
-    from oneformer_lite.data.coco import split_val
+    from oneformer_lite.data.published.coco import split_val
     from oneformer_lite.training.loader import open_split
 
     split_val(folder)
@@ -263,8 +263,8 @@ def ade20k_files() -> dict[str, bytes]:
 
 @reader(ade20k_files, {name: picture for name in ade20k_files()})
 def ade20k(folder: Path) -> None:
-    from oneformer_lite.data import ade20k
     from oneformer_lite.data.instance import InstanceDataset
+    from oneformer_lite.data.published import ade20k
 
     ade20k._convert(folder, "val", workers=1)
     look_at(_open_split(folder))
@@ -309,7 +309,7 @@ def _map_in_zip(content: bytes, rng) -> bytes:
 
 @reader(cityscapes_files, {name: _map_in_zip for name in cityscapes_files()})
 def cityscapes(folder: Path) -> None:
-    from oneformer_lite.data.cityscapes import prepare_cityscapes
+    from oneformer_lite.data.published.cityscapes import prepare_cityscapes
 
     prepare_cityscapes(folder, workers=1, counts={"val": 1})
     look_at(_open_split(folder))
@@ -323,7 +323,7 @@ def archive_files() -> dict[str, bytes]:
 @reader(archive_files, {"a.zip": zip_file, "a.tar": tar_file}, share=2)
 def archives(folder: Path) -> None:
     """Nothing but what was unpacked may lie outside of the folder for it."""
-    from oneformer_lite.data.archive import open_archive, staged, unpack
+    from oneformer_lite.data.published.archive import open_archive, staged, unpack
 
     for name in ("a.zip", "a.tar"):
         with open_archive(folder / name) as members, staged(folder / f"out/{name}") as draft:
@@ -339,8 +339,8 @@ def part_files() -> dict[str, bytes]:
 @reader(part_files, {"a.zip.part.json": json_text, "a.zip.part": raw})
 def part_json(folder: Path) -> None:
     """The record of a download that was interrupted; the server says that it has nothing more."""
-    from oneformer_lite.data import download
-    from oneformer_lite.data.remote import Remote
+    from oneformer_lite.data.published import download
+    from oneformer_lite.data.published.remote import Remote
 
     part = download.Part(folder / "a.zip", Remote("http://localhost/a.zip", 20, "v", True))
     assert all(0 <= count <= 20 for count in part.done)

@@ -71,8 +71,8 @@ def state_json(folder: Path) -> None:
 def metrics_jsonl(folder: Path) -> None:
     """By all who read it: the run, resuming, the doctor, the dashboard without its plots."""
     from oneformer_lite.diagnosis.history import check_log
-    from oneformer_lite.render import dashboard
     from oneformer_lite.render.timeline import Timeline
+    from oneformer_lite.runs import dashboard
     from oneformer_lite.training.log import Log, LogReader
 
     run = attached(folder)
@@ -89,7 +89,7 @@ def metrics_jsonl(folder: Path) -> None:
 @reader(run_files, {LOG: json_lines, RECIPE: json_text, STATE: json_text, SHEET: sheet}, share=0.1)
 def replay(folder: Path) -> None:
     """With all plots and pages: slow."""
-    from oneformer_lite.render.report import report_html
+    from oneformer_lite.runs.report import report_html
     from oneformer_lite.widgets import Watch
 
     run = attached(folder)
@@ -103,8 +103,9 @@ def replay(folder: Path) -> None:
 
 @reader(run_files, {SHEET: sheet}, share=2)
 def run_pictures(folder: Path) -> None:
-    from oneformer_lite.render import dashboard, sheet_html
-    from oneformer_lite.render.still import _sheet
+    from oneformer_lite.render import sheet_html
+    from oneformer_lite.runs import dashboard
+    from oneformer_lite.runs.still import _sheet
     from oneformer_lite.training.pictures import cut_pictures, find_pictures
 
     for step, path in find_pictures(folder).items():

@@ -162,7 +162,7 @@ def test_the_score_also_leaves_out_panoptic_segments():
 def test_the_usual_score_concerns_instances_alone(model, monkeypatch):
     """A configuration may take panoptic segments of less than 0.5."""
     asked = []
-    monkeypatch.setattr("oneformer_lite.inference.pictures.read_prediction", lambda *args: asked.append(args[-1]))
+    monkeypatch.setattr("oneformer_lite.inference.predicting.read_prediction", lambda *args: asked.append(args[-1]))
     for task in ofl.data.TASKS:
         ofl.predict(model, np.zeros((64, 64, 3), np.uint8), task)
     assert dict(zip(ofl.data.TASKS, asked)) == {"panoptic": 0.0, "instance": 0.5, "semantic": 0.0}

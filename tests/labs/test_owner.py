@@ -88,7 +88,7 @@ def test_another_function_of_the_package_is_ours_too():
 
 
 def test_functions_that_a_card_gives_and_earlier_answers_may_be_used():
-    from oneformer_lite.model.tokenizer import encode
+    from oneformer_lite.model.parts.tokenizer import encode
 
     def places(text, length):
         closed = [*[49406, *encode(text)][: length - 1], 49407]
@@ -98,7 +98,7 @@ def test_functions_that_a_card_gives_and_earlier_answers_may_be_used():
     best = reference("04.1")
 
     def split(word):
-        from oneformer_lite.model.tokenizer import vocabulary
+        from oneformer_lite.model.parts.tokenizer import vocabulary
 
         parts = [*word[:-1], word[-1] + "</w>"]
         while pair := best(tuple(parts), vocabulary()[1]):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from oneformer_lite import labs
-from oneformer_lite.inspection.contrast import contrast
+from oneformer_lite.inspectors.contrast.reading import contrast
 from oneformer_lite.labs.calls import outputs
 from oneformer_lite.labs.compare import difference
 from oneformer_lite.labs.exercise import find

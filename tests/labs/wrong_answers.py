@@ -160,7 +160,7 @@ def answer(exercise: str, text: str) -> Callable:
     code = next(iter(codes_of(find(exercise).reference)))
     arguments = ", ".join(ARGUMENTS.get(exercise, code.co_varnames[: code.co_argcount]))
     body = text if "\n" in text or text.startswith("return") else f"return {text}"
-    from oneformer_lite.model.tokenizer import encode
+    from oneformer_lite.model.parts.tokenizer import encode
 
     names = {"np": np, "torch": torch, "F": F, "math": math, "pairwise": pairwise, "find": find, "encode_text": encode}
     names |= {"encode": encode}

@@ -122,7 +122,7 @@ def test_outputs_hold_nothing_that_runs(wrong_in, tmp_path):
 
 
 def inspector(script: str) -> str:
-    """An output as :mod:`oneformer_lite.widgets.framed` writes it."""
+    """An output as :mod:`oneformer_lite.render.as_iframe` writes it."""
     page = (
         f"<!DOCTYPE html><html><body><p style='height:700px;margin:0'>page</p><script>{script}</script></body></html>"
     )

@@ -12,9 +12,9 @@ from torch import nn
 
 from oneformer_lite.config import BaseConfig
 from oneformer_lite.model import MaskModel
-from oneformer_lite.model.backbone import Backbone
-from oneformer_lite.model.decoder import MaskedDecoder
-from oneformer_lite.model.fpn import FPNPixelDecoder
+from oneformer_lite.model.networks.backbone import Backbone
+from oneformer_lite.model.parts.fpn import FPNPixelDecoder
+from oneformer_lite.model.parts.masked_decoder import MaskedDecoder
 
 
 @dataclass(frozen=True)

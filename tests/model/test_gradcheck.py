@@ -14,16 +14,16 @@ from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import Criterion, contrastive_loss, terms
 from oneformer_lite.losses.points import PointSource
-from oneformer_lite.model import deformable_attention
-from oneformer_lite.model.decoder import DecoderLayer, MaskedDecoder
-from oneformer_lite.model.deformable_attention import DeformableAttention, sample_by_bag, sample_by_grid
-from oneformer_lite.model.fpn import FPNPixelDecoder, FPNStep
-from oneformer_lite.model.layers import MLP, Attention, ConvNorm, FeedForward
 from oneformer_lite.model.output import OneFormerOutput, Predictions
-from oneformer_lite.model.pixel_decoder import DeformableEncoderLayer, DeformablePixelDecoder
-from oneformer_lite.model.query import QueryLayer, QueryTransformer
-from oneformer_lite.model.task import TaskEncoder
-from oneformer_lite.model.text import TextEncoder, TextLayer
+from oneformer_lite.model.parts import deformable_attention
+from oneformer_lite.model.parts.deformable_attention import DeformableAttention, sample_by_bag, sample_by_grid
+from oneformer_lite.model.parts.fpn import FPNPixelDecoder, FPNStep
+from oneformer_lite.model.parts.layers import MLP, Attention, ConvNorm, FeedForward
+from oneformer_lite.model.parts.masked_decoder import DecoderLayer, MaskedDecoder
+from oneformer_lite.model.parts.pixel_decoder import DeformableEncoderLayer, DeformablePixelDecoder
+from oneformer_lite.model.parts.query import QueryLayer, QueryTransformer
+from oneformer_lite.model.parts.task import TaskEncoder
+from oneformer_lite.model.parts.text import TextEncoder, TextLayer
 
 C = 4  # channels
 SHAPES = [(1, 1), (1, 2), (2, 3)]  # three levels, 9 positions

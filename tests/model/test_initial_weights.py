@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from oneformer_lite import OneFormer, config
 from oneformer_lite.config import ModelConfig, presets
-from oneformer_lite.model import Mask2Former, text
-from oneformer_lite.model.backbone import Backbone
-from oneformer_lite.model.fpn import FPNPixelDecoder
-from oneformer_lite.model.imagenet import bundled_state
+from oneformer_lite.model import Mask2Former
+from oneformer_lite.model.networks.backbone import Backbone
+from oneformer_lite.model.networks.imagenet import bundled_state
+from oneformer_lite.model.parts import text
+from oneformer_lite.model.parts.fpn import FPNPixelDecoder
 
 SEEDS = 20
 

@@ -372,8 +372,8 @@ def test_a_loss_term_is_one_function_and_one_weight(area, data, tmp_path) -> Non
 
 def test_plots_and_dashboard_name_the_losses_that_a_log_holds() -> None:
     from oneformer_lite.render.curves import layer_terms, line_color, loss_plot, loss_terms
-    from oneformer_lite.render.dashboard import cards, hover_texts
     from oneformer_lite.render.timeline import Timeline
+    from oneformer_lite.runs.dashboard import cards, hover_texts
 
     record = {"kind": "train", "step": 1, "seconds": 1.0, "lr": 1e-3, "class": 2.0, "box": 1.5, "total": 5.0,
               "by_layer": {"class": [1.0, 1.0], "box": [0.7, 0.8]}, "images_per_second": 3.0, "memory_mb": 7,
@@ -415,7 +415,7 @@ def test_probabilities_of_classes_with_and_without_no_object() -> None:
 
 def test_rules_of_the_merge_are_fields_of_the_configuration(data) -> None:
     from oneformer_lite.inference import RawPrediction, panoptic_inference
-    from oneformer_lite.inspection.merge import hold_contest, merge
+    from oneformer_lite.inspectors.merge.reading import hold_contest, merge
 
     logits = torch.tensor([[9.0, 0.0, 0.0]])
     masks = torch.full((1, 4, 4), -1.0)

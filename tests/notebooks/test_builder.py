@@ -32,7 +32,7 @@ print("run in", os.path.abspath("."), file=sys.stderr)
 ipywidgets.IntSlider(value=3)
 
 # %%
-from oneformer_lite.widgets.kept import Kept
+from oneformer_lite.inspectors.kept import Kept
 class Inspector(Kept):
     def __repr__(self):
         return "Inspector(query 3)"

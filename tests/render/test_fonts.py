@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import ImageFont
 
+from oneformer_lite.render.fonts import font_for, shortened
 from oneformer_lite.render.labels import draw_labels
-from oneformer_lite.render.letters import font_for, shortened
 
 
 def test_another_font_where_a_letter_is_missing() -> None:

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from oneformer_lite.errors import DataError
-from oneformer_lite.render import dashboard, png_bytes, prediction_sheet, sheet_html
-from oneformer_lite.render.still import run_still
+from oneformer_lite.render import png_bytes, prediction_sheet, sheet_html
 from oneformer_lite.render.timeline import Timeline
+from oneformer_lite.runs import dashboard
+from oneformer_lite.runs.still import run_still
 
 COLORS = np.array([[[250, 0, 0], [0, 250, 0], [0, 0, 250]], [[250, 250, 0], [0, 250, 250], [250, 0, 250]]])
 

@@ -19,8 +19,8 @@ from transformers import (
 
 import oneformer_lite as ofl
 from oneformer_lite.data.batch import pad_to, padded_size
-from oneformer_lite.model.decoder import attention_region
-from oneformer_lite.model.tokenizer import tokenize
+from oneformer_lite.model.parts.masked_decoder import attention_region
+from oneformer_lite.model.parts.tokenizer import tokenize
 from oneformer_lite.weights.huggingface import from_huggingface_state
 
 TASKS = ("panoptic", "instance", "semantic")
@@ -215,7 +215,7 @@ def compare(theirs, ours, images, tasks) -> Comparison:
             result.nearest = max(result.nearest, float(mask_logits[differs].abs().max() / mask_logits.abs().max()))
         return opened(their_region)
 
-    with mock.patch("oneformer_lite.model.decoder.attention_region", imposed):
+    with mock.patch("oneformer_lite.model.parts.masked_decoder.attention_region", imposed):
         trace = ours(images, tasks, trace=True).trace
     assert len(predictions) == ours.config.decoder_layers + 1 == sum("class_logits" in name for name in trace)
     for i, (classes, masks) in enumerate(predictions):

@@ -7,7 +7,7 @@ import torch
 from reference import TASKS, assert_same_predictions, full_size, picture, small_reference
 
 import oneformer_lite as ofl
-from oneformer_lite.weights.networks import plain
+from oneformer_lite.weights.backbones.sizes import plain
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things)")
 

@@ -21,10 +21,10 @@ from transformers import (
 import oneformer_lite as ofl
 from oneformer_lite.cli import main
 from oneformer_lite.errors import CheckpointError, ConfigError
-from oneformer_lite.model.task import task_ids
+from oneformer_lite.model.parts.task import task_ids
 from oneformer_lite.weights import save_huggingface
-from oneformer_lite.weights.huggingface_backbone import backbone_from
-from oneformer_lite.weights.huggingface_config import from_huggingface
+from oneformer_lite.weights.backbones.huggingface import backbone_from
+from oneformer_lite.weights.oneformer.huggingface_config import from_huggingface
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things)")
 

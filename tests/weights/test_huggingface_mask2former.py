@@ -16,7 +16,7 @@ from oneformer_lite.config import class_list
 from oneformer_lite.errors import CheckpointError
 from oneformer_lite.model import Mask2Former
 from oneformer_lite.weights.huggingface import from_huggingface_state
-from oneformer_lite.weights.huggingface_mask2former import from_huggingface_mask2former
+from oneformer_lite.weights.mask2former.huggingface import from_huggingface_mask2former
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(are things|for which task)")
 

@@ -18,7 +18,7 @@ from oneformer_lite.data.batch import pad_to, padded_size
 from oneformer_lite.errors import CheckpointError
 from oneformer_lite.model import MaskFormer, build
 from oneformer_lite.weights.huggingface import from_huggingface_state
-from oneformer_lite.weights.huggingface_maskformer import from_huggingface_maskformer
+from oneformer_lite.weights.maskformer.huggingface import from_huggingface_maskformer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(are things|for which task)")
 
@@ -205,7 +205,7 @@ def test_with_an_encoder_all_is_as_without_but_the_map(pair):
     images = picture(2, 96, 160)
     trace = ours(images, trace=True).trace
     x = ours.input_projection(trace["backbone.stride32"])
-    from oneformer_lite.model.encoder import tokens
+    from oneformer_lite.model.parts.encoder import tokens
 
     x, positions = tokens(x)
     for mine in ours.encoder.layers:

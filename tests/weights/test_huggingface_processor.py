@@ -23,7 +23,7 @@ from transformers import (
 
 import oneformer_lite as ofl
 import oneformer_lite.weights
-from oneformer_lite.model.tokenizer import tokenize
+from oneformer_lite.model.parts.tokenizer import tokenize
 from oneformer_lite.weights import save_huggingface
 
 TASKS = ("panoptic", "instance", "semantic")

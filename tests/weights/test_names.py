@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from oneformer_lite.errors import CheckpointError
-from oneformer_lite.weights import backbones, huggingface, official
+from oneformer_lite.weights import huggingface, official
+from oneformer_lite.weights.backbones import names as backbones
 from oneformer_lite.weights.names import attention, below, drop, rename, reverse
 
 ONE, TWO, THREE = (torch.full((1, 2), float(i)) for i in (1, 2, 3))

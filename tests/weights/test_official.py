@@ -12,9 +12,9 @@ from safetensors.torch import load, save_file
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError
-from oneformer_lite.model.networks import build_network
+from oneformer_lite.model.networks.by_name import build_network
 from oneformer_lite.weights import official, save_huggingface
-from oneformer_lite.weights.networks import NETWORKS
+from oneformer_lite.weights.backbones.sizes import NETWORKS
 from oneformer_lite.weights.shapes import Shapes, backbone_kind, measure_backbone
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things|no published data set)")

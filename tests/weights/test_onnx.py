@@ -20,9 +20,9 @@ from oneformer_lite.cli import main
 from oneformer_lite.data.batch import normalised_batch
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.inference import raw_predictions, read_prediction
-from oneformer_lite.model import deformable_attention
-from oneformer_lite.model.dinat import NeighborhoodAttention
+from oneformer_lite.model.networks.dinat import NeighborhoodAttention
 from oneformer_lite.model.output import OneFormerOutput
+from oneformer_lite.model.parts import deformable_attention
 from oneformer_lite.weights.onnx import onnx_difference, save_onnx
 
 SIZE = (128, 160)

@@ -10,9 +10,9 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from oneformer_lite import labs
-from oneformer_lite.inspection.features import principal_components
-from oneformer_lite.model.fpn import FPNPixelDecoder
-from oneformer_lite.render.features import paint_components
+from oneformer_lite.inspectors.features.reading import principal_components
+from oneformer_lite.model.parts.fpn import FPNPixelDecoder
+from oneformer_lite.inspectors.features.pictures import paint_components
 from PIL import Image
 
 model = ofl.from_pretrained("toytown")

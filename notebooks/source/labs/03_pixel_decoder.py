@@ -162,7 +162,7 @@ labs.check("03.3", attend)
 # %%
 from unittest.mock import patch
 
-from oneformer_lite.model import deformable_attention as package
+from oneformer_lite.model.parts import deformable_attention as package
 
 attend = labs.use("03.3", attend)
 

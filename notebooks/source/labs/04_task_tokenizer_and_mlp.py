@@ -13,7 +13,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from oneformer_lite import labs
-from oneformer_lite.model.tokenizer import encode, vocabulary
+from oneformer_lite.model.parts.tokenizer import encode, vocabulary
 
 _ = torch.set_grad_enabled(False)
 ids, rank = vocabulary()  # {piece: id} and CLIP's merge table, {pair: rank}

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from oneformer_lite import labs
 from oneformer_lite.data.targets import pad_texts
-from oneformer_lite.model.tokenizer import tokenize
+from oneformer_lite.model.parts.tokenizer import tokenize
 
 _ = torch.set_grad_enabled(False)
 plt.rcParams.update({"figure.dpi": 100, "font.size": 10})

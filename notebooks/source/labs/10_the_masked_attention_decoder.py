@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 import oneformer_lite as ofl
 from oneformer_lite import labs
-from oneformer_lite.model.layers import sine_positions
-from oneformer_lite.render.queries import attention_over, mask_over
+from oneformer_lite.model.parts.layers import sine_positions
+from oneformer_lite.inspectors.queries.pictures import attention_over, mask_over
 from PIL import Image
 
 # %% [markdown]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...model.fpn import FPNPixelDecoder
+from ...model.parts.fpn import FPNPixelDecoder
 from .draw import Draw, drawn
 
 _WORDS = ["car", "tree", "sky", "person", "traffic", "light", "a", "photo", "with", "panoptic", "unsegmentable"]

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...model.tokenizer import END, START, vocabulary
+from ...model.parts.tokenizer import END, START, vocabulary
 from .parts import Parts
 
 

@@ -1,0 +1,133 @@
+"""A picture in, its segments out: ``predict``, and what stands around the model for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ..checks import check_share
+from ..config import BaseConfig
+from ..data.batch import normalise, padded_size
+from ..data.equalize import equalized
+from ..data.grey import stretched
+from ..data.image import loaded, read_image, to_rgb
+from ..data.orientation import upright
+from ..data.sample import check_task
+from ..errors import ConfigError
+from ..evaluating import evaluating
+from .prediction import Prediction, read_prediction
+from .raw import RawPrediction, raw_predictions
+
+if TYPE_CHECKING:
+    from ..model import MaskModel
+
+Picture = Image.Image | str | Path | np.ndarray
+MIN_SCORE = {"instance": 0.5}  # of what is shown; AP needs the long tail as well
+
+
+def prepare(image: np.ndarray, config: BaseConfig) -> Float[Tensor, "3 H W"]:
+    """A picture at inference size, normalised; resized as in training, anti-aliased, equalised where that was."""
+    if config.equalize:
+        image = equalized(image)
+    size = config.inference_size(*image.shape[:2])
+    if size != image.shape[:2]:
+        image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+    return normalise(image)
+
+
+@overload
+def predict(model: MaskModel, image: Picture, task: str, min_score: float | None = None) -> Prediction: ...
+@overload
+def predict(
+    model: MaskModel, image: Sequence[Picture], task: str, min_score: float | None = None
+) -> list[Prediction]: ...
+@torch.inference_mode()
+def predict(model, image, task, min_score=None):
+    """Segment one picture for one task, at the picture's own size; or a list of pictures, one after the other.
+
+    ``image``: a path or a PIL image, which is turned as its EXIF orientation says; uint8 [H, W, 3]; or grey [H, W],
+    stretched if it has more than eight bits (:func:`~oneformer_lite.data.grey.stretched`). Instances whose score is
+    below ``min_score``, 0..1 (0.5 unless given), are left out; panoptic segments too, if it is given and above the
+    configuration's ``object_mask_threshold``. In the semantic task, where every pixel gets a class, it has no effect.
+
+    Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong,
+    and for a task that the model has no answer for (``model.config.answered_tasks``).
+    """
+    check_task(task)
+    least = MIN_SCORE.get(task, 0.0) if min_score is None else min_score
+    check_share("min_score", least)
+    check_model(model)
+    model.config.check_answers(task)
+    if isinstance(image, (list, tuple)):
+        return [predict(model, one, task, min_score) for one in image]
+    pixels, raw = predict_raw(model, image, task)
+    return read_prediction(raw, task, pixels, model.config, model.config.categories, least)
+
+
+@torch.inference_mode()
+def predict_raw(
+    model: MaskModel, image: Picture, task: str
+) -> tuple[np.ndarray, RawPrediction]:
+    """The picture, uint8 [H, W, 3], and its logits, which :func:`predict` post-processes."""
+    check_task(task)
+    check_model(model)
+    pixels = as_pixels(image)
+    tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
+    with evaluating(model):
+        output = model(tensor[None], task)
+    sizes = [tuple(tensor.shape[-2:])], [pixels.shape[:2]]
+    return pixels, raw_predictions(output, *sizes, padded_size(sizes[0], model.config.padding_multiple))[0]
+
+
+def check_model(model: MaskModel) -> None:
+    """Raises :class:`ConfigError` where a name, a folder or something else was given instead of the model."""
+    if isinstance(model, (str, Path)):
+        raise ConfigError(f'expected a model, got the name {str(model)!r}: ofl.from_pretrained("{model}") loads it')
+    if not isinstance(model, torch.nn.Module):
+        raise ConfigError(f"expected a model first, got a {type(model).__name__}")
+
+
+def as_pixels(image: Picture) -> np.ndarray:
+    """uint8 [H, W, 3] of whatever :func:`predict` takes. Raises :class:`ConfigError` for anything else."""
+    if isinstance(image, (str, Path)):
+        return read_image(image)
+    if isinstance(image, Image.Image):
+        return to_rgb(upright(loaded(image, "the picture")))
+    pixels = np.asarray(image)
+    if pixels.ndim == 2 and pixels.size and pixels.dtype.kind in "uif":
+        grey = pixels if pixels.dtype == np.uint8 else stretched(pixels)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
+        raise ConfigError(
+            f"expected one picture, as a path, a PIL image or a uint8 array [H, W, 3] of raw pixels; got "
+            f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}{_cure(pixels)}"
+        )
+    return pixels
+
+
+def _cure(pixels: np.ndarray) -> str:
+    """What makes a picture of an array that is none yet; empty where that is not clear."""
+    if pixels.dtype == object or not pixels.size or pixels.ndim not in (3, 4):
+        return ""
+    shape, steps = pixels.shape, []
+    if pixels.ndim == 4:
+        return ": that is a batch, so give its pictures one by one, list(images)"
+    if shape[-1] not in (1, 3, 4) and shape[0] in (1, 3, 4):
+        steps.append("put the channels last, np.moveaxis(image, 0, -1)")
+        shape = (*shape[1:], shape[0])
+    if shape[-1] in (1, 4):
+        steps.append("image[..., :3] leaves out the transparency" if shape[-1] == 4 else "image[..., 0] is grey")
+    if pixels.dtype.kind == "f" and 0 <= pixels.min() and pixels.max() <= 1:
+        steps.append("(image * 255).round().astype(np.uint8) makes bytes of 0 to 1")
+    elif pixels.dtype != np.uint8 and 0 <= pixels.min() and pixels.max() <= 255:
+        steps.append("image.round().astype(np.uint8) makes bytes of 0 to 255")
+    elif pixels.dtype != np.uint8:
+        steps.append("scale the values to 0 to 255, without normalisation, and make them np.uint8")
+    return f": {'; '.join(steps)}" if steps else ""

@@ -1,0 +1,1 @@
+"""ContrastInspector: what the contrastive loss makes of images and their texts."""

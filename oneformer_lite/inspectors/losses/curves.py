@@ -1,0 +1,54 @@
+"""The curves of a run, for LossInspector: drawn once, with a cursor that moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...render.curves import Plot, Record
+from ...render.timeline import Timeline
+from ..picture import Box
+from .pictures import cursor_place, loss_plots, plot_picture, with_cursor
+from .words import layers_text, step_text
+
+_MOMENTS = 400  # at most, to choose from
+
+
+class LossCurves:
+    """``history``: the run's log; ``steps`` and ``minutes``: its budget; ``weights`` of the losses.
+
+    ``moments``: the logged steps to choose from; ``plots``: "losses" over the steps, the others by decoder layer.
+    """
+
+    def __init__(
+        self, history: Sequence[Record], steps: int | None, minutes: float | None, weights: Mapping[str, float]
+    ) -> None:
+        self.timeline = Timeline(history, steps, minutes)
+        every = [record["step"] for record in self.timeline.train]
+        kept = np.linspace(0, len(every) - 1, min(_MOMENTS, len(every)))
+        self.moments = [every[round(place)] for place in kept]
+        self.plots: dict[str, Plot] = loss_plots(self.timeline.history, weights)
+        self.pictures = {name: plot_picture(plot) for name, plot in self.plots.items()}
+
+    def by_layer(self, loss: str) -> str:
+        """The plot that shows a loss by layer; the total where it is of no layer."""
+        return loss if loss in self.plots else "total"
+
+    def marked(self, name: str, step: int) -> np.ndarray:
+        """A plot with the cursor in it."""
+        return with_cursor(self.pictures[name], self.plots[name], step)
+
+    def cursor(self, name: str, step: int, units: float) -> Box:
+        """The cursor for :meth:`Picture.frame`, whose picture is ``units`` high and wide."""
+        top, left, height = cursor_place(self.plots[name], step)
+        return units * top, units * left, units * height, 0
+
+    def told(self, step: int, loss: str) -> list[str]:
+        """What was logged at a step: all losses, and one of them by layer."""
+        return [step_text(self.timeline, step), layers_text(self.timeline, step, loss)]
+
+    def step_at(self, share: float) -> int:
+        """The step at a share of the width of "losses"."""
+        plot = self.plots["losses"]
+        return max(1, round((share - plot.start) / plot.slope))

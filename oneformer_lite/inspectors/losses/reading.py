@@ -1,0 +1,237 @@
+"""A batch's losses taken apart: what every mask, query, point and image adds, and how hard each loss pulls where.
+
+The parts are what :class:`~oneformer_lite.losses.Criterion` adds up, from the same random points: with equal seeds
+their sums are its losses (lesson 09 builds those).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...data.batch import Batch
+from ...data.targets import Targets
+from ...evaluating import evaluating
+from ...losses import Criterion
+from ...losses.contrastive import similarity
+from ...losses.criterion import fit_to_queries
+from ...losses.masks import MASK_LOSSES, dice_loss
+from ...losses.precision import at_least_float32
+from ...losses.predicted_masks import matched_pairs
+from ...losses.terms import Pairs
+from ...model import MaskModel
+from ...model.output import Output
+
+Seeds = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class LossParts:
+    """Losses of B images with G masks in all (image by image), in L predictions. Unweighted, as the criterion's.
+
+    ``images``, ``segments``, ``labels`` int [G]: each mask's image, its place among that image's ``targets``, its
+    class; ``queries`` int [L, G]: who answers for it. ``classes``, ``mask``, ``dice`` [L, G]: what the pair adds to
+    the losses of these names; ``no_object`` [L, B, Q]: what queries without a mask add to the class loss (0 for the
+    others); ``by_image`` [B] of losses that are sums over images, such as the contrastive one; ``whole``: losses that
+    have no parts. ``points`` [L, G, P, 2]: (x, y) in 0..1 at which masks were compared (or some of them); at them
+    ``point_losses`` [L, G, P], BCE or focal, and ``point_errors``, probability minus truth without its sign.
+    """
+
+    targets: list[Targets]
+    images: np.ndarray
+    segments: np.ndarray
+    labels: np.ndarray
+    queries: np.ndarray
+    classes: np.ndarray
+    mask: np.ndarray
+    dice: np.ndarray
+    no_object: np.ndarray
+    by_image: dict[str, np.ndarray]
+    whole: dict[str, float]
+    points: np.ndarray
+    point_losses: np.ndarray
+    point_errors: np.ndarray
+    weights: dict[str, float]
+    first: int = 0  # decoder layers before the first prediction
+
+    def losses(self) -> dict[str, float]:
+        """The criterion's losses again, as sums over the parts."""
+        found = self.by_layer() | self.by_image | self.whole
+        sums = {name: float(np.sum(found[name])) for name in self.weights}
+        return sums | {"total": sum(self.weights[name] * value for name, value in sums.items())}
+
+    def by_layer(self) -> dict[str, np.ndarray]:
+        """Class, mask and dice loss [L] of each prediction."""
+        classes = self.classes.sum(1) + self.no_object.sum((1, 2))
+        return {"class": classes, "mask": self.mask.sum(1), "dice": self.dice.sum(1)}
+
+    def pairs(self, loss: str, layer: int) -> np.ndarray:
+        """[G]: what each (mask, query) pair of a prediction adds to ``loss``; "total" is weighted; others
+        than class, mask and dice have no part in pairs."""
+        parts = {"class": self.classes, "mask": self.mask, "dice": self.dice}
+        if loss == "total":
+            return sum(self.weights[name] * part[layer] for name, part in parts.items())
+        return parts[loss][layer] if loss in parts else np.zeros(len(self.images))
+
+
+@torch.no_grad()
+def take_apart(
+    criterion: Criterion, output: Output, targets: list[Targets], seeds: Seeds | None = None
+) -> LossParts:
+    """The parts of ``criterion(output, targets, seeds)``."""
+    targets = [fit_to_queries(target, output.class_logits.shape[1]) for target in targets]
+    pairs = criterion.match(output, targets, seeds)
+    count = max(1, sum(pairs.counts))
+    images = torch.tensor([b for b, masks in enumerate(pairs.counts) for _ in range(masks)], dtype=torch.int64)
+    labels = torch.cat([t.labels for t in targets])
+    matched = [matched_pairs(found) for found in pairs.assigned]
+
+    entropies = torch.stack([_weighted_entropies(criterion, p.class_logits, labels, found)
+                             for p, found in zip(pairs.predictions, matched)])  # fmt: skip
+    classes = torch.stack([layer[found] for layer, found in zip(entropies, matched)])
+    for layer, found in zip(entropies, matched):
+        layer[found] = 0
+    points, losses, errors, mask, dice = _compare_masks(pairs)
+    return LossParts(
+        targets=targets,
+        images=images.numpy(),
+        segments=np.array([place for n in pairs.counts for place in range(n)], dtype=np.int64),
+        labels=labels.cpu().numpy(),
+        queries=torch.stack([query for _, query in matched]).cpu().numpy(),
+        classes=_numbers(classes),
+        mask=_numbers(mask / count),
+        dice=_numbers(dice / count),
+        no_object=_numbers(entropies),
+        by_image=_by_image(criterion, output),
+        whole=_others(criterion, output, pairs),
+        points=points.cpu().numpy(),
+        point_losses=losses.cpu().numpy(),
+        point_errors=errors.cpu().numpy(),
+        weights=dict(criterion.weights),
+    )
+
+
+def contrastive_parts(output: Output) -> Tensor:
+    """[B]: what each image adds to the contrastive loss, as a row and as a column of the similarities."""
+    table = similarity(output.object_queries, output.text_queries, output.logit_scale).double()
+    labels = torch.arange(len(table), device=table.device)
+    both = [F.cross_entropy(scores, labels, reduction="none") for scores in (table, table.T)]
+    return (both[0] + both[1]) / len(table)
+
+
+def joined(parts: Sequence[LossParts]) -> LossParts:
+    """The parts of a step from those of its micro-batches, whose losses are averaged."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part.targets) for part in parts)])
+    fields: dict = {
+        "targets": [target for part in parts for target in part.targets],
+        "images": np.concatenate([part.images + start for part, start in zip(parts, starts)]),
+        "weights": parts[0].weights,
+        "first": parts[0].first,
+    }
+    for name in ("segments", "labels"):
+        fields[name] = np.concatenate([getattr(part, name) for part in parts])
+    for name in ("queries", "points", "point_losses", "point_errors"):
+        fields[name] = np.concatenate([getattr(part, name) for part in parts], axis=1)
+    for name in ("classes", "mask", "dice", "no_object"):
+        fields[name] = np.concatenate([getattr(part, name) for part in parts], axis=1) / len(parts)
+    fields["by_image"] = {
+        name: np.concatenate([part.by_image[name] for part in parts]) / len(parts) for name in parts[0].by_image
+    }
+    fields["whole"] = {name: sum(part.whole[name] for part in parts) / len(parts) for name in parts[0].whole}
+    return LossParts(**fields)
+
+
+@torch.no_grad()
+def read_losses(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[Seeds]) -> LossParts:
+    """The parts of what ``model`` loses on the micro-batches of one step, without dropout."""
+    criterion, parts = Criterion(model.config), []
+    for batch, batch_seeds in zip(batches, seeds, strict=True):
+        with evaluating(model):
+            output = model.learn(batch)
+        parts.append(take_apart(criterion, output, batch.targets, batch_seeds))
+    return replace(joined(parts), first=model.first_prediction)
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """``norms`` [components, terms]: length of the gradient of each weighted loss, and of their sum ("total"), with
+    respect to the parameters of each part of the model, and of all ("whole model")."""
+
+    components: tuple[str, ...]
+    terms: tuple[str, ...]
+    norms: np.ndarray
+
+
+def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[Seeds]) -> GradientNorms:
+    """One backward pass for each loss, without dropout. Losses have their weights; gradients can cancel, so "total" is
+    no sum."""
+    criterion = Criterion(model.config)
+    named = [(name.split(".")[0], p) for name, p in model.named_parameters() if p.requires_grad]
+    parameters = [parameter for _, parameter in named]
+    sums = {term: [torch.zeros_like(p) for p in parameters] for term in criterion.terms}
+    for batch, batch_seeds in zip(batches, seeds, strict=True):
+        with evaluating(model):
+            output = model.learn(batch)
+        losses = criterion(output, batch.targets, batch_seeds)
+        for term in criterion.terms:
+            share = criterion.weights[term] / len(batches) * losses[term]
+            found = torch.autograd.grad(share, parameters, retain_graph=True, allow_unused=True)
+            for place, gradient in zip(sums[term], found):
+                if gradient is not None:
+                    place += gradient
+    sums["total"] = [sum(parts) for parts in zip(*sums.values())]
+    squares = torch.stack([torch.stack([g.double().square().sum() for g in sums[term]]) for term in sums], dim=1)
+    components = tuple(dict.fromkeys(name for name, _ in named))
+    rows = [squares[[name == component for name, _ in named]].sum(0) for component in components]
+    table = torch.stack([*rows, squares.sum(0)]).sqrt()
+    return GradientNorms((*components, "whole model"), tuple(sums), _numbers(table))
+
+
+def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pairs: tuple) -> Tensor:
+    """[B, Q]: each query's share of the class loss of one prediction; their sum is the loss."""
+    logits, c = at_least_float32(logits), criterion.config
+    classes = logits.new_full(logits.shape[:2], c.num_classes, dtype=torch.int64)
+    classes[pairs] = labels
+    weights = torch.where(classes == c.num_classes, c.no_object_weight, 1.0).double()
+    entropies = F.cross_entropy(logits.transpose(1, 2), classes, reduction="none").double()
+    return weights * entropies / weights.sum()
+
+
+def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Points [L, G, P, 2], losses and errors at them [L, G, P], mask and dice loss [L, G], all of the matched masks.
+
+    Of masks that are compared on all pixels ``num_points`` of these are kept for looking, evenly spread.
+    """
+    c, layers = pairs.config, len(pairs.predictions)
+    if not sum(pairs.counts):
+        empty = pairs.masks.new_zeros(layers, 0, c.num_points)
+        return empty[..., None].expand(-1, -1, -1, 2), empty, empty, empty[..., 0], empty[..., 0]
+    places, values, labels = pairs.points.places, pairs.points.logits, pairs.points.labels
+    losses = MASK_LOSSES[c.mask_loss](values.reshape(-1, 1), labels.reshape(-1, 1)).view_as(values)
+    errors, mask, dice = (values.sigmoid() - labels).abs(), losses.double().mean(-1), dice_loss(values, labels)
+    if c.compared_on == "pixels":
+        kept = torch.linspace(0, values.shape[1] - 1, c.num_points, device=values.device).long()
+        places, losses, errors = (part[:, kept] for part in (places, losses, errors))
+    return tuple(part.unflatten(0, (layers, -1)) for part in (places, losses, errors, mask, dice))
+
+
+def _by_image(criterion: Criterion, output: Output) -> dict[str, np.ndarray]:
+    """The losses that are sums over the images: OneFormer's contrastive one."""
+    return {name: _numbers(contrastive_parts(output)) for name in criterion.terms if name == "contrastive"}
+
+
+def _others(criterion: Criterion, output: Output, pairs: Pairs) -> dict[str, float]:
+    """The losses that cannot be taken apart."""
+    names = criterion.terms.keys() - {"class", "mask", "dice", "contrastive"}
+    return {name: float(criterion.terms[name](output, pairs, criterion.config)) for name in sorted(names)}
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()

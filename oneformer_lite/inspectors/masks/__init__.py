@@ -1,0 +1,1 @@
+"""MaskInspector: segments over their picture, predicted and annotated, and who is right."""

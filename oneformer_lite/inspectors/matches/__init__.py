@@ -1,0 +1,1 @@
+"""MatchInspector: which query was given which segment, and at which cost."""

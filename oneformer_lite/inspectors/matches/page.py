@@ -1,0 +1,38 @@
+"""The page of MatchInspector: all costs and small masks, from which it matches itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...render import data_uri, webp_bytes
+from ..page import inspector_page
+from .page_parts import match_body, task_data
+from .pictures import CHANGED, MATCHED, RAMP
+from .words import CLAIMS, SILENT
+
+if TYPE_CHECKING:
+    from .widget import MatchInspector
+
+_BYTES = 3.2e6  # of costs and masks together, before base64 and compression: two pixels of a mask in a byte
+_LEAST = 5e5  # pixels of all masks
+
+
+def match_page(inspector: MatchInspector, weights: tuple[str, ...], step: float) -> str:
+    """The page as text; ``step`` of the sliders of the ``weights``."""
+    state, readings = inspector.state, inspector.readings
+    masks = sum(reading.query_masks[..., 0, 0].size for reading in readings.values())
+    costs = sum(2 * reading.costs.size for reading in readings.values())
+    pixels = max(_LEAST, 2 * (_BYTES - costs)) / masks
+    data = {
+        "photo": data_uri(webp_bytes(inspector.photo)),
+        "usual": inspector.weights, "names": inspector.names, "classes": [c.name for c in inspector.categories],
+        "no_object_weight": inspector.no_object_weight, "ramp": RAMP, "matched": MATCHED, "changed": CHANGED,
+        "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
+        "tasks": {
+            task: task_data(reading, inspector.colors[task], reading.limits, pixels)
+            for task, reading in readings.items()
+        },
+    }  # fmt: skip
+    sliders = {name: (inspector.highest(name), state[name]) for name in ("layer", *weights)}
+    body = match_body(list(readings), sliders, step, state)
+    return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, "inspectors/matches/page.js", data)

@@ -1,0 +1,226 @@
+"""What the matcher sees of one picture: the costs of every query with every segment, prediction by prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ...data.batch import pad_to, padded_size
+from ...data.sample import Sample
+from ...data.targets import Targets, targets_for
+from ...data.transforms import resized
+from ...evaluating import evaluating
+from ...inference import prepare
+from ...losses.criterion import fit_to_queries
+from ...losses.matching import Matcher
+from ...losses.points import PointSource
+from ...model import MaskModel
+from ...model.output import Predictions, class_distribution
+
+PARTS = ("class", "mask", "dice")
+SEED = (0,)  # of the random points: the same pictures each time
+RUNNERS_UP = 12  # unmatched queries that are shown below the matched ones
+_SIDE = 96  # pixels of the longer side of the masks that are kept
+
+
+@dataclass(frozen=True)
+class MatchReading:
+    """One picture under one task.
+
+    ``class_ids`` int64 [G]; ``costs`` float32 [L, 3, Q, G], unweighted, in the order of PARTS; ``probabilities``
+    float32 [L, Q, K+1], last = no object; ``query_masks`` uint8 [L, Q, h, w] and ``segment_masks`` uint8 [G, h, w],
+    255 = certain, small. ``left_out``: segments beyond the number of queries, which nobody learns.
+    """
+
+    task: str
+    class_ids: np.ndarray
+    costs: np.ndarray
+    probabilities: np.ndarray
+    query_masks: np.ndarray
+    segment_masks: np.ndarray
+    left_out: int
+
+    @property
+    def no_object(self) -> np.ndarray:
+        """float32 [L, Q]: the probability that each query gives to "no object"."""
+        return self.probabilities[..., -1]
+
+    @cached_property
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        """The values of each part, in all predictions, between which colours tell them apart."""
+        masks = self.costs[:, 1][np.isfinite(self.costs[:, 1])]
+        return (-1.0, 0.0), (0.0, float(np.quantile(masks, 0.9)) if masks.size else 1.0), (0.0, 1.0)
+
+    def surest(self, layer: int, query: int) -> tuple[int, float]:
+        """The likeliest class of a query (K = no object) and its probability."""
+        best = int(self.probabilities[layer, query].argmax())
+        return best, float(self.probabilities[layer, query, best])
+
+
+@torch.inference_mode()
+def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
+    """Run the model once and compare all its predictions with the targets, as :class:`Matcher` does in training."""
+    config = model.config
+    pixels = prepare(sample.image, config)
+    with evaluating(model):
+        output = model(pixels[None].to(model.device), task, trace=True)  # so that it has all predictions
+    logits = torch.cat([p.class_logits for p in output.predictions]).float().cpu()  # [L, Q, K+1]
+    masks = torch.cat([p.mask_logits for p in output.predictions]).float().cpu()  # [L, Q, h, w]
+    size, stride = tuple(pixels.shape[-2:]), config.mask_stride
+    every = targets_for(resized(sample, *size), task)
+    target = fit_to_queries(every, config.num_queries)
+    truth = pad_to(target.masks, padded_size([size], config.padding_multiple))
+    matcher = Matcher(config)
+    unpadded = [-(-side // stride) for side in size]
+    return MatchReading(
+        task=task,
+        class_ids=target.labels.numpy(),
+        costs=_costs(matcher, logits, masks, target.labels, truth, output.no_object),
+        probabilities=class_distribution(logits, output.no_object).numpy(),
+        query_masks=np.stack([_small(m.sigmoid()[:, : unpadded[0], : unpadded[1]]) for m in masks]),
+        segment_masks=_small(target.masks.float(), tuple(unpadded)),
+        left_out=len(every) - len(target),
+    )
+
+
+def _costs(
+    matcher: Matcher, logits: Tensor, masks: Tensor, labels: Tensor, truth: Tensor, no_object: bool
+) -> np.ndarray:
+    """float32 [L, 3, Q, G] on one set of points, or on all pixels, by :meth:`Matcher.every_cost` itself."""
+    if not len(labels):
+        return np.zeros((len(logits), 3, logits.shape[1], 0), np.float32)
+    predictions = [Predictions(c[None], m[None], no_object=no_object) for c, m in zip(logits, masks)]
+    targets = [Targets(truth.float(), labels, [])]
+    every = matcher.every_cost(predictions, targets, PointSource(torch.device("cpu"), [SEED]))
+    return torch.stack([torch.stack([c.classes, c.mask, c.dice]) for (c,) in every]).numpy()
+
+
+def _small(masks: Tensor, size: tuple[int, int] | None = None) -> np.ndarray:
+    """[N, H, W] in 0 to 1 as uint8, at most _SIDE pixels a side, as other masks of ``size`` become, if given."""
+    height, width = size or masks.shape[-2:]
+    scale = min(1.0, _SIDE / max(height, width))
+    wanted = max(1, round(height * scale)), max(1, round(width * scale))
+    if not len(masks):
+        return np.zeros((0, *wanted), np.uint8)
+    if wanted != masks.shape[-2:]:
+        masks = F.interpolate(masks[None], size=wanted, mode="area")[0]
+    return (255 * masks).round().to(torch.uint8).numpy()
+
+
+@dataclass(frozen=True)
+class MatchView:
+    """One prediction under certain weights: ``parts`` [3, Q, G], their ``total`` [Q, G], the query of each segment
+    now (``assigned`` [G]), under the ``usual`` weights, and in the prediction ``before`` (None: this is the first)."""
+
+    parts: np.ndarray
+    total: np.ndarray
+    assigned: np.ndarray
+    usual: np.ndarray
+    before: np.ndarray | None
+
+    @property
+    def cost(self) -> float:
+        """The sum of costs of all pairs."""
+        return assignment_cost(self.total, self.assigned)
+
+    def rival(self, query: int, segment: int) -> tuple[int | None, float | None]:
+        """Whom to compare a pair with, and the least sum of costs the other way round.
+
+        Of a pair that was not chosen: the query that was, and the sum with the pair. Of a chosen one: the query that
+        comes in its place, and the sum without it (None, None where there is no other query).
+        """
+        if self.assigned[segment] != query:
+            other = forced_assignment(self.total, query, segment)
+            return int(self.assigned[segment]), assignment_cost(self.total, other)
+        other = assignment_without(self.total, query, segment)
+        return (None, None) if other is None else (int(other[segment]), assignment_cost(self.total, other))
+
+
+def view_matches(
+    reading: MatchReading, layer: int, weights: Sequence[float], usual_weights: Sequence[float]
+) -> MatchView:
+    """What is assigned in the prediction ``layer`` (0: before the first decoder layer)."""
+    parts = reading.costs[layer]
+    total = total_cost(parts, weights)
+    return MatchView(
+        parts=parts,
+        total=total,
+        assigned=best_assignment(total),
+        usual=best_assignment(total_cost(parts, usual_weights)),
+        before=best_assignment(total_cost(reading.costs[layer - 1], weights)) if layer else None,
+    )
+
+
+def total_cost(parts: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """[3, Q, G] to [Q, G]: the weighted sum; not-a-numbers count 100, as in :meth:`Matcher.costs`."""
+    total = sum(weight * part for weight, part in zip(weights, parts, strict=True))
+    return np.nan_to_num(total, nan=100.0, posinf=100.0, neginf=-100.0)
+
+
+def total_limits(total: np.ndarray) -> tuple[float, float]:
+    """The totals [R, G] between which colours tell them apart: the dearest tenth is one colour."""
+    return float(total.min()), float(np.quantile(total, 0.9))
+
+
+def best_assignment(total: np.ndarray) -> np.ndarray:
+    """int [G]: the query of each segment, one to one, such that the sum of costs [Q, G] is least."""
+    return linear_sum_assignment(total.T)[1]
+
+
+def forced_assignment(total: np.ndarray, query: int, segment: int) -> np.ndarray:
+    """int [G]: the best assignment among those in which this query answers for this segment."""
+    queries = np.delete(np.arange(total.shape[0]), query)
+    segments = np.delete(np.arange(total.shape[1]), segment)
+    found = np.full(total.shape[1], query)
+    found[segments] = queries[best_assignment(total[np.ix_(queries, segments)])]
+    return found
+
+
+def assignment_without(total: np.ndarray, query: int, segment: int) -> np.ndarray | None:
+    """int [G]: the best assignment among those without this pair; None if a single query leaves no other."""
+    if len(total) == 1:
+        return None
+    closed = total.astype(np.float64)
+    closed[query, segment] = 1e6
+    return best_assignment(closed)
+
+
+def assignment_cost(total: np.ndarray, assigned: np.ndarray) -> float:
+    """The sum of the costs of all pairs."""
+    return float(total[assigned, np.arange(len(assigned))].sum(dtype=np.float64))
+
+
+def rows_that_matter(total: np.ndarray, assigned: np.ndarray, also: int | None = None) -> np.ndarray:
+    """Queries in the order in which to show them: the matched ones, segment by segment, then those unmatched
+    that come nearest to a segment's price; at most G + RUNNERS_UP, the last of them ``also`` if it were missing."""
+    others = np.setdiff1d(np.arange(len(total)), assigned)
+    if len(assigned):
+        price = total[assigned, np.arange(len(assigned))]
+        others = others[np.argsort((total[others] - price).min(1), kind="stable")]
+    rows = np.concatenate([assigned, others])[: len(assigned) + RUNNERS_UP]
+    if also is not None and also not in rows:
+        rows[-1] = also
+    return rows
+
+
+def nearest_miss(total: np.ndarray, assigned: np.ndarray) -> tuple[int, int] | None:
+    """The pair (query, segment) outside the assignment that would raise its total least; None if there is none.
+
+    The first of :func:`rows_that_matter` are tried: a query far above every price cannot win.
+    """
+    candidates = [
+        (query, segment)
+        for query in rows_that_matter(total, assigned)[len(assigned) :]
+        for segment in range(len(assigned))
+    ]
+    if not candidates:
+        return None
+    best = min(candidates, key=lambda pair: assignment_cost(total, forced_assignment(total, *pair)))
+    return int(best[0]), int(best[1])

@@ -1,0 +1,254 @@
+"""MatchInspector: which query answers for which segment, what each pair costs, and what the others learn."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from ipywidgets import HTML, Box, Dropdown, FloatSlider, Image, IntSlider, ToggleButtons, VBox
+
+from ...data.sample import TASKS, Sample, SegmentInfo
+from ...errors import ConfigError
+from ...inference import check_model
+from ...model import MaskModel
+from ...render import contact_sheet, segment_colors
+from ...render.colors import RGB
+from ..inspector import Inspector
+from ..picture import Picture
+from .page import match_page
+from .pictures import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid, small_photo
+from .reading import PARTS, nearest_miss, read_matches, rows_that_matter, total_limits, view_matches
+from .words import SILENT, rows_words, summary_html, unmatched_html, why_html
+
+WEIGHTS = ("class_weight", "mask_weight", "dice_weight")
+STEP = 0.25  # of the weights
+
+
+class MatchInspector(Inspector):
+    """Why this query answers for this segment, and not that one; what the unmatched queries learn.
+
+    >>> MatchInspector(model, sample).set(task="panoptic", layer=0, dice_weight=0)
+
+    The matcher pays for each pair (query, segment) a class, a mask and a dice cost, and assigns such that the sum is
+    least. Click a cell to compare its pair with the one that was chosen. State: ``task``, ``layer`` (0: before the
+    first decoder layer), ``class_weight``, ``mask_weight``, ``dice_weight``, ``query`` and ``segment`` (numbers from
+    0, segments in the order of the targets; None where there is no segment).
+    """
+
+    LOOK_FOR = (
+        "What to look for: orange frames are the pairs that learn together. A segment does not always get its cheapest "
+        "query, for all pairs together must be cheapest; drag a weight to 0, or go to an early layer, and pairs flip."
+    )
+
+    def __init__(self, model: MaskModel, sample: Sample) -> None:
+        """Runs the model once for each task of the sample. Raises :class:`ConfigError` without ground truth."""
+        check_model(model)
+        if not isinstance(sample, Sample):
+            raise ConfigError(
+                f"matching needs ground truth: pass a Sample (an item of a data set), not a {type(sample).__name__}"
+            )
+        if len(sample.categories) != model.config.num_classes:
+            raise ConfigError(
+                f"the sample has {len(sample.categories)} classes, the model {model.config.num_classes}: their class "
+                "ids do not mean the same; look at a model and a data set that belong together"
+            )
+        config = model.config
+        self.categories, self.no_object_weight = sample.categories, config.no_object_weight
+        self.weights = config.class_weight, config.mask_weight, config.dice_weight
+        self.names = ("class", config.mask_loss.upper().replace("FOCAL", "focal"), "dice")
+        self.readings = {task: read_matches(model, sample, task) for task in TASKS if task in sample.tasks}
+        self.photo = small_photo(sample.image)
+        self.colors = {task: self._segment_colors(reading.class_ids) for task, reading in self.readings.items()}
+        self._tiles = {
+            task: [mask_tile(mask, color) for mask, color in zip(r.segment_masks, self.colors[task])]
+            for task, r in self.readings.items()
+        }
+        super().__init__(*self._build())
+
+    def _segment_colors(self, class_ids: np.ndarray) -> list[RGB]:
+        segments = [SegmentInfo(i, int(class_id)) for i, class_id in enumerate(class_ids)]
+        return [color for _, color in sorted(segment_colors(segments, self.categories).items())]
+
+    def _build(self) -> tuple[dict, list]:
+        layers, _, queries, _ = next(iter(self.readings.values())).costs.shape
+        self._told, self._unmatched, self._summary, self._masks = HTML(), HTML(), HTML(), Image(format="webp")
+        self._captions = {part: HTML() for part in ("total", *PARTS)}
+        self._pictures = {
+            (task, part): self._new_picture(task, part) for task in self.readings for part in self._captions
+        }
+        self._places = {part: Box(layout={"width": "100%"}) for part in self._captions}
+        wide = {"layout": {"width": "19rem"}, "style": {"description_width": "6.5rem"}}
+        controls = {
+            "task": ToggleButtons(options=[*self.readings], style={"button_width": "auto"}, layout={"width": "auto"}),
+            "layer": IntSlider(layers - 1, 0, layers - 1, description="layer", **wide),
+        }
+        for name, weight in zip(WEIGHTS, self.weights):
+            controls[name] = FloatSlider(
+                weight, min=0, max=max(10.0, 2 * weight), step=STEP, description=name.replace("_", " "),
+                readout_format=".2f", **wide,
+            )  # fmt: skip
+        controls["query"] = Dropdown(options=list(range(queries)), description="query", **wide)
+        controls["segment"] = Dropdown(options=[("none", None)], description="segment", **wide)
+        self._choices = controls
+        self._offer_segments()
+        controls["task"].observe(self._offer_segments, "value")
+        panels = {
+            part: VBox([self._captions[part], self._places[part]], layout={"flex": flex, "min_width": "0"})
+            for part, flex in zip(self._captions, ("3 1 28rem", *["1 1 18rem"] * 3))
+        }
+        why = VBox([self._told, self._masks], layout={"flex": "2 1 20rem", "min_width": "0"})
+        self._masks.layout.max_width = "100%"
+        row = {"flex_flow": "row wrap", "grid_gap": "14px", "align_items": "flex-start"}
+        body = [
+            self._summary,
+            Box([panels["total"], why], layout=row),
+            Box([panels[part] for part in PARTS], layout=row),
+            self._unmatched,
+        ]
+        return controls, body
+
+    def _new_picture(self, task: str, part: str) -> Picture | None:
+        reading = self.readings[task]
+        queries, segments = reading.costs.shape[2:]
+        if not segments:
+            return None
+        rows = len(rows_that_matter(np.zeros((queries, segments)), np.arange(segments)))
+        grid = self._grid(task, part)
+        cells = grid.head + rows, grid.side + segments
+        picture = Picture(None, f"{part} cost, {task}: queries by segments; arrow keys choose a pair", cells)
+        picture.layout.max_width = f"{cells[1] * grid.cell[1]}px"
+        picture.observe(lambda change: self._clicked(task, part, change["new"]), "point")
+        return picture
+
+    def _grid(self, task: str, part: str) -> Grid:
+        return (large_grid if part == "total" else small_grid)(self._segment_names(task))
+
+    def _offer_segments(self, change=None) -> None:
+        """The segments of the task, and of its pairs the one that was nearest to being chosen."""
+        held, self._held = getattr(self, "_held", True), True
+        reading = self.readings[self._choices["task"].value]
+        names = [(f"{i}  {name}", i) for i, name in enumerate(self._segment_names(reading.task))]
+        self._choices["segment"].options = names or [("none", None)]
+        view = view_matches(reading, self._choices["layer"].value, self._weights(), self.weights)
+        pair = nearest_miss(view.total, view.assigned) or ((int(view.assigned[0]), 0) if names else None)
+        if pair:
+            self._choices["query"].value, self._choices["segment"].value = pair
+        for part, place in self._places.items():
+            picture = self._pictures[reading.task, part]
+            place.children = [picture] if picture else []
+        self._held = held
+
+    def set(self, **choices) -> MatchInspector:
+        """As every inspector's; the task comes first, because it says which segments there are."""
+        first = {"task": choices.pop("task")} if "task" in choices else {}
+        return super().set(**first, **choices)
+
+    def _weights(self) -> tuple[float, ...]:
+        return tuple(self._choices[name].value for name in WEIGHTS)
+
+    def _clicked(self, task: str, part: str, point: tuple[int, int] | None) -> None:
+        if self._held or point is None:
+            return
+        row, column = self._grid(task, part).cell_at(*point)
+        choice = {} if row is None else {"query": int(self._rows[row])}
+        if column is not None:
+            choice["segment"] = column
+        self.set(**choice)
+
+    def _draw(self) -> None:
+        state = self.state
+        self._reading = self.readings[state["task"]]
+        self._view = view_matches(self._reading, state["layer"], self._weights(), self.weights)
+        self._rows = rows_that_matter(self._view.total, self._view.assigned, state["query"])
+        held, self._held = self._held, True
+        for part, caption in self._captions.items():
+            rows = f"<br><small>{self._rows_words()}</small>" if part == "total" else ""
+            caption.value = f"<b>{self._caption(part)}</b>{rows}"
+            if picture := self._pictures[state["task"], part]:
+                key = state["layer"], self._weights(), tuple(self._rows)
+                self._show(picture, key, partial(self._painted, part, framed=False))
+                grid = self._grid(state["task"], part)
+                row, column = self._chosen()
+                picture.move((grid.head + row, grid.side + column))
+                picture.frame((grid.head + row, grid.side + column, 1, 1))
+        self._held = held
+        reading, view, layer = self._reading, self._view, state["layer"]
+        self._summary.value = summary_html(view, self.weights, reading.left_out)
+        says = [self._surest(q) for q in range(len(view.total))]
+        self._unmatched.value = unmatched_html(view, reading.no_object[layer], says, self.no_object_weight)
+        pair = state["query"], state["segment"]
+        words = (self.names, self._weights(), self._segment_names(state["task"]))
+        self._told.value = why_html(view, *words, *pair) if pair[1] is not None else ""
+        self._show(self._masks, (state["task"], state["layer"], self._weights(), *pair), self._mask_pictures)
+
+    def _chosen(self) -> tuple[int, int]:
+        return int(np.flatnonzero(self._rows == self.state["query"])[0]), self.state["segment"]
+
+    def _caption(self, part: str) -> str:
+        if part == "total":
+            terms = " + ".join(f"{w:g} x {name}" for w, name in zip(self._weights(), self.names))
+            return f"total cost = {terms}"
+        words = ("minus its class's probability", "mean over the points", "1 - overlap of the masks")
+        i = PARTS.index(part)
+        return f"{self.names[i]} cost: {words[i]}"
+
+    def _painted(self, part: str, framed: bool = True) -> np.ndarray:
+        view, rows, large = self._view, self._rows, part == "total"
+        values = (view.total if large else view.parts[PARTS.index(part)])[rows]
+        limits = total_limits(values) if large else self._reading.limits[PARTS.index(part)]
+        place = {int(query): row for row, query in enumerate(rows)}
+        pairs = [(place[q], g) for g, q in enumerate(view.assigned.tolist())]
+        changed = [(place[q], g) for g, q in enumerate(view.assigned.tolist()) if view.usual[g] != q]
+        given_up = [(place[q], g) for g, q in enumerate(view.usual.tolist()) if view.assigned[g] != q and q in place]
+        labels = [self._says(int(q)) if large else str(q) for q in rows]
+        task = self._reading.task
+        return cost_map(
+            values, limits, self._grid(task, part), self._segment_names(task), self._tiles[task], labels,
+            pairs, changed, given_up, self._chosen() if framed else None,
+        )  # fmt: skip
+
+    def _segment_names(self, task: str) -> list[str]:
+        return [self.categories[c].name for c in self.readings[task].class_ids.tolist()]
+
+    def _says(self, query: int) -> str:
+        name, probability = self._surest(query)
+        return f"{name[:16]} {probability:.2f}   {query}"
+
+    def _surest(self, query: int) -> tuple[str, float]:
+        best, probability = self._reading.surest(self.state["layer"], query)
+        return "no object" if best == len(self.categories) else self.categories[best].name, probability
+
+    def _mask_pictures(self) -> np.ndarray:
+        query, segment, layer = self.state["query"], self.state["segment"], self.state["layer"]
+        if segment is None:
+            return contact_sheet([[mask_over(self.photo, self._reading.query_masks[layer, query], SILENT)]])
+        color = self.colors[self._reading.task][segment]
+        shown = {f"segment {segment}": self._reading.segment_masks[segment]}
+        for q in (query, self._view.rival(query, segment)[0]):
+            if q is not None:
+                shown[f"query {q}"] = self._reading.query_masks[layer, q]
+        return contact_sheet([[mask_over(self.photo, mask, color) for mask in shown.values()]], list(shown))
+
+    def _picture(self) -> np.ndarray:
+        if not len(self._view.assigned):
+            return self._mask_pictures()
+        parts = contact_sheet([[self._painted(part) for part in PARTS]], [f"{name} cost" for name in self.names])
+        top = contact_sheet([[self._painted("total"), self._mask_pictures()]], [self._caption("total"), ""])
+        return contact_sheet([[contact_sheet([[top]], [self._rows_words()])], [parts]])
+
+    def _rows_words(self) -> str:
+        return rows_words(len(self._view.assigned), len(self._view.total), len(self._rows))
+
+    def _subject(self) -> str:
+        view = self._view
+        words = f"{len(view.assigned)} segments matched among {len(view.total)} queries"
+        if len(view.assigned):
+            words += f", costs {view.cost:.2f}"
+        return words + f", {int((view.assigned != view.usual).sum())} changed"
+
+    def highest(self, name: str) -> float:
+        """The largest value of a slider."""
+        return self._controls[name].max
+
+    def _page(self) -> str:
+        return match_page(self, WEIGHTS, STEP)

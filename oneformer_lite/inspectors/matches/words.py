@@ -1,0 +1,148 @@
+"""What MatchInspector says of an assignment, as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...render.colors import RGB
+from .pictures import CHANGED, MATCHED, RAMP
+
+if TYPE_CHECKING:
+    from .reading import MatchView
+
+CLAIMS: RGB = (230, 159, 0)
+SILENT: RGB = (0, 114, 178)
+FEW = 150  # bars that have room for gaps on a phone
+
+
+def summary_html(view: MatchView, usual_weights: Sequence[float], left_out: int) -> str:
+    """The sum of costs, how many pairs changed, and what the frames mean."""
+    if not len(view.assigned):
+        return "<b>No segment under this task:</b> every query learns “no object”."
+    changed = int((view.assigned != view.usual).sum())
+    usual = ", ".join(f"{weight:g}" for weight in usual_weights)
+    pairs = len(view.assigned)
+    words = [f"{pairs} {'pair' if pairs == 1 else 'pairs'}, sum of costs {view.cost:.2f}"]
+    words.append(f"<b>{changed} changed</b> by the weights (against {usual})")
+    if view.before is not None:
+        moved = int((view.assigned != view.before).sum())
+        words.append(f"{moved} {'differs' if moved == 1 else 'differ'} from the layer before")
+    if left_out:
+        words.append(f"{left_out} smaller segments have no query left: nobody learns them")
+    strike = f"background:linear-gradient(150deg,#fff 40%,rgb{CHANGED} 40% 60%,#fff 60%)"
+    legend = {
+        "matched": f"border:3px solid rgb{MATCHED}",
+        "newly matched": f"border:3px solid rgb{CHANGED}",
+        "no longer": strike,
+        "chosen": "border:2px solid #000",
+        "cheap to dear": f"width:5em;background:linear-gradient(90deg,{','.join(f'rgb{color}' for color in RAMP)})",
+    }
+    return f"<div>{'; '.join(words)}.</div>{swatches(legend)}"
+
+
+def why_html(
+    view: MatchView, terms: Sequence[str], weights: Sequence[float], names: Sequence[str], query: int, segment: int
+) -> str:
+    """Why this pair was chosen, or was not: in words, and term by term beside the query it is compared with."""
+    rival, otherwise = view.rival(query, segment)
+    pairs = [query] if rival is None else [query, rival]
+    rows = [
+        (f"{weight:g} x {term}", [weight * float(part[q, segment]) for q in pairs])
+        for term, weight, part in zip(terms, weights, view.parts, strict=True)
+    ]
+    rows.append(("total", [float(view.total[q, segment]) for q in pairs]))
+    titles = [f"query {q}" for q in pairs] + ["difference"] * (len(pairs) - 1)
+    head = "".join(f'<th class="number">{title}</th>' for title in titles)
+    words = why(view, names, query, segment, rival, otherwise)
+    return (
+        f'<p style="margin:.2rem 0 .5rem">{escape(words)}</p><div class="ofl-scroll"><table class="ofl-table"><tr>'
+        f'<th style="white-space:normal">on {segment} {escape(names[segment])}</th>{head}</tr>'
+        f"{''.join(_row(*row) for row in rows)}</table></div>"
+    )
+
+
+def why(
+    view: MatchView, names: Sequence[str], query: int, segment: int, rival: int | None, otherwise: float | None
+) -> str:
+    """In words. ``otherwise``: the sum of costs if this pair were chosen, or were not; ``rival`` as in
+    :meth:`MatchView.rival`."""
+    now, name = view.cost, names[segment]
+    if rival is None:
+        return f"Query {query} answers for {name}: there is no other query."
+    if view.assigned[segment] == query:
+        return (
+            f"Query {query} answers for {name}. Without this pair query {rival} would, and all pairs together would "
+            f"cost {otherwise:.2f} instead of {now:.2f}: {otherwise - now:+.2f}."
+        )
+    difference = float(view.total[query, segment] - view.total[rival, segment])
+    taken = np.flatnonzero(view.assigned == query)
+    place = f"it answers for {names[taken[0]]} ({taken[0]})" if len(taken) else "it stays unmatched"
+    so, than = ("although", "cheaper") if difference < 0 else ("because", "dearer")
+    return (
+        f"Query {query} does not answer for {name}, {so} it is {abs(difference):.2f} {than} than query {rival}; "
+        f"{place}. With this pair all pairs together would cost {otherwise:.2f} instead of {now:.2f}: a regret of "
+        f"{max(0.0, otherwise - now):.2f}."
+    )
+
+
+def rows_words(matched: int, queries: int, shown: int) -> str:
+    """Which queries are the rows of the maps, and why these; ``rowsWords`` in ``page.js`` says it too."""
+    if shown == queries:
+        return f"rows: all {queries} queries, the matched ones first"
+    return (
+        f"rows: {shown} of {queries} queries, the {matched} matched ones, then those that come nearest to a segment's "
+        "price and the one chosen; the others cost more"
+    )
+
+
+def unmatched_html(
+    view: MatchView, no_object: np.ndarray, says: Sequence[tuple[str, float]], no_object_weight: float
+) -> str:
+    """What the queries without a segment learn. ``no_object`` [Q] probabilities; ``says``: what each query says."""
+    others = np.setdiff1d(np.arange(len(no_object)), view.assigned)
+    if not len(others):
+        return "All queries are matched: none learns “no object”."
+    others = others[np.argsort(no_object[others], kind="stable")].tolist()
+    claims = sum(says[q][0] != "no object" for q in others)
+    weight = no_object_weight * len(others)
+    share = weight / (weight + len(view.assigned))
+    name, probability = says[others[0]]
+    words = (
+        f"<b>{len(others)} of {len(no_object)} queries are unmatched.</b> Their masks learn nothing here; their class "
+        f"learns “no object” at weight {no_object_weight:g}, together {share:.0%} of the class loss's weight. Present "
+        f"probability of “no object”, median {np.median(no_object[others]):.2f}; {claims} still "
+        f"{'claims' if claims == 1 else 'claim'} a class. Furthest off: query {others[0]} ({escape(name)} "
+        f"{probability:.2f})."
+    )
+    bars = []
+    for q in others:
+        color = SILENT if says[q][0] == "no object" else CLAIMS
+        title = escape(f"query {q}: no object {no_object[q]:.2f}; {says[q][0]}")
+        bars.append(
+            f'<i title="{title}" style="flex:1;min-width:0;max-width:14px;height:{100 * no_object[q]:.1f}%;'
+            f'background:rgb{color}"></i>'
+        )
+    gap = 0 if len(others) > FEW else 1
+    frame = f"display:flex;align-items:flex-end;gap:{gap}px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575"
+    legend = {"says “no object”": f"background:rgb{SILENT}", "claims a class": f"background:rgb{CLAIMS}"}
+    return f'<p>{words}</p><div style="{frame}">{"".join(bars)}</div>{swatches(legend)}'
+
+
+def swatches(items: Mapping[str, str]) -> str:
+    """A legend: words -> CSS of a small square."""
+    squares = (
+        f'<span><i style="display:inline-block;width:1em;height:.8em;margin-right:.4em;{css}"></i>{words}</span>'
+        for words, css in items.items()
+    )
+    return f'<div class="ofl-controls">{"".join(squares)}</div>'
+
+
+def _row(title: str, values: Sequence[float]) -> str:
+    texts = [f"{value:.2f}" for value in values]
+    if len(values) == 2:
+        texts.append(f"{values[0] - values[1]:+.2f}")
+    return f"<tr><th>{escape(title)}</th>{''.join(f'<td class=number>{text}</td>' for text in texts)}</tr>"

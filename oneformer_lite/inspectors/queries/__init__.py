@@ -1,0 +1,1 @@
+"""QueryInspector: what a query sees and says, layer by layer."""

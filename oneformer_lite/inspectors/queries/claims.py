@@ -1,0 +1,162 @@
+"""Which queries claim a pixel, who wins it, and by which rule: the post-processing of each task, for one pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ...config import BaseConfig
+from ...inference import RawPrediction, mean_inside
+from ...inference.merging import compete
+from .reading import QueryReading
+
+MIN_SCORE = 0.5  # what ``ofl.predict`` leaves of instances
+_SIDE = 1024  # pixels of the longer side at which whole masks are compared, in larger pictures
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a query fares everywhere: ``score`` is what its ``class_id`` brings to every pixel of its mask.
+
+    ``barred`` says why it takes no part, ``dropped`` why what it wins becomes void; both are empty otherwise.
+    """
+
+    class_id: int
+    score: float
+    barred: str = ""
+    dropped: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one query says of one pixel; ``value`` is what the claims are compared by."""
+
+    query: int
+    class_id: int
+    score: float
+    logit: float
+    probability: float
+    value: float
+    why: str
+
+
+def standings(reading: QueryReading, layer: int, config: BaseConfig) -> list[Standing]:
+    """Of all queries, if the decoder ended after ``layer``, by the rule of the reading's task."""
+    things = [category.is_thing for category in config.categories]
+    probabilities = reading.probabilities[layer]
+    scores, labels = probabilities[:, :-1].max(-1)
+    plain = [Standing(k, s) for k, s in zip(labels.tolist(), scores.tolist())]
+    if reading.task == "semantic":
+        return plain
+    if reading.task == "instance":
+        return _instances(reading, layer, things)
+    threshold = config.object_mask_threshold
+    empty = (probabilities[:, -1] > scores).tolist()
+    for q, standing in enumerate(plain):
+        if empty[q]:
+            barred = f"takes no part: “no object” is likelier ({probabilities[q, -1]:.2f})"
+            plain[q] = replace(standing, barred=barred)
+        elif standing.score <= threshold:
+            plain[q] = replace(standing, barred=f"takes no part: its score is not above {threshold:g}")
+    kept = [q for q, standing in enumerate(plain) if not standing.barred]
+    for q, share in zip(kept, _kept_shares(reading, layer, kept)):
+        if share < config.overlap_threshold:
+            dropped = f"keeps {share:.0%} of its mask, {config.overlap_threshold:.0%} are needed"
+            plain[q] = replace(plain[q], dropped=dropped)
+    return plain
+
+
+def _kept_shares(reading: QueryReading, layer: int, kept: list[int]) -> list[float]:
+    """How much of its own mask's area each query wins; 0 where it wins none of its mask."""
+    if not kept:
+        return []
+    longest = max(reading.size)
+    factor = min(1.0, _SIDE / longest)
+    size = tuple(max(1, round(side * factor)) for side in reading.size)
+    masks = _raw(reading, layer, size).masks(torch.tensor(kept)).sigmoid()
+    scores = reading.probabilities[layer, kept, :-1].amax(-1)
+    _, _, areas = compete(scores, masks)
+    return [area.won / area.own if area.visible else 0.0 for area in areas]
+
+
+def _instances(reading: QueryReading, layer: int, things: list[bool]) -> list[Standing]:
+    """A query's best thing class; its score is the class probability times the mean probability in its mask, here
+    read at a quarter of the input, where ``instance_inference`` reads it at the picture's size."""
+    probabilities = reading.probabilities[layer, :, :-1]
+    if not any(things):
+        labels, scores = probabilities.argmax(-1), probabilities.amax(-1)
+        return [Standing(k, s, "no class of this model is a thing") for k, s in zip(labels.tolist(), scores.tolist())]
+    scores, labels = probabilities.masked_fill(~torch.tensor(things), -1.0).max(-1)
+    height, width = (-(-side // reading.stride) for side in reading.unpadded)
+    logits = reading.mask_logits[layer, :, :height, :width]
+    return [
+        Standing(k, s, "" if s >= MIN_SCORE else f"left out: its score is below {MIN_SCORE:g}")
+        for k, s in zip(labels.tolist(), (scores * mean_inside(logits, logits > 0)).tolist())
+    ]
+
+
+def _raw(reading: QueryReading, layer: int, size: tuple[int, int]) -> RawPrediction:
+    logits = reading.mask_logits[layer]
+    return RawPrediction(reading.probabilities[layer], logits, reading.padded, reading.unpadded, size)
+
+
+def claims_at(
+    task: str,
+    standings: Sequence[Standing],
+    probabilities: np.ndarray,
+    logits: np.ndarray,
+    names: Sequence[str],
+    most: int = 6,
+) -> tuple[str, list[Claim]]:
+    """Who wins a pixel, in one sentence, and the strongest claims. ``probabilities`` [Q, K+1], ``logits`` [Q] there.
+
+    ``inspectors/queries/page.js`` does the same in the exported page.
+    """
+    claims = []
+    for q, standing in enumerate(standings):
+        chance = float(1 / (1 + np.exp(-np.float64(logits[q]))))
+        part = float(logits[q] > 0) if task == "instance" else chance
+        value = standing.score * part
+        claims.append(Claim(q, standing.class_id, standing.score, float(logits[q]), chance, value, standing.barred))
+    claims.sort(key=lambda claim: -claim.value)
+    if task == "semantic":
+        return _semantic(claims[:most], probabilities, logits, names)
+    shown = [claim for claim in claims if claim.value >= 0.005]
+    if task == "instance":
+        found = [claim for claim in shown if not claim.why]
+        outcome = {0: "No instance here.", 1: "One instance here."}.get(len(found), f"{len(found)} instances here.")
+        told = [claim if claim.why else replace(claim, why="an instance of its own: none competes") for claim in shown]
+        return outcome, told[:most]
+    winner = next((claim for claim in claims if not claim.why), None)
+    if winner is None:
+        return "Void: no query is sure enough to take part.", shown[:most]
+    outcome, why = _verdict(winner, standings[winner.query], names)
+    lost = f"loses to query {winner.query}: smaller score × probability"
+    others = [claim if claim.why else replace(claim, why=lost) for claim in shown if claim.query != winner.query]
+    return outcome, [replace(winner, why=why), *others][:most]
+
+
+def _verdict(winner: Claim, standing: Standing, names: Sequence[str]) -> tuple[str, str]:
+    """The panoptic rule for the query with the largest score x probability: outcome, and why."""
+    if winner.probability < 0.5:
+        return f"Void: query {winner.query} has the largest product, but not this pixel.", "its own mask is below 0.5"
+    if standing.dropped:
+        return f"Void: query {winner.query} has the largest product, but is dropped.", standing.dropped
+    return f"Query {winner.query} wins: {names[winner.class_id]}.", "wins: largest score × probability"
+
+
+def _semantic(
+    claims: list[Claim], probabilities: np.ndarray, logits: np.ndarray, names: Sequence[str]
+) -> tuple[str, list[Claim]]:
+    totals = probabilities[:, :-1].T @ (1 / (1 + np.exp(-logits.astype(np.float64))))
+    best = int(totals.argmax())
+    told = []
+    for claim in claims:
+        share = claim.value / max(totals[best], 1e-12)
+        other = f"speaks for {names[claim.class_id]}: {totals[claim.class_id]:.2f} in all"
+        why = f"gives {share:.0%} of the score of {names[best]}" if claim.class_id == best else other
+        told.append(replace(claim, why=why))
+    return f"{names[best].capitalize()} wins with {totals[best]:.2f}, summed over all queries.", told

@@ -1,0 +1,1 @@
+"""SamplingInspector: where deformable attention looks."""

@@ -1,0 +1,1 @@
+"""TaskInspector: what changes when the model is told another task."""

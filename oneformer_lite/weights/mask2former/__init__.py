@@ -1,0 +1,1 @@
+"""transformers' Mask2Former beside ours."""

@@ -1,0 +1,1 @@
+"""MaskFormer as its authors and transformers have it, beside ours."""

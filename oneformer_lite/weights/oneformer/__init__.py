@@ -1,0 +1,1 @@
+"""transformers' OneFormer beside ours: ``huggingface_config.py``, and the files of its processor."""

@@ -1,0 +1,126 @@
+"""MergeInspector: what code can set and read, and its page, which merges and measures as Python does."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from browser import change, chromium, opened
+from PIL import Image
+
+import oneformer_lite as ofl
+from oneformer_lite.errors import ConfigError
+from oneformer_lite.inspectors.merge.widget import MergeInspector
+
+
+@pytest.fixture
+def inspector(model, sample) -> MergeInspector:
+    return MergeInspector(model, sample)
+
+
+def test_state_is_set_read_and_told(inspector) -> None:
+    state = inspector.state
+    assert (state["object_threshold"], state["overlap_threshold"]) == (0.5, 0.8) and state["min_iou"] == 0.5
+    assert "dropped" in inspector._told.value and "PQ" in repr(inspector)  # the first picture tells of a dropped query
+    inspector.set(object_threshold=0.9, overlap_threshold=0.3, step=4, colors="outcome", min_iou=0.7)
+    assert inspector.state["query"] is None and "step 4" in repr(inspector)
+    state = inspector.state
+    assert inspector.set(**state).state == state
+    with pytest.raises(ConfigError, match="overlap_threshold"):
+        inspector.set(step=1, overlap_threshold=7)
+    assert inspector.state == state
+    slider = inspector.set(object_threshold=0.123)._controls["object_threshold"]
+    assert (slider.value, slider.step, slider.readout_format) == (0.123, pytest.approx(0.001), ".3f")
+
+
+def test_thresholds_change_map_and_quality(inspector) -> None:
+    first, quality, fates = np.asarray(inspector.still()), inspector._quality.value, inspector._fates.value
+    inspector.set(overlap_threshold=0.3)
+    assert "share too small" in fates and "share too small" not in inspector._fates.value
+    assert inspector._quality.value != quality and not np.array_equal(np.asarray(inspector.still()), first)
+    inspector.set(object_threshold=1.0)
+    assert "0 segments" in repr(inspector) and "PQ 0.0" in repr(inspector)
+
+
+def test_a_click_chooses_the_query_that_wins(inspector) -> None:
+    inspector._pictures["result"]._told.value = "at 0.05 0.5 1"
+    assert "sky" in inspector._told.value and inspector.state["query"] is not None
+    inspector._controls["step"].value = 1  # a step by hand shows its own query
+    assert inspector.state["query"] is None
+
+
+@pytest.mark.parametrize("size", [(32, 32), (900, 1200)])
+def test_any_size_and_no_ground_truth(model, size) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    inspector = MergeInspector(model, image).set(object_threshold=0.0)
+    assert "min_iou" not in inspector.state and inspector.still() and "PQ" not in repr(inspector)
+    inspector._pictures["result"].move((size[0] - 1, size[1] - 1))
+
+
+@pytest.mark.parametrize(
+    "change_config", [{"num_queries": 1, "text_context": 0}, {"num_queries": 250}], ids=["1 query", "250 queries"]
+)
+def test_untrained_models(sample, tmp_path: Path, change_config) -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(ofl.config.toytown(), image_size=96, hidden_dim=32, decoder_layers=2, **change_config)
+    inspector = MergeInspector(ofl.OneFormer(config), sample)
+    inspector.set(object_threshold=0.0, overlap_threshold=0.0)
+    assert inspector.to_html(tmp_path / "page.html").stat().st_size < 5e6
+
+
+def test_a_sample_of_other_classes(model, sample) -> None:
+    with pytest.raises(ConfigError, match="pass sample.image"):
+        MergeInspector(model, dataclasses.replace(sample, categories=sample.categories[:3]))
+
+
+MOVE = """(values) => { for (const [name, value] of Object.entries(values)) {
+    const control = document.querySelector(`[name=${name}]`);
+    control.value = value; control.dispatchEvent(new Event("input", { bubbles: true })); } }"""
+
+
+def pixels_of(page, n: int) -> np.ndarray:
+    uri = page.evaluate("(n) => document.querySelectorAll('canvas')[n].toDataURL()", n)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGB"))
+
+
+def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
+    path = inspector.set(query=None).to_html(tmp_path / "merge.html")
+    assert path.stat().st_size < 5e6 and "http" not in path.read_text().replace("http://www.w3.org", "")
+    steps = len(inspector.contest.candidates)
+    with chromium() as browser:
+        with opened(browser, path) as page:
+            for object_threshold, overlap_threshold, step, min_iou in (
+                (0.5, 0.8, steps, 0.5), (0, 0.3, steps, 0.8), (0.8, 0.95, 5, 0.7), (1, 0.8, steps, 0.5)
+            ):  # fmt: skip
+                values = {"object_threshold": object_threshold, "overlap_threshold": overlap_threshold, "step": step,
+                          "min_iou": min_iou}  # fmt: skip
+                inspector.set(**values)
+                change(page, lambda v=values: page.evaluate(MOVE, v))
+                merged = inspector._merged()
+                measured = inspector._measured(merged)
+                answer = page.evaluate("ofl.answer")
+                assert answer["fates"] == [list(fate) for fate in merged.fates]
+                assert answer["segments"] == [list(segment) for segment in merged.segments]
+                assert answer["quality"] == pytest.approx([measured[1].pq, measured[1].sq, measured[1].rq])
+                assert page.inner_text("#told") in inspector._told.value.replace("&quot;", '"')
+                for n, painted in enumerate(inspector._painted(merged, measured).values()):
+                    assert np.array_equal(pixels_of(page, n), painted)
+            change(page, lambda: page.evaluate(MOVE, {"object_threshold": 0.5, "step": steps}))
+            box = page.locator("canvas").first.bounding_box()
+            change(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 9))
+            assert "sky" in page.inner_text("#told")
+            painted = pixels_of(page, 0)
+            change(page, lambda: page.keyboard.press("Shift+ArrowDown"))
+            assert not np.array_equal(pixels_of(page, 0), painted)  # the cursor is seen
+            for _ in range(3):
+                change(page, lambda: page.keyboard.press("Shift+ArrowDown"))
+            assert "sky" not in page.inner_text("#told")
+            change(page, lambda: page.get_by_text("TP, FP, FN", exact=True).click())
+            assert "TP" in page.inner_text("#legend")
+        with opened(browser, path, width=400) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400
