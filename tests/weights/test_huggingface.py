@@ -24,6 +24,7 @@ from oneformer_lite.errors import CheckpointError, ConfigError
 from oneformer_lite.model.parts.task import task_ids
 from oneformer_lite.weights import save_huggingface
 from oneformer_lite.weights.backbones.huggingface import backbone_from
+from oneformer_lite.weights.backbones.sizes import NETWORKS
 from oneformer_lite.weights.oneformer.huggingface_config import from_huggingface
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things)")
@@ -142,7 +143,7 @@ def test_what_the_file_does_not_say_is_as_transformers_builds_it():
     assert (c.num_queries, c.num_classes, c.hidden_dim) == (t.num_queries, t.num_labels, t.hidden_dim)
     for kind, theirs in (("swin", SwinConfig()), ("dinat", DinatConfig())):
         name, options = backbone_from({"model_type": kind}, "config.json")
-        sizes = ofl.weights.networks.NETWORKS[kind][name] | options
+        sizes = NETWORKS[kind][name] | options
         for field in sizes.keys() & {"embed_dim", "depths", "num_heads", "window_size", "kernel_size", "mlp_ratio"}:
             value = getattr(theirs, field)
             assert sizes[field] == (tuple(value) if isinstance(value, list) else value), (kind, field)

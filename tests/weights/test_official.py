@@ -233,7 +233,7 @@ def test_a_given_configuration_is_used_and_checked(tmp_path):
 def test_published_variants_of_the_same_shapes_are_pointed_out(monkeypatch):
     """DiNAT's dilations differ between crops, and the files do not say which they are."""
     preset = ofl.config.ade20k_dinat_l()
-    found = {"num_classes": 150, "num_queries": 250}
+    found = {"num_classes": 150, "num_queries": 250, "encoder_layers": preset.encoder_layers}
     monkeypatch.setattr(official, "measure", lambda shapes: found)
     monkeypatch.setattr(official, "backbone_kind", lambda shapes: "dinat")
     monkeypatch.setattr(official, "measure_backbone", lambda kind, shapes: NETWORKS["dinat"]["dinat_large"])
