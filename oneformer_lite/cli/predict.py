@@ -119,7 +119,7 @@ def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
 
 def _there(pictures: list[Path]) -> list[Path]:
     """``pictures``, if all of them exist."""
-    from ..data.image import why_absent
+    from ..data.absent import why_absent
     from ..errors import DataError
 
     absent = [path for path in pictures if not path.exists()]

@@ -19,6 +19,17 @@ from .json_fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
 from .sample import Category
 
 LISTS = ("images", "annotations", "categories")
+# what other files are known by
+_OTHERS = {
+    "LabelMe's own file of one picture: its script labelme2coco.py makes a COCO file of all": {"shapes", "imagePath"},
+    "VGG Image Annotator's own project: export annotations as COCO": {"_via_img_metadata"},
+    "Label Studio's own JSON: export as COCO": {"annotations", "data"},
+    "Supervisely's own file of one picture: its app exports to COCO": {"objects", "size"},
+    "GeoJSON, of places on Earth: a converter to COCO is needed": {"type", "features"},
+    "COCO results of a model, not annotations": {"image_id", "category_id", "score"},
+    "the annotations of a COCO file without the rest of it": {"image_id", "category_id"},
+    "VGG Image Annotator's own JSON: export annotations as COCO": {"regions", "filename"},
+}
 
 
 def read_annotations(path: str | Path, keys: Sequence[str] = LISTS) -> dict[str, Entries]:
@@ -37,9 +48,26 @@ def read_content(path: Path, keys: Sequence[str] = LISTS) -> dict:
     if missing:
         raise DataError(
             f"annotation file {path} lacks {', '.join(map(repr, missing))}: expected a COCO file "
-            f"with the lists {', '.join(map(repr, keys))}"
+            f"with the lists {', '.join(map(repr, keys))}{_whose(content)}"
         )
     return content
+
+
+def _whose(content: object) -> str:
+    """Says which tool writes such a file, if its keys tell."""
+    entry = content[0] if isinstance(content, list) and content else content
+    have = set(entry) if isinstance(entry, dict) else set()
+    tool = next((tool for tool, keys in _OTHERS.items() if keys <= have), "")
+    return f". This seems to be {tool}" if tool else ""
+
+
+def refuse_other_format(annotations: Entries, foreign: str, own: str, cure: str) -> None:
+    """Raise :class:`DataError` with a ``cure`` where annotations have the field of another format of COCO's and not the
+    ``own``."""
+    if annotations.rows and foreign in annotations.rows[0] and own not in annotations.rows[0]:
+        raise DataError(
+            f"{annotations.file}: {annotations.place(0)} has {foreign!r} and no {own!r}, so this is {cure}"
+        )
 
 
 def distinct_color(index: int) -> tuple[int, int, int]:

@@ -7,8 +7,6 @@ the formats of :data:`FORMATS` are opened. (Pillow alone opens forty, some of th
 from __future__ import annotations
 
 import io
-import os
-import re
 import stat
 import warnings
 from contextlib import suppress
@@ -20,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import DataError
 from ..file_kinds import kind_of
 from ..files import replacing
+from .absent import why_absent
 from .grey import grey_values, is_deep, note_numbers, stretched
 from .orientation import as_annotated, as_stored, orientation, upright
 from .tiff import put_right
@@ -51,23 +50,6 @@ def open_image(path: str | Path) -> Image.Image:
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} cannot be read ({reason}): check its name, its permissions and the disk") from error
-
-
-def why_absent(path: Path) -> str:
-    """What an error says of a picture that is not there: an address, another spelling, or nothing like it."""
-    if address := re.match(r"(\w{2,}):/", str(path)):  # of two slashes, Path keeps one
-        return (
-            f"{str(path).replace(':/', '://', 1)!r} is an address ({address[1]}), and pictures are read from this "
-            "machine alone: download it and give the path of the file"
-        )
-    return f"{path} does not exist{_other_case(path)}: check the path, and of a data set that it is unpacked whole"
-
-
-def _other_case(path: Path) -> str:
-    """Cameras and Windows write 0.JPG for what a file made there calls 0.jpg."""
-    names = os.listdir(path.parent) if path.parent.is_dir() else []
-    found = sorted(name for name in names if name.lower() == path.name.lower())
-    return f", but {found[0]} does (upper and lower case differ here)" if found else ""
 
 
 def image_from_bytes(content: bytes, name: str) -> Image.Image:

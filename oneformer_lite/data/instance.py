@@ -15,7 +15,15 @@ import numpy as np
 from ..errors import DataError
 from ..notices import warn_user
 from .boxes import compare_with_boxes
-from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
+from .coco_json import (
+    file_names,
+    files_listed_twice,
+    indices_of,
+    parse_categories,
+    read_annotations,
+    refuse_other_format,
+    sizes_of,
+)
 from .folders import require_folder
 from .image import read_annotated, read_image
 from .json_fields import ANYTHING, FLAG, ID, WHOLE, Entries
@@ -66,6 +74,7 @@ class InstanceDataset:
         """
         content = read_annotations(self.json_path)
         images, objects = content["images"], content["annotations"]
+        refuse_other_format(objects, "segments_info", "category_id", "a panoptic file: PanopticDataset reads it")
         self.categories = parse_categories(content["categories"], all_things=True)
         image_ids = images.distinct("id", images.column("id", ID))
         names = file_names(images)

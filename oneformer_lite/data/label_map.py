@@ -23,7 +23,8 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     """The values int32 [H, W] of a label map, whatever kind of picture holds them.
 
     * Grey of 1 to 32 bits, and floats that are whole numbers: the values.
-    * Colours of three or four channels of which the first three are equal: the grey value. Other colours are refused.
+    * Colours of three or four channels of which the first three are equal: the grey value. Other colours are refused,
+      and grey of one value whose shapes are in the transparency alone.
     * A palette: the index (so VOC's and those of most tools), unless the palette has greys alone, of which those in use
       are values of ``classes`` or ``void``, one of a class above 0 among them: then the greys, since some programs
       turn a grey picture of few values into one with a palette to save space.
@@ -35,9 +36,7 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     if picture.mode in ("P", "PA"):
         return _of_palette(picture, classes, void)
     values = _as_in_the_file(picture, {*classes, void})
-    if picture.mode in ("LA", "La"):
-        values = values[..., 0]
-    elif values.ndim == 3:
+    if values.ndim == 3:
         values = _grey_of_colours(values, picture.mode, path)
     with np.errstate(invalid="ignore"):  # NaN and infinity are refused below
         whole = values.astype(np.int32)
@@ -70,13 +69,18 @@ def _as_in_the_file(picture: Image.Image, values: Collection[int | None]) -> np.
 
 
 def _grey_of_colours(values: np.ndarray, mode: str, path: str | Path) -> np.ndarray:
-    red = values[..., 0]
-    if mode not in ("RGB", "RGBA") or (values[..., 1:3] != red[..., None]).any():
+    grey, others = values[..., 0], values[..., 1 : values.shape[-1] - mode.endswith(("A", "a"))]
+    if mode not in ("LA", "La", "RGB", "RGBA") or (others != grey[..., None]).any():
         raise DataError(
             f"{path} has the {values.shape[-1]} channels {mode} with different values, but a label map has one, of "
             "class ids: convert its colours to class ids first (or are the folders of pictures and maps exchanged?)"
         )
-    return red
+    if mode.endswith(("A", "a")) and np.ptp(grey) == 0 < np.ptp(values[..., -1]):
+        raise DataError(
+            f"{path} has the value {grey.flat[0]} everywhere, and shapes in its transparency alone: save that channel, "
+            "picture.getchannel('A'), as a PNG of class ids"
+        )
+    return grey
 
 
 def _of_palette(picture: Image.Image, classes: Collection[int], void: int | None) -> np.ndarray:

@@ -199,13 +199,19 @@ def _pack_codes(codes: Entries) -> tuple[list[bytes], np.ndarray]:
         if found[i] < 0:
             raise DataError(
                 f"{codes.file}: {codes.place(i)}.counts is no run-length code: expected the text that pycocotools' "
-                "encode writes, whole (is it cut short?), or a list of run lengths (numbers, without quotes)"
+                f"encode writes, whole ({_why_no_code(packed[i])}), or a list of run lengths (numbers, without quotes)"
             )
         raise DataError(
             f"{codes.file}: {codes.place(i)}.counts is for {found[i]} pixels, expected {height * width} (height "
             f"{height} x width {width}): its last run is probably missing, or it was cut short; write it again"
         )
     return packed, sizes
+
+
+def _why_no_code(code: bytes) -> str:
+    if code.startswith((b"b'", b'b"')):
+        return "it is bytes as Python prints them: write counts.decode()"
+    return "is it cut short?"
 
 
 def _compressed(counts: list, size: list[int], codes: Entries, index: int) -> bytes:

@@ -15,7 +15,15 @@ import numpy as np
 from ..errors import DataError
 from ..listing import few
 from ..notices import warn_user
-from .coco_json import file_names, files_listed_twice, indices_of, parse_categories, read_annotations, sizes_of
+from .coco_json import (
+    file_names,
+    files_listed_twice,
+    indices_of,
+    parse_categories,
+    read_annotations,
+    refuse_other_format,
+    sizes_of,
+)
 from .folders import require_folder
 from .image import open_image, to_rgb
 from .json_fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
@@ -57,6 +65,8 @@ class PanopticDataset(MapDataset):
         """
         content = read_annotations(self.json_path)
         images, annotations = content["images"], content["annotations"]
+        cure = "a file of objects, without maps of segments: InstanceDataset reads it"
+        refuse_other_format(annotations, "category_id", "segments_info", cure)
         self.categories = parse_categories(content["categories"], all_things=False)
         listed = images.distinct("id", images.column("id", ID))
         names = file_names(images)

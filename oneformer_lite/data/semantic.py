@@ -22,7 +22,9 @@ from .map_dataset import MapDataset
 from .sample import Category, SegmentInfo
 from .segment_ids import present_ids
 
-_LOOKED_AT = 8  # label maps that are read when a data set is opened
+_LOOKED_AT = 64  # label maps that are read when a data set is opened, evenly spread
+_AT_LEAST = 8  # of these, also where maps are large
+_PIXELS = 2**25  # of all that are read beyond
 
 
 class SemanticDataset(MapDataset):
@@ -97,11 +99,15 @@ class SemanticDataset(MapDataset):
 
     def _look_at_values(self) -> None:
         """Numbering that is not the one given makes other classes of all pixels, or none: a few maps show it."""
-        step = max(1, len(self._pairs) // _LOOKED_AT)
         values: dict[int, Path] = {}
-        for _, path in self._pairs[: step * _LOOKED_AT : step]:
+        read = 0
+        for number, path in enumerate(self._spread()):
+            if number >= _AT_LEAST and read > _PIXELS:
+                break
             with suppress(DataError):  # said when this map is read
-                values |= dict.fromkeys(np.unique(self._read(path)).tolist(), path)
+                labels = self._read(path)
+                read += labels.size
+                values |= dict.fromkeys([*present_ids(labels).tolist(), *[0] * (0 in labels)], path)
         ids, count = {category.id for category in self.categories}, len(self.categories)
         if self._counts_from_0() and values.keys() - ids - {self.ignore_index} == {count}:
             raise DataError(f"{values[count]} {self._unknown({count})}")
@@ -113,6 +119,12 @@ class SemanticDataset(MapDataset):
                 f"apart. If {self.ignore_index} is a class, give the values of all: values=({min(values)}, "
                 f"{max(values)}), ignore_index=None"
             )
+
+    def _spread(self) -> list[Path]:
+        """The maps that are looked at: first a few from the whole set, then those between."""
+        places = np.unique(np.linspace(0, len(self._pairs) - 1, _LOOKED_AT).astype(int)).tolist()
+        first = places[:: max(1, len(places) // _AT_LEAST)]
+        return [self._pairs[i][1] for i in [*first, *sorted({*places}.difference(first))]]
 
     @property
     def segment_classes(self) -> np.ndarray:
@@ -159,7 +171,8 @@ class SemanticDataset(MapDataset):
 def _categories(
     names: Sequence[str], is_thing: Sequence[bool] | None, values: Sequence[int] | None
 ) -> tuple[Category, ...]:
-    if isinstance(names, str) or not names or not all(isinstance(name, str) for name in names):
+    names = names if isinstance(names, (str, dict)) else list(names)
+    if isinstance(names, (str, dict)) or not names or not all(isinstance(name, str) for name in names):
         raise DataError(f"class_names must be a list of names, got {names!r}")
     if len(set(names)) < len(names):
         raise DataError(f"two classes have the same name in {list(names)}: give each its own")

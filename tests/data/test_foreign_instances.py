@@ -189,6 +189,28 @@ def test_classes_of_one_name_are_odd(read):
         read(changed("categories", 1, name="disc"))
 
 
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"version": "5.0", "shapes": [], "imagePath": "a.png"}, "LabelMe's own file of one picture"),
+        ({"_via_settings": {}, "_via_img_metadata": {}}, "VGG Image Annotator's own project"),
+        ([{"id": 1, "annotations": [], "data": {}}], "Label Studio's own JSON: export as COCO"),
+        ({"tags": [], "size": {"height": 1, "width": 1}, "objects": []}, "Supervisely's own file of one picture"),
+        ({"type": "FeatureCollection", "features": []}, "GeoJSON"),
+        ([{"image_id": 1, "category_id": 1, "bbox": [], "score": 0.5}], "COCO results of a model, not annotations"),
+        (content()["annotations"], "the annotations of a COCO file without the rest of it"),
+        ([], "with the lists 'images', 'annotations', 'categories'"),
+    ],
+)  # fmt: skip
+def test_files_of_tools_that_are_not_coco_are_called_by_name(read, made, words):
+    assert words in refused(read, made)
+
+
+def test_a_panoptic_file_is_called_so(read):
+    panoptic = content() | {"annotations": [{"image_id": 1, "file_name": "a.png", "segments_info": []}]}
+    assert "this is a panoptic file: PanopticDataset reads it" in refused(read, panoptic)
+
+
 # ------------------------------------------------------------------------------------ outlines
 
 
@@ -216,6 +238,7 @@ def test_outlines_of_every_form(read, outline, expected):
         ({"size": [HEIGHT, WIDTH], "counts": []}, "counts is []"),
         ({"size": [HEIGHT, WIDTH], "counts": "hello"}, "counts is no run-length code"),
         ({"size": [HEIGHT, WIDTH], "counts": ""}, "counts is no run-length code"),
+        ({"size": [HEIGHT, WIDTH], "counts": "b'PPYo0'"}, "it is bytes as Python prints them: write counts.decode()"),
         ({"size": [HEIGHT, WIDTH], "counts": "45 7 548"}, "list of run lengths (numbers, without quotes)"),
         ({"size": [HEIGHT, WIDTH], "counts": [45.5, 6.5, 548]}, "expected whole numbers of pixels, 0 or more"),
         ({"size": [HEIGHT, WIDTH], "counts": [45, -7, 562.0]}, "expected whole numbers of pixels, 0 or more"),

@@ -65,6 +65,17 @@ def test_values_of_a_wrong_kind_are_refused_when_the_file_is_opened(panoptic_fol
     assert words in refused(panoptic_folder)
 
 
+@pytest.mark.parametrize("outline", [[[1, 1, 5, 1, 5, 5]], {"size": [6, 8], "counts": [48]}, []])
+def test_a_file_of_objects_is_called_so(panoptic_folder, outline):
+    def change(content):
+        content["annotations"] = [{"id": 1, "image_id": 1, "category_id": 7, "segmentation": outline, "iscrowd": 0}]
+        for category in content["categories"]:
+            del category["isthing"]
+
+    edit_json(panoptic_folder, change)
+    assert "a file of objects, without maps of segments: InstanceDataset reads it" in refused(panoptic_folder)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_other_encodings_colours_and_flags_read_the_same(panoptic_folder, encoding):
     expected = [sample.segments for sample in read(panoptic_folder)]

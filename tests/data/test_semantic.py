@@ -394,3 +394,52 @@ def test_maps_that_do_not_hold_what_was_painted_are_refused(folder):
     path.write_bytes(deep_colours(np.array([[0, 1, 65535]])))
     with pytest.raises(DataError, match="16 bits in several channels"):
         read_label_map(path, range(3), 255)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize("grey", [0, 255])
+def test_shapes_in_the_transparency_alone_are_not_lost(folder, mode, grey):
+    alpha = Image.fromarray(np.array([[0, 255, 255, 0]] * 2, np.uint8))
+    picture = Image.new("L", (4, 2), grey).convert(mode)
+    picture.putalpha(alpha)
+    picture.save(folder / "labels" / "a.png")
+    for classes in ((0, 1), (0, 255)):
+        with pytest.raises(DataError, match=f"a.png has the value {grey} everywhere, and shapes in its transparency"):
+            read_label_map(folder / "labels" / "a.png", classes, None)
+    picture.putalpha(128)
+    picture.save(folder / "labels" / "a.png")
+    assert (read_label_map(folder / "labels" / "a.png", (0, 255), None) == grey).all()
+
+
+@pytest.mark.parametrize("odd", [17, 31, 46])
+def test_numbering_from_1_is_noticed_where_the_last_class_is_rare(tmp_path, odd):
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    for number in range(60):
+        Image.new("RGB", (4, 1)).save(tmp_path / "images" / f"{number:02}.jpg")
+        Image.fromarray(np.uint8([[0, 1, number, 150 if number == odd else 7]])).save(
+            tmp_path / "labels" / f"{number:02}.png"
+        )
+    names = [f"class {i}" for i in range(150)]
+    with pytest.raises(DataError, match=rf"{odd}.png holds the values 150, .*numbered from 1, values=range\(1, 151\)"):
+        SemanticDataset(tmp_path / "images", tmp_path / "labels", names)
+    assert len(SemanticDataset(tmp_path / "images", tmp_path / "labels", names, 0, values=range(1, 151))) == 60
+
+
+def test_large_maps_are_looked_at_less_often(folder, monkeypatch):
+    monkeypatch.setattr("oneformer_lite.data.semantic._PIXELS", 8)
+    for name in "cdefghijklmnopqr":
+        save(folder, name, LABELS)
+        Image.new("RGB", (4, 2)).save(folder / "images" / f"{name}.jpg")
+    looked_at = []
+    monkeypatch.setattr(
+        "oneformer_lite.data.semantic.read_label_map", lambda path, *_: looked_at.append(path) or LABELS.astype(int)
+    )
+    read(folder)
+    assert len(looked_at) == 8 and looked_at[-1].stem > "m"  # not the first eight
+
+
+@pytest.mark.parametrize("made", [np.array, tuple, iter])
+def test_names_may_come_in_any_sequence(folder, made):
+    dataset = SemanticDataset(folder / "images", folder / "labels", made(NAMES))
+    assert [category.name for category in dataset.categories] == list(NAMES)
