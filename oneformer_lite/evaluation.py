@@ -17,9 +17,10 @@ from .checks import check_count
 from .config import BaseConfig
 from .data.batch import pad_to, padded_size
 from .data.by_name import class_places
+from .data.dataset import SegmentationDataset
 from .data.sample import TASKS, Category, Sample, check_task
 from .data.unreadable import Unreadable, read
-from .data.views import as_dataset, renumbered
+from .data.views import Given, as_dataset, renumbered
 from .errors import ConfigError, DataError
 from .evaluating import evaluating
 from .inference import check_model, prepare, raw_predictions, read_prediction
@@ -40,7 +41,7 @@ Progress = Callable[[int, int], None]
 @torch.inference_mode()
 def evaluate(
     model: MaskModel,
-    dataset,
+    dataset: Given,
     tasks: Sequence[str] = TASKS,
     *,
     token: str | None = None,
@@ -89,7 +90,9 @@ def evaluate(
     return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
 
 
-def judgeable(model: MaskModel, dataset, tasks: Sequence[str] = TASKS) -> tuple:
+def judgeable(
+    model: MaskModel, dataset: Given, tasks: Sequence[str] = TASKS
+) -> tuple[SegmentationDataset, list[str]]:
     """The data set (a list of samples becomes one) and the tasks, in their usual order. Raises :class:`ConfigError` or
     :class:`DataError` where the model cannot be judged on them."""
     dataset, tasks = _supplied(model, dataset, tasks)
@@ -115,7 +118,9 @@ def _supplied(model: MaskModel, dataset, tasks: Sequence[str]) -> tuple:
     return dataset, [task for task in TASKS if task in chosen]
 
 
-def batches(dataset, config: BaseConfig, batch_size: int, unreadable: Unreadable) -> Iterator[list[Sample]]:
+def batches(
+    dataset: SegmentationDataset, config: BaseConfig, batch_size: int, unreadable: Unreadable
+) -> Iterator[list[Sample]]:
     """All samples that can be read, in groups whose pictures have one size after padding.
 
     The published model does not mask padding, so a picture padded to its neighbour's size would be
@@ -135,7 +140,7 @@ def batches(dataset, config: BaseConfig, batch_size: int, unreadable: Unreadable
     yield from waiting.values()
 
 
-def _categories(config: BaseConfig, dataset) -> tuple[tuple[Category, ...], list[int]]:
+def _categories(config: BaseConfig, dataset: SegmentationDataset) -> tuple[tuple[Category, ...], list[int]]:
     """The model's classes as the data set has them, found by name, and the places of the data set's among them."""
     only_instances = tuple(dataset.tasks) == ("instance",)
     places = class_places(config.class_names, dataset.categories, some=only_instances)

@@ -192,7 +192,7 @@ def test_convert_does_not_write_over_its_source(tmp_path, capsys):
         (["predict", PICTURE, "--model", "nowhere.pth"], "nowhere.pth does not exist"),
         (["train", "--preset", "nonsense", "--steps", "1"], "there are toytown, coco_r50"),
         (["predict", PICTURE, "--model", "nothing"], "no model 'nothing'"),
-        (["eval", "--data", "nowhere"], "nowhere does not exist: expected a folder in COCO's panoptic layout"),
+        (["eval", "--data", "nowhere"], "nowhere does not exist: expected the folder of a data set"),
         (["train", "--data", "nowhere", "--steps", "1"], "nowhere does not exist"),
         (["train", "--data", __file__, "--steps", "1"], "test_cli.py is no folder"),
         (["doctor", "--data", "nowhere"], "nowhere does not exist"),

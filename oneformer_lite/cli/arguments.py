@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 TASKS = ("panoptic", "instance", "semantic")  # data.sample's, which imports numpy: too long for --help
 DEVICES = "auto (a GPU where there is one), cuda, mps or cpu"
+DATA = "panoptic annotations, outlines of objects or label maps (data/README.md)"
 MODEL = "a name that comes with the package, a folder, a weights file, or a hub id"
 
 

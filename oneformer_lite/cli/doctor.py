@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..data.layouts import find
 from ..errors import DataError, OneFormerLiteError
-from ..layout import split_paths
-from .arguments import MODEL, command, positive
+from .arguments import DATA, MODEL, command, positive
 
 
 def add(commands) -> None:
     p = command(commands, "doctor", run, "check the installation, a model, a data set or a run")
     p.add_argument("--model", help=f"model to examine: {MODEL}")
-    p.add_argument("--data", type=Path, help="data set to examine: folder in COCO's panoptic layout")
+    p.add_argument("--data", type=Path, help=f"data set to examine: folder of {DATA}")
     p.add_argument("--split", default="train", help="its name in the layout (COCO: train2017)")
     p.add_argument("--run", type=Path, dest="folder", metavar="FOLDER", help="run to examine: its out folder")
     p.add_argument("--images", type=positive(int), default=16, help="samples of the data set to look at")
@@ -42,7 +42,7 @@ def run(args) -> None:
 
 def _examine(args) -> None:
     if args.data:
-        split_paths(args.data, args.split)
+        find(args.data, args.split)
     if args.folder and not args.folder.exists():
         raise DataError(f"{args.folder} does not exist: --run takes the folder that a run writes to (its out)")
     from ..diagnosis import doctor

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..layout import split_paths
-from .arguments import DEVICES, MODEL, TASKS, command, count, positive
+from ..data.layouts import find
+from .arguments import DATA, DEVICES, MODEL, TASKS, command, count, positive
 
 
 def add(commands) -> None:
     p = command(commands, "eval", run, "PQ, AP and mIoU of a model")
     p.add_argument("--model", default="toytown", help=MODEL)
-    p.add_argument("--data", type=Path, help="folder in COCO's panoptic layout (default: Toytown, painted now)")
+    p.add_argument("--data", type=Path, help=f"folder of {DATA} (default: Toytown, painted now)")
     p.add_argument("--split", default="val", help="its name in the layout (COCO: val2017)")
     p.add_argument("--scenes", type=positive(int), default=200, help="of Toytown, where no data is given")
-    p.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="to judge")
+    p.add_argument("--tasks", nargs="+", choices=TASKS, help="to judge (default: all that the annotation supplies)")
     p.add_argument("--device", default="auto", help=DEVICES)
     p.add_argument(
         "--classes", type=count, default=20, metavar="N", help="how many classes to list, worst first; 0 for none"
@@ -33,7 +33,7 @@ def add(commands) -> None:
 def run(args) -> None:
     """Judge a model on a data set: PQ under the panoptic token, AP under instance, mIoU under semantic."""
     if args.data:
-        split_paths(args.data, args.split)  # a wrong path at once
+        find(args.data, args.split)  # a wrong path at once
     from tqdm import tqdm
 
     from ..data.toytown import Toytown
@@ -47,10 +47,11 @@ def run(args) -> None:
         dataset = open_split(args.data, args.split)
     else:
         dataset = Toytown(args.split, model.config.image_size, args.scenes)
-    judgeable(model, dataset, args.tasks)  # before there is a bar
+    tasks = args.tasks or model.config.answers(dataset.tasks)
+    judgeable(model, dataset, tasks)  # before there is a bar
     with tqdm(total=len(dataset), desc="evaluating", unit="image") as bar:
         metrics = evaluate(
-            model, dataset, args.tasks, results=args.results, progress=lambda done, _: bar.update(done - bar.n)
+            model, dataset, tasks, results=args.results, progress=lambda done, _: bar.update(done - bar.n)
         )
     for name, value in metrics.items():
         print(f"{name:<16}{value:6.1f}")
@@ -62,7 +63,7 @@ def run(args) -> None:
         source = {"model": args.model, "data": str(args.data or "toytown"), "split": args.split}
         write_json(args.json, {**source, "scenes": len(dataset), **_rounded(metrics.to_dict())}, indent=2)
     if args.results:
-        print(f"predictions of {', '.join(args.tasks)} in {args.results}")
+        print(f"predictions of {', '.join(tasks)} in {args.results}")
 
 
 def _rounded(content):

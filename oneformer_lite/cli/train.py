@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..data.layouts import find
 from ..errors import OneFormerLiteError
-from ..layout import split_paths
-from .arguments import MODEL, command, positive
+from .arguments import DATA, MODEL, command, positive
 
 
 def add(commands) -> None:
-    p = command(commands, "train", run, "train a preset on a data set in COCO's panoptic layout")
+    p = command(commands, "train", run, "train a preset on a data set of one's own")
     p.add_argument("--preset", default="toytown", help="a function of oneformer_lite.config, like coco_r50")
-    p.add_argument("--data", type=Path, default=Path("data/toytown"), help="folder in COCO's panoptic layout")
+    p.add_argument("--data", type=Path, default=Path("data/toytown"), help=f"folder of {DATA}")
     p.add_argument("--train-split", default="train", help="its name in the layout (COCO: train2017)")
     p.add_argument("--val-split", default="val", help="its name in the layout (COCO: val2017)")
     p.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run")
@@ -41,9 +41,9 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    """Train a preset on a folder in COCO's panoptic layout, with the recipe of the preset's data set (augmentation,
-    schedule, learning rate as published), from a backbone that has learned ImageNet unless told otherwise. The same
-    command resumes a stopped run."""
+    """Train a preset on a folder of panoptic annotations, outlines of objects or label maps, with the recipe of the
+    preset's data set (augmentation, schedule, learning rate as published), from a backbone that has learned ImageNet
+    unless told otherwise. The same command resumes a stopped run."""
     from dataclasses import replace
 
     from .. import config
@@ -52,9 +52,9 @@ def run(args) -> None:
         raise OneFormerLiteError(
             f"there is no preset {args.preset!r}; there are {', '.join(config.PRESETS)}"
         )
-    split_paths(args.data, args.train_split)  # a wrong path before what takes seconds to import
+    find(args.data, args.train_split)  # a wrong path before what takes seconds to import
     if not args.plan:
-        split_paths(args.data, args.val_split)
+        find(args.data, args.val_split)
     from .. import training
     from ..training.loader import open_split
 

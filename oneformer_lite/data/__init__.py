@@ -1,9 +1,9 @@
 """Data sets, targets and batches: everything the model is fed with. To be read in this order:
 
-``sample.py`` is what every data set gives; ``panoptic.py``, ``instance.py`` and ``semantic.py`` read one from disk
-(``image.py`` its pictures, ``coco_json.py`` and ``outlines.py`` its annotation), ``toytown/`` paints one. A sample then
-passes ``augment.py`` (with ``transforms.py``), ``targets.py`` and ``batch.py``. ``published/`` fetches what others have
-published.
+``dataset.py`` says what a data set is, ``sample.py`` what it gives; ``opening.py`` opens one from disk (``layouts.py``:
+where its files lie), whether ``panoptic.py``, ``instance.py`` or ``semantic.py`` reads it (``image.py`` its pictures,
+``coco_json.py`` and ``outlines.py`` its annotation); ``toytown/`` paints one. A sample then passes ``augment.py`` (with
+``transforms.py``), ``targets.py`` and ``batch.py``. ``published/`` fetches what others have published.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _NAMES = {
     "PanopticDataset": "panoptic",
     "Sample": "sample",
     "SegmentInfo": "sample",
+    "SegmentationDataset": "dataset",
     "SemanticDataset": "semantic",
     "TASKS": "sample",
     "Targets": "targets",
@@ -26,6 +27,7 @@ _NAMES = {
     "download_ade20k": "published.ade20k",
     "download_coco": "published.coco",
     "normalise": "batch",
+    "open": "opening",
     "open_image": "image",
     "prepare_cityscapes": "published.cityscapes",
     "read_image": "image",
@@ -41,9 +43,11 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .batch import collate as collate
     from .batch import normalise as normalise
     from .bundled import sample_folder as sample_folder
+    from .dataset import SegmentationDataset as SegmentationDataset
     from .image import open_image as open_image
     from .image import read_image as read_image
     from .instance import InstanceDataset as InstanceDataset
+    from .opening import open as open
     from .panoptic import PanopticDataset as PanopticDataset
     from .panoptic_writing import write_panoptic as write_panoptic
     from .published.ade20k import download_ade20k as download_ade20k

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from ..errors import DataError
 from ..notices import warn_user
+from .dataset import SegmentationDataset
+from .sample import Sample
 
 
-def read(dataset, index: int):
+def read(dataset: SegmentationDataset, index: int) -> Sample:
     """Picture ``index``; raises :class:`DataError` also where a data set of somebody else's raises an OSError."""
     try:
         return dataset[index]

@@ -8,7 +8,11 @@ from dataclasses import replace
 from torch.utils.data import Subset
 
 from ..errors import ConfigError
-from .sample import Category, Sample
+from .dataset import SegmentationDataset
+from .sample import TASKS, Category, Sample
+
+# what may be given where a data set is asked for
+Given = SegmentationDataset | Sequence[Sample] | Subset
 
 
 class Listed:
@@ -27,9 +31,9 @@ class Listed:
 class Chosen(Subset):
     """The pictures of a data set at ``indices``, with the attributes that training and evaluation read."""
 
-    def __init__(self, dataset, indices: Sequence[int]) -> None:
+    def __init__(self, dataset: SegmentationDataset, indices: Sequence[int]) -> None:
         super().__init__(dataset, indices)
-        self.categories, self.tasks = dataset.categories, getattr(dataset, "tasks", ())
+        self.categories, self.tasks = dataset.categories, tasks_of(dataset)
 
     def paths(self, index: int) -> tuple:
         return paths_of(self.dataset, self.indices[index])
@@ -38,7 +42,9 @@ class Chosen(Subset):
 class Renumbered:
     """A data set whose class ``i`` becomes class ``class_ids[i]`` of ``categories``."""
 
-    def __init__(self, dataset, class_ids: Sequence[int], categories: tuple[Category, ...]) -> None:
+    def __init__(
+        self, dataset: SegmentationDataset, class_ids: Sequence[int], categories: tuple[Category, ...]
+    ) -> None:
         self.dataset, self.class_ids, self.categories, self.tasks = dataset, class_ids, categories, dataset.tasks
 
     def __len__(self) -> int:
@@ -51,7 +57,7 @@ class Renumbered:
         return paths_of(self.dataset, index)
 
 
-def paths_of(dataset, index: int) -> tuple:
+def paths_of(dataset: SegmentationDataset, index: int) -> tuple:
     """The files of a picture, empty where the data set does not tell them."""
     return dataset.paths(index) if hasattr(dataset, "paths") else ()
 
@@ -62,13 +68,21 @@ def renumbered(sample: Sample, class_ids: Sequence[int], categories: tuple[Categ
     return sample.replace(segments=segments, categories=categories)
 
 
-def as_dataset(given):
-    """``given`` itself if it is a data set; one made of it if it is a list of samples or a part of a data set.
+def tasks_of(dataset: SegmentationDataset) -> tuple[str, ...]:
+    """The tasks that a data set supplies; of one that does not say, those of its first sample."""
+    if hasattr(dataset, "tasks"):
+        return dataset.tasks
+    return dataset[0].tasks if len(dataset) else TASKS
+
+
+def as_dataset(given: Given) -> SegmentationDataset:
+    """``given`` itself if it is a data set; one made of it if it is a list of samples, a part of a data set, or lacks
+    its ``tasks``.
 
     Raises :class:`ConfigError` for everything else.
     """
     if all(hasattr(given, name) for name in ("categories", "__len__", "__getitem__")):
-        return given
+        return given if hasattr(given, "tasks") else Chosen(given, range(len(given)))
     if isinstance(given, Subset):
         chosen = Chosen(as_dataset(given.dataset), given.indices)
         reads_otherwise = type(given).__getitem__ is not Subset.__getitem__

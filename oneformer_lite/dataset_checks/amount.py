@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..data.dataset import SegmentationDataset
 from .findings import Finding
 
 HANDFUL = 20  # pictures: fewer are learned by heart
@@ -13,7 +14,7 @@ CURE = (
 )
 
 
-def check_amount(dataset) -> Finding | None:
+def check_amount(dataset: SegmentationDataset) -> Finding | None:
     """None where there is enough, as far as it is known of all pictures (``class_counts``)."""
     counts = getattr(dataset, "class_counts", None) or []
     rare = [(category.name, n) for category, n in zip(dataset.categories, counts) if 0 < n < FEW]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config.checks import is_color
+from ..data.dataset import SegmentationDataset
 from ..data.folders import contents
 from ..data.map_dataset import MapDataset
 from ..data.sample import Category
@@ -22,7 +23,7 @@ MAPS = 256  # that are read in search of classes, evenly spread
 FEW_STATS = 1000  # files that a listing did not show and that are asked for one by one
 
 
-def missing_files(dataset) -> dict[int, Path]:
+def missing_files(dataset: SegmentationDataset) -> dict[int, Path]:
     """Number of the picture -> the first of its files that is not there. Folders are listed, not files asked for.
 
     Of data sets whose ``paths(index)`` says which files a sample needs; of others nothing is known.
@@ -40,7 +41,7 @@ def missing_files(dataset) -> dict[int, Path]:
     return missing
 
 
-def check_files(dataset, missing: dict[int, Path]) -> Finding:
+def check_files(dataset: SegmentationDataset, missing: dict[int, Path]) -> Finding:
     """All files that the annotation names are there."""
     if not missing:
         return Finding("files", "fine", f"those of all {len(dataset)} pictures are there")
@@ -63,7 +64,7 @@ def check_categories(categories: Sequence[Category]) -> Finding:
     return Finding("categories", "fine", f"{len(categories)}, all with names and colours")
 
 
-def check_seen_classes(dataset) -> Finding | None:
+def check_seen_classes(dataset: SegmentationDataset) -> Finding | None:
     """Each class occurs: in data sets that know it of all pictures (``class_counts``), or in their first maps; None of
     others."""
     counts = getattr(dataset, "class_counts", None)

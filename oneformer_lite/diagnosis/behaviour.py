@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..data.dataset import SegmentationDataset
 from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding, not_examined
 from ..evaluating import evaluating
@@ -22,7 +23,7 @@ STRANGE = 3.0  # standard deviations between the statistics a network remembers 
 ENOUGH = 10  # matched segments before classes are compared
 
 
-def check_classes(model: MaskModel, dataset) -> Finding:
+def check_classes(model: MaskModel, dataset: SegmentationDataset) -> Finding:
     """The model's classes are those of the data set, in the same order."""
     name, config = "classes", model.config
     names = tuple(category.name for category in dataset.categories)

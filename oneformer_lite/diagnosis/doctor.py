@@ -13,8 +13,9 @@ import torch
 from ..config import BaseConfig
 from ..data.augment import augmentation
 from ..data.batch import DIVISOR, Batch, collate
+from ..data.dataset import SegmentationDataset
 from ..data.sample import Sample
-from ..data.views import as_dataset, paths_of, require_samples
+from ..data.views import Given, as_dataset, paths_of, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.amount import check_amount
 from ..dataset_checks.annotation import (
@@ -54,7 +55,7 @@ SHOWN_PICTURES = "losses, gradients, normalisation, queries, task token and pred
 
 def doctor(
     model: MaskModel | None = None,
-    dataset=None,
+    dataset: Given | None = None,
     *,
     run: str | Path | None = None,
     criterion: Callable | None = None,
@@ -81,7 +82,9 @@ def doctor(
         return _examine(model, dataset, run, criterion, images)
 
 
-def _examine(model: MaskModel | None, dataset, run, criterion: Callable | None, images: int) -> Diagnosis:
+def _examine(
+    model: MaskModel | None, dataset: SegmentationDataset | None, run, criterion: Callable | None, images: int
+) -> Diagnosis:
     findings: list[Finding] = []
     own = run is not None and model is None  # the run's own weights
     if run is not None:
@@ -111,7 +114,7 @@ def _examine_fit(model: MaskModel, samples: list[Sample], run: Run) -> list[Find
         return [not_examined("its own pictures", str(error))]
 
 
-def _obstacle(model: MaskModel, dataset, sound: list[Sample]) -> tuple[str, str] | None:
+def _obstacle(model: MaskModel, dataset: SegmentationDataset | None, sound: list[Sample]) -> tuple[str, str] | None:
     """Why the model cannot be shown pictures, and what helps."""
     if dataset is None:
         return "no data set was given", "ofl.doctor(model, dataset)"
@@ -124,7 +127,7 @@ def _obstacle(model: MaskModel, dataset, sound: list[Sample]) -> tuple[str, str]
     return None
 
 
-def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]:
+def _examine_data(dataset: SegmentationDataset, images: int, findings: list[Finding]) -> list[Sample]:
     """Adds findings; the samples, if a model can be shown them."""
     if not len(dataset):
         findings.append(Finding("samples", "fault", "the data set is empty", "look at its paths and its split"))
@@ -153,7 +156,7 @@ def _examine_data(dataset, images: int, findings: list[Finding]) -> list[Sample]
     return samples if ids.verdict != "fault" else []
 
 
-def _look_at_whole(dataset) -> list[Finding]:
+def _look_at_whole(dataset: SegmentationDataset) -> list[Finding]:
     """What can be said of all pictures without reading them; nothing of data sets that do not know."""
     findings = [check_files(dataset, missing_files(dataset))] if len(dataset) and paths_of(dataset, 0) else []
     categories, seen = check_categories(dataset.categories), check_seen_classes(dataset)

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 from ..config import BaseConfig
+from ..data.dataset import SegmentationDataset
 from ..dataset_checks.findings import Finding, not_examined
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
 from ..model import MaskModel
@@ -21,7 +22,7 @@ MODEL = "model"  # the folder of the weights alone, written when a run ends
 
 
 def examine_run(
-    folder: str | Path, model: MaskModel | None, dataset, findings: list[Finding]
+    folder: str | Path, model: MaskModel | None, dataset: SegmentationDataset | None, findings: list[Finding]
 ) -> tuple[MaskModel | None, object]:
     """Adds findings on recipe, state, log and weights; the model and the data set to go on with."""
     if Path(folder).is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ..data.sample import Sample, check_task
@@ -17,10 +17,17 @@ def sample_pairs(samples: Iterable[Sample | tuple[Sample, str]]) -> list[tuple[S
     is no annotated picture, and where its annotation cannot supply the task."""
     if isinstance(samples, Sample) or not (hasattr(samples, "__iter__") or hasattr(samples, "__getitem__")):
         raise ConfigError(f"{_EXPECTED}; got one {type(samples).__name__}")
-    pairs = [_pair(item) for item in islice(iter(samples), MOST_SAMPLES)]
+    pairs = [_pair(item) for item in islice(_items(samples), MOST_SAMPLES)]
     if not pairs:
         raise ConfigError(f"{_EXPECTED}; got none")
     return pairs
+
+
+def _items(samples: Iterable) -> Iterator:
+    """One after the other; a data set says how many there are, not where they end."""
+    if hasattr(samples, "__len__") and hasattr(samples, "__getitem__"):
+        return (samples[index] for index in range(len(samples)))
+    return iter(samples)
 
 
 def _pair(item: Sample | tuple[Sample, str]) -> tuple[Sample, str | None]:

@@ -28,8 +28,9 @@ CHANGEABLE = {
 class TrainConfig:
     """A training run. Exactly one of ``steps`` and ``minutes`` bounds it.
 
-    ``data`` is a folder in COCO's layout: pictures in ``{data}/{split}/``, annotations in
-    ``{data}/annotations/panoptic_{split}.json`` and the folder of the same name.
+    ``data`` is a folder that :func:`oneformer_lite.data.open` opens, as COCO's: pictures in ``{data}/{split}/``,
+    annotations in ``{data}/annotations/panoptic_{split}.json`` and the folder of the same name; or outlines of objects,
+    or label maps.
     """
 
     out: str = "runs/toytown"

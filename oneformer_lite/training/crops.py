@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..data.augment import augmentation
+from ..data.dataset import SegmentationDataset
 from ..data.targets import targets_for
 from ..dataset_checks.findings import Finding
 from ..errors import OneFormerLiteError
@@ -15,7 +16,9 @@ from .readable import Readable
 DRAWN = 32  # augmented samples looked at
 
 
-def check_crops(dataset, train_config: TrainConfig, image_size: int, equalize: bool, drawn: int = DRAWN) -> Finding:
+def check_crops(
+    dataset: SegmentationDataset, train_config: TrainConfig, image_size: int, equalize: bool, drawn: int = DRAWN
+) -> Finding:
     """Targets of the first ``drawn`` pictures that a run of this recipe sees, as it sees them."""
     augment = augmentation(train_config.augmentation, image_size, equalize)
     samples = TaskSamples(dataset, augment, train_config.seed, train_config.task_probabilities)

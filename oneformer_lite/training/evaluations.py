@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..data.dataset import SegmentationDataset
 from ..data.unreadable import Unreadable
 from ..data.views import Chosen
 from ..errors import OneFormerLiteError
@@ -23,7 +24,7 @@ class Evaluations:
     ``progress``: the share of the budget that a resumed run has used.
     """
 
-    def __init__(self, config: TrainConfig, dataset, folder: Path, progress: float) -> None:
+    def __init__(self, config: TrainConfig, dataset: SegmentationDataset, folder: Path, progress: float) -> None:
         self.config, self.dataset, self.folder = config, dataset, folder
         self.done = int(progress * config.evaluations)
         self.best = -1.0  # score of the model in {folder}/best

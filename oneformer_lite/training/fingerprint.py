@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Subset
 
+from ..data.dataset import SegmentationDataset
+from ..data.sample import Sample
 from ..data.views import Listed
 from ..errors import DataError
 
 SHOWN = 3  # classes that are named
 
 
-def fingerprint(dataset) -> dict:
+def fingerprint(dataset: SegmentationDataset) -> dict:
     """Count, classes, and checksums of a data set's pictures by name and id, in their order and in any order.
 
     Nothing is opened: pictures are known by ``picture_names`` and ``image_ids``, as far as the data set has them, and
@@ -37,7 +39,7 @@ def fingerprint(dataset) -> dict:
     }
 
 
-def _labels(dataset) -> str | None:
+def _labels(dataset: SegmentationDataset) -> str | None:
     """A checksum of which class each segment has, or each pixel value; ids of categories that change everywhere, and so
     mean the same, do not change it. None where a data set does not tell. Of a part, those of the whole."""
     told = getattr(_whole(dataset), "segment_classes", None)
@@ -50,7 +52,7 @@ def _whole(dataset):
     return dataset
 
 
-def pictures_of(dataset) -> list[str]:
+def pictures_of(dataset: SegmentationDataset | Sequence[Sample]) -> list[str]:
     """One text for each picture, empty where it has neither name nor id."""
     if isinstance(dataset, Listed):
         return pictures_of(dataset.samples)

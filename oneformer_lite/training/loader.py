@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import clear_frames
@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..data.augment import augmentation
 from ..data.batch import Batch, collate
-from ..data.panoptic import PanopticDataset
+from ..data.dataset import SegmentationDataset
+from ..data.opening import open as open_dataset
 from ..data.parallel import importable_by_children
 from ..data.sample import TASKS, Sample
 from ..data.unreadable import read
 from ..errors import ConfigError, DataError, OneFormerLiteError, WorkerError
-from ..layout import split_paths
 from .config import TrainConfig
 from .distributed import ALONE, Processes
 from .open_files import enough_open_files
@@ -30,12 +30,12 @@ from .state import has_own_data
 GRACE = 20  # seconds that a worker lives on when it is asked to end
 
 
-def open_split(data: str | Path, split: str) -> PanopticDataset:
-    """A split of a folder in COCO's layout (see :class:`TrainConfig`)."""
-    return PanopticDataset(*split_paths(data, split))
+def open_split(data: str | Path, split: str) -> SegmentationDataset:
+    """A split of a folder, whatever its annotation (see :class:`TrainConfig`)."""
+    return open_dataset(data, split)
 
 
-def run_split(folder: Path, config: TrainConfig) -> PanopticDataset:
+def run_split(folder: Path, config: TrainConfig) -> SegmentationDataset:
     """The training split of the run in ``folder``. Raises :class:`DataError` if it was trained with data sets that were
     given to it, which its folder does not name."""
     if has_own_data(folder):
@@ -54,8 +54,9 @@ class TaskSamples(Dataset):
     """
 
     def __init__(
-        self, dataset, augment, seed: int, probabilities: Sequence[float] = TrainConfig.task_probabilities
-    ) -> None:
+        self, dataset: SegmentationDataset, augment: Callable, seed: int,
+        probabilities: Sequence[float] = TrainConfig.task_probabilities,
+    ) -> None:  # fmt: skip
         self.dataset, self.augment, self.seed = dataset, augment, seed
         self.probabilities = dict(zip(TASKS, probabilities, strict=True))
 
@@ -111,7 +112,7 @@ class EndlessSampler(Sampler):
 
 
 def training_batches(
-    dataset,
+    dataset: SegmentationDataset,
     config: TrainConfig,
     image_size: int,
     start_step: int = 0,

@@ -22,6 +22,8 @@ import torch
 
 from ..config import BaseConfig, from_stored
 from ..data.batch import Batch
+from ..data.dataset import SegmentationDataset
+from ..data.layouts import holds
 from ..data.sample import TASKS, Sample, SegmentInfo
 from ..errors import OneFormerLiteError
 from ..files import write_json
@@ -59,12 +61,12 @@ def measure(config: BaseConfig, train_config: TrainConfig, count: int, steps: in
     c = replace(c, batch_size=c.batch_size // count)
     alone = Processes(rank=0, count=1, device=device)
     free = free_memory(device)
-    data = open_split(c.data, c.train_split) if has_data(c, c.train_split) else None
+    data = open_split(c.data, c.train_split) if holds(c.data, c.train_split) else None
     oddities = []
     if data is not None:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            val = open_split(c.data, c.val_split) if c.evaluations and has_data(c, c.val_split) else None
+            val = open_split(c.data, c.val_split) if c.evaluations and holds(c.data, c.val_split) else None
             c = c if val is not None else replace(c, evaluations=0, keep_best=False)
             data, _ = ready(config, c, data, val, alone, fresh=True)
         oddities = [str(warning.message) for warning in said]
@@ -100,11 +102,6 @@ def measure(config: BaseConfig, train_config: TrainConfig, count: int, steps: in
     )
 
 
-def has_data(config: TrainConfig, split: str) -> bool:
-    """Whether the split is on disk."""
-    return (Path(config.data) / "annotations" / f"panoptic_{split}.json").is_file()
-
-
 class Synthetic:
     """Scenes of noise in the size of the training crop: a dozen segments each, of all classes of the model."""
 
@@ -126,7 +123,9 @@ class Synthetic:
         return Sample(image, segment_map.astype(np.int32), segments, self.categories, tasks=TASKS)
 
 
-def load(dataset, c: TrainConfig, image_size: int, needed: int, alone: Processes) -> tuple[list[Batch], float]:
+def load(
+    dataset: SegmentationDataset, c: TrainConfig, image_size: int, needed: int, alone: Processes
+) -> tuple[list[Batch], float]:
     """``needed`` batches, and the images a second at which the loader's workers deliver with nobody waiting.
 
     Counted once every worker has delivered, over two more batches of each.

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..data.dataset import SegmentationDataset
 from ..data.sample import Sample
 from ..data.unreadable import read
 from ..errors import DataError
@@ -24,7 +25,7 @@ IMAGES, SIDE = 3, 320  # how many images, and the longer side in pixels
 MOST = 40  # files of a run; then every second one goes, as a long run's first days need not be dense
 
 
-def write_pictures(model: MaskModel, dataset, folder: Path, step: int) -> Path:
+def write_pictures(model: MaskModel, dataset: SegmentationDataset, folder: Path, step: int) -> Path:
     """Write ``{folder}/pictures/step_0001600.webp``, whole or not at all: annotation and predictions of the first
     images of ``dataset``. Raises :class:`DataError` where it cannot be written."""
     from ..render import prediction_sheet, render_prediction, render_truth

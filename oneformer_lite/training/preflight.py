@@ -14,9 +14,10 @@ import numpy as np
 
 from ..config import BaseConfig
 from ..data.by_name import class_places
+from ..data.dataset import SegmentationDataset
 from ..data.sample import TASKS, Sample
 from ..data.unreadable import Unreadable, read
-from ..data.views import Chosen, Renumbered, as_dataset, require_samples
+from ..data.views import Chosen, Given, Renumbered, as_dataset, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
     check_class_ids,
@@ -44,7 +45,9 @@ ALIGNED = 8  # of them whose outlines are compared with edges, which takes longe
 VALIDATION = 64  # validation pictures read at most
 
 
-def ready(config: BaseConfig, c: TrainConfig, train_data, val_data, processes: Processes, fresh: bool) -> tuple:
+def ready(
+    config: BaseConfig, c: TrainConfig, train_data: Given, val_data: Given | None, processes: Processes, fresh: bool
+) -> tuple[SegmentationDataset, SegmentationDataset | None]:
     """The data sets as the model numbers its classes, looked at by the first process.
 
     Raises the same :class:`ConfigError` or :class:`DataError` in all processes where nothing can be learned.
@@ -65,12 +68,12 @@ def ready(config: BaseConfig, c: TrainConfig, train_data, val_data, processes: P
     return prepared(config, c, train_data), val_data
 
 
-def prepared(config: BaseConfig, c: TrainConfig, dataset):
+def prepared(config: BaseConfig, c: TrainConfig, dataset: Given) -> SegmentationDataset:
     """The training data as the model gets them: the useful pictures, with classes numbered as the model's."""
     return in_model_order(config, only_useful(c, as_dataset(dataset)))
 
 
-def in_model_order(config: BaseConfig, dataset):
+def in_model_order(config: BaseConfig, dataset: SegmentationDataset) -> SegmentationDataset:
     """The data set with classes numbered as those of the model, by name; raises :class:`ConfigError` for others."""
     check_classes(config, dataset)
     places = class_places(config.class_names, dataset.categories)
@@ -80,7 +83,7 @@ def in_model_order(config: BaseConfig, dataset):
     return Renumbered(dataset, places, tuple(category for _, category in ordered))
 
 
-def check_classes(config: BaseConfig, dataset) -> None:
+def check_classes(config: BaseConfig, dataset: SegmentationDataset) -> None:
     """Raise :class:`ConfigError` unless the model has as many classes as the data."""
     if len(dataset.categories) != config.num_classes:
         raise ConfigError(
@@ -89,7 +92,7 @@ def check_classes(config: BaseConfig, dataset) -> None:
         )
 
 
-def only_useful(c: TrainConfig, dataset):
+def only_useful(c: TrainConfig, dataset: SegmentationDataset) -> SegmentationDataset:
     """The pictures with things alone, where the recipe asks for it and the data set knows (``thing_counts``)."""
     counts = getattr(dataset, "thing_counts", None)
     if not c.only_with_things or counts is None or not any(category.is_thing for category in dataset.categories):
@@ -103,7 +106,10 @@ def only_useful(c: TrainConfig, dataset):
     return Chosen(dataset, kept)
 
 
-def look(config: BaseConfig, c: TrainConfig, train_data, val_data, fresh: bool = True) -> list[Finding]:
+def look(
+    config: BaseConfig, c: TrainConfig, train_data: SegmentationDataset, val_data: SegmentationDataset | None,
+    fresh: bool = True,
+) -> list[Finding]:  # fmt: skip
     """The findings, faults of single pictures among them; raises where nothing that is looked at can be learned from.
     ``fresh``: pictures are read too."""
     if not len(train_data):
@@ -129,7 +135,9 @@ def tell(findings: Sequence[Finding]) -> None:
             warn_user(f"{finding.check}: {finding.evidence}{cure}")
 
 
-def _look_at_files(dataset, missing: Mapping[int, Path], c: TrainConfig, split: str) -> list[Finding]:
+def _look_at_files(
+    dataset: SegmentationDataset, missing: Mapping[int, Path], c: TrainConfig, split: str
+) -> list[Finding]:
     if not missing:
         return []
     limit = Unreadable(len(dataset), c.unreadable_share, split).limit
@@ -139,7 +147,9 @@ def _look_at_files(dataset, missing: Mapping[int, Path], c: TrainConfig, split: 
     return [Finding(f"files of {split}", "warning", f"{finding.evidence}; they will be left out", finding.cure)]
 
 
-def _look_at_samples(config: BaseConfig, c: TrainConfig, dataset, missing: Mapping[int, Path]) -> list[Finding]:
+def _look_at_samples(
+    config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset, missing: Mapping[int, Path]
+) -> list[Finding]:
     """A few training samples: refuses what cannot be learned from."""
     chosen = [index for index in spread_over(len(dataset), SAMPLES) if index not in missing]
     samples = _read(dataset, chosen, c, "training")
@@ -160,7 +170,7 @@ def _look_at_samples(config: BaseConfig, c: TrainConfig, dataset, missing: Mappi
     return [f for f in (segments, tasks, contrast, queries, place, crops) if f.verdict != "fine"]
 
 
-def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset) -> Finding:
+def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> Finding:
     """What augmentation leaves; refused where it is nothing in a few pictures, and in many more."""
     crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=ALIGNED)
     if crops.verdict == "fault":  # rare things may be elsewhere
@@ -169,7 +179,7 @@ def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset) -> Finding:
     return crops
 
 
-def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset, fresh: bool) -> list[Finding]:
+def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset, fresh: bool) -> list[Finding]:
     if not len(dataset):
         raise DataError("the validation data set is empty: look at its paths and its split, or set evaluations=0")
     only_instances = tuple(dataset.tasks) == ("instance",)
@@ -194,11 +204,11 @@ def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset, fresh: bool
     return findings
 
 
-def _class_ids(dataset, samples: Sequence[Sample]) -> Finding:
+def _class_ids(dataset: SegmentationDataset, samples: Sequence[Sample]) -> Finding:
     return check_class_ids(samples, dataset.categories)
 
 
-def _read(dataset, indices: Sequence[int], c: TrainConfig, split: str) -> list[Sample]:
+def _read(dataset: SegmentationDataset, indices: Sequence[int], c: TrainConfig, split: str) -> list[Sample]:
     """The samples at ``indices``, as far as they can be read; raises if too many cannot."""
     bad, samples = Unreadable(len(dataset), c.unreadable_share, split), []
     for index in indices:

@@ -14,7 +14,7 @@ from ..config import BaseConfig
 from ..data.batch import Batch
 from ..data.parallel import refuse_to_start_again
 from ..data.unreadable import Unreadable
-from ..data.views import as_dataset
+from ..data.views import Given, as_dataset
 from ..errors import ConfigError, DivergedError, OneFormerLiteError
 from ..losses import Criterion
 from ..model import MaskModel, build
@@ -50,7 +50,9 @@ class TrainingResult:
     trouble: str = ""  # what is odd about what it has learned, if anything
 
 
-def train(config: BaseConfig, train_config: TrainConfig, train_data=None, val_data=None) -> TrainingResult:
+def train(
+    config: BaseConfig, train_config: TrainConfig, train_data: Given | None = None, val_data: Given | None = None
+) -> TrainingResult:
     """Train a model in this process and leave it in ``{out}/model``. Lesson 13.
 
     Data sets come from ``train_config.data`` unless given: training data alone need ``evaluations=0``. A run that was
@@ -74,7 +76,9 @@ def train(config: BaseConfig, train_config: TrainConfig, train_data=None, val_da
             return result
 
 
-def _train(config: BaseConfig, train_config: TrainConfig, train_data, val_data) -> TrainingResult:
+def _train(
+    config: BaseConfig, train_config: TrainConfig, train_data: Given | None, val_data: Given | None
+) -> TrainingResult:
     if train_data is None:
         train_data = open_split(train_config.data, train_config.train_split)
         if val_data is None and train_config.evaluations:
@@ -85,7 +89,9 @@ def _train(config: BaseConfig, train_config: TrainConfig, train_data, val_data) 
 class Trainer:
     """State of a run and its loop. Lesson 13."""
 
-    def __init__(self, config: BaseConfig, train_config: TrainConfig, train_data, val_data) -> None:
+    def __init__(
+        self, config: BaseConfig, train_config: TrainConfig, train_data: Given, val_data: Given | None
+    ) -> None:
         train_config = chosen_start(config, for_learned_tasks(config, train_config))
         self.config, self.train_config = config, train_config
         self.folder = run_folder(train_config.out)

@@ -55,10 +55,10 @@ def test_neither_doctor_nor_resume_open_another_folder_for_it(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ([], "does not exist: expected a folder in COCO's panoptic layout"),
-        (["notes.txt"], "panoptic_train.json does not exist: expected COCO's panoptic layout, with pictures in"),
-        (["train.json"], "COCO's instance files.*ofl.data.InstanceDataset"),
-        (["masks/0.png"], "label maps.*SemanticDataset"),
+        ([], "does not exist: expected the folder of a data set"),
+        (["notes.txt"], "no annotation of the split 'train': expected .*panoptic_train.json and the folder .* of PNGs"),
+        (["val.json"], "outlines of objects, annotations/instances_train.json, .* or train.json.*ofl.data.open"),
+        (["masks/0.png"], "label maps, annotations/semantic_train, labels/train, masks/train or train/labels"),
         (["annotations/panoptic_train2017.json"], "has the splits train2017, not 'train'"),
     ],
 )

@@ -17,6 +17,7 @@ from ...config import BaseConfig
 from ...data.augment import augmentation
 from ...data.batch import Batch, collate
 from ...data.sample import Sample
+from ...data.views import Given
 from ...errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from ...model import MaskModel
 from ...training.checkpoint import saved_model
@@ -39,7 +40,7 @@ class Source:
 
     config: BaseConfig
     model: MaskModel | None
-    dataset: object = None
+    dataset: Given | None = None
     run: Run | None = None
     recipe: TrainConfig | None = None
     checkpoint: int | None = None
@@ -54,7 +55,9 @@ class Source:
         return batches_of_step(self.dataset, self.config, self.recipe, step)
 
 
-def open_source(source: MaskModel | Run | str | Path, data=None, model: MaskModel | None = None) -> Source:
+def open_source(
+    source: MaskModel | Run | str | Path, data: Given | None = None, model: MaskModel | None = None
+) -> Source:
     """``source``: a run or its folder (``data``: its training split, unless it lies where the recipe says; ``model``:
     other weights than its newest), or a model with ``data``. Raises :class:`DataError` if the run has logged nothing.
     """
@@ -77,7 +80,7 @@ def open_source(source: MaskModel | Run | str | Path, data=None, model: MaskMode
     return Source(config, own, data, run, recipe, step, note or missing)
 
 
-def batches_of_step(dataset, config: BaseConfig, train_config: TrainConfig, step: int) -> Batches:
+def batches_of_step(dataset: Given, config: BaseConfig, train_config: TrainConfig, step: int) -> Batches:
     """The micro-batches that led to what was logged as ``step`` (1 is the first), and their images' seeds.
 
     ``dataset`` is the run's training split as it was. A run on several processes had the same images; each process

@@ -1,0 +1,107 @@
+"""Where the files of a split lie in a folder: COCO's layout, and those in which labelling tools write. Nothing is
+imported that takes time, so that a command line can refuse a wrong path at once.
+
+A split has one of three kinds of annotation, looked for in this order (``data/README.md`` shows them to users):
+
+* panoptic: ``annotations/panoptic_SPLIT.json``, and a folder of PNGs of the same name; pictures in ``SPLIT/``
+* instance: ``annotations/instances_SPLIT.json``, ``SPLIT/_annotations.coco.json``, ``annotations/SPLIT.json`` or
+  ``SPLIT.json``; pictures beside the second, else in ``SPLIT/``, ``images/SPLIT/``, ``images/`` or ``pictures/``
+* semantic (label maps): the folder ``annotations/semantic_SPLIT``, ``labels/SPLIT``, ``masks/SPLIT`` or
+  ``SPLIT/labels``; pictures as of outlines, or in ``SPLIT/pictures`` or ``SPLIT/images``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError, DataError
+
+KINDS = ("panoptic", "instance", "semantic")
+PREFIX = "panoptic_"
+NAMES = "classes.txt"  # the classes of label maps
+_INSTANCES = ("annotations/instances_{}.json", "{}/_annotations.coco.json", "annotations/{}.json", "{}.json")
+_MAPS = ("annotations/semantic_{}", "labels/{}", "masks/{}", "{}/labels")
+_PICTURES = ("{}", "images/{}", "images", "pictures")
+_PICTURES_OF_MAPS = ("{}/pictures", "{}/images", *_PICTURES)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a split lies. ``annotation``: a JSON file, or the folder of label maps; ``beside``: the folder of panoptic
+    PNGs, or the file with the names of the classes of label maps (which need not be there)."""
+
+    kind: str
+    pictures: Path
+    annotation: Path
+    beside: Path | None = None
+
+
+def find(data: str | Path, split: str, kind: str | None = None) -> Files:
+    """The files of ``split`` in the folder ``data``; ``kind`` of annotation where there are several.
+
+    Raises :class:`DataError` where there is none, with what there is instead.
+    """
+    check_kind(kind)
+    found = [files for files in _candidates(Path(data), split) if kind in (None, files.kind)]
+    if not found:
+        raise DataError(_missing(Path(data), split, kind))
+    return found[0]
+
+
+def holds(data: str | Path, split: str) -> bool:
+    """Whether the split is on disk."""
+    return next(iter(_candidates(Path(data), split)), None) is not None
+
+
+def check_kind(kind: str | None) -> None:
+    """Raises :class:`ConfigError` for what is no kind of annotation."""
+    if kind is not None and kind not in KINDS:
+        raise ConfigError(f"unknown kind of annotation {kind!r}: expected one of {', '.join(map(repr, KINDS))}")
+
+
+def _candidates(root: Path, split: str) -> Iterable[Files]:
+    """What is there, panoptic annotations first: they supply all tasks."""
+    pngs = root / "annotations" / f"{PREFIX}{split}"
+    if (file := pngs.with_name(f"{pngs.name}.json")).exists():
+        yield Files("panoptic", root / split, file, pngs)
+    for place in _INSTANCES:
+        if (file := root / place.format(split)).is_file():
+            beside = file.parent if file.parent == root / split else None
+            yield Files("instance", beside or _first_folder(root, split, _PICTURES), file)
+    for place in _MAPS:
+        if (folder := root / place.format(split)).is_dir():
+            names = next((path for path in (folder, *folder.parents[:3]) if (path / NAMES).is_file()), root) / NAMES
+            yield Files("semantic", _first_folder(root, split, _PICTURES_OF_MAPS), folder, names)
+
+
+def _first_folder(root: Path, split: str, places: Iterable[str]) -> Path:
+    folders = [root / place.format(split) for place in places]
+    return next((folder for folder in folders if folder.is_dir()), root / split)
+
+
+def _missing(root: Path, split: str, kind: str | None) -> str:
+    if not root.is_dir():
+        what = "is no folder" if root.exists() else "does not exist"
+        return f"{root} {what}: expected the folder of a data set"
+    file = root / "annotations" / f"{PREFIX}{split}.json"
+    others = sorted(path.stem.removeprefix(PREFIX) for path in file.parent.glob(f"{PREFIX}*.json"))
+    if others and split not in others and kind in (None, "panoptic"):
+        return f"{file} does not exist: {root} has the splits {', '.join(others)}, not {split!r}"
+    looked = {
+        "panoptic": f"{file} and the folder {file.with_suffix('')} of PNGs (which the annotation archive holds packed "
+        f"once more), with pictures in {root / split}",
+        "instance": "outlines of objects, " + _listed(_INSTANCES, split),
+        "semantic": "label maps, " + _listed(_MAPS, split),
+    }
+    words = "; ".join(text for name, text in looked.items() if kind in (None, name))
+    return (
+        f"{root} has no annotation of the split {split!r}: expected {words}. Files that lie elsewhere are named: "
+        "ofl.data.open(annotation, pictures=folder)"
+    )
+
+
+def _listed(places: Iterable[str], split: str) -> str:
+    *most, last = (place.format(split) for place in places)
+    return f"{', '.join(most)} or {last}"

@@ -1,0 +1,116 @@
+"""One door to data sets on disk, whatever their annotation: Python, the command line and recipes go through it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..errors import ConfigError, DataError
+from .dataset import SegmentationDataset
+from .instance import InstanceDataset
+from .layouts import Files, check_kind, find
+from .panoptic import PanopticDataset
+from .semantic import SemanticDataset
+
+_VALUE = re.compile(r"\s*(\d+)\s*:\s*(.*)")
+VOID = "(void)"  # in a file of class names: the value of pixels without class
+_OPTIONS = {
+    "panoptic": (),
+    "instance": ("skip_boxes", "crowds_as_objects"),
+    "semantic": ("ignore_index", "is_thing", "values"),
+}
+
+
+def open(
+    data: str | Path,
+    split: str = "train",
+    *,
+    pictures: str | Path | None = None,
+    kind: str | None = None,
+    classes: Sequence[str] | None = None,
+    **options,
+) -> SegmentationDataset:
+    """A data set on disk: panoptic annotations, outlines of objects (instance) or label maps (semantic).
+
+    ``data`` is a folder in one of the layouts of :mod:`.layouts`, of which ``split`` is opened; or an annotation file,
+    or a folder of label maps, with the folder of its ``pictures``. A JSON file is panoptic if the folder of its PNGs,
+    called like the file, lies beside it. ``kind`` says which annotation is meant where there are several.
+
+    Label maps need the names of their ``classes``: as a list, or as ``classes.txt`` beside them, a name on each line.
+    Lines may begin with the pixel value, "7: road", and the line "0: (void)" says where nobody knows. ``options`` are
+    those of :class:`.InstanceDataset` (``skip_boxes``, ``crowds_as_objects``) or :class:`.SemanticDataset` (``values``,
+    ``ignore_index``, ``is_thing``).
+
+    >>> ofl.data.open("data/coco", "val2017")
+    >>> ofl.data.open("data/objects/train.json", pictures="data/objects/pictures", skip_boxes=True)
+    >>> ofl.data.open("data/maps/labels", pictures="data/maps/pictures", classes=["road", "grass"])
+
+    Raises :class:`DataError` where nothing of the kind is there, with what was looked for.
+    """
+    files = find(data, split, kind) if pictures is None else _named(Path(data), Path(pictures), kind)
+    allowed = _OPTIONS[files.kind]
+    if unknown := sorted(options.keys() - set(allowed)):
+        known = f"expected {', '.join(allowed)}" if allowed else "there are none"
+        raise ConfigError(f"{', '.join(unknown)}: no option of {files.kind} annotations ({files.annotation}); {known}")
+    if classes is not None and files.kind != "semantic":
+        raise ConfigError(f"classes are for label maps; {files.annotation} names its own")
+    return _OPENED[files.kind](files, classes, options)
+
+
+def _named(annotation: Path, pictures: Path, kind: str | None) -> Files:
+    """The files that were named one by one."""
+    check_kind(kind)
+    if annotation.is_dir():
+        if kind not in (None, "semantic"):
+            raise DataError(f"{annotation} is a folder: the {kind} annotation is a JSON file; name that")
+        return Files("semantic", pictures, annotation, annotation / "classes.txt")
+    pngs = annotation.with_suffix("")
+    if kind == "panoptic" or (kind is None and pngs.is_dir() and pngs != pictures):
+        return Files("panoptic", pictures, annotation, pngs)
+    if kind == "semantic":
+        raise DataError(f"{annotation} is no folder: label maps are a folder of pictures of class ids; name that")
+    return Files("instance", pictures, annotation)
+
+
+def _panoptic(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
+    return PanopticDataset(files.pictures, files.annotation, files.beside)
+
+
+def _instance(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
+    return InstanceDataset(files.pictures, files.annotation, **options)
+
+
+def _semantic(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
+    if classes is None:
+        classes, told = read_classes(files.beside)
+        options = told | options
+    return SemanticDataset(files.pictures, files.annotation, classes, **options)
+
+
+_OPENED: dict[str, Callable[[Files, Sequence[str] | None, dict], SegmentationDataset]] = {
+    "panoptic": _panoptic, "instance": _instance, "semantic": _semantic,
+}  # fmt: skip
+
+
+def read_classes(path: Path) -> tuple[list[str], dict]:
+    """The names in a file of classes, and what it says of pixel values: the options of :class:`.SemanticDataset`."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or 'it is no UTF-8 text'}): label maps need the "
+            "names of their classes, a name on each line of this file, or classes=[...] in ofl.data.open"
+        ) from error
+    numbered = [_VALUE.fullmatch(line) for line in lines]
+    if not all(numbered):
+        if any(numbered):
+            raise DataError(f"{path}: some lines begin with a pixel value (7: road), some do not: expected all or none")
+        return lines, {}
+    pairs = [(int(found[1]), found[2]) for found in numbered if found]
+    void = [value for value, name in pairs if name == VOID]
+    if len(void) > 1:
+        raise DataError(f"{path}: {len(void)} lines say {VOID}; expected one at most")
+    named = [(value, name) for value, name in pairs if name != VOID]
+    ignored = void[0] if void else None if 255 in dict(named) else 255
+    return [name for _, name in named], {"values": [value for value, _ in named], "ignore_index": ignored}

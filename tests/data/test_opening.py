@@ -1,0 +1,166 @@
+"""One door for panoptic annotations, outlines of objects and label maps, wherever a data set is opened."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import oneformer_lite as ofl
+from oneformer_lite.cli import main
+from oneformer_lite.data import InstanceDataset, PanopticDataset, SegmentationDataset, SemanticDataset
+from oneformer_lite.data.instance import encode_mask
+from oneformer_lite.data.layouts import find, holds
+from oneformer_lite.data.opening import read_classes
+from oneformer_lite.errors import ConfigError, DataError
+from oneformer_lite.training import toytown_training
+from oneformer_lite.training.loader import open_split
+
+NAMES = [category.name for category in ofl.data.Toytown.categories]
+SCENES = [ofl.data.Toytown("train", 64, 2)[index] for index in range(2)]
+SEEN = {"pictures": "train", "annotation": "annotations/instances_train.json"}
+
+
+def write_pictures(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for scene in SCENES:
+        Image.fromarray(scene.image).save(folder / f"{scene.image_id}.png")
+
+
+def write_outlines(file: Path) -> None:
+    objects = [
+        {"image_id": s.image_id, "category_id": segment.class_id, "segmentation": encode_mask(mask)}
+        for s in SCENES
+        for segment, mask in zip(s.segments, s.segment_masks())
+        if s.categories[segment.class_id].is_thing and not segment.is_crowd
+    ]
+    content = {
+        "images": [{"id": s.image_id, "file_name": f"{s.image_id}.png", "height": 64, "width": 64} for s in SCENES],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(NAMES)],
+        "annotations": [one | {"id": i} for i, one in enumerate(objects, start=1)],
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content))
+
+
+def write_maps(folder: Path, names: Path | None = None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for s in SCENES:
+        labels = ofl.metrics.semantic_labels(s.segment_map, s.segments, ignore=255).astype(np.uint8)
+        Image.fromarray(labels).save(folder / f"{s.image_id}.png")
+    if names:
+        names.write_text("\n".join(NAMES) + "\n")
+
+
+def test_a_panoptic_folder(tmp_path: Path) -> None:
+    pngs = tmp_path / "annotations/panoptic_train"
+    ofl.data.write_panoptic(tmp_path / "train", pngs.with_suffix(".json"), pngs, SCENES)
+    write_outlines(tmp_path / "annotations/instances_train.json")
+    opened = ofl.data.open(tmp_path)
+    assert isinstance(opened, PanopticDataset) and isinstance(opened, SegmentationDataset) and len(opened) == 2
+    assert (opened[1].segment_map == SCENES[1].segment_map).all() and holds(tmp_path, "train")
+    assert isinstance(ofl.data.open(tmp_path, kind="instance"), InstanceDataset)
+    named = ofl.data.open(tmp_path / "annotations/panoptic_train.json", pictures=tmp_path / "train")
+    assert isinstance(named, PanopticDataset)
+    with pytest.raises(DataError, match="no annotation of the split 'train': expected label maps"):
+        ofl.data.open(tmp_path, kind="semantic")
+
+
+@pytest.mark.parametrize(
+    ("file", "pictures"),
+    [
+        ("annotations/instances_train.json", "train"), ("train/_annotations.coco.json", "train"),
+        ("annotations/train.json", "images/train"), ("train.json", "pictures"),
+    ],
+)  # fmt: skip
+def test_outlines_of_objects(tmp_path: Path, file: str, pictures: str) -> None:
+    write_pictures(tmp_path / pictures)
+    write_outlines(tmp_path / file)
+    opened = ofl.data.open(tmp_path, "train", crowds_as_objects=True)
+    assert isinstance(opened, InstanceDataset) and opened.tasks == ("instance",)
+    assert (opened[0].image == SCENES[0].image).all() and len(opened[0].masks)
+    named = ofl.data.open(tmp_path / file, pictures=tmp_path / pictures)
+    assert isinstance(named, InstanceDataset) and len(named) == len(opened) == 2
+
+
+@pytest.mark.parametrize(
+    ("maps", "pictures"),
+    [
+        ("annotations/semantic_train", "train"), ("labels/train", "images/train"), ("masks/train", "pictures"),
+        ("train/labels", "train/pictures"),
+    ],
+)  # fmt: skip
+def test_label_maps(tmp_path: Path, maps: str, pictures: str) -> None:
+    write_pictures(tmp_path / pictures)
+    write_maps(tmp_path / maps)
+    with pytest.raises(DataError, match="label maps need the names of their classes"):
+        ofl.data.open(tmp_path, "train")
+    given = ofl.data.open(tmp_path, "train", classes=NAMES)
+    (tmp_path / maps / "classes.txt").write_text("\n".join(NAMES))
+    opened = ofl.data.open(tmp_path, "train")
+    assert isinstance(opened, SemanticDataset) and opened.categories == given.categories and len(opened) == 2
+    named = ofl.data.open(tmp_path / maps, pictures=tmp_path / pictures)
+    assert (named[1].segment_map == opened[1].segment_map).all()
+
+
+def test_a_file_of_classes_may_say_their_values(tmp_path: Path) -> None:
+    names = tmp_path / "classes.txt"
+    names.write_text("\ufeff0: (void)\n\n1: road\n 7 : wet grass\n", encoding="utf-8")
+    assert read_classes(names) == (["road", "wet grass"], {"values": [1, 7], "ignore_index": 0})
+    names.write_text("0: background\n255: ball")
+    assert read_classes(names)[1]["ignore_index"] is None
+    names.write_text("1: road\ngrass")
+    with pytest.raises(DataError, match="some lines begin with a pixel value"):
+        read_classes(names)
+    names.write_text("0: (void)\n1: (void)\n2: road")
+    with pytest.raises(DataError, match="2 lines say"):
+        read_classes(names)
+    names.write_bytes(b"stra\xdfe")
+    with pytest.raises(DataError, match="no UTF-8 text"):
+        read_classes(names)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"kind": "boxes"}, ConfigError, "unknown kind of annotation 'boxes': expected one of 'panoptic'"),
+        ({"values": (1, 2)}, ConfigError, "values: no option of instance annotations .*expected skip_boxes"),
+        ({"classes": ["a"]}, ConfigError, "classes are for label maps"),
+        ({"split": "val"}, DataError, "no annotation of the split 'val'"),
+    ],
+)
+def test_what_does_not_fit_is_said(tmp_path: Path, options: dict, error: type, words: str) -> None:
+    write_pictures(tmp_path / "train")
+    write_outlines(tmp_path / "annotations/instances_train.json")
+    with pytest.raises(error, match=words):
+        ofl.data.open(tmp_path, **options)
+    assert vars(find(tmp_path, "train")) == {
+        "kind": "instance", "beside": None, **{name: tmp_path / place for name, place in SEEN.items()}
+    }
+
+
+@pytest.mark.parametrize("kind", ["instance", "semantic"])
+def test_commands_recipes_and_doctor_go_through_it(tmp_path: Path, kind: str, capsys) -> None:
+    for split in ("train", "val"):
+        write_pictures(tmp_path / split)
+        if kind == "instance":
+            write_outlines(tmp_path / f"annotations/instances_{split}.json")
+        else:
+            write_maps(tmp_path / f"annotations/semantic_{split}", tmp_path / "classes.txt")
+    data = open_split(tmp_path, "train")
+    assert data.tasks == (kind,)
+    config = dataclasses.replace(ofl.config.toytown(), pretrained=False, image_size=64, num_points=64)
+    recipe = toytown_training(
+        data=str(tmp_path), out=str(tmp_path / "run"), steps=1, batch_size=2, workers=0, evaluations=0, start_from=None
+    )
+    assert ofl.train(ofl.config.for_classes(config, data.categories), recipe).finished
+    diagnosis = ofl.doctor(run=tmp_path / "run", images=2)  # which opens the run's data
+    assert not [f for f in diagnosis.findings if f.check == "data of the run"]
+    capsys.readouterr()
+    assert main(["eval", "--model", str(tmp_path / "run/model"), "--data", str(tmp_path), "--classes", "0"]) == 0
+    printed = capsys.readouterr().out
+    assert ("AP50" in printed, "mIoU" in printed) == (kind == "instance", kind == "semantic") and "PQ" not in printed
