@@ -15,7 +15,7 @@ import torch
 
 from .checks import check_count
 from .config import BaseConfig
-from .data.batch import pad_to, padded_size
+from .data.batch import padded_size
 from .data.by_name import class_places
 from .data.dataset import SegmentationDataset
 from .data.sample import TASKS, Category, Sample, check_task
@@ -23,7 +23,15 @@ from .data.unreadable import Unreadable, read
 from .data.views import Given, as_dataset, renumbered
 from .errors import ConfigError, DataError
 from .evaluating import evaluating
-from .inference import check_model, prepare, raw_predictions, read_prediction
+from .inference import (
+    RawPrediction,
+    WindowedPrediction,
+    check_model,
+    predict_windows,
+    prepare,
+    raw_predictions,
+    read_prediction,
+)
 from .metrics import (
     Evaluation,
     InstanceMetric,
@@ -159,19 +167,25 @@ def _judge_batch(
     judges: dict,
     files: ResultFiles | None,
 ) -> None:
-    device = next(model.parameters()).device
-    images = [prepare(sample.image, model.config) for sample in samples]
-    sizes = [tuple(image.shape[-2:]) for image in images]
-    padded = padded_size(sizes, model.config.padding_multiple)
-    batch = torch.stack([pad_to(image, padded) for image in images])
-    output = model(batch.to(device), token)
-    found = raw_predictions(output, sizes, [s.size for s in samples], padded)
-    for raw, sample in zip(found, samples):
+    for raw, sample in zip(_raw_predictions(model, samples, token), samples):
         for task in tasks:
             prediction = read_prediction(raw, task, sample.image, model.config, sample.categories)
             _judge(task, judges[task], prediction, sample)
             if files:
                 files.add(prediction, sample.image_id, sample.file_name or f"{sample.image_id:012d}")
+
+
+def _raw_predictions(
+    model: MaskModel, samples: list[Sample], task: str
+) -> Sequence[RawPrediction] | Sequence[WindowedPrediction]:
+    """Of pictures that have one size once they are padded, each as if it were alone."""
+    if task == "semantic" and model.config.windowed:
+        return [predict_windows(model, sample.image) for sample in samples]
+    images = [prepare(sample.image, model.config) for sample in samples]
+    batch = torch.cat([model.padded(image[None]) for image in images])
+    output = model(batch.to(model.device), task)
+    sizes = [tuple(image.shape[-2:]) for image in images]
+    return raw_predictions(output, sizes, [s.size for s in samples], tuple(batch.shape[-2:]))
 
 
 def _judge(task: str, judge, prediction, sample: Sample) -> None:

@@ -1,8 +1,10 @@
 """Configurations: what all models share, each member's own, the named presets, the classes of published data sets."""
 
-from . import mask2former, maskformer, presets
+from . import eomt_presets, mask2former, maskformer, presets
 from .base import BaseConfig, for_classes
 from .classes import class_list
+from .eomt import EomtConfig
+from .eomt_presets import *  # noqa: F403  (the presets, as its __all__ lists them)
 from .family import Mask2FormerConfig, MaskFormerConfig
 from .mask2former import *  # noqa: F403  (the presets, as its __all__ lists them)
 from .maskformer import *  # noqa: F403
@@ -10,9 +12,10 @@ from .model import ModelConfig
 from .presets import *  # noqa: F403
 from .stored import from_stored, stored
 
-PRESETS = (*presets.__all__, *mask2former.__all__, *maskformer.__all__)  # of all members
+PRESETS = (*presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__)  # of all members
 
 __all__ = [
-    "PRESETS", "BaseConfig", "Mask2FormerConfig", "MaskFormerConfig", "ModelConfig", "class_list", "for_classes",
+    "PRESETS", "BaseConfig", "EomtConfig", "Mask2FormerConfig", "MaskFormerConfig", "ModelConfig", "class_list",
+    "for_classes",
     "from_stored", "stored", *PRESETS,
 ]  # fmt: skip

@@ -23,13 +23,15 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "swin": _WINDOWED,
     "convnext": ("depths", "dims", *_RATES),
     "resnet": ("layers", "channels", "base_width", "cardinality", "stem_width", *_RATES),
+    "vit": ("depth", "mlp_ratio", "init_values", *_RATES),  # its width and heads are hidden_dim and num_heads
 }
 
 _NUMBER, _WHOLE = "a number", "a whole number"
 _STAGES, _BLOCKS = "four whole numbers, one for each stage,", "four lists of whole numbers, one for each block,"
 # the form of each size, and the range of its numbers
 _SIZES: dict[str, tuple[str, float, float]] = {
-    "drop_path_rate": (_NUMBER, 0.0, 0.99), "mlp_ratio": (_NUMBER, 0.01, 64.0),
+    "drop_path_rate": (_NUMBER, 0.0, 0.99), "mlp_ratio": (_NUMBER, 0.01, 64.0), "init_values": (_NUMBER, 1e-9, 100.0),
+    "depth": (_WHOLE, 1, 256),
     "embed_dim": (_WHOLE, 1, 16_384), "base_width": (_WHOLE, 1, 4096), "cardinality": (_WHOLE, 1, 1024),
     "stem_width": (_WHOLE, 1, 4096), "window_size": (_WHOLE, 1, 32), "kernel_size": (_WHOLE, 1, 63),
     "depths": (_STAGES, 1, 128), "layers": (_STAGES, 1, 128), "dims": (_STAGES, 1, 16_384),

@@ -152,6 +152,12 @@ class BaseConfig:
         """The tasks for which its output means something."""
         return TASKS
 
+    @property
+    def windowed(self) -> bool:
+        """Whether the semantic task slides a square window of ``image_size`` along the picture (inference/windows.py)
+        instead of looking at it as a whole."""
+        return False
+
     def answers(self, supplied: Sequence[str]) -> list[str]:
         """Of the tasks that an annotation supplies those that this model can be judged by, in their usual order."""
         return [task for task in TASKS if task in supplied and task in self.answered_tasks]

@@ -43,6 +43,22 @@ def coco_recipe(image_size: int) -> Compose:
     return Compose([HorizontalFlip(), LargeScaleJitter(image_size), FixedSizeCrop(image_size)])
 
 
+def eomt_recipe(image_size: int) -> Compose:
+    """EoMT's on COCO: the same, but what is padded is black, as in its pictures for inference."""
+    return Compose([HorizontalFlip(), LargeScaleJitter(image_size), FixedSizeCrop(image_size, pad_value=0)])
+
+
+def eomt_colors_recipe(image_size: int) -> Compose:
+    """EoMT's on ADE20K, panoptic: colours as well."""
+    return Compose([ColorJitter(), eomt_recipe(image_size)])
+
+
+def eomt_semantic_recipe(image_size: int) -> Compose:
+    """EoMT's for semantic segmentation: colours, and scales of 0.5 to 2 alone."""
+    jitter = LargeScaleJitter(image_size, min_scale=0.5)
+    return Compose([ColorJitter(), HorizontalFlip(), jitter, FixedSizeCrop(image_size, pad_value=0)])
+
+
 def ade20k_recipe(image_size: int) -> Compose:
     """ADE20K: the shorter side at 0.5 to 2 times the crop, a square crop, colours."""
     return _scale_and_crop(image_size, image_size, image_size)
@@ -81,4 +97,7 @@ AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {
     "ade20k": ade20k_recipe,
     "cityscapes": cityscapes_recipe,
     "mapillary": mapillary_recipe,
+    "eomt": eomt_recipe,
+    "eomt_colors": eomt_colors_recipe,
+    "eomt_semantic": eomt_semantic_recipe,
 }

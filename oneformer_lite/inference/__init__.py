@@ -1,6 +1,7 @@
 """From a picture to its segments.
 
-``predicting.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks,
+``predicting.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks
+(``windows.py``: those of a window that slides along the picture),
 ``postprocessing.py`` makes masks, classes and scores of the logits (``merging.py``: who wins each pixel),
 ``prediction.py`` names what was found, shows and saves it.
 """
@@ -9,6 +10,7 @@ from .postprocessing import instance_inference, mean_inside, panoptic_inference,
 from .predicting import MIN_SCORE, as_pixels, check_model, predict, predict_raw, prepare
 from .prediction import Prediction, Segment, read_prediction
 from .raw import RawPrediction, Size, raw_predictions
+from .windows import WindowedPrediction, predict_windows
 
 __all__ = [
     "MIN_SCORE",
@@ -16,6 +18,7 @@ __all__ = [
     "RawPrediction",
     "Segment",
     "Size",
+    "WindowedPrediction",
     "as_pixels",
     "check_model",
     "instance_inference",
@@ -23,6 +26,7 @@ __all__ = [
     "panoptic_inference",
     "predict",
     "predict_raw",
+    "predict_windows",
     "prepare",
     "raw_predictions",
     "read_prediction",

@@ -18,45 +18,40 @@ from torch import Tensor
 from ..checks import check_share
 from .merging import Areas, compete, count_pixels, settle
 from .raw import RawPrediction
+from .windows import WindowedPrediction
 
 _LARGE = 2**30  # class scores: 4 GB in float32
 
 
-def semantic_inference(raw: RawPrediction) -> Float[Tensor, "K H W"]:
+def semantic_inference(raw: RawPrediction | WindowedPrediction) -> Float[Tensor, "K H W"]:
     """Class scores of every pixel: class probability times mask probability, summed over queries. Lesson 11.
 
     float32; float16, with a warning, where that would be more than 4 GB. :func:`surest_labels` needs no such tensor.
     """
-    classes = raw.probabilities
-    shape = (classes.shape[1], *raw.output)
-    bands = list(raw.bands(max(classes.shape)))
+    shape = (raw.num_classes, *raw.output)
+    bands = list(raw.bands(raw.semantic_maps))
     if len(bands) == 1:
-        return _class_scores(classes, raw, bands[0])
+        return raw.class_scores(bands[0])
     large = shape[0] * shape[1] * shape[2] > _LARGE
     if large:
         warnings.warn(
             f"class scores {list(shape)} are kept in float16: in float32 they would need more than 4 GB", stacklevel=2
         )
-    scores = classes.new_empty(shape, dtype=torch.float16 if large else torch.float32)
+    scores = torch.empty(shape, dtype=torch.float16 if large else torch.float32, device=raw.device)
     for rows in bands:
-        scores[:, rows] = _class_scores(classes, raw, rows)
+        scores[:, rows] = raw.class_scores(rows)
     return scores
 
 
-def surest_labels(raw: RawPrediction) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
+def surest_labels(raw: RawPrediction | WindowedPrediction) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
     """Each pixel's best class of :func:`semantic_inference`, and that class's share of the pixel's class scores."""
-    classes = raw.probabilities
-    labels = torch.empty(raw.output, dtype=torch.int64, device=classes.device)
-    shares = classes.new_empty(raw.output)
-    for rows in raw.bands(max(classes.shape)):
-        scores = _class_scores(classes, raw, rows)
+    labels = torch.empty(raw.output, dtype=torch.int64, device=raw.device)
+    shares = torch.empty(raw.output, device=raw.device)
+    for rows in raw.bands(raw.semantic_maps):
+        scores = raw.class_scores(rows)
         best, labels[rows] = scores.max(0)
         shares[rows] = best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)  # scores may exceed 1
     return labels, shares
-
-
-def _class_scores(classes: Float[Tensor, "Q K"], raw: RawPrediction, rows: slice) -> Float[Tensor, "K H2 W"]:
-    return torch.einsum("qk,qhw->khw", classes, raw.masks(rows=rows).sigmoid())
 
 
 def panoptic_inference(

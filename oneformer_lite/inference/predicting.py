@@ -24,6 +24,7 @@ from ..errors import ConfigError
 from ..evaluating import evaluating
 from .prediction import Prediction, read_prediction
 from .raw import RawPrediction, raw_predictions
+from .windows import predict_windows
 
 if TYPE_CHECKING:
     from ..model import MaskModel
@@ -67,7 +68,11 @@ def predict(model, image, task, min_score=None):
     model.config.check_answers(task)
     if isinstance(image, (list, tuple)):
         return [predict(model, one, task, min_score) for one in image]
-    pixels, raw = predict_raw(model, image, task)
+    if task == "semantic" and model.config.windowed:
+        pixels = as_pixels(image)
+        raw = predict_windows(model, pixels)
+    else:
+        pixels, raw = predict_raw(model, image, task)
     return read_prediction(raw, task, pixels, model.config, model.config.categories, least)
 
 

@@ -19,6 +19,7 @@ from .exports import as_record, coco_results, write_masks
 from .polygons import outlines
 from .postprocessing import instance_inference, panoptic_inference, surest_labels
 from .raw import RawPrediction
+from .windows import WindowedPrediction
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class Prediction:
 
 
 def read_prediction(
-    raw: RawPrediction,
+    raw: RawPrediction | WindowedPrediction,
     task: str,
     image: np.ndarray,
     config: BaseConfig,

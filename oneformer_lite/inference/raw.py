@@ -55,24 +55,42 @@ class RawPrediction:
         logits = self.mask_logits[queries].float()
         first, last, _ = rows.indices(self.output[0])
         if last - first == self.output[0]:
-            logits = _resize(logits, self.padded)
-            return _resize(logits[:, : self.unpadded[0], : self.unpadded[1]], self.output)
-        between = _Between.of(first, last, self.unpadded[0], self.output[0])
-        inner = _Between.of(between.first, between.last, logits.shape[-2], self.padded[0])
+            logits = resize(logits, self.padded)
+            return resize(logits[:, : self.unpadded[0], : self.unpadded[1]], self.output)
+        between = Between.of(first, last, self.unpadded[0], self.output[0])
+        inner = Between.of(between.first, between.last, logits.shape[-2], self.padded[0])
         enlarged = inner.resize(logits[:, inner.first : inner.last], self.padded[1])
         return between.resize(enlarged[..., : self.unpadded[1]], self.output[1])
 
+    @property
+    def device(self) -> torch.device:
+        return self.class_logits.device
+
+    @property
+    def semantic_maps(self) -> int:
+        """How many maps :meth:`class_scores` works with at once: of queries, or of classes."""
+        return max(len(self.class_logits), self.num_classes)
+
+    def class_scores(self, rows: slice = slice(None)) -> Float[Tensor, "K H W"]:
+        """Class probability times mask probability, summed over the queries, in some rows."""
+        return torch.einsum("qk,qhw->khw", self.probabilities, self.masks(rows=rows).sigmoid())
+
     def bands(self, maps: int) -> Iterator[slice]:
-        """The picture's rows in turn: all at once where ``maps`` of them hold at most :data:`BAND` values, as of a
-        picture of ordinary size, else so few that they hold an eighth of that."""
-        height, width = self.output
-        row = max(1, maps) * width
-        rows = height if row * height <= BAND else max(1, BAND // (8 * row))
-        yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+        """:func:`bands_of` this picture."""
+        return bands_of(self.output, maps)
+
+
+def bands_of(size: Size, maps: int) -> Iterator[slice]:
+    """A picture's rows in turn: all at once where ``maps`` of them hold at most :data:`BAND` values, as of a picture of
+    ordinary size, else so few that they hold an eighth of that."""
+    height, width = size
+    row = max(1, maps) * width
+    rows = height if row * height <= BAND else max(1, BAND // (8 * row))
+    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 @dataclass
-class _Between:
+class Between:
     """Where the rows of a resized map lie in the map that it is made from: between the rows ``upper`` and ``lower``,
     counted from row ``first``, by ``weight`` nearer to the lower one. As ``F.interpolate`` has it."""
 
@@ -83,7 +101,7 @@ class _Between:
     weight: Tensor
 
     @classmethod
-    def of(cls, first: int, last: int, before: int, after: int) -> _Between:
+    def of(cls, first: int, last: int, before: int, after: int) -> Between:
         """For the rows from ``first`` to ``last`` when a height ``before`` becomes ``after``."""
         at = ((torch.arange(first, last) + 0.5) * (before / after) - 0.5).clamp_min(0)
         upper = at.long()
@@ -93,12 +111,12 @@ class _Between:
 
     def resize(self, maps: Float[Tensor, "N H W"], width: int) -> Float[Tensor, "N H2 W2"]:
         """``maps`` holds the rows from ``first`` to ``last``."""
-        wide = _resize(maps, (maps.shape[1], width))
+        wide = resize(maps, (maps.shape[1], width))
         upper, lower, weight = (t.to(maps.device) for t in (self.upper, self.lower, self.weight))
         return wide[:, upper].mul_(1 - weight).add_(wide[:, lower].mul_(weight))
 
 
-def _resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"]:
+def resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"]:
     if maps.shape[-2:] == size or not len(maps):
         return maps if len(maps) else maps.new_zeros(0, *size)
     return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from ..data.batch import Batch, pad_to, padded_size
 from ..data.sample import check_task
 from ..errors import ConfigError
 from .networks.by_name import STRIDES
-from .output import Features, Output, Predictions, Trace, record
+from .output import Output, Predictions, Trace, record
 from .parts.layers import ConvNorm
 
 
@@ -44,12 +45,12 @@ class MaskModel(nn.Module):
 
     # -- what a member defines
 
-    def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> Features:
-        """The half that knows no task, of :meth:`padded` pictures."""
+    def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> Any:
+        """The half that knows no task, of :meth:`padded` pictures: what :meth:`read` takes, mostly ``Features``."""
         raise NotImplementedError(f"{type(self).__name__} defines no encode")
 
     def read(
-        self, features: Features, token: Tensor | None = None, *, every: bool = False, trace: Trace | None = None
+        self, features: Any, token: Tensor | None = None, *, every: bool = False, trace: Trace | None = None
     ) -> list[Predictions]:
         """What the queries make of ``features``: the result last, and before it, with ``every`` or a ``trace``, the
         predictions of all layers."""
@@ -61,6 +62,10 @@ class MaskModel(nn.Module):
 
     def anneal(self, progress: float) -> None:
         """Called before each training step with the used share of the budget, 0 to 1."""
+
+    def layers_above(self, parameter: str) -> int:
+        """How many blocks of the backbone come after a parameter, for recipes with layer-wise decay of the rate."""
+        return 0
 
     def add_missing_parts(self) -> None:
         """New parts with random weights in place of those of :attr:`training_only` that a file lacked."""
@@ -95,7 +100,7 @@ class MaskModel(nn.Module):
 
     def begin(
         self, images: Tensor, tasks: list[str], texts: Sequence | None, trace: bool
-    ) -> tuple[Features, Tensor | None, Trace | None]:
+    ) -> tuple[Any, Tensor | None, Trace | None]:
         """The first half of every forward pass, after a check of what came in: features, task token, trace."""
         self._check(images, tasks, texts)
         found = Trace() if trace else None

@@ -13,7 +13,7 @@ from .fields import check_kinds, check_range, only_known_names
 
 PRECISIONS = ("auto", "float32", "bf16", "fp16")
 AUTO = "auto"
-SCHEDULES = ("cosine", "multistep", "poly")
+SCHEDULES = ("cosine", "multistep", "poly", "two-stage")
 MOST_WORKERS = 1024
 # what may change when a run is resumed: where it lies, how long it takes, how it is watched and saved
 CHANGEABLE = {
@@ -66,9 +66,16 @@ class TrainConfig:
     lr: float = 1e-4
     weight_decay: float = 0.05
     backbone_lr_multiplier: float = 0.1
+    # each block of a vision transformer learns at this share of the next one's rate, but for the last
+    # full_rate_blocks, which learn at the full one (EoMT)
+    layer_decay: float = 1.0
+    full_rate_blocks: int = 0
+    decay_all: bool = False  # weight decay for norms and embeddings too (EoMT)
     warmup_steps: int = 20
     # the rate over the budget: "cosine" down to final_lr of the peak, "multistep" a tenth from each of
-    # lr_drops (shares of the budget) on, "poly" as (1 - share) ** 0.9
+    # lr_drops (shares of the budget) on, "poly" as (1 - share) ** 0.9; "two-stage" is EoMT's: the backbone waits for
+    # the end of the warm-up, has one of backbone_warmup_steps, and each falls as "poly" does from the end of its own
+    backbone_warmup_steps: int = 0
     schedule: str = "cosine"
     final_lr: float = 0.01
     lr_drops: tuple[float, ...] = ()
@@ -114,6 +121,8 @@ class TrainConfig:
             raise ConfigError(f"augmentation is {self.augmentation!r}; expected one of {', '.join(AUGMENTATIONS)}")
         if bool(self.lr_drops) != (self.schedule == "multistep"):
             raise ConfigError('lr_drops are what schedule="multistep" needs, and no other takes')
+        if self.backbone_warmup_steps and self.schedule != "two-stage":
+            raise ConfigError('backbone_warmup_steps are for schedule="two-stage", and no other has them')
         if list(self.lr_drops) != sorted(self.lr_drops) or not all(0 < drop < 1 for drop in self.lr_drops):
             raise ConfigError(f"lr_drops are {self.lr_drops}; expected rising shares of the budget between 0 and 1")
         if self.keep_best and not self.evaluations:
@@ -133,9 +142,11 @@ class TrainConfig:
             "log_steps",
         ))  # fmt: skip
         check_range(self, "0 or more", lambda value: value >= 0, (
-            "weight_decay", "backbone_lr_multiplier", "warmup_steps", "evaluations", "workers", "seed",
+            "weight_decay", "backbone_lr_multiplier", "warmup_steps", "backbone_warmup_steps", "full_rate_blocks",
+            "evaluations", "workers", "seed",
         ))  # fmt: skip
         check_range(self, "from 0 to 1", lambda value: 0 <= value <= 1, ("final_lr", "unreadable_share"))
+        check_range(self, "above 0, at most 1", lambda value: 0 < value <= 1, ("layer_decay",))
         check_range(self, "positive, or None or 0 for no clipping", lambda value: value >= 0, ("clip_norm",))
         check_range(self, "from 0 to below 1, with None or 0 for no averaging", lambda v: 0 <= v < 1, ("ema_decay",))
         check_range(self, f"at most {MOST_WORKERS}", lambda value: value <= MOST_WORKERS, ("workers",))

@@ -19,7 +19,7 @@ from ..notices import warn_user
 from .config import TrainConfig
 from .distributed import Processes
 from .guard import blame, first_bad_parameter
-from .optim import AveragedWeights, build_optimizer, load_averages, lr_factor, set_lr
+from .optim import AveragedWeights, build_optimizer, load_averages, set_lr
 from .precision import HALF, with_precision
 from .rates import advice
 from .switches import apply_switches
@@ -63,7 +63,7 @@ class Optimization:
         c = self.config
         self.between_steps = not self._norms_learn
         self.model.anneal(progress)
-        lr = set_lr(self.optimizer, lr_factor(number, progress, c))
+        lr = set_lr(self.optimizer, number, progress, c)
         self.optimizer.zero_grad(set_to_none=True)
         torch.manual_seed(_word(c.seed, number, self.processes.rank))  # dropout and drop path
         means, self.by_layer = [], []

@@ -29,6 +29,7 @@ def from_pretrained(
     source: str | Path,
     config: BaseConfig | None = None,
     *,
+    base: str | Path | None = None,
     device: str | torch.device = "cpu",
     revision: str | None = None,
     token: str | bool | None = None,
@@ -42,7 +43,8 @@ def from_pretrained(
     * a folder written by ``model.save_pretrained``, or by transformers
     * a model on the Hugging Face hub: "shi-labs/oneformer_ade20k_swin_tiny" (downloaded once)
     * an official weights file: "swin_l_oneformer_ade20k_160k.pth", or a ``.pkl`` of Mask2Former's. What the weights
-      do not tell is taken from the preset that they fit; ``config`` says it instead.
+      do not tell is taken from the preset that they fit; ``config`` says it instead. Of an EoMT with DINOv3, whose
+      file holds differences from Meta's weights, ``base`` is the file or folder of these (else what lies beside it).
 
     ``device`` is "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU where there is one. For models on the hub:
     ``revision`` is a branch, a tag or a commit; ``token`` opens private ones (``True``: that of the hub library's
@@ -51,7 +53,7 @@ def from_pretrained(
     Raises :class:`CheckpointError` for what cannot be read, or does not fit. Nothing in a file is executed.
     """
     device = choose_device(device)  # raises before anything is fetched
-    model = _load(source, config, {"revision": revision, "token": token, "cache_dir": cache_dir})
+    model = _load(source, config, base, {"revision": revision, "token": token, "cache_dir": cache_dir})
     for part in model.missing_parts:
         warnings.warn(
             f"{source} holds no {part.replace('_', ' ')}: the model predicts, but training it further begins with a "
@@ -61,15 +63,17 @@ def from_pretrained(
     return model.to(device)
 
 
-def _load(source: str | Path, config: BaseConfig | None, hub: dict) -> MaskModel:
+def _load(source: str | Path, config: BaseConfig | None, base: str | Path | None, hub: dict) -> MaskModel:
     """``hub`` is what :func:`download` takes besides the model's id."""
     place = _place(source)
     if place is not None and hub["revision"] is not None:
         raise ConfigError(f"revision is for a model on the hub; {source} is on this machine")
     if place is not None and place.is_file():
-        return from_file(place, config)
+        return from_file(place, config, base)
     if config is not None:
         raise ConfigError(f"config is for a weights file; {source} brings its own configuration")
+    if base is not None:
+        raise ConfigError(f"base is for a weights file of differences; {source} is a whole model")
     return _from_folder(place or download(str(source), **hub))
 
 
@@ -80,7 +84,7 @@ def _place(source: str | Path) -> Path | None:
         return path.parent  # the weights of a folder: what they are stands beside them
     if os.path.isfile(path):  # also False for a name that no file can have
         return path
-    if path.suffix in (".pth", ".pt", ".bin", ".pkl", ".safetensors"):
+    if path.suffix in (".pth", ".pt", ".bin", ".ckpt", ".pkl", ".safetensors"):
         raise CheckpointError(
             f"{path} does not exist; weights/README.md of the package says where the published files are"
         )

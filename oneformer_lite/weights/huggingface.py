@@ -22,6 +22,7 @@ from ..errors import CheckpointError, ConfigError
 from .backbones.huggingface import backbone_to
 from .backbones.names import HUGGINGFACE as BACKBONES
 from .backbones.sizes import kind_of
+from .eomt.huggingface import from_huggingface_eomt, renamed_dinov2, renamed_dinov3
 from .files import CONFIG, read_folder_tensors, read_json
 from .folder import write_folder
 from .load import TEXT_MAPPER, build, whole_text_mapper
@@ -112,11 +113,14 @@ HEAD: Table = _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT + 
 
 _BACKBONES: Table = [row for table in BACKBONES.values() for row in table]
 
-# the kinds of models that are read, by their model_type: how their configuration becomes ours, and the names
-KINDS: dict[str, tuple[Callable[[dict, dict, str], BaseConfig], Table]] = {
+# the kinds of models that are read, by their model_type: how their configuration becomes ours, and their names ours: by
+# a table, or by a function where more than names differs
+KINDS: dict[str, tuple[Callable[[dict, dict, str], BaseConfig], Table | Callable[[State], State]]] = {
     "oneformer": (from_huggingface, _BACKBONES + HEAD),
     "mask2former": (from_huggingface_mask2former, _BACKBONES + _PIXEL_DECODER + MASK2FORMER_DECODER),
     "maskformer": (from_huggingface_maskformer, MASKFORMER),
+    "eomt": (from_huggingface_eomt, renamed_dinov2),
+    "eomt_dinov3": (from_huggingface_eomt, renamed_dinov3),
 }
 
 IGNORED = [
@@ -145,7 +149,8 @@ def from_huggingface_state(state: State, content: dict, processor: dict, source:
         raise
     except Exception as error:  # any value, of any type, as deep as JSON goes
         raise CheckpointError(f"{CONFIG} and {PREPROCESSOR} of {source} describe no model: {error}") from error
-    state = whole_text_mapper(rename(drop(state, IGNORED), names))
+    state = drop(state, IGNORED)
+    state = names(state) if callable(names) else whole_text_mapper(rename(state, names))
     model = build(config, state, source)
     check_normalisation(processor, *normalisation(model.backbone), source)
     return model

@@ -19,6 +19,7 @@ from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfi
 from ..errors import CheckpointError
 from .backbones.names import OFFICIAL as BACKBONES
 from .backbones.sizes import NETWORKS, kind_of, nearest, plain
+from .eomt.official import from_eomt_file, is_eomt
 from .files import read_tensors
 from .load import build, whole_text_mapper
 from .maskformer.official import TABLE as MASKFORMER
@@ -109,15 +110,21 @@ IGNORED = [
 ]
 
 
-def from_file(path: Path, config: BaseConfig | None = None) -> MaskModel:
+def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | None = None) -> MaskModel:
     """The model of an official ``.pth`` or ``.pkl`` (or of a safetensors file with the same names), in evaluation mode:
-    a MaskFormer if its decoder is DETR's, a Mask2Former if its queries are learned, else a OneFormer.
+    an EoMT (:mod:`.eomt.official`) if its queries join a transformer's tokens, a MaskFormer if its decoder is DETR's, a
+    Mask2Former if its queries are learned, else a OneFormer.
 
     Sizes come from the shapes. What shapes do not tell (dilations, thresholds, picture sizes) comes from the
     preset of the same data set, backbone and number of queries; ``config`` says it explicitly, and must agree
     with the shapes.
     """
-    state = _with_pixel_decoder(drop(read_tensors(path), IGNORED))
+    state = read_tensors(path)
+    if is_eomt(state):
+        return from_eomt_file(state, path, config, base)
+    if base is not None:
+        raise CheckpointError(f"base is for EoMT's files of differences from DINOv3, which {path} is none of")
+    state = _with_pixel_decoder(drop(state, IGNORED))
     state = whole_text_mapper(rename(state, MASKFORMER if is_maskformer(state) else TABLE))
     shapes = Shapes(state, str(path))
     try:

@@ -37,7 +37,7 @@ _FIXED = "tracing inferred a static shape"  # the exporter's words for a size th
 LIMIT = 2**31  # bytes: what one protobuf message, and so one ONNX file, can hold
 USAGE = (
     "Inputs: images float32 [batch, 3, height, width], RGB, (pixel - pixel_mean) / pixel_std with pixels 0 to 255, "
-    "smaller pictures padded with zeros at the bottom and the right; unless the list tasks is empty, task int64 "
+    "smaller pictures padded with pad_value at the bottom and the right; unless the list tasks is empty, task int64 "
     "[batch], the place of each image's task in that list. Outputs: class_logits float32 [batch, queries, classes + "
     "1], the last one of no object; mask_logits float32 [batch, queries, height / 4, width / 4], above 0 inside."
 )
@@ -130,7 +130,8 @@ def to_proto(model: MaskModel, size: Size) -> ModelProto:
         reason = f"PyTorch {torch.__version__} cannot convert this model to ONNX: {_root(error)}"
         raise ConfigError(reason) from error
     proto.doc_string = USAGE
-    set_model_props(proto, metadata(model.config, size, TASKS if "task" in segmenter.inputs else ()))
+    pad_value = segmenter.model.padded(torch.zeros(1, 3, 1, 1))[0, :, -1, -1].tolist()
+    set_model_props(proto, metadata(model.config, size, TASKS if "task" in segmenter.inputs else (), pad_value))
     return proto
 
 
@@ -156,7 +157,9 @@ def _root(error: BaseException) -> str:
     return next(filter(None, str(error).splitlines()), type(error).__name__)
 
 
-def metadata(config: BaseConfig, size: Size, tasks: Sequence[str] = TASKS) -> dict[str, str]:
+def metadata(
+    config: BaseConfig, size: Size, tasks: Sequence[str] = TASKS, pad_value: Sequence[float] = (0.0, 0.0, 0.0)
+) -> dict[str, str]:
     """What a program that has nothing but the file needs to prepare pictures and to read the outputs, as JSON."""
     facts = {
         "usage": USAGE,
@@ -164,6 +167,7 @@ def metadata(config: BaseConfig, size: Size, tasks: Sequence[str] = TASKS) -> di
         "size": size,
         "pixel_mean": PIXEL_MEAN,
         "pixel_std": PIXEL_STD,
+        "pad_value": tuple(pad_value),  # of normalised pixels
         "equalize": config.equalize,
         "class_names": config.class_names,
         "is_thing": config.is_thing,

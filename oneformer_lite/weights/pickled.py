@@ -23,7 +23,7 @@ _MOST_PICKLE = 16 * 2**20  # bytes of names and shapes; a published model has a 
 
 
 def read_pickled(path: Path) -> State:
-    """A PyTorch file's weights, which the official code keeps under the key "model"."""
+    """A PyTorch file's weights, which official codes keep under the key "model", or Lightning under "state_dict"."""
     try:
         check_archive(path)
         with warnings.catch_warnings():
@@ -39,8 +39,9 @@ def read_pickled(path: Path) -> State:
             f"{path} is no complete PyTorch weights file, or holds more than tensors, which is not read because "
             "it could run as code: download it again from where it was published"
         ) from error
-    if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        content = content["model"]
+    for key in ("model", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
     if not isinstance(content, dict) or not all(isinstance(k, str) and _plain(v) for k, v in content.items()):
         raise CheckpointError(f"{path} holds no table of named weights: it is not a model")
     try:

@@ -1,6 +1,6 @@
 """A model that the package has never seen predicts, is judged, trains, resumes, saves, loads, is diagnosed, exported
-and looked into by every inspector, and Mask2Former beside it; so does a loss term. None needs more than its own file
-and one line."""
+and looked into by every inspector, and Mask2Former and EoMT beside it; so does a loss term. None needs more than its
+own file and one line."""
 
 from __future__ import annotations
 
@@ -46,10 +46,15 @@ def own(data) -> LearnedQueriesConfig:
     return config.for_classes(LearnedQueriesConfig(num_classes=14, data_set="toytown", **SIZES), data.categories)
 
 
-@pytest.fixture(scope="module", params=["learned_queries", "mask2former", "maskformer"])
+@pytest.fixture(scope="module", params=["learned_queries", "mask2former", "maskformer", "eomt"])
 def made_up(request, own, data) -> config.BaseConfig:
     if request.param == "learned_queries":
         return own
+    if request.param == "eomt":
+        return dataclasses.replace(
+            config.eomt_toytown(), backbone_options={"depth": 3, "init_values": 1.0}, query_blocks=2,
+            **{name: SIZES[name] for name in ("image_size", "hidden_dim", "num_heads", "num_queries", "num_points")},
+        )  # fmt: skip
     small = {"encoder_layers": 1, "encoder_ffn": 64, "decoder_layers": 2, "decoder_ffn": 64}
     kind = config.Mask2FormerConfig if request.param == "mask2former" else config.MaskFormerConfig
     made = kind(num_classes=14, data_set="toytown", **SIZES, **small)
@@ -79,7 +84,7 @@ def run(made_up, data, tmp_path_factory):
 def test_it_is_built_from_its_configuration(model, made_up) -> None:
     assert type(model) is MEMBERS[made_up.model_type] and type(build(config.toytown())) is OneFormer
     assert model.task_token(["panoptic"]) is None and not model.training_only
-    with pytest.raises(ConfigError, match="a BaseConfig describes no model; there are learned_queries, .*oneformer"):
+    with pytest.raises(ConfigError, match="a BaseConfig describes no model; there are .*learned_queries, .*oneformer"):
         build(config.BaseConfig())
 
 
@@ -96,7 +101,7 @@ def test_it_predicts_without_a_task_and_with_each(model, data) -> None:
 
 def test_it_records_what_its_parts_and_the_base_have(model) -> None:
     out, last = model(torch.randn(1, 3, 64, 64), trace=True), 2 - model.first_prediction
-    assert "decoder.layer0.attention" in out.trace and "backbone.stride32" in out.trace
+    assert "decoder.layer0.attention" in out.trace and {"backbone.stride16", "backbone.stride32"} & out.trace.keys()
     assert "task.token" not in out.trace and "decoder.layer2.attention" not in out.trace
     assert out.trace[f"prediction{last}.class_logits"].equal(out.class_logits) and len(out.predictions) == last + 1
 
@@ -202,9 +207,12 @@ def test_it_is_fine_tuned(made_up, data, run, tmp_path) -> None:
             config.for_classes(made_up, renamed.categories), recipe(tmp_path, start_from=str(run / "model")), renamed,
             None,
         )  # fmt: skip
-    before = ofl.from_pretrained(run / "model").decoder.class_head.weight
-    rows = trainer.model.decoder.class_head.weight
+    before, rows = (class_head(model).weight for model in (ofl.from_pretrained(run / "model"), trainer.model))
     assert rows[:13].equal(before[:13]) and rows[-1].equal(before[-1]) and not rows[13].equal(before[13])
+
+
+def class_head(model: MaskModel) -> torch.nn.Module:
+    return next(module for name, module in model.named_modules() if name.endswith("class_head"))
 
 
 class Renamed:
@@ -276,6 +284,8 @@ def test_every_inspector_looks_into_it_or_says_what_it_has_not(model, data, tmp_
     given = [data[0], data[1]] if name in ("LossInspector", "ContrastInspector") else data[0]
     if "FPN" in words and model.config.model_type == "mask2former":
         words = ""  # it samples
+    if "FPN" in words and model.config.model_type == "eomt":
+        words = "records no sampling points"
     inspector = getattr(ofl.widgets, name)(model, given)
     inspector.set(**inspector.state)
     page = inspector.to_html(tmp_path / "page.html").read_text()

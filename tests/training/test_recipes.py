@@ -19,7 +19,7 @@ from oneformer_lite.training import (
     train,
 )
 from oneformer_lite.training.loader import TaskSamples, training_batches
-from oneformer_lite.training.optim import lr_factor, parameter_groups
+from oneformer_lite.training.optim import AveragedWeights, lr_factor, parameter_groups
 
 PUBLISHED = {  # steps, schedule, probabilities of panoptic, instance, semantic
     "coco": (coco_training, 368_750, "multistep", (0.34, 0.33, 0.33)),
@@ -157,3 +157,84 @@ def test_who_decays_and_who_learns_slowly():
     assert [settings[name][1] for name in plain] == [0.05] * 6
     assert settings["backbone.frozen.weight"] is None
     assert all(value[0] == (1e-5 if "backbone" in name else 1e-4) for name, value in settings.items() if value)
+
+
+class Blocks(nn.Module):
+    """A transformer of three blocks and a head, as EoMT counts them."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Module()
+        self.backbone.patches, self.backbone.norm = nn.Linear(2, 2), nn.LayerNorm(2)
+        self.backbone.blocks = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+        self.head = nn.Embedding(2, 2)
+
+    def layers_above(self, name):
+        parts = name.split(".")
+        return {"patches": 2, "blocks": 2 - int(parts[2]) if parts[1] == "blocks" else 0}.get(parts[1], 0)
+
+
+@pytest.mark.parametrize(
+    "decay, full, expected", [(0.5, 0, (0.25, 0.25, 0.5, 1)), (0.5, 2, (0.25, 0.25, 1, 1)), (1.0, 0, (1, 1, 1, 1))]
+)
+def test_each_block_learns_at_a_share_of_the_next_ones_rate(decay, full, expected):
+    model = Blocks()
+    c = TrainConfig(
+        steps=1, lr=1.0, backbone_lr_multiplier=0.1, layer_decay=decay, full_rate_blocks=full, decay_all=True
+    )
+    found = {id(p): (g["lr"], g["weight_decay"]) for g in parameter_groups(model, c) for p in g["params"]}
+    rates = {name: found[id(p)][0] for name, p in model.named_parameters()}
+    names = ["backbone.patches.weight", *(f"backbone.blocks.{i}.weight" for i in range(3))]
+    assert [rates[name] for name in names] == pytest.approx([0.1 * share for share in expected])
+    assert rates["backbone.norm.weight"] == pytest.approx(0.1) and rates["head.weight"] == 1.0
+    assert {decayed for _, decayed in found.values()} == {0.05}  # norms and embeddings too
+
+
+def official_two_stage(step, total, warmups, backbone):
+    """``TwoStageWarmupPolySchedule.get_lr`` of EoMT, as a share of the peak."""
+    first, second = warmups
+    if not backbone:
+        return step / first if step < first else (1 - (step - first) / max(1, total - first)) ** 0.9
+    if step < first:
+        return 0
+    if step < first + second:
+        return (step - first) / second
+    return (1 - (step - first - second) / max(1, total - first - second)) ** 0.9
+
+
+@pytest.mark.parametrize("total, warmups", [(100, (10, 30)), (100, (0, 0)), (100, (0, 20)), (50, (20, 40))])
+def test_the_backbone_warms_up_after_the_rest(total, warmups):
+    c = TrainConfig(steps=total, schedule="two-stage", warmup_steps=warmups[0], backbone_warmup_steps=warmups[1])
+    for step in range(total):
+        for backbone in (False, True):
+            expected = official_two_stage(step, total, warmups, backbone)
+            assert lr_factor(step, step / total, c, backbone) == pytest.approx(expected), (step, backbone)
+    timed = dataclasses.replace(c, steps=None, minutes=1.0)  # how many steps there will be is estimated
+    assert lr_factor(49, 49 / total, timed) == pytest.approx(lr_factor(49, 49 / total, c))
+    assert lr_factor(0, 0.0, timed) == lr_factor(0, 0.0, c)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"backbone_warmup_steps": 5}, 'are for schedule="two-stage"'),
+        ({"layer_decay": 0.0}, "layer_decay must be above 0, at most 1"),
+        ({"layer_decay": 1.5}, "layer_decay must be above 0, at most 1"),
+        ({"full_rate_blocks": -1}, "full_rate_blocks must be 0 or more"),
+    ],
+)
+def test_layer_wise_settings_that_are_none(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(steps=1, **changes)
+
+
+def test_averages_keep_what_is_not_learned():
+    """What a schedule has come to is that of now: half of a mask that has faded out would be no state of any model."""
+    model = nn.Linear(1, 1)
+    model.register_buffer("shares", torch.ones(2))
+    average = AveragedWeights(model, 0.9)
+    with torch.no_grad():
+        model.shares.zero_()
+        model.weight += 1
+    average.update(model)
+    assert average.state["shares"].tolist() == [0, 0] and not average.state["weight"].equal(model.weight)

@@ -68,6 +68,7 @@ class QueryReading:
     told: bool = True  # whether the model was told its task
     first: int = 0  # decoder layers before the first prediction
     masked: bool = True  # whether a query looks only where its mask is
+    bound: tuple[float, ...] = ()  # the share of queries that do, by layer; empty: all
 
     @property
     def stride(self) -> int:
@@ -160,6 +161,7 @@ def read_queries(
         Predictions(p.class_logits.float().cpu(), p.mask_logits.float().cpu(), no_object=p.no_object) for p in found
     ]
     attention, regions = "decoder.layer{}.attention", "decoder.layer{}.attention_region"
+    shares = "decoder.layer{}.bound_share"
     weights = [trace[attention.format(i)][0].mean(0).float().cpu() for i in range(trace.count(attention))]
     allowed = [trace[regions.format(i)][0].cpu() for i in range(trace.count(regions))]
     unpadded = encoded.input_size
@@ -179,6 +181,7 @@ def read_queries(
         told=token is not None,
         first=model.first_prediction,
         masked=bool(allowed),
+        bound=tuple(float(trace[shares.format(i)]) for i in range(trace.count(shares))),
     )
 
 

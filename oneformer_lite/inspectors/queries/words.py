@@ -55,7 +55,7 @@ def partner_words(partner: tuple[int, float, bool] | None, names: Sequence[str],
 
 def looked_words(reading: QueryReading, layer: int, query: int) -> str:
     """Which map was read for the prediction ``layer``, and how much of it the query was allowed to see."""
-    looked, layer = reading.looked_at(layer, query), layer + reading.first
+    looked, place, layer = reading.looked_at(layer, query), reading.reads(layer), layer + reading.first
     if looked is None and layer:
         return "This model records no attention, so where it looked cannot be shown."
     if looked is None:
@@ -65,9 +65,20 @@ def looked_words(reading: QueryReading, layer: int, query: int) -> str:
     stride = round(reading.padded[0] / height)
     allowed, cells = int(region.sum()), region.numel()
     some = f"{allowed} of {cells} cells, inside its mask"
-    everywhere = "all cells: its mask was empty, or full" if reading.masked else "all cells"
-    where = some if allowed < cells else everywhere
+    where = some if allowed < cells else f"all cells{_why_everywhere(reading, place)}"
     return f"Layer {layer} read the map of stride {stride} ({height} × {width}) in {where}."
+
+
+def _why_everywhere(reading: QueryReading, place: int) -> str:
+    """Why the query saw the whole map."""
+    if not reading.masked:
+        return ""
+    if not reading.bound:
+        return ": its mask was empty, or full"
+    if reading.bound[place] == 0:
+        return ": masks have faded out in this layer, as they do in training"
+    some = f", or it is not among the {reading.bound[place]:.0%} that are still bound to theirs"
+    return f": its mask was full{some if reading.bound[place] < 1 else ''}"
 
 
 def query_html(title: str, classes: Sequence[tuple[str, float, RGB]], lines: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,11 @@ from ..fast.cached import remembered
 from ..fast.dropout import Dropout, attend_with_dropout
 from ..fast.linear import Linear
 
+Activation = Callable[[Tensor], Tensor]
+
 
 class MLP(nn.Module):
-    """``num_layers`` linear layers with ReLU between them.
+    """``num_layers`` linear layers with ReLU, or another ``activation``, between them.
 
     The official task MLP and text projector have two, the mask head three (official ``MLP`` in
     ``oneformer_transformer_decoder.py``: no ReLU after the last).
@@ -23,14 +26,17 @@ class MLP(nn.Module):
     Lesson 04.
     """
 
-    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int) -> None:
+    def __init__(
+        self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int, activation: Activation = F.relu
+    ) -> None:
         super().__init__()
+        self.activation = activation
         dims = [in_dim, *[hidden_dim] * (num_layers - 1), out_dim]
         self.layers = nn.ModuleList(Linear(a, b) for a, b in zip(dims, dims[1:]))
 
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         for layer in self.layers[:-1]:
-            x = F.relu(layer(x))
+            x = self.activation(layer(x))
         return self.layers[-1](x)
 
 

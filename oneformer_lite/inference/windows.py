@@ -1,0 +1,109 @@
+"""Semantic segmentation through a square window that slides along the picture: models for squares see all of it.
+
+The picture is resized until its shorter side is the window's; so many windows as cover the longer side, evenly spread,
+are segmented each for itself, and where they overlap their class scores are averaged. Official ``lightning_module.py``
+of EoMT (``window_imgs_semantic``, ``revert_window_logits_semantic``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ..data.batch import normalise
+from ..data.equalize import equalized
+from ..evaluating import evaluating
+from .raw import Between, RawPrediction, Size, bands_of, raw_predictions, resize
+
+if TYPE_CHECKING:
+    from ..model import MaskModel
+
+
+@dataclass
+class WindowedPrediction:
+    """The readings of all windows of one picture, which begin at ``starts`` along the longer side of the ``resized``
+    one. It has class scores alone: masks of one window are not those of another."""
+
+    windows: list[RawPrediction]
+    starts: list[int]
+    resized: Size
+    output: Size
+
+    @property
+    def device(self) -> torch.device:
+        return self.windows[0].device
+
+    @property
+    def num_classes(self) -> int:
+        return self.windows[0].num_classes
+
+    @property
+    def semantic_maps(self) -> int:
+        return self.num_classes
+
+    @cached_property
+    def averaged(self) -> Float[Tensor, "K h w"]:
+        """Class scores at the resized picture's size."""
+        sums = torch.zeros(self.num_classes, *self.resized, device=self.device)
+        counts = sums.new_zeros(1, *self.resized)
+        for window, start in zip(self.windows, self.starts):
+            rows, columns = place(start, window.output[0], self.resized)
+            sums[:, rows, columns] += window.class_scores()
+            counts[:, rows, columns] += 1
+        return sums / counts
+
+    def class_scores(self, rows: slice = slice(None)) -> Float[Tensor, "K H W"]:
+        """Averaged, then resized: some rows of the picture."""
+        first, last, _ = rows.indices(self.output[0])
+        if last - first == self.output[0]:
+            return resize(self.averaged, self.output)
+        between = Between.of(first, last, self.resized[0], self.output[0])
+        return between.resize(self.averaged[:, between.first : between.last], self.output[1])
+
+    def bands(self, maps: int) -> Iterator[slice]:
+        return bands_of(self.output, maps)
+
+
+@torch.inference_mode()
+def predict_windows(model: MaskModel, pixels: np.ndarray) -> WindowedPrediction:
+    """Segment a picture, uint8 [H, W, 3], window by window; the windows are one batch."""
+    side = model.config.image_size
+    image = equalized(pixels) if model.config.equalize else pixels
+    size = covering_size(*image.shape[:2], side)
+    image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+    starts = window_starts(max(size), side)
+    crops = [image[place(start, side, size)] for start in starts]
+    with evaluating(model):
+        output = model(torch.stack([normalise(crop) for crop in crops]).to(model.device), "semantic")
+    sizes = [(side, side)] * len(crops)
+    windows = raw_predictions(output, sizes, sizes, (side, side))
+    return WindowedPrediction(windows, starts, size, pixels.shape[:2])
+
+
+def covering_size(height: int, width: int, side: int) -> Size:
+    """Height and width of the picture once its shorter side is ``side``."""
+    factor = max(side / height, side / width)
+    return round(height * factor), round(width * factor)
+
+
+def window_starts(length: int, side: int) -> list[int]:
+    """Where windows of ``side`` begin that cover a ``length``: as few as can be, evenly spread."""
+    count = math.ceil(length / side)
+    overlap = count * side - length
+    step = side - (overlap / (count - 1) if overlap > 0 else 0)
+    return [int(i * step) for i in range(count)]
+
+
+def place(start: int, side: int, size: Size) -> tuple[slice, slice]:
+    """Rows and columns of a window in a picture of ``size``."""
+    along = slice(start, start + side)
+    return (along, slice(None)) if size[0] > size[1] else (slice(None), along)

@@ -1,0 +1,1 @@
+"""EoMT as its authors and transformers have it, beside ours."""
