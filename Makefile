@@ -34,7 +34,7 @@ benchmark: $(VENV)/installed-test  ## ours and transformers' OneFormer side by s
 
 checkpoint: $(VENV)/installed  ## train and install a checkpoint like the one that ships with the package (some four hours)
 	$(BIN)/oneformer-lite demo --steps 5000 --scenes 12000 --out runs/toytown
-	$(BIN)/oneformer-lite demo --steps 16000 --scenes 24000 --out runs/toytown  # the same run goes on
+	$(BIN)/oneformer-lite demo --steps 16000 --scenes 24000 --out runs/toytown  # resumes the same run
 	$(BIN)/oneformer-lite demo --steps 24000 --scenes 24000 --out runs/toytown
 	$(BIN)/oneformer-lite convert runs/toytown/model oneformer_lite/checkpoints/toytown --half
 	$(BIN)/oneformer-lite eval --model oneformer_lite/checkpoints/toytown \

@@ -71,7 +71,7 @@ def build(source: Path, target: Path) -> NotebookNode:
 
 
 def reword(source: Path, target: Path) -> None:
-    """Write the notebook anew with the outputs it has; raises :class:`BuildError` if its code has changed."""
+    """Write the notebook again with the outputs it has; raises :class:`BuildError` if its code has changed."""
     if not target.exists():
         raise BuildError("not built yet: run notebooks/build.py without --words")
     notebook, old = assemble(source, target), nbformat.read(target, as_version=4)

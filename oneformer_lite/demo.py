@@ -26,7 +26,7 @@ def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, ste
     """Everything ``oneformer-lite demo`` does; returns the final metrics.
 
     Leaves in ``out``: data/ (Toytown in COCO's layout), model/, metrics.jsonl, evaluation.json, report.html. Stopped
-    with Ctrl-C and called again, it goes on where it was.
+    with Ctrl-C and called again, it resumes where it was.
     """
     out = make_folder(out)
     config = toytown()
@@ -39,7 +39,7 @@ def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, ste
     say(f"training one OneFormer on three tasks for {budget} (Ctrl-C keeps what there is)")
     result = train(config, train_config)
     if not result.finished:
-        say(f"stopped after {result.steps} steps; the same command goes on from there ({out})")
+        say(f"stopped after {result.steps} steps; the same command resumes it ({out})")
         return {}
     metrics, tokens = judge(result, out / "data")
     log = Log(out, result.steps)

@@ -41,7 +41,7 @@ def opened(
     context.close()
 
 
-def assert_back_opens_anew(page, action) -> None:
+def assert_back_opens_again(page, action) -> None:
     """After ``action``, another page, and the browser's Back, controls, labels and words are those of the first
     opening: browsers restore controls without telling the page."""
     read = "() => JSON.stringify([ofl.state(), document.querySelector('main').innerText])"

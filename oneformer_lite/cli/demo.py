@@ -18,7 +18,7 @@ def add(commands) -> None:
 
 def run(args) -> None:
     """Paint Toytown, train the laptop model, judge all three tasks on held-out scenes and write a report
-    with pictures. Ctrl-C keeps what there is; the same command goes on from there."""
+    with pictures. Ctrl-C keeps what there is; the same command resumes it."""
     from ..demo import run_demo
 
     run_demo(args.minutes, args.seed, args.out, args.scenes, args.steps)

@@ -24,7 +24,7 @@ def add(commands) -> None:
     start = p.add_mutually_exclusive_group()
     start.add_argument(
         "--start-from", metavar="MODEL", default="auto",
-        help=f"go on from a trained model of the preset's sizes: {MODEL} (default: toytown where it has them and the "
+        help=f"start from a trained model of the preset's sizes: {MODEL} (default: toytown where it has them and the "
         "classes are others)",
     )
     start.add_argument(
@@ -79,7 +79,7 @@ def run(args) -> None:
 
         return print(plan(model_config, train_config, devices=1 if torch.cuda.is_available() else "cpu:1"))
     result = training.train(model_config, train_config)
-    state = "finished" if result.finished else "stopped; the same command goes on"
+    state = "finished" if result.finished else "stopped; the same command resumes it"
     print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")
     if result.trouble:
         raise OneFormerLiteError(f"the model will hardly be of use: {result.trouble}")

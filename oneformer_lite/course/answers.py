@@ -98,7 +98,7 @@ def look_at(statement: Statement, name: str) -> Any:
 
 
 def _defaults(node: ast.stmt) -> tuple | None:
-    """As many as there are: what their values are is of no interest to who looks."""
+    """As many as there are: what their values are is of no interest to the reader."""
     arguments = getattr(node, "args", None)
     return (None,) * len(arguments.defaults) if isinstance(arguments, ast.arguments) and arguments.defaults else None
 

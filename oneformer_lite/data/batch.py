@@ -37,7 +37,7 @@ class Batch:
     image_ids: list[int]
 
     def to(self, device: torch.device | str) -> Batch:
-        """The batch with all its tensors on ``device``; the way to a GPU is not waited for."""
+        """The batch with all its tensors on ``device``; copies to a GPU are asynchronous."""
         to_gpu = torch.device(device).type == "cuda"  # the way back must be: what arrives is read at once
         return self._with_tensors(lambda tensor: tensor.to(device, non_blocking=to_gpu))
 

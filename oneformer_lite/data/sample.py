@@ -1,4 +1,4 @@
-"""One annotated image: the currency that every data set pays in and every target is made from."""
+"""One annotated image: the common format that every data set returns and every target is made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the model do what its parts are for? Queries that differ, a token that is heeded, sane input statistics."""
+"""Does the model do what its parts are for? Queries that differ, a task token with an effect, sane input statistics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..model import MaskModel
 from .examination import Examination
 
 SAME = 0.999  # median cosine between queries from which they count as one
-HEEDED = 1e-4  # relative change of the class logits under another token, below which it counts as ignored
+EFFECT = 1e-4  # relative change of the class logits under another token, below which it counts as ignored
 STRANGE = 3.0  # standard deviations between the statistics a network remembers and those it gets
 ENOUGH = 10  # matched segments before classes are compared
 
@@ -115,7 +115,7 @@ def check_task_token(e: Examination) -> Finding:
         first, *others = [e.model(e.batch.images[:1], task).class_logits for task in TASKS]
     change = max(float((other - first).norm() / first.norm().clamp(min=1e-12)) for other in others)
     evidence = f"class logits change by {change:.2g} of their size with the task"
-    if change > HEEDED:
+    if change > EFFECT:
         return Finding("task token", "fine", evidence)
     return Finding(
         "task token", "fault", f"{evidence}: it has no influence",

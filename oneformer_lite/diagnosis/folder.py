@@ -24,7 +24,7 @@ MODEL = "model"  # the folder of the weights alone, written when a run ends
 def examine_run(
     folder: str | Path, model: MaskModel | None, dataset: SegmentationDataset | None, findings: list[Finding]
 ) -> tuple[MaskModel | None, object]:
-    """Adds findings on recipe, state, log and weights; the model and the data set to go on with."""
+    """Adds findings on recipe, state, log and weights; the model and the data set to examine next."""
     if Path(folder).is_file():
         raise ConfigError(f"{folder} is a file: run= takes the folder that a run writes to")
     run = Run(folder)
@@ -58,7 +58,7 @@ def _check_state(run: Run) -> list[Finding]:
     if run.status != "failed":
         return [Finding("state", "warning", f"finished, but {reason}")]
     if any((run.folder / name).exists() for name in (CHECKPOINT, PREVIOUS)):
-        cure = "mend what it says; run.resume() then goes on from the checkpoint"
+        cure = "mend what it says; run.resume() then resumes from the checkpoint"
     else:
         cure = "mend what it says and start the run again: it ended before its first checkpoint"
     return [Finding("state", "fault", reason, cure)]

@@ -130,7 +130,7 @@ def _check_progress(records: list[dict], cure: str) -> Finding:
     if lowest < LEARNED * start and end - lowest > (start - lowest) / 2:
         return Finding(
             "progress", "warning", f"{evidence}, but was down at {lowest:.3g} in between: more than half is lost again",
-            "lower lr, set clip_norm=1.0, and go on from a checkpoint of before",
+            "lower lr, set clip_norm=1.0, and resume from an earlier checkpoint",
         )  # fmt: skip
     return Finding("progress", "fine", evidence)
 
@@ -158,7 +158,7 @@ def _check_scores(history: list[dict], step: int) -> Finding:
         if best > WORTH and value < best / 2:
             return Finding(
                 "scores", "fault", f"{evidence}: {name} was {best:.2f} at step {when}, and more than half is lost",
-                "lower lr, set clip_norm=1.0, and go on from a checkpoint of before",
+                "lower lr, set clip_norm=1.0, and resume from an earlier checkpoint",
             )  # fmt: skip
     evidence += _over_the_run(courses)
     empty = [name for name, value in last.items() if value < NOTHING]

@@ -66,8 +66,8 @@ class Picture(VBox):
         on_hover: Callable | None = None,
         photo: bool = False,
     ) -> None:
-        """``picture`` None: not yet. ``label`` says what it is to who cannot see it. ``size``: height and width in
-        which points count, where they are not the picture's. ``photo``: mostly a photograph, see
+        """``picture`` None: not yet. ``label`` says what it is to readers who cannot see it. ``size``: height and
+        width in which points count, where they are not the picture's. ``photo``: mostly a photograph, see
         :func:`..render.quick_bytes`."""
         self._points, self._on_hover, self._photo = size, on_hover, photo
         nothing = quick_bytes(_NOTHING, photo)  # an image without content is a broken one to browsers

@@ -137,7 +137,7 @@ def _each_its_cheapest(table: Tensor) -> list[int]:
     return table.nan_to_num(nan=100.0).argmin(0).tolist() if table.numel() else []
 
 
-def _dearest(table: Tensor) -> list[int]:
+def _most_expensive(table: Tensor) -> list[int]:
     return linear_sum_assignment(table.nan_to_num(nan=100.0).T.numpy(), maximize=True)[1].tolist()
 
 
@@ -207,11 +207,11 @@ EXERCISES = (
         cases=_cases_tables,
         drawn=results.costs,
         mistakes=(
-            Mistake("the cheapest pair first can force a dear pair later: compare whole pairings", _greedy),
+            Mistake("the cheapest pair first can force an expensive pair later: compare whole pairings", _greedy),
             Mistake("segment after segment, each taking its cheapest free query: the order decides, not the sum",
                     _one_after_the_other),
             Mistake("a query can answer for one segment only: yours gives it out twice", _each_its_cheapest),
-            Mistake("this is the dearest pairing: costs are to be small", _dearest),
+            Mistake("this is the most expensive pairing: costs are to be small", _most_expensive),
             Mistake("the right queries in the wrong order: the first belongs to segment 0", _in_order_of_queries),
             Mistake("a cost that is not a number counts 100, so that one bad query ends no run", _trusting),
         ),

@@ -101,7 +101,7 @@ class Matcher:
         point_labels: Float[Tensor, "G P"],
         no_object: bool = True,
     ) -> Costs:
-        """All three costs of one image. Not-a-numbers count 100, so that one bad query ends no run.
+        """All three costs of one image. NaN counts 100, so that one bad query ends no run.
 
         That is the official rule. If all are, the official matcher matches nothing; here the loss then
         is not a number either, which the trainer tells.

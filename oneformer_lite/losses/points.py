@@ -28,7 +28,7 @@ class PointSource:
     """Uniformly random points. With one seed per image, an image's points depend on its seed alone.
 
     So a batch that is shared out over processes meets the points that it would have met in one process,
-    and a run that is taken up again those of the run that never stopped. Without seeds they come from
+    and a resumed run those of the run that never stopped. Without seeds they come from
     PyTorch's global generator.
 
     Lesson 08.

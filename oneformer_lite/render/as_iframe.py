@@ -14,7 +14,7 @@ SWITCH = "OFL_WIDGETS"
 
 
 def as_iframe(widget, page: Callable[[], str]) -> dict | None:
-    """The mime bundle with the page (and the words for who reads no HTML) where the switch is on, else None."""
+    """The mime bundle with the page (and the text for front ends without HTML) where the switch is on, else None."""
     if os.environ.get(SWITCH) != "page":
         return None
     words = repr(widget)

@@ -68,7 +68,7 @@ def png_bytes(picture: np.ndarray, colors: int | None = None) -> bytes:
 
 
 def quick_bytes(picture: np.ndarray, photo: bool = False) -> bytes:
-    """The picture (uint8 [H, W, 3]) in milliseconds, for who waits for it: exact, as WebP, or as JPEG of the best
+    """The picture (uint8 [H, W, 3]) in milliseconds, for live display: exact, as WebP, or as JPEG of the best
     quality in a tenth of that, where lines and words are few."""
     buffer, image = io.BytesIO(), Image.fromarray(picture)
     if photo:

@@ -1,6 +1,6 @@
 """A map of the model: every part, what flows between them, and the lesson that builds each.
 
-After figure 2 of the paper, drawn anew.
+After figure 2 of the paper, redrawn.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Watch(RunView):
         self._lock, self._ended, self._thread = threading.RLock(), threading.Event(), None
         wide = {"width": "auto", "min_width": "7em"}
         self._stop = Button(description="Stop", icon="stop", tooltip="save a checkpoint and end the run", layout=wide)
-        self._resume = Button(description="Resume", icon="play", tooltip="go on from the last checkpoint", layout=wide)
+        self._resume = Button(description="Resume", icon="play", tooltip="resume from the last checkpoint", layout=wide)
         self._stop.on_click(lambda _: self._clicked(self._ask_to_stop))
         self._resume.on_click(lambda _: self._clicked(self._go_on))
         controls = HBox([self._stop, self._resume], layout=ROW)
@@ -96,10 +96,10 @@ class Watch(RunView):
         pause, status = self._interval, "running"
         while status == "running" and not ended.wait(pause):
             started = time.monotonic()
-            status = self._refresh_aloud()
+            status = self._refresh_or_say()
             pause = max(self._interval, _SHARE_OF_TIME * (time.monotonic() - started))
 
-    def _refresh_aloud(self) -> str:
+    def _refresh_or_say(self) -> str:
         """The status that is shown now; an error is told, and it is tried again."""
         try:
             status = self.run.status

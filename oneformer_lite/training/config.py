@@ -38,7 +38,7 @@ class TrainConfig:
     train_split: str = "train"
     val_split: str = "val"
     augmentation: str = "flip"
-    # a trained model to go on from (fine-tuning): whatever ofl.from_pretrained reads; None: ImageNet's backbone, or
+    # a trained model to start from (fine-tuning): whatever ofl.from_pretrained reads; None: ImageNet's backbone, or
     # random weights, as ModelConfig.pretrained says. "auto": for classes of your own, the model that comes with the
     # package where it has the configuration's sizes (training/finetune.py); else as None
     start_from: str | None = AUTO

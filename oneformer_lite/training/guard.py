@@ -1,4 +1,4 @@
-"""Who brought in the first number that is not one: for the message of a step that is skipped."""
+"""Where the first NaN or infinity came from: for the message of a skipped step."""
 
 from __future__ import annotations
 

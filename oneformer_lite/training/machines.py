@@ -34,7 +34,7 @@ class Machine:
 
 MACHINES = {
     "gpu_24gb": Machine(images_at_once=2, image_size=1024, precision="bf16", workers=6),
-    # Colab's T4 knows no bf16, and its two cores have to paint every picture
+    # Colab's T4 does not support bf16, and its two cores have to paint every picture
     "colab_16gb": Machine(images_at_once=2, image_size=768, precision="fp16", workers=2),
     "cpu": Machine(2, image_size=320, precision="float32", workers=1, checkpoint_activations=False, batch_size=4),
 }

@@ -1,4 +1,4 @@
-"""What a run will cost, said beforehand from a measurement of a few real steps."""
+"""What a run will cost, estimated from a few measured steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run on disk: how it is, what it logged, and how to stop it and go on, from any notebook and on any day."""
+"""A run on disk: how it is, what it logged, and how to stop and resume it, from any notebook and on any day."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def train(
     """Train a model in this process and leave it in ``{out}/model``. Lesson 13.
 
     Data sets come from ``train_config.data`` unless given: training data alone need ``evaluations=0``. A run that was
-    stopped goes on where it stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a
+    stopped resumes where it stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a
     script that ``torchrun`` has started in several processes, each of them does its share. One that learns nothing
     ends with a :class:`DivergedError`, or says so in ``trouble`` of the result.
     """
@@ -246,7 +246,7 @@ class Trainer:
         self.unreadable.found.update(saved.get("unreadable", {}))
         if changed and self.processes.is_first:
             warnings.warn(
-                f"the run in {self.folder} goes on after {self.step} steps with other settings than before: "
+                f"the run in {self.folder} resumes after {self.step} steps with other settings than before: "
                 f"{', '.join(changed)}",
                 stacklevel=5,
             )

@@ -68,7 +68,7 @@ def test_a_pickled_data_set_paints_the_same(samples):
 
 
 def test_scenes_do_not_depend_on_the_process(samples):
-    """Python salts the hashes of strings anew in each process; the scenes must not notice."""
+    """Python salts the hashes of strings again in each process; the scenes must not notice."""
     code = (
         "import zlib; from oneformer_lite.data import Toytown; "
         "print(zlib.crc32(Toytown('train', size=128)[2].image.tobytes()))"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import assert_back_opens_anew, change, chromium, opened
+from browser import assert_back_opens_again, change, chromium, opened
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
@@ -210,6 +210,6 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             change(page, lambda: page.keyboard.press("ArrowRight"))
             assert 0 < page.evaluate("ofl.state().temperature") - before < 0.02
         with opened(browser, path) as page:
-            assert_back_opens_anew(page, lambda: page.locator("input[name=slot]").press("End"))
+            assert_back_opens_again(page, lambda: page.locator("input[name=slot]").press("End"))
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400

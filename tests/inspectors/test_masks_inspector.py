@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import assert_back_opens_anew, change, chromium, opened
+from browser import assert_back_opens_again, change, chromium, opened
 
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.widgets import MaskInspector
@@ -143,7 +143,7 @@ def test_the_page_opens_as_exported_and_takes_any_classes(inspector, tmp_path: P
         change(page, lambda: page.keyboard.press("Space"))
         assert_shows(page, inspector.set(classes=("car", "person", "tree")))
     with chromium() as browser, opened(browser, path) as page:
-        assert_back_opens_anew(page, lambda: page.get_by_text("car", exact=True).click())
+        assert_back_opens_again(page, lambda: page.get_by_text("car", exact=True).click())
 
 
 def test_arrow_keys_start_from_the_point_that_is_shown(inspector, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import assert_back_opens_anew, change, chromium, opened
+from browser import assert_back_opens_again, change, chromium, opened
 from scipy.optimize import linear_sum_assignment
 
 import oneformer_lite as ofl
@@ -173,7 +173,7 @@ def test_the_page_in_a_browser(inspector, sample, tmp_path: Path) -> None:
             change(page, lambda: page.get_by_text("semantic", exact=True).click())
             assert_shows(page, inspector.set(task="semantic"))
         with opened(browser, path) as page:
-            assert_back_opens_anew(page, lambda: slide(page, "class_weight", 7))
+            assert_back_opens_again(page, lambda: slide(page, "class_weight", 7))
             page.emulate_media(media="print")
             page.set_viewport_size({"width": 718, "height": 1000})  # A4 between its margins
             cut = "(box) => box.scrollWidth - box.clientWidth"

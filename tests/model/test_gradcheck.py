@@ -45,7 +45,7 @@ def check(
 ) -> None:
     """``call(run, *inputs)`` gives the tensors to differentiate, where ``run`` calls the module.
 
-    All parameters are drawn anew (zeros and ones would hide mistakes) and all but ``fixed`` varied:
+    All parameters are drawn again (zeros and ones would hide mistakes) and all but ``fixed`` varied:
     one by one or, with ``projected``, together in a random direction.
     """
     module.double()

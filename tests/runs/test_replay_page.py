@@ -40,7 +40,7 @@ def test_slider_and_pointer_move_everything_offline(browser, tmp_path):
         page.goto("about:blank")
         page.go_back()
         page.wait_for_selector("#now")
-        assert page.locator(".ofl-of-dice").is_hidden() and page.get_by_label("class").is_checked()  # opened anew
+        assert page.locator(".ofl-of-dice").is_hidden() and page.get_by_label("class").is_checked()  # opened again
         for width in (360, 1300):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out

@@ -97,7 +97,7 @@ def test_a_missing_text_mapper_is_new_and_said(trained, without_text_mapper, dat
     assert not torch.equal(after["text_mapper.context.weight"], before["text_mapper.context.weight"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        again = Trainer(model.config, settings, open_split(data, "train"), None)  # goes on, and does not start anew
+        again = Trainer(model.config, settings, open_split(data, "train"), None)  # goes on, and does not start over
     assert again.step == 1
     assert torch.equal(again.model.text_mapper.context.weight, after["text_mapper.context.weight"])
 

@@ -80,7 +80,7 @@ def test_every_process_takes_its_part_of_the_same_batches() -> None:
 
     whole, parts = take(24), [take(8, rank=rank, count=3) for rank in range(3)]
     assert [a for step in range(4) for part in parts for a in part[2 * step : 2 * step + 2]] == whole
-    assert take(4, start=12, rank=2, count=3) == parts[2][4:]  # taken up after two steps
+    assert take(4, start=12, rank=2, count=3) == parts[2][4:]  # resumed after two steps
 
 
 def test_batches_that_cannot_be_shared_are_refused() -> None:

@@ -100,7 +100,7 @@ def test_other_settings_of_a_run_that_goes_on_are_said_aloud(data: Path, tmp_pat
         warnings.simplefilter("error")  # longer, or watched otherwise, it is the same run
         train(small_config(), recipe(data, tmp_path, steps=2, evaluations=1))
     changed = dataclasses.replace(recipe(data, tmp_path, steps=3, evaluations=0), seed=7, lr=0.5)
-    with pytest.warns(UserWarning, match=r"goes on after 2 steps with other settings.*lr .* -> 0.5, seed \d+ -> 7"):
+    with pytest.warns(UserWarning, match=r"resumes after 2 steps with other settings.*lr .* -> 0.5, seed \d+ -> 7"):
         train(small_config(), changed)
 
 

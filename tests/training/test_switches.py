@@ -134,7 +134,7 @@ config = dataclasses.replace(
     backbone_options={"embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2)},
 )
 def trained(out, compiled):
-    for steps in (2, 3):  # the second time it is taken up again, not compiled
+    for steps in (2, 3):  # the second time it is resumed, not compiled
         recipe = toytown_training(
             steps=steps, batch_size=2, out=f"{sys.argv[1]}/{out}", workers=0, evaluations=0, lr=1e-3,
             compile=compiled and steps == 2,

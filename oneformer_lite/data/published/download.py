@@ -175,7 +175,7 @@ class Part:
                 if failures == ATTEMPTS:
                     raise DataError(
                         f"{self.remote.url}: the connection fails again and again ({reason}); {sum(self.done)} of "
-                        f"{self.remote.size} bytes have come. Run the same command again to go on"
+                        f"{self.remote.size} bytes have come. Run the same command again to resume"
                     ) from error
                 self.stop.wait(remote.PAUSE * 2 ** (failures - 1))
 

@@ -107,7 +107,7 @@ class ContrastInspector(Inspector):
     def _build(self) -> tuple[dict, list]:
         batch = next(iter(self.batches.values()))
         count, slots = len(batch), self._slots
-        row, column, slot = self._dearest(batch)
+        row, column, slot = self._most_expensive(batch)
         sizes = dict.fromkeys(_MATRICES, (count + 2, count + 2))
         sizes |= {"curve": (1, _POINTS), "shares": (1, slots), "cosines": (slots, slots)}
         self._pictures, panels = {}, {}
@@ -137,7 +137,7 @@ class ContrastInspector(Inspector):
         views = Box(list(panels.values()), layout={"flex_flow": "row wrap", "grid_gap": "10px"})
         return controls, [self._pair, views, HTML(legend()), self._slot, self._table]
 
-    def _dearest(self, batch: list[Encoded]) -> tuple[int, int, int]:
+    def _most_expensive(self, batch: list[Encoded]) -> tuple[int, int, int]:
         """Where to look first: the image that costs most, the texts it takes for its own, the slot that weighs most."""
         shares = slot_shares(batch)
         now = contrast(shares.sum(-1), self.learned)

@@ -98,7 +98,7 @@ def _numbers(step: LossStep, losses: Sequence[str]) -> dict:
         "costs": costs, "tables": tables, "words": words, "pairWords": pairs, "pairs": len(parts.images),
         "pairImage": parts.images.tolist(), "pairSegment": parts.segments.tolist(),
         "places": [place_text(layer + first) for layer in layers], "now": f"Now {step.losses_text()}",
-        "scales": {"segment": scale_bar("0", "the dearest segment of the batch"), "dice": scale_bar("0", "1"),
+        "scales": {"segment": scale_bar("0", "the most expensive segment of the batch"), "dice": scale_bar("0", "1"),
                    "point": scale_bar("0", f"{HIGHEST:g} and more; undecided is 0.69")},
         **_points(parts),
     }  # fmt: skip

@@ -115,7 +115,7 @@ class LossStep:
         if loss not in COLUMNS:
             return told
         if loss == "class" or pair is None:
-            end = "the dearest segment of the batch"
+            end = "the most expensive segment of the batch"
         else:
             end = "1" if loss == "dice" else f"{HIGHEST:g} and more; undecided is 0.69"
         return [*told, scale_bar("0", end)]

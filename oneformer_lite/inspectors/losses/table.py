@@ -1,4 +1,4 @@
-"""The parts of one prediction's losses as rows of a table, dearest first."""
+"""The parts of one prediction's losses as rows of a table, most expensive first."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ class LossInspector(Inspector):
     run's newest checkpoint, that is *now*, without dropout. Click a curve, a picture, a segment or a row of the table.
     State: ``step`` (logged; the nearest is taken), ``loss`` ("total", "class", "mask", "dice", "contrastive"),
     ``layer`` (0: before the decoder), ``image`` of the batch, ``segment`` (its place among the image's targets, None:
-    all). What there is nothing for (no run, no data, no model) is missing. The page of a large model has gradient
-    norms if these were asked for before.
+    all). Controls without data behind them (no run, no data, no model) are hidden. The page of a large model has
+    gradient norms if these were asked for before.
     """
 
     LOOK_FOR = (

@@ -32,7 +32,7 @@ def layers_text(timeline: Timeline, step: int, loss: str) -> str:
 
 
 def focus_text(parts: LossParts, loss: str, layer: int, pair: int | None) -> str:
-    """How much of a loss the dearest segments carry in the prediction ``layer``, or one segment's dearest points."""
+    """How much of a loss the most expensive segments carry in the prediction ``layer``, or a segment's such points."""
     costs = parts.pairs(loss, layer)
     if loss not in COLUMNS or not len(costs):
         return ""
@@ -46,7 +46,7 @@ def focus_text(parts: LossParts, loss: str, layer: int, pair: int | None) -> str
     share = point_losses[:tenth].sum() / max(point_losses.sum(), 1e-12)
     return (
         f"Query {parts.queries[layer, pair]} answers for it. A tenth of its {len(point_losses)} points carries "
-        f"{share:.0%} of its mask loss; the dearest one costs {point_losses[0]:.2f}."
+        f"{share:.0%} of its mask loss; the most expensive one costs {point_losses[0]:.2f}."
     )
 
 
@@ -66,7 +66,7 @@ def rows_table(rows: Sequence[LossRow], loss: str, layer: int, chosen: int | Non
     where = place_text(layer) if loss in COLUMNS else "of this batch"
     left = f", {len(rows) - _ROWS} more rows included" if len(rows) > _ROWS else ""
     return (
-        f'<b>what adds to the losses {where}, dearest first</b><div class="ofl-scroll"><table class="ofl-table">'
+        f'<b>what adds to the losses {where}, most expensive first</b><div class="ofl-scroll"><table class="ofl-table">'
         f"<tr><th>image</th><th>segment</th><th>answered by</th>{heads}</tr>{''.join(lines)}"
         f'<tr><th colspan="3">sum{left}</th>{foot}</tr></table></div>'
     )

@@ -1,4 +1,4 @@
-// MatchInspector: weighs the three costs, assigns anew (Hungarian algorithm), and paints what the notebook shows.
+// MatchInspector: weighs the three costs, assigns again (Hungarian algorithm), and paints what the notebook shows.
 
 // The row of each column of costs (rows x columns, row by row; no fewer rows than columns), one to one, such that the
 // sum is least: shortest augmenting paths with potentials, one column after the other.
@@ -122,7 +122,7 @@ ofl.assign = (costs, rows, columns) => {
     return words;
   }
 
-  // One heat map: its canvas is made anew only when its size changes, so that it keeps the focus.
+  // One heat map: its canvas is made again only when its size changes, so that it keeps the focus.
   function heat(id, v, values, limits, space) {
     const box = at(id), large = id === "total", font = large ? 12 : 11;
     const room = Math.min(space[id], large ? 760 : 370), label = large ? Math.min(170, 0.42 * room) : 34;
@@ -242,7 +242,7 @@ ofl.assign = (costs, rows, columns) => {
       "matched": `border:3px solid ${rgb(matched)}`, "newly matched": `border:3px solid ${rgb(changed)}`,
       "no longer": `background:linear-gradient(150deg,#fff 40%,${rgb(changed)} 40% 60%,#fff 60%)`,
       "chosen": "border:2px solid #000",
-      "cheap to dear": `width:5em;background:linear-gradient(90deg,${ramp.map(rgb)})`,
+      "cheap to expensive": `width:5em;background:linear-gradient(90deg,${ramp.map(rgb)})`,
     });
   }
   const legend = (items) => `<div class="ofl-controls">${Object.entries(items).map(([words, css]) =>
@@ -262,7 +262,7 @@ ofl.assign = (costs, rows, columns) => {
       const difference = costs[query * G + segment] - costs[rival * G + segment], taken = assigned.indexOf(query);
       const place = taken < 0 ? "it stays unmatched" : `it answers for ${segmentName(v, taken)} (${taken})`;
       words = `Query ${query} does not answer for ${name}, ${difference < 0 ? "although" : "because"} it is `
-        + `${Math.abs(difference).toFixed(2)} ${difference < 0 ? "cheaper" : "dearer"} than query ${rival}; ${place}. With this `
+        + `${Math.abs(difference).toFixed(2)} ${difference < 0 ? "cheaper" : "more expensive"} than query ${rival}; ${place}. With this `
         + `pair all pairs together would cost ${otherwise.toFixed(2)} instead of ${now.toFixed(2)}: a regret of `
         + `${Math.max(0, otherwise - now).toFixed(2)}.`;
     }

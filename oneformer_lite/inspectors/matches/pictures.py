@@ -14,7 +14,7 @@ from ...render.fonts import font_for
 MATCHED: RGB = (230, 159, 0)  # Okabe and Ito
 CHANGED: RGB = (213, 94, 0)
 _INK, _PAPER = (31, 36, 48), (255, 255, 255)
-# cheap to dear, lightness rising all the way
+# cheap to expensive, lightness rising all the way
 RAMP = ((8, 38, 84), (0, 114, 178), (120, 190, 230), (243, 246, 250))
 _NAME = 14  # letters of a class name that fit above a column
 
@@ -117,7 +117,7 @@ def _head(sheet: Image.Image, name: str, tile: np.ndarray, x: int, top: int, wid
 
 
 def ramp_color(share: float) -> RGB:
-    """The colour of a cost, 0 = cheapest, 1 = dearest."""
+    """The colour of a cost, 0 = cheapest, 1 = most expensive."""
     place = min(max(float(share), 0.0), 1.0) * (len(RAMP) - 1)
     i = min(int(place), len(RAMP) - 2)
     return tuple(round(a + (b - a) * (place - i)) for a, b in zip(RAMP[i], RAMP[i + 1]))

@@ -159,13 +159,13 @@ def view_matches(
 
 
 def total_cost(parts: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-    """[3, Q, G] to [Q, G]: the weighted sum; not-a-numbers count 100, as in :meth:`Matcher.costs`."""
+    """[3, Q, G] to [Q, G]: the weighted sum; NaN counts 100, as in :meth:`Matcher.costs`."""
     total = sum(weight * part for weight, part in zip(weights, parts, strict=True))
     return np.nan_to_num(total, nan=100.0, posinf=100.0, neginf=-100.0)
 
 
 def total_limits(total: np.ndarray) -> tuple[float, float]:
-    """The totals [R, G] between which colours tell them apart: the dearest tenth is one colour."""
+    """The totals [R, G] between which colours tell them apart: the most expensive tenth is one colour."""
     return float(total.min()), float(np.quantile(total, 0.9))
 
 

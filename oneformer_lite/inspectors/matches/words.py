@@ -39,7 +39,7 @@ def summary_html(view: MatchView, usual_weights: Sequence[float], left_out: int)
         "newly matched": f"border:3px solid rgb{CHANGED}",
         "no longer": strike,
         "chosen": "border:2px solid #000",
-        "cheap to dear": f"width:5em;background:linear-gradient(90deg,{','.join(f'rgb{color}' for color in RAMP)})",
+        "cheap to expensive": f"width:5em;background:linear-gradient(90deg,{','.join(f'rgb{c}' for c in RAMP)})",
     }
     return f"<div>{'; '.join(words)}.</div>{swatches(legend)}"
 
@@ -81,7 +81,7 @@ def why(
     difference = float(view.total[query, segment] - view.total[rival, segment])
     taken = np.flatnonzero(view.assigned == query)
     place = f"it answers for {names[taken[0]]} ({taken[0]})" if len(taken) else "it stays unmatched"
-    so, than = ("although", "cheaper") if difference < 0 else ("because", "dearer")
+    so, than = ("although", "cheaper") if difference < 0 else ("because", "more expensive")
     return (
         f"Query {query} does not answer for {name}, {so} it is {abs(difference):.2f} {than} than query {rival}; "
         f"{place}. With this pair all pairs together would cost {otherwise:.2f} instead of {now:.2f}: a regret of "

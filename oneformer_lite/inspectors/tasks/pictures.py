@@ -119,7 +119,7 @@ def named_segments(
 ) -> np.ndarray:
     """Segments over a photograph (uint8 [H, W, 3]), with their names. ``ids`` int [H, W], 0 = void."""
     size = letters(photo)
-    kinds, places = np.unique(ids, return_inverse=True)  # ids may be large: number them anew
+    kinds, places = np.unique(ids, return_inverse=True)  # ids may be large: renumber them
     places = places.reshape(ids.shape)
     table = {place: colors[int(kind)] for place, kind in enumerate(kinds) if int(kind) in colors}
     return draw_labels(blend_masks(photo, places, table), label_items(ids, names, size), size)

@@ -69,7 +69,7 @@ class Backbone(nn.Module):
         """Load ImageNet weights: from the package for lite0, else through timm (downloads once).
 
         Raises :class:`ConfigError` if they cannot be had, or do not fit a network whose sizes were changed,
-        instead of going on from random weights.
+        instead of training from random weights.
         """
         if self.has_imagenet_weights:
             return

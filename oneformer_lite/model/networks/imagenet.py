@@ -53,7 +53,7 @@ def swin_state(timm_state: dict[str, Tensor]) -> dict[str, Tensor]:
     """timm's whole Swin classifier in the names of our :class:`~oneformer_lite.model.networks.swin.Swin`.
 
     timm merges patches at the beginning of a stage, the official code at the end of the one before. The
-    classifier, its norm (closing norms start anew, as in the official code) and fixed tables are left out.
+    classifier, its norm (closing norms are initialised, as in the official code) and fixed tables are left out.
     """
     fixed = ("relative_position_index", "attn_mask")
     return {

@@ -100,7 +100,7 @@ class Stage(nn.Module):
 
     def forward(self, x: Float[Tensor, "B h w C"]) -> Float[Tensor, "B h w C"]:
         height, width = (side + -side % self.window for side in x.shape[1:3])
-        # made anew for every picture: it costs next to nothing beside the blocks, and a cache would hold
+        # made again for every picture: it costs next to nothing beside the blocks, and a cache would hold
         # 50 MB for every picture size that an evaluation meets
         mask = shift_mask(height, width, self.window, self.shift, x)
         for block in self.blocks:

@@ -92,7 +92,7 @@ class Attention(nn.Module):
                 scores = scores.masked_fill(~mask, float("-inf"))
             weights = scores.softmax(-1)
             mixed = F.dropout(weights, dropout, self.training) @ v
-        elif dropout and mask is None and q.device.type == "cpu":  # where the fused kernel knows no dropout
+        elif dropout and mask is None and q.device.type == "cpu":  # where the fused kernel does not support dropout
             mixed = attend_with_dropout(q, k, v, dropout)
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, mask, dropout)

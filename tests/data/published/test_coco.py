@@ -1,4 +1,4 @@
-"""COCO from a local server: fetched, verified, unpacked, taken up again, and split."""
+"""COCO from a local server: fetched, verified, unpacked, resumed, and split."""
 
 import dataclasses
 import hashlib
