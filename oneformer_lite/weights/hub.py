@@ -74,7 +74,9 @@ def _load(source: str | Path, config: BaseConfig | None, base: str | Path | None
         raise ConfigError(f"config is for a weights file; {source} brings its own configuration")
     if base is not None:
         raise ConfigError(f"base is for a weights file of differences; {source} is a whole model")
-    return _from_folder(place or download(str(source), **hub))
+    folder = place or download(str(source), **hub)
+    ours = read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
+    return from_folder(folder) if ours else from_huggingface_folder(folder)
 
 
 def _place(source: str | Path) -> Path | None:
@@ -98,11 +100,6 @@ def _place(source: str | Path) -> Path | None:
             f"hub (owner/name), or a name that comes with the package ({', '.join(shipped) or 'none installed'})"
         )
     return None
-
-
-def _from_folder(folder: Path) -> MaskModel:
-    ours = read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
-    return from_folder(folder) if ours else from_huggingface_folder(folder)
 
 
 def download(

@@ -30,7 +30,7 @@ def build(config: BaseConfig, state: State, source: str) -> MaskModel:
     with ZerosForRandom():
         model = _construct(config, source)
     model.config = config
-    load_state(model, state, source)
+    model.load_state_dict(_fitting(model, state, source))
     model.backbone.has_imagenet_weights = config.pretrained
     return model.eval()
 
