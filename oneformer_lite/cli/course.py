@@ -90,7 +90,8 @@ def grade(args) -> None:
     process of their own without network, files or the reference, on the printed cases and on hidden ones. Writes
     index.html, results.csv, results.json and a page for each student."""
     from ..course import grade as grading
-    from ..course.results import passed_of, write_results
+    from ..course.results import passed_of
+    from ..course.written import write_results
 
     with _bar() as done:
         grades = grading.grade(args.folder, args.seed, args.cores, progress=done)

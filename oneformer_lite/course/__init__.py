@@ -7,7 +7,7 @@ The way of a submission, from file to mark:
 * ``template`` forks a process for each answer, ``emptied`` of the package's own functions, behind ``walls``;
 * ``child`` calls the answer there and sends what it gave as ``values``: numbers and words, never a pickle;
 * ``judge`` compares these with the references, which the child has never had, by ``labs.check``'s own rules;
-* ``grade`` does so for all labs on all cores; ``results`` and ``pages`` write it down.
+* ``grade`` does so for all labs on all cores; ``results`` sums up, ``pages`` shows and ``written`` keeps it.
 
 Beside it: ``handout``, ``workbook`` (start, reset), ``export_nbgrader``, ``export_otter``, ``slides``.
 """

@@ -1,4 +1,4 @@
-"""Grades as files: a table as CSV, everything as JSON, and pages."""
+"""What a course's grades say: as a table, as data, and which answers go wrong alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from ..files import make_folder, replacing, write_json
 from .grade import Grades
 from .judge import NOT_COUNTED, PASSED, WRONG, Mark
 
@@ -27,19 +25,6 @@ class Group:
     state: str
     students: tuple[str, ...]
     example: Mark
-
-
-def write_results(grades: Grades, out: Path) -> Path:
-    """``results.csv``, ``results.json``, ``students/NAME.html`` and ``index.html`` in ``out``; the path of the last."""
-    from .pages import index_page, student_page
-
-    make_folder(out)
-    _write(out / "results.csv", as_csv(grades))
-    write_json(out / "results.json", as_dict(grades), indent=1)
-    for student in grades.students:
-        _write(out / "students" / page_name(student), student_page(grades, student))
-    _write(out / "index.html", index_page(grades))
-    return out / "index.html"
 
 
 def as_csv(grades: Grades) -> str:
@@ -102,8 +87,3 @@ def page_name(student: str) -> str:
 def _no_formula(text: str) -> str:
     """A spreadsheet computes what begins like a formula; a name is none."""
     return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path, durable=False) as draft:
-        draft.write_text(text, encoding="utf-8", errors="replace")

@@ -6,10 +6,10 @@ A box is COCO's [x, y, width, height] in pixels, a run-length code COCO's compre
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -18,13 +18,38 @@ from ..data.sample import Category
 from ..data.segment_ids import encode_ids
 from ..errors import ConfigError
 from ..files import make_folder
-from ..metrics.results import category_map
-
-if TYPE_CHECKING:
-    from .prediction import Prediction, Segment
+from ..metrics.overlaps import PredictedSegment
+from ..metrics.results import Predicted, category_map
 
 
-def as_record(prediction: Prediction, masks: bool = True) -> dict:
+class ExportedSegment(PredictedSegment, Protocol):
+    """What is read of a :class:`~.prediction.Segment`."""
+
+    class_name: str
+    is_thing: bool
+    score: float
+
+    @property
+    def area(self) -> int: ...
+    @property
+    def mask(self) -> np.ndarray: ...
+    @property
+    def box(self) -> list[int]: ...
+    @property
+    def rle(self) -> dict: ...
+
+
+class Exported(Predicted, Protocol):
+    """What is read of a :class:`~.prediction.Prediction`."""
+
+    image: np.ndarray
+
+    @property
+    def segments(self) -> Sequence[ExportedSegment]: ...
+
+
+
+def as_record(prediction: Exported, masks: bool = True) -> dict:
     """What a prediction says, for JSON: task, size, and of each segment class, score, area, box and (``masks``)
     run-length code. ``category_id`` is the id of the data set's annotation file, ``class_id`` the model's index."""
     height, width = prediction.image.shape[:2]
@@ -32,7 +57,7 @@ def as_record(prediction: Prediction, masks: bool = True) -> dict:
     return {"task": prediction.task, "height": height, "width": width, "segments": segments}
 
 
-def segment_record(segment: Segment, categories: tuple[Category, ...], mask: bool = True) -> dict:
+def segment_record(segment: ExportedSegment, categories: tuple[Category, ...], mask: bool = True) -> dict:
     """One segment of :func:`as_record`."""
     record = {
         "id": segment.id,
@@ -47,7 +72,7 @@ def segment_record(segment: Segment, categories: tuple[Category, ...], mask: boo
     return record | ({"rle": segment.rle} if mask else {})
 
 
-def coco_results(prediction: Prediction, image_id: int | str) -> list[dict]:
+def coco_results(prediction: Exported, image_id: int | str) -> list[dict]:
     """The segments as entries of COCO's results format for instances, whatever the task, best scores first.
 
     ``image_id`` is the picture's in the annotation file: a whole number, or text where the file numbers so (COCO's does
@@ -73,7 +98,7 @@ def coco_results(prediction: Prediction, image_id: int | str) -> list[dict]:
     ]
 
 
-def write_masks(prediction: Prediction, folder: str | Path, name: str) -> list[Path]:
+def write_masks(prediction: Exported, folder: str | Path, name: str) -> list[Path]:
     """Write the masks of a prediction into ``folder``, and return the files.
 
     panoptic: ``NAME_panoptic.png``, segment ids as COCO's colours (R + 256 G + 65536 B). semantic:
@@ -88,7 +113,7 @@ def write_masks(prediction: Prediction, folder: str | Path, name: str) -> list[P
     return paths
 
 
-def _mask_pictures(prediction: Prediction) -> Iterator[tuple[str, np.ndarray]]:
+def _mask_pictures(prediction: Exported) -> Iterator[tuple[str, np.ndarray]]:
     if prediction.task == "panoptic":
         yield "", encode_ids(prediction.segment_map)
     elif prediction.task == "semantic":

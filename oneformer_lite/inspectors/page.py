@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
+from typing import Protocol
 
 import numpy as np
 
 from ..render.grid import data_uri, png_bytes
 from ..render.pages import embedded_json, fill, read
+
+
+class Shown(Protocol):
+    """What every page reads of its inspector; each page adds what it needs besides."""
+
+    LOOK_FOR: str
+
+    @property
+    def state(self) -> dict: ...
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -21,10 +21,25 @@ from ..errors import DataError
 from ..files import all_to_disk, make_folder, write_json
 from .overlaps import PredictedSegment
 
-if TYPE_CHECKING:
-    from ..inference import Prediction
-
 JSON_NAMES = {"panoptic": "panoptic.json", "instance": "instances.json"}
+
+
+class Predicted(Protocol):
+    """What is read of a prediction (an :class:`oneformer_lite.Prediction` has it)."""
+
+    task: str
+    categories: Sequence[Category]
+    class_ids: Sequence[int]
+    scores: Sequence[float]
+
+    @property
+    def masks(self) -> np.ndarray: ...
+    @property
+    def label_map(self) -> np.ndarray: ...
+    @property
+    def segment_map(self) -> np.ndarray: ...
+    @property
+    def segments(self) -> Sequence[PredictedSegment]: ...
 
 
 class ResultFiles:
@@ -53,7 +68,7 @@ class ResultFiles:
             if task in JSON_NAMES:
                 (self.folder / JSON_NAMES[task]).unlink(missing_ok=True)
 
-    def add(self, prediction: Prediction, image_id: int | str, file_name: str) -> None:
+    def add(self, prediction: Predicted, image_id: int | str, file_name: str) -> None:
         """Write or note the prediction of one picture, which is called ``file_name`` in its data set."""
         categories = prediction.categories
         if prediction.task == "instance":

@@ -119,3 +119,8 @@ def memory(mb: float | None) -> str:
     if mb is None:
         return DASH
     return f"{mb:.0f} MB" if mb < 1000 else f"{mb / 1000:.1f} GB"
+
+
+def layer_text(losses: Sequence[float | None]) -> str:
+    """The losses of all predictions at one step, first to last."""
+    return " → ".join(DASH if value is None else f"{value:.3g}" for value in losses)

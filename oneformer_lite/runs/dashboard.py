@@ -97,11 +97,6 @@ def plot_figure(name: str, plot: Plot) -> str:
     )
 
 
-def layer_text(losses: Sequence[float | None]) -> str:
-    """The losses of all predictions at one step, first to last."""
-    return " → ".join("–" if value is None else f"{value:.3g}" for value in losses)
-
-
 def pictures(step: int | None, content: bytes = b"") -> str:
     """The held-out images at ``step``, from the file of a sheet (:func:`~oneformer_lite.render.prediction_sheet`);
     None: no picture yet. One that cannot be shown says so and why."""

@@ -15,8 +15,8 @@ from .config import TrainConfig, check_recipes, for_learned_tasks
 from .locks import LAUNCHER_LOCK, locked
 from .moved import absolute
 from .own_folder import run_folder
-from .run import OUTPUT, Run
-from .state import RECIPE, STOP, write_recipe, write_state
+from .run import Run
+from .state import OUTPUT, RECIPE, STOP, write_recipe, write_state
 
 
 def launch(

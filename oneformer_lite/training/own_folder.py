@@ -13,8 +13,7 @@ from .checkpoint import CHECKPOINT, DAMAGED, PREVIOUS
 from .locks import LAUNCHER_LOCK, TRAINER_LOCK
 from .log import LOG
 from .pictures import PICTURES
-from .run import OUTPUT
-from .state import RECIPE, RESERVE, STATE, STOP
+from .state import OUTPUT, RECIPE, RESERVE, STATE, STOP
 
 _FILES = (
     TRAINER_LOCK, LAUNCHER_LOCK, OUTPUT, LOG, RECIPE, STATE, STOP, RESERVE, CHECKPOINT, PREVIOUS, DAMAGED,

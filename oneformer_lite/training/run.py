@@ -13,13 +13,12 @@ from ..errors import ConfigError, DataError, OneFormerLiteError
 from ..files import open_own
 from .locks import LAUNCHER_LOCK, TRAINER_LOCK, is_locked
 from .log import read_log
-from .state import STOP, has_own_data, read_recipe, read_state
+from .state import OUTPUT, STOP, has_own_data, read_recipe, read_state
 
 if TYPE_CHECKING:
     from ..runs.replay import Replay
     from ..runs.watch import Watch
 
-OUTPUT = "output.log"
 TAIL = 2**16  # bytes of it that are looked at
 
 

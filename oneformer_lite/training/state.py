@@ -22,6 +22,7 @@ from .config import TrainConfig
 from .moved import absolute, relocated
 
 RECIPE, STATE, STOP = "run.json", "state.json", "stop"
+OUTPUT = "output.log"  # what the processes of a launched run print
 STATES = ("running", "finished", "stopped", "failed")
 RESERVE = ".reserve"  # room that is given back on a full disk, so that a run can still say how it ended
 RESERVED = 2**16  # bytes

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from oneformer_lite.course.grade import grade
 from oneformer_lite.course.pairs import labs_with_solutions
-from oneformer_lite.course.results import write_results
+from oneformer_lite.course.written import write_results
 
 OUTSIDE = Path(tempfile.gettempdir()) / "written-by-a-submission"
 ATTACKS = (

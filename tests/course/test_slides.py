@@ -10,8 +10,8 @@ from browser import chromium, opened
 
 from oneformer_lite.course.grade import Grades
 from oneformer_lite.course.judge import Mark
-from oneformer_lite.course.results import write_results
 from oneformer_lite.course.slides import slides_of, write_slides
+from oneformer_lite.course.written import write_results
 from oneformer_lite.lessons.notebooks import find_lessons
 
 

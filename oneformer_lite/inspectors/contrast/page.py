@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from ...data.sample import Sample
 from ...render import data_uri, webp_bytes
 from ...render.pages import base64_numbers
-from ..page import inspector_page, slider, toggle
+from ..page import Shown, inspector_page, slider, toggle
 from .pictures import KIND_COLORS
-from .reading import distinct_cosines, lowest_loss, shared_sentences, slot_shares
+from .reading import Encoded, distinct_cosines, lowest_loss, shared_sentences, slot_shares
 from .words import ALONE, SHORT, legend
 
-if TYPE_CHECKING:
-    from .widget import ContrastInspector
+
+class ContrastShown(Shown, Protocol):
+    """What the page reads of its inspector."""
+
+    samples: list[Sample]
+    photos: list[np.ndarray]
+    encoded: Mapping[tuple[int, str], Encoded]
+    batches: Mapping[str, list[Encoded]]
+    twins: Mapping[str, np.ndarray]
+    marks: list[tuple[str, float]]
+    temperatures: np.ndarray
 
 
-def contrast_page(inspector: ContrastInspector, titles: Mapping[str, str]) -> str:
+def contrast_page(inspector: ContrastShown, titles: Mapping[str, str]) -> str:
     """The page as text. ``titles``: picture -> what stands above it."""
     state = inspector.state
     data = _data(inspector) | {"titles": titles}
@@ -39,7 +49,7 @@ def contrast_page(inspector: ContrastInspector, titles: Mapping[str, str]) -> st
     return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, "inspectors/contrast/page.js", data)
 
 
-def _data(inspector: ContrastInspector) -> dict:
+def _data(inspector: ContrastShown) -> dict:
     entries = list(inspector.encoded.values())
     place = {(e.image, e.task): i for i, e in enumerate(entries)}
     texts, index, cosines = distinct_cosines(entries)

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from ...render import data_uri, png_bytes, webp_bytes
 from ...render.pages import base64_numbers
-from ..page import inspector_page, slider, toggle
+from ..page import Shown, inspector_page, slider, toggle
+from ..traced import TracedPicture
 from .pictures import paint_components, ramp, to_codes
-from .reading import STRIDES, Key, compact_units, thinning
-
-if TYPE_CHECKING:
-    from .widget import FeatureInspector
+from .reading import STRIDES, FeatureMap, Key, compact_units, thinning
 
 _CELLS, _RANK = 5000, 32  # of a map: its similarities then lie within 0.05
 
 
-def feature_page(inspector: FeatureInspector, views: Mapping[str, str], columns: int, tiles: int) -> str:
+class FeatureShown(Shown, Protocol):
+    """What the page reads of its inspector."""
+
+    PARTS: tuple[str, ...]
+    photo: np.ndarray
+    image: np.ndarray
+    traced: TracedPicture
+    maps: Mapping[Key, FeatureMap]
+    source_names: Mapping[str, str]
+
+    def name(self, key: Key) -> str: ...
+
+
+def feature_page(inspector: FeatureShown, views: Mapping[str, str], columns: int, tiles: int) -> str:
     """The page as text. ``columns`` and ``tiles`` of the grid of channels."""
     state = inspector.state
     data = {
@@ -40,7 +51,7 @@ def feature_page(inspector: FeatureInspector, views: Mapping[str, str], columns:
     return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, "inspectors/features/page.js", data)
 
 
-def _map(inspector: FeatureInspector, key: Key, tiles: int) -> dict:
+def _map(inspector: FeatureShown, key: Key, tiles: int) -> dict:
     """A map: principal components as painted; channels and directions of fewer positions."""
     found = inspector.maps[key]
     step = thinning(found.size, _CELLS)

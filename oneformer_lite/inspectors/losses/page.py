@@ -4,27 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from ...render import data_uri, webp_bytes
 from ...render.pages import base64_numbers
-from ..page import id_picture, inspector_page, slider, toggle
+from ...training.run import Run
+from ..page import Shown, id_picture, inspector_page, slider, toggle
+from .curves import LossCurves
 from .pictures import HIGHEST, batch_sheet, cursor_place, heat, heat_colors, scale_bar
 from .reading import LossParts
+from .shown_step import LossStep, LossSteps
 from .table import loss_rows
 from .words import COLUMNS, focus_text, layers_text, place_text, rows_table, step_text
-
-if TYPE_CHECKING:
-    from .shown_step import LossStep
-    from .widget import LossInspector
 
 _STEPS, _SHEETS, _POINT_BYTES = 200, 12, 1_500_000
 _WIDE = "grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr))"  # two beside each other, or one
 
 
-def loss_page(inspector: LossInspector) -> str:
+class LossShown(Shown, Protocol):
+    """What the page reads of its inspector."""
+
+    losses: tuple[str, ...]
+    curves: LossCurves | None
+    batches: LossSteps
+    run: Run | None
+    note: str
+
+    def step_shown(self) -> LossStep | None: ...
+    def norms_html(self) -> str: ...
+
+
+def loss_page(inspector: LossShown) -> str:
     """The whole page, with the batch of the step that is chosen, and pictures of some others."""
     state, step = inspector.state, inspector.step_shown()
     data: dict = {"paired": COLUMNS, "heat": heat_colors().tolist(), "highest": HIGHEST}
@@ -60,7 +72,7 @@ def loss_page(inspector: LossInspector) -> str:
     return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, "inspectors/losses/page.js", data)
 
 
-def _over_time(inspector: LossInspector) -> dict:
+def _over_time(inspector: LossShown) -> dict:
     """Curves, words at each stop of the slider, and the batches of a few stops."""
     moments, chosen = inspector.curves.moments, inspector.state["step"]
     kept = np.unique(np.linspace(0, len(moments) - 1, min(_STEPS, len(moments))).round().astype(int))

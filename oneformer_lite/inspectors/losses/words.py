@@ -7,8 +7,7 @@ from html import escape
 
 import numpy as np
 
-from ...render.timeline import Timeline
-from ...runs.dashboard import layer_text
+from ...render.timeline import Timeline, layer_text
 from .pictures import heat, heat_colors, norms_table
 from .reading import GradientNorms, LossParts
 from .table import LossRow

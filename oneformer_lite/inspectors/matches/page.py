@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
+import numpy as np
+
+from ...data.sample import Category
 from ...render import data_uri, webp_bytes
-from ..page import inspector_page
+from ...render.colors import RGB
+from ..page import Shown, inspector_page
 from .page_parts import match_body, task_data
 from .pictures import CHANGED, MATCHED, RAMP
+from .reading import MatchReading
 from .words import CLAIMS, SILENT
-
-if TYPE_CHECKING:
-    from .widget import MatchInspector
 
 _BYTES = 3.2e6  # of costs and masks together, before base64 and compression: two pixels of a mask in a byte
 _LEAST = 5e5  # pixels of all masks
 
 
-def match_page(inspector: MatchInspector, weights: tuple[str, ...], step: float) -> str:
+class MatchShown(Shown, Protocol):
+    """What the page reads of its inspector."""
+
+    photo: np.ndarray
+    readings: Mapping[str, MatchReading]
+    weights: tuple[float, ...]
+    names: tuple[str, ...]
+    categories: tuple[Category, ...]
+    no_object_weight: float
+    colors: Mapping[str, list[RGB]]
+
+    def highest(self, name: str) -> float: ...
+
+
+def match_page(inspector: MatchShown, weights: tuple[str, ...], step: float) -> str:
     """The page as text; ``step`` of the sliders of the ``weights``."""
     state, readings = inspector.state, inspector.readings
     masks = sum(reading.query_masks[..., 0, 0].size for reading in readings.values())

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from itertools import combinations, product
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from ...data.sample import TASKS
 from ...render import data_uri, png_bytes, webp_bytes
-from ..page import inspector_page, slider, toggle
+from ..page import Shown, inspector_page, slider, toggle
+from .pairs import Pair, TaskPairs
 from .pictures import ABOVE, LEFT, mask_atlas, shrunk
-from .reading import SHARES
-
-if TYPE_CHECKING:
-    from .widget import TaskInspector
+from .reading import SHARES, TaskReader
 
 _QUALITY = 75
 _PIXELS = 7e5  # of the masks of a task
@@ -31,7 +29,23 @@ keys choose"></canvas><p>{chart_words}</p></figure>
 <style>@media print {{ figure:has(> #chart) {{ grid-column: span 2; grid-row: span 2; }} }}</style>"""
 
 
-def task_page(inspector: TaskInspector, titles: tuple[str, str], chart_words: str) -> str:
+class TaskShown(Shown, Protocol):
+    """What the page reads of its inspector."""
+
+    photo: np.ndarray
+    reader: TaskReader
+    pairs: TaskPairs
+
+    @property
+    def token_words(self) -> str: ...
+    def pair(self, task: str, other: str) -> Pair: ...
+    def caption(self, task: str) -> str: ...
+    def result_picture(self, task: str) -> np.ndarray: ...
+    def truth_picture(self, task: str) -> np.ndarray | None: ...
+    def texts(self, task: str) -> str: ...
+
+
+def task_page(inspector: TaskShown, titles: tuple[str, str], chart_words: str) -> str:
     """The page as text; what the notebook computes when asked is computed for all pairs here."""
     state = inspector.state
     masks = "".join(
@@ -51,7 +65,7 @@ def task_page(inspector: TaskInspector, titles: tuple[str, str], chart_words: st
     return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, script, _data(inspector))
 
 
-def _panel(inspector: TaskInspector, task: str) -> str:
+def _panel(inspector: TaskShown, task: str) -> str:
     parts = [(inspector.caption(task), inspector.result_picture(task), "")]
     if (truth := inspector.truth_picture(task)) is not None:
         parts.append((f"targets, {task}", truth, inspector.texts(task)))
@@ -63,7 +77,7 @@ def _panel(inspector: TaskInspector, task: str) -> str:
     return f"<figure>{''.join(figures)}</figure>"
 
 
-def _data(inspector: TaskInspector) -> dict:
+def _data(inspector: TaskShown) -> dict:
     masks = [shrunk(inspector.reader.readings[task].masks, _PIXELS) for task in TASKS]
     return {
         "tasks": TASKS, "left": LEFT, "above": ABOVE, "shares": SHARES,
@@ -75,7 +89,7 @@ def _data(inspector: TaskInspector) -> dict:
     }  # fmt: skip
 
 
-def _pair(inspector: TaskInspector, task: str, other: str) -> dict:
+def _pair(inspector: TaskShown, task: str, other: str) -> dict:
     pair = inspector.pair(task, other)
     picture = inspector.pairs.chart(task, other)
     return {
@@ -85,7 +99,7 @@ def _pair(inspector: TaskInspector, task: str, other: str) -> dict:
     }  # fmt: skip
 
 
-def _blend(inspector: TaskInspector, task: str, other: str) -> list[dict]:
+def _blend(inspector: TaskShown, task: str, other: str) -> list[dict]:
     return [
         {
             "words": f"{step.things} things, {step.stuff} stuff",
