@@ -17,7 +17,7 @@ from ..render.curves import LIGHT, METRICS, Plot, layer_plot, line_color, loss_p
 from ..render.grid import data_uri
 from ..render.pages import read
 from ..render.sheet import sheet_html
-from ..render.timeline import Timeline
+from ..render.timeline import Timeline, layer_text
 
 LOOK_FOR = (
     "What to look for: the losses fall and the scores rise together, and the last decoder layer ends below the "
