@@ -74,8 +74,8 @@ def mask2former_ade20k_r50(task: str = "panoptic") -> Mask2FormerConfig:
 
 
 def mask2former_ade20k_r101(task: str = "semantic") -> Mask2FormerConfig:
-    """ADE20K, ResNet-101, semantic alone: no score at hand."""
-    return _ade20k(_only("semantic", task), R101)
+    """ADE20K, ResNet-101 whose BatchNorm learns, semantic alone: 47.8."""
+    return _ade20k(_only("semantic", task), R101, backbone_norm="batch")
 
 
 def mask2former_ade20k_swin_t(task: str = "semantic") -> Mask2FormerConfig:
@@ -109,22 +109,22 @@ def mask2former_cityscapes_r50(task: str = "panoptic") -> Mask2FormerConfig:
 
 
 def mask2former_cityscapes_r101(task: str = "panoptic") -> Mask2FormerConfig:
-    """Cityscapes, ResNet-101 whose BatchNorm learns: no score at hand."""
+    """Cityscapes, ResNet-101 whose BatchNorm learns: 62.4 / 37.7 / 78.6; instance 38.5; semantic 80.1."""
     return _cityscapes(task, R101, backbone_norm="batch")
 
 
 def mask2former_cityscapes_swin_t(task: str = "panoptic") -> Mask2FormerConfig:
-    """Cityscapes, Swin-Tiny: 63.9 / 39.1 / 80.5; semantic 82.1."""
+    """Cityscapes, Swin-Tiny: 63.9 / 39.1 / 80.5; instance 39.7; semantic 82.1."""
     return _cityscapes(task, SWIN_T)
 
 
 def mask2former_cityscapes_swin_s(task: str = "panoptic") -> Mask2FormerConfig:
-    """Cityscapes, Swin-Small: no score at hand."""
+    """Cityscapes, Swin-Small: 64.8 / 40.7 / 81.8; instance 41.8; semantic 82.6."""
     return _cityscapes(task, SWIN_S)
 
 
 def mask2former_cityscapes_swin_b_21k(task: str = "panoptic") -> Mask2FormerConfig:
-    """Cityscapes, Swin-Base from ImageNet-21k: no score at hand."""
+    """Cityscapes, Swin-Base from ImageNet-21k: 66.1 / 42.8 / 82.7; instance 42.0; semantic 83.3."""
     return _cityscapes(task, SWIN_B_21K)
 
 
@@ -134,12 +134,12 @@ def mask2former_cityscapes_swin_l(task: str = "panoptic") -> Mask2FormerConfig:
 
 
 def mask2former_mapillary_r50(task: str = "panoptic") -> Mask2FormerConfig:
-    """Mapillary Vistas, ResNet-50 whose BatchNorm learns: no score at hand."""
-    return _mapillary(task, R50, backbone_norm="batch")
+    """Mapillary Vistas, ResNet-50: PQ 36.3, mIoU 50.7; semantic 57.4."""
+    return _mapillary(task, R50)
 
 
 def mask2former_mapillary_swin_l(task: str = "panoptic") -> Mask2FormerConfig:
-    """Mapillary Vistas, Swin-Large, 200 queries, for semantic 100: no score at hand."""
+    """Mapillary Vistas, Swin-Large, 200 queries, for semantic 100: PQ 45.5, mIoU 60.8; semantic 63.2."""
     return _mapillary(task, SWIN_L, num_queries=_queries_of_swin_l(task))
 
 

@@ -42,9 +42,10 @@ def from_pretrained(
     * the name of a checkpoint that comes with the package: "toytown"
     * a folder written by ``model.save_pretrained``, or by transformers
     * a model on the Hugging Face hub: "shi-labs/oneformer_ade20k_swin_tiny" (downloaded once)
-    * an official weights file: "swin_l_oneformer_ade20k_160k.pth", or a ``.pkl`` of Mask2Former's. What the weights
-      do not tell is taken from the preset that they fit; ``config`` says it instead. Of an EoMT with DINOv3, whose
-      file holds differences from Meta's weights, ``base`` is the file or folder of these (else what lies beside it).
+    * an official weights file: "swin_l_oneformer_ade20k_160k.pth", or a ``.pkl`` of Mask2Former's or MaskFormer's. What
+      the weights do not tell is taken from the preset that they fit; ``config`` says it instead. Of an EoMT with
+      DINOv3, whose file holds differences from Meta's weights, ``base`` is the file or folder of these (else what lies
+      beside it).
 
     ``device`` is "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU where there is one. For models on the hub:
     ``revision`` is a branch, a tag or a commit; ``token`` opens private ones (``True``: that of the hub library's

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..config import ModelConfig, presets
+from .published_members import OTHERS
 
 FOLDERS = {"COCO": "coco", "ADE20K": "ade20k", "Cityscapes": "cityscapes", "Mapillary Vistas": "mapillary"}
 
@@ -126,55 +127,6 @@ This page is made by `python -m oneformer_lite.weights.published`.
 
 # Measured by tests/benchmarks/parity_full_size.py: per preset and picture the largest over the three tasks
 _EQUALITY = """\
-## Mask2Former
-
-Models that are not told their task, one for each (Cheng et al., CVPR 2022). Read are transformers' folders, so
-`ofl.from_pretrained("facebook/mask2former-swin-tiny-coco-panoptic")`, and the authors' files: detectron2's `.pkl`
-(numpy arrays and nothing else is read from them) and `.pth`, also with the names of before their second version. What
-they are is read from the file. Files do not say for which task they were trained: the name on the hub does, else the
-classes; a warning says what was assumed, and `from_pretrained(file, config=...)` says it for an official file. From a
-panoptic model all three tasks can be read; a model for instances or for semantics alone refuses the other tasks.
-
-The presets are `ofl.config.mask2former_coco_swin_t()` and its relatives: COCO with ResNet-50 and -101, Swin-T, -S, -B
-(from ImageNet-1k, and `_21k`) and -L; ADE20K with the same; Cityscapes; Mapillary Vistas with ResNet-50 and Swin-L;
-each for the published tasks, as in `mask2former_ade20k_r50("semantic")`. The authors' weights are under CC BY-NC 4.0:
-not for commercial use. Tests compare all predictions with transformers' at random weights; nothing is downloaded, so no
-score has been measured with this package yet.
-
-## EoMT
-
-A plain vision transformer among whose last tokens are the queries (Kerssies et al., CVPR 2025); not told its task
-either. Read are transformers' folders, `ofl.from_pretrained("tue-mps/coco_panoptic_eomt_large_640")` with DINOv2 and
-`("tue-mps/eomt-dinov3-coco-panoptic-small-640")` with DINOv3, and the authors' `.bin`, also as Lightning writes it
-(`state_dict`, names that begin with `model.`). Pictures are squares, padded with black; a model for semantics alone
-slides a square window along the picture.
-
-**Terms.** The authors' code is under the MIT licence, DINOv2's weights under Apache 2.0. DINOv3's are gated: Meta gives
-them to those who accept its licence (facebook/dinov3-vitl16-pretrain-lvd1689m and its relatives on the hub), which also
-binds what is made of them. So the authors' DINOv3 files (`coco_panoptic_eomt_large_640_dinov3` ...) hold differences
-from Meta's weights, to which these are added here: put Meta's file or folder beside the file, or name it,
-`ofl.from_pretrained("pytorch_model.bin", base="dinov3_vitl16_pretrain_lvd1689m.pth")`.
-
-| preset | PQ, AP or mIoU | on the hub (tue-mps/...) |
-|---|---|---|
-| `eomt_coco_s()`, `_b()` | 46.7, 51.6 | coco_panoptic_eomt_small_640_2x, base_640_2x |
-| `eomt_coco_l()`, `(side=1280)` | 56.0, 58.3 | coco_panoptic_eomt_large_640, large_1280 |
-| `eomt_coco_l("instance")`, `(..., 1280)` | 45.2, 48.8 | coco_instance_eomt_large_640, large_1280 |
-| `eomt_coco_g()`, `(1280)` | 57.0, 59.2 | coco_panoptic_eomt_giant_640, giant_1280 |
-| `eomt_ade20k_l()`, `(side=1280)` | 50.6, 51.7 | ade20k_panoptic_eomt_large_640, large_1280 |
-| `eomt_ade20k_l("semantic")` | 58.4 | ade20k_semantic_eomt_large_512 |
-| `eomt_ade20k_g()`, `(1280)` | 51.3, 52.8 | ade20k_panoptic_eomt_giant_640, giant_1280 |
-| `eomt_cityscapes_l()` | 84.2 | cityscapes_semantic_eomt_large_1024 |
-| `eomt_dinov3_coco_s()`, `_b()` | 47.2, 53.1 | eomt-dinov3-coco-panoptic-small-640, base-640 |
-| `eomt_dinov3_coco_l()`, `(side=1280)` | 56.8, 58.9 | eomt-dinov3-coco-panoptic-large-640, large-1280 |
-| `eomt_dinov3_coco_l("instance")`, `(..., 1280)` | 45.9, 49.9 | eomt-dinov3-coco-instance-large-640, large-1280 |
-| `eomt_dinov3_ade20k_l()` | 59.5 | eomt-dinov3-ade-semantic-large-512 |
-
-EoMT-7B is not read: its transformer is in no configuration of the official code. Where transformers differs from the
-official code, this package follows the latter: once a block has made masks, transformers keeps them in later blocks
-whose own have faded out, and it leaves the gated feed-forward blocks of older ViT-g files random. All else is equal:
-tests compare all predictions at random weights, masks on, off and mixed.
-
 ## Switches
 
 Where the paper, the official code and transformers differ, a named setting says which one you get. The presets and
@@ -261,7 +213,7 @@ label_map = torch.einsum("bqk,bqhw->bkhw", classes, masks)[0].argmax(0)
 
 def page() -> str:
     """The page in Markdown that lists every checkpoint."""
-    return "\n".join([_INTRODUCTION, *(_section(data_set) for data_set in FOLDERS), _EQUALITY]) + _CONVERTED
+    return "\n".join([_INTRODUCTION, *(_section(data_set) for data_set in FOLDERS), OTHERS + _EQUALITY]) + _CONVERTED
 
 
 def _section(data_set: str) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from oneformer_lite import OneFormer, config
 from oneformer_lite.config import ModelConfig, presets
-from oneformer_lite.model import Mask2Former
+from oneformer_lite.model import Mask2Former, MaskFormer
 from oneformer_lite.model.networks.backbone import Backbone
 from oneformer_lite.model.networks.imagenet import bundled_state
 from oneformer_lite.model.parts import text
@@ -119,8 +119,12 @@ PARTS: list[tuple[str, Rule]] = [
     (r"pixel_decoder\.layers\.\d+\.attention\..*", constant(0)),
     (r"pixel_decoder\.mask_projection\.weight|query_transformer\.feature_projection\.weight", c2_xavier),
     (r"pixel_decoder\.mask_projection\.bias|query_transformer\.feature_projection\.bias", constant(0)),
+    (r"input_projection\.weight", c2_xavier),
+    (r"input_projection\.bias", constant(0)),
     (r".*\.feed_forward\.linear[12]\.weight", xavier),
     (r".*\.feed_forward\.linear[12]\.bias", default),
+    (r"encoder\.layers\.\d+\.attention\.[qkv]_proj\.weight", xavier_of_thirds),
+    (r"encoder\.layers\.\d+\.attention\.out_proj\.weight", xavier),
     (r"(query_transformer|decoder)\.layers\.\d+\.(self|cross)_attention\.[qkv]_proj\.weight", xavier_of_thirds),
     (r"(query_transformer|decoder)\.layers\.\d+\.(self|cross)_attention\.out_proj\.weight", xavier),
     (r".*attention\.(q|k|v|out)_proj\.bias", constant(0)),
@@ -291,6 +295,15 @@ def test_parts_of_mask2former() -> None:
         encoder_layers=1,
     )  # fmt: skip
     check_all({k: v for k, v in drawn(lambda: Mask2Former(c)).items() if not k.startswith("backbone.network")}, c)
+
+
+def test_parts_of_maskformer() -> None:
+    """With DETR's encoder and decoder (official ``transformer.py``, ``transformer_predictor.py``)."""
+    c = replace(
+        config.maskformer_toytown(), pretrained=False, backbone="resnet50", backbone_options=RESNET, decoder_layers=1,
+        encoder_layers=1,
+    )  # fmt: skip
+    check_all({k: v for k, v in drawn(lambda: MaskFormer(c)).items() if not k.startswith("backbone.network")}, c)
 
 
 def test_simple_pixel_decoder() -> None:
