@@ -50,6 +50,12 @@ class EomtConfig(OneTaskConfig):
         super().__post_init__()
         if self.image_size % PATCH:
             raise ConfigError(f"image_size {self.image_size} must be a multiple of the patches' side, {PATCH}")
+        for name in ("test_size", "test_max_size"):
+            if getattr(self, name) not in (None, self.image_size):
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}, but an EoMT sees pictures at the size that it was trained at, "
+                    f"image_size {self.image_size}: leave {name} out"
+                )
         for name in ("anneal_starts", "anneal_ends"):
             object.__setattr__(self, name, self._check_shares(name, getattr(self, name)))
         if any(start >= end for start, end in self.annealing) or len(self.anneal_starts) != len(self.anneal_ends):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..config import EomtConfig
 from ..data.batch import PIXEL_MEAN, PIXEL_STD, padded_size
+from ..errors import ConfigError
 from .base import MaskModel
 from .fast.linear import Linear
 from .networks.vit import Tokens, ViT, attention_weights, run_block
@@ -53,6 +54,8 @@ class EoMT(MaskModel):
         self.backbone = ViT(
             c.backbone, c.image_size, c.hidden_dim, c.num_heads, c.norm_eps, c.backbone_options, c.rope_rescale
         )
+        if c.query_blocks > (depth := len(self.backbone.blocks)):
+            raise ConfigError(f"query_blocks {c.query_blocks} are more than the {depth} blocks of {c.backbone}")
         self.queries = nn.Embedding(c.num_queries, c.hidden_dim)
         self.upscale = nn.Sequential(Upscale(c.hidden_dim), Upscale(c.hidden_dim))  # from stride 16 to 4
         self.class_head = Linear(c.hidden_dim, c.num_classes + 1)

@@ -262,11 +262,16 @@ def test_dinov3_stretches_places_in_training_alone() -> None:
         ({"anneal_starts": (0.1, 0.5)}, "or both be empty"),
         ({"backbone_options": {"embed_dim": 4}}, "unknown names .*'embed_dim'"),
         ({"trained_task": "depth"}, "trained_task is 'depth'"),
+        ({"test_size": 160}, "test_size is 160, but an EoMT sees pictures at .* image_size 64"),
+        ({"test_max_size": 1333}, "test_max_size is 1333"),
+        ({"query_blocks": 5}, "query_blocks 5 are more than the 4 blocks"),
+        ({"query_blocks": 0}, "query_blocks must be at least 1"),
+        ({"hidden_dim": 24, "num_heads": 4}, "has 6 channels, but DINOv3 turns them in fours"),
     ],
 )
 def test_configurations_that_are_none(fields, words) -> None:
     with pytest.raises(ConfigError, match=words):
-        small(**fields)
+        build(small(**fields))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,11 @@ class ViT(nn.Module):
             "img_size": image_size, "patch_size": PATCH, "num_classes": 0, "embed_dim": width, "num_heads": heads,
             "norm_layer": partial(nn.LayerNorm, eps=norm_eps), **dict(check_backbone(name, options)),
         }  # fmt: skip
+        if "dinov3" in name and width // heads % 4:
+            raise ConfigError(
+                f"each of {heads} heads of a width of {width} has {width // heads} channels, but DINOv3 turns them in "
+                "fours: hidden_dim must be a multiple of 4 num_heads"
+            )
         self.network = adopt_linears(self._built(pretrained=False))
         if self.rope is not None:  # timm has it, but not as an argument
             self.rope.rescale_coords, self.rope.aug_active = rope_rescale, rope_rescale > 1
@@ -81,7 +86,7 @@ class ViT(nn.Module):
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Tokens:
         net = self.network
         patches = net.patch_embed.proj(images)  # [B, C, h, w]
-        grid = tuple(patches.shape[-2:])
+        grid = patches.shape[-2], patches.shape[-1]
         x = patches.flatten(2).transpose(1, 2)
         if net.pos_embed is not None:  # resampled where pictures have another size than it was learned for
             x = x + resample_abs_pos_embed(net.pos_embed, grid, net.patch_embed.grid_size, num_prefix_tokens=0)
