@@ -8,7 +8,13 @@ import time
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+READ_IN_ORDER = (
+    "config", "data/published", "diagnosis", "inference", "lessons", "losses", "metrics", "model", "model/networks",
+    "model/parts", "render", "runs", "training", "weights",
+)  # fmt: skip
 
 
 def test_environment_yml_lists_the_dependencies_of_pyproject():
@@ -65,3 +71,15 @@ def test_back_ticks_stand_in_docstrings_and_markdown_alone():
             if isinstance(node, ast.Constant) and "`" in str(node.value) and node not in documentation
         ]  # fmt: skip
     assert not found
+
+
+@pytest.mark.parametrize("folder", READ_IN_ORDER)
+def test_each_folder_says_in_which_order_to_read_it(folder):
+    """Its ``__init__`` names what lies in it, and nothing else."""
+    place = ROOT / "oneformer_lite" / folder
+    words = ast.get_docstring(ast.parse((place / "__init__.py").read_text(encoding="utf-8")))
+    files = {path.name for path in place.glob("*.py")} - {"__init__.py"}
+    named = set(re.findall(r"``(\w+\.py)``", words))
+    assert len(named & files) > len(files) / 2, f"it says nothing of {', '.join(sorted(files - named))}"
+    beside = {path.name for path in place.glob("*/*.py")}  # of a folder below it
+    assert named <= files | beside, f"{named - files - beside} is not there"

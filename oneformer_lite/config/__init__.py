@@ -1,4 +1,10 @@
-"""Configurations: what all models share, each member's own, the named presets, the classes of published data sets."""
+"""Configurations. To be read in this order:
+
+``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``) the other
+members; ``presets.py``, ``mask2former.py``, ``maskformer.py`` and ``eomt_presets.py`` are the named ones.
+``classes.py`` has those of published data sets, ``checks.py`` and ``backbone.py`` what fields may hold, ``stored.py``
+the way into a file and back.
+"""
 
 from . import eomt_presets, mask2former, maskformer, presets
 from .base import BaseConfig, for_classes

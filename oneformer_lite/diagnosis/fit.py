@@ -13,10 +13,11 @@ from ..dataset_checks.findings import Finding
 from ..evaluation import evaluate
 from ..metrics import Evaluation
 from ..model import MaskModel
+from .history import NO_SCORE
 
 LOOKED_AT = 6  # training pictures that are predicted
 SCORES = {"panoptic": "PQ", "instance": "AP", "semantic": "mIoU"}
-NOTHING, WORTH = 1.0, 10.0  # percent
+WORTH = 10.0  # percent
 BY_HEART = 4.0  # times the score of validation
 FEW_STEPS = 100  # before them a low score means nothing
 NAMED = 8  # classes
@@ -35,9 +36,9 @@ def _fit(name: str, score: float, count: int, steps: int, history: Sequence[dict
     check, evidence = "its own pictures", f"{name} {score:.1f} on {count} of those that it was trained on"
     if math.isnan(score):
         return Finding(check, "too little", f"{count} training pictures have nothing to score")
-    if score < NOTHING and steps < FEW_STEPS:
+    if score < NO_SCORE and steps < FEW_STEPS:
         return Finding(check, "too little", f"{evidence}, after {steps} steps", "train longer")
-    if score < NOTHING:
+    if score < NO_SCORE:
         return Finding(
             check, "fault", f"{evidence}, after {steps} steps: next to nothing was learned",
             "look at the findings on recipe, losses and data; then train on a few pictures alone, which must succeed",

@@ -18,7 +18,7 @@ from .pictures import with_curves, with_newest
 ZERO = 1e-6
 ENOUGH_RECORDS = 20
 LATE = 0.3  # share of the run after which a score must be above nothing
-NOTHING = 1.0  # percent
+NO_SCORE = 1.0  # percent: below it nothing was found
 SCORES = ("PQ", "AP", "mIoU")
 WORTH = 10.0  # percent a score must have reached before its loss means something
 FLAT = 0.98  # share of its start above which a loss counts as not fallen
@@ -148,7 +148,7 @@ def _check_scores(history: list[dict], step: int) -> Finding:
             "look at the validation data: without a segment of a known class there is nothing to score",
         )  # fmt: skip
     evidence = ", ".join(f"{name} {value:.2f}" for name, value in last.items()) + f" {at}"
-    if max(last.values()) < NOTHING and rounds[-1]["step"] > LATE * step:
+    if max(last.values()) < NO_SCORE and rounds[-1]["step"] > LATE * step:
         return Finding(
             "scores", "fault", f"{evidence}: next to nothing",
             "look at the classes of model and data set, at the task in evaluation, and at the losses",
@@ -161,7 +161,7 @@ def _check_scores(history: list[dict], step: int) -> Finding:
                 "lower lr, set clip_norm=1.0, and resume from an earlier checkpoint",
             )  # fmt: skip
     evidence += _over_the_run(courses)
-    empty = [name for name, value in last.items() if value < NOTHING]
+    empty = [name for name, value in last.items() if value < NO_SCORE]
     if empty and rounds[-1]["step"] > LATE * step:
         return Finding("scores", "warning", f"{evidence}: next to nothing in {', '.join(empty)}", "look at its task")
     images = rounds[-1].get("images")

@@ -15,7 +15,7 @@ from ..model import MaskModel
 from ..training.guard import blame, first_bad_parameter
 from .examination import Examination, examine_a_step_later, with_all_parts
 
-NOTHING = 1e-6  # a loss below counts as zero
+ZERO_LOSS = 1e-6  # a loss below counts as zero
 QUIET_CLASSES = 0.01  # a class loss over ten predictions that is smaller knows, or sees, nothing but "no object"
 
 
@@ -124,12 +124,12 @@ def _check_loss(e: Examination, loss: str) -> Finding:
     evidence = f"{value:.3g}, weight {weight:g}"
     if not math.isfinite(value):
         return Finding(name, "fault", evidence, "see the finding on numbers")
-    if loss == "contrastive" and value < NOTHING and _told_apart(e):
+    if loss == "contrastive" and value < ZERO_LOSS and _told_apart(e):
         return Finding(name, "fine", f"{evidence}: {len(e.batch.images)} pictures are told apart without a doubt")
     if loss == "contrastive" and len(e.batch.images) == 1:
         evidence += ": a batch of one has no other picture to compare with"
         return Finding(name, "fault", evidence, "train with a batch of two or more, and show the doctor as many")
-    if value < NOTHING or (loss == "class" and value < QUIET_CLASSES and not e.masks):
+    if value < ZERO_LOSS or (loss == "class" and value < QUIET_CLASSES and not e.masks):
         reason, cure = _why_zero(e, loss)
         return Finding(name, "fault", f"{evidence}: {reason}", cure)
     if weight == 0:
@@ -140,7 +140,7 @@ def _check_loss(e: Examination, loss: str) -> Finding:
 def _told_apart(e: Examination) -> bool:
     """Whether the zero is earned: the queries and texts of several pictures give it."""
     own = contrastive_loss(e.output.object_queries, e.output.text_queries, e.output.logit_scale)
-    return len(e.batch.images) > 1 and float(own.detach()) < NOTHING
+    return len(e.batch.images) > 1 and float(own.detach()) < ZERO_LOSS
 
 
 def _why_zero(e: Examination, loss: str) -> tuple[str, str]:

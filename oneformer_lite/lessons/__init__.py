@@ -1,1 +1,5 @@
-"""The lessons as pages that need no network and no kernel: ``oneformer-lite lessons --html``."""
+"""The lessons as pages that need no network and no kernel: ``oneformer-lite lessons --html``. To be read in this order:
+
+``notebooks.py`` finds them, ``pages.py`` makes a page of each: ``execution.py`` runs it, ``cells.py`` turns it to HTML
+(``markdown.py``; ``sanitize.py`` what strangers wrote), ``frames.py`` closes its inspectors off.
+"""

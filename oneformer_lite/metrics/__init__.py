@@ -1,7 +1,8 @@
 """Panoptic quality, mean IoU and average precision, each exactly as its official evaluator has it.
 
-Every metric takes one image at a time (``update``), joins what other processes saw (``merge``) and
-answers in percent (``compute``).
+Every metric takes one image at a time (``update``), joins what other processes saw (``merge``) and answers in percent
+(``compute``). To be read in this order: ``overlaps.py`` (which segment found which) and ``panoptic.py`` made of it,
+``semantic.py``, ``instance.py``; ``summary.py`` is what one quotes, ``results.py`` writes predictions down.
 """
 
 from .instance import InstanceMetric, InstanceResult

@@ -1,4 +1,11 @@
-"""Pictures: arrays in, uint8 images, PNG bytes or one HTML file out. Nothing here knows Jupyter."""
+"""Pictures: arrays in, uint8 images, PNG bytes or HTML out. Nothing here knows Jupyter. To be read in this order:
+
+``colors.py`` of classes and segments; ``overlay.py`` and ``masks.py`` paint maps over photographs, ``labels.py`` writes
+on them (``fonts.py``), ``prediction.py`` gives each task one look; ``grid.py`` puts many on a sheet and into bytes,
+``sheet.py`` says what it shows. ``curves.py`` and ``timeline.py`` are of a run's log; ``confusion.py``,
+``comparison.py``, ``findings.py`` and ``model_map.py`` one picture each; ``pages.py`` fills templates, ``as_iframe.py``
+frames one.
+"""
 
 from .colors import label_colors, segment_colors
 from .confusion import confusion_picture

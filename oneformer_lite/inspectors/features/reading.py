@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from ...model.networks.by_name import STRIDES
 from ..traced import TracedPicture
 
 SOURCES = ("backbone", "pixel decoder")
-STRIDES = (4, 8, 16, 32)
 COMPONENTS = 3
 
 Key = tuple[str, int]

@@ -8,13 +8,13 @@ import numpy as np
 
 from ..traced import TracedPicture
 
-STRIDES = (32, 16, 8)  # of the levels, in the order of the trace
+LEVELS = (32, 16, 8)  # of the levels, in the order of the trace
 
 
 @dataclass(frozen=True)
 class Looks:
     """What one query position looks at: ``places`` float [n, 2] (row, column in pixels of the picture, whose first
-    pixel reaches from 0 to 1), ``weights`` [n], which sum to 1, and ``levels`` int [n], indices into STRIDES."""
+    pixel reaches from 0 to 1), ``weights`` [n], which sum to 1, and ``levels`` int [n], indices into LEVELS."""
 
     places: np.ndarray
     weights: np.ndarray
@@ -22,7 +22,7 @@ class Looks:
 
     def by_level(self) -> np.ndarray:
         """The share of the weight that goes to each level, [3]."""
-        return np.bincount(self.levels, self.weights, len(STRIDES))
+        return np.bincount(self.levels, self.weights, len(LEVELS))
 
     def outside(self, size: tuple[int, int]) -> np.ndarray:
         """Which places lie outside a picture of this height and width, bool [n]."""
@@ -50,7 +50,7 @@ class Sampling:
     def query(self, stride: int, cell: tuple[int, int]) -> int:
         """Index among the S positions of (row, column) of a level."""
         before = 0
-        for other in STRIDES[: STRIDES.index(stride)]:
+        for other in LEVELS[: LEVELS.index(stride)]:
             rows, columns = self.grid(other)
             before += rows * columns
         return before + cell[0] * self.grid(stride)[1] + cell[1]
@@ -63,7 +63,7 @@ class Sampling:
         heads = slice(None) if head is None else slice(head, head + 1)
         query = self.query(stride, cell)
         weights = self.weights[layer][query, heads]  # [M, L, P]
-        levels = np.broadcast_to(np.arange(len(STRIDES))[:, None], weights.shape)
+        levels = np.broadcast_to(np.arange(len(LEVELS))[:, None], weights.shape)
         places = self.in_picture(self.locations[layer][query, heads])
         return Looks(places.reshape(-1, 2), weights.ravel() / len(weights), levels.ravel())
 

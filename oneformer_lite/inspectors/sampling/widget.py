@@ -19,7 +19,7 @@ from ..page import inspector_page, slider, toggle
 from ..picture import Picture
 from ..traced import trace_picture
 from .pictures import LEVEL_COLORS, SHAPES, draw_points, weight_bars
-from .reading import STRIDES, Looks, read_sampling
+from .reading import LEVELS, Looks, read_sampling
 
 _PAGE_LOOKS = 400_000  # sampling points in a page: 6 bytes each
 _NONE = (
@@ -74,7 +74,7 @@ class SamplingInspector(Inspector):
             return {"point": self._lead}, body
         layers, heads = len(self.sampling.weights), self.sampling.heads
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
-        levels = [(f"stride {stride}", stride) for stride in STRIDES]
+        levels = [(f"stride {stride}", stride) for stride in LEVELS]
         controls = {
             "layer": IntSlider(layers, 1, layers, description="layer", layout={"width": "15rem"}),
             "head": ToggleButtons(options=["all", *range(1, heads + 1)], description="head", **buttons),
@@ -114,7 +114,7 @@ class SamplingInspector(Inspector):
         text = (
             f"Layer {state['layer']}, {head}: {len(looks.weights)} places for the query at row {self._cell[0]}, column "
             f"{self._cell[1]} of stride {state['level']}. The area of a mark is its attention weight, its shape the "
-            f"level it is read from:{weight_bars(looks.by_level(), STRIDES)}"
+            f"level it is read from:{weight_bars(looks.by_level(), LEVELS)}"
         )
         if away.any():
             text += f"{away.sum()} places, {looks.weights[away].sum():.0%} of the weight, lie outside the picture."
@@ -123,7 +123,7 @@ class SamplingInspector(Inspector):
     def _subject(self) -> str:
         if self.sampling is None:
             return "an FPN, which does not sample"
-        shares = zip(STRIDES, self.looks().by_level())
+        shares = zip(LEVELS, self.looks().by_level())
         return "weights " + ", ".join(f"{share:.0%} on stride {stride}" for stride, share in shares)
 
     def _page(self) -> str:
@@ -135,7 +135,7 @@ class SamplingInspector(Inspector):
             controls = [
                 slider("layer", 1, layers, 1, self.state["layer"]),
                 toggle("head", {"all": "all"} | {str(h): str(h) for h in heads}, str(self.state["head"])),
-                toggle("query", {str(s): f"stride {s}" for s in STRIDES}, str(self.state["level"])),
+                toggle("query", {str(s): f"stride {s}" for s in LEVELS}, str(self.state["level"])),
             ]
         body = (
             f'<div class="ofl-controls">{"".join(controls)}</div><div class="ofl-views"><figure><canvas></canvas>'
@@ -147,8 +147,8 @@ class SamplingInspector(Inspector):
         """Looks of as many query positions of each level as a page has room for, uint16: place over -1 to 2 of the
         picture, weight over 0 to 1."""
         s, levels = self.sampling, []
-        each = _PAGE_LOOKS // (len(STRIDES) * len(s.weights) * s.weights[0][0].size)
-        for stride in STRIDES:
+        each = _PAGE_LOOKS // (len(LEVELS) * len(s.weights) * s.weights[0][0].size)
+        for stride in LEVELS:
             rows, columns = (-(-side // stride) for side in self._traced.input_size)
             step = thinning((rows, columns), max(each, 1))
             kept = [s.query(stride, (r, c)) for r in range(0, rows, step) for c in range(0, columns, step)]

@@ -32,7 +32,7 @@ from ..segments import ReadSegment
 from ..traced import encode_picture
 
 SHARES = tuple(round(0.1 * i, 1) for i in range(11))  # of the other task's token, in a blend
-FATES = ("changes class", "goes silent", "wakes", "keeps its class", "silent")
+CHANGES = ("changes class", "goes silent", "wakes", "keeps its class", "silent")
 LONGEST = 512  # pixels of the longer side at which results are read: what a screen shows of three pictures
 _MASK_SIDE = 96
 _AT_ONCE = 2**22  # mask logits of blends that are read in one batch
@@ -148,7 +148,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def fates(before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]) -> list[str]:
-    """What becomes of each query, one of FATES. ``before`` and ``after``: class int [Q], and whether the query
+    """What becomes of each query, one of CHANGES. ``before`` and ``after``: class int [Q], and whether the query
     speaks, bool [Q]: whether it is sure enough of a class for the panoptic merge."""
     told = []
     for a, speaks, b, still_speaks in zip(*before, *after, strict=True):
