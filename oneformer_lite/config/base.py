@@ -158,6 +158,12 @@ class BaseConfig:
         instead of looking at it as a whole."""
         return False
 
+    @property
+    def sums_before_resizing(self) -> bool:
+        """Whether the class scores of the semantic task are summed at the size of the input and the sums resized, not
+        the masks."""
+        return False
+
     def answers(self, supplied: Sequence[str]) -> list[str]:
         """Of the tasks that an annotation supplies those that this model can be judged by, in their usual order."""
         return [task for task in TASKS if task in supplied and task in self.answered_tasks]

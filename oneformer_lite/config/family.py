@@ -27,6 +27,11 @@ class OneTaskConfig(BaseConfig):
     def answered_tasks(self) -> tuple[str, ...]:
         return super().answered_tasks if self.trained_task == "panoptic" else (self.trained_task,)
 
+    @property
+    def sums_before_resizing(self) -> bool:
+        """As published of the models for that task alone (official ``sem_seg_postprocess_before_inference``)."""
+        return self.trained_task == "semantic"
+
 
 @dataclass(frozen=True)
 class MaskFormerConfig(OneTaskConfig):

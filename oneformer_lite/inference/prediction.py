@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +171,8 @@ def read_prediction(
         rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)), masks)
         segments = [segment(i, *row, True) for i, row in enumerate(rows, start=1)]
         return Prediction(task, image, segments, categories, masks=masks)
+    if isinstance(raw, RawPrediction):
+        raw = replace(raw, sums_first=config.sums_before_resizing)
     labels, shares = (pixels.cpu().numpy() for pixels in surest_labels(raw))
     areas = np.bincount(labels.ravel())
     totals = np.bincount(labels.ravel(), shares.ravel())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,7 @@ class RawPrediction:
     unpadded: Size
     output: Size
     no_object: bool = True
+    sums_first: bool = False  # whether class scores are summed at the input's size, and the sums resized
 
     @property
     def probabilities(self) -> Float[Tensor, "Q K"]:
@@ -52,15 +53,20 @@ class RawPrediction:
 
         Some rows are equal to those of all to rounding, and cost what they hold.
         """
-        logits = self.mask_logits[queries].float()
+        return self._full_size(self.mask_logits[queries].float(), rows)
+
+    def _full_size(
+        self, logits: Float[Tensor, "Q h w"], rows: slice, between_both: Callable[[Tensor], Tensor] = lambda maps: maps
+    ) -> Float[Tensor, "_n H W"]:
+        """``between_both`` is done to what the padding was cut off from, at the input's size."""
         first, last, _ = rows.indices(self.output[0])
         if last - first == self.output[0]:
             logits = resize(logits, self.padded)
-            return resize(logits[:, : self.unpadded[0], : self.unpadded[1]], self.output)
+            return resize(between_both(logits[:, : self.unpadded[0], : self.unpadded[1]]), self.output)
         between = Between.of(first, last, self.unpadded[0], self.output[0])
         inner = Between.of(between.first, between.last, logits.shape[-2], self.padded[0])
         enlarged = inner.resize(logits[:, inner.first : inner.last], self.padded[1])
-        return between.resize(enlarged[..., : self.unpadded[1]], self.output[1])
+        return between.resize(between_both(enlarged[..., : self.unpadded[1]]), self.output[1])
 
     @property
     def device(self) -> torch.device:
@@ -73,7 +79,13 @@ class RawPrediction:
 
     def class_scores(self, rows: slice = slice(None)) -> Float[Tensor, "K H W"]:
         """Class probability times mask probability, summed over the queries, in some rows."""
-        return torch.einsum("qk,qhw->khw", self.probabilities, self.masks(rows=rows).sigmoid())
+
+        def summed(logits: Tensor) -> Tensor:
+            return torch.einsum("qk,qhw->khw", self.probabilities, logits.sigmoid())
+
+        if self.sums_first:
+            return self._full_size(self.mask_logits.float(), rows, summed)
+        return summed(self.masks(rows=rows))
 
     def bands(self, maps: int) -> Iterator[slice]:
         """:func:`bands_of` this picture."""

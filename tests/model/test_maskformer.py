@@ -158,6 +158,33 @@ def test_a_semantic_model_refuses_the_others(data) -> None:
             ofl.predict(one, data[0].image, other)
 
 
+@pytest.mark.parametrize("kind", [config.MaskFormerConfig, config.Mask2FormerConfig])
+def test_scores_of_a_semantic_model_are_summed_before_they_are_resized(kind, monkeypatch) -> None:
+    """Official ``forward``: enlarge, sum, cut off padding, resize; a panoptic model resizes, then sums; in bands."""
+    from oneformer_lite.inference import raw as raw_module
+    from oneformer_lite.inference import read_prediction, semantic_inference
+
+    generator = torch.Generator().manual_seed(0)
+    class_logits, masks = 2 * torch.randn(6, 4, generator=generator), 4 * torch.randn(6, 8, 10, generator=generator)
+    sizes = (32, 40), (27, 35), (41, 59)
+    wide = torch.nn.functional.interpolate(masks[None], sizes[0], mode="bilinear")
+    scores = torch.einsum("qk,bqhw->bkhw", class_logits.softmax(-1)[:, :-1], wide.sigmoid())[..., :27, :35]
+    expected = torch.nn.functional.interpolate(scores, sizes[2], mode="bilinear")[0]
+    raw = RawPrediction(class_logits, masks, *sizes)
+    summed = dataclasses.replace(raw, sums_first=True)
+    torch.testing.assert_close(semantic_inference(summed), expected)
+    assert not semantic_inference(raw).allclose(expected, atol=1e-3)
+    found = {}
+    for task in ("semantic", "panoptic"):
+        c = kind(num_classes=3, trained_task=task)
+        prediction = read_prediction(raw, "semantic", np.zeros((41, 59, 3), np.uint8), c, c.categories)
+        found[task] = torch.from_numpy(prediction.label_map)
+    assert found["semantic"].equal(expected.argmax(0)) and found["panoptic"].equal(semantic_inference(raw).argmax(0))
+    assert not found["semantic"].equal(found["panoptic"])
+    monkeypatch.setattr(raw_module, "BAND", 6 * 59 * 10)
+    torch.testing.assert_close(semantic_inference(summed), expected)
+
+
 def test_losses_fall_on_toytown(data) -> None:
     """Each of the three, by a few steps on a scene; without dropout, so that it is the same each time."""
     model, batch = small(num_queries=16, pretrained=True).train(), ofl.data.collate([(data[0], "panoptic")])
