@@ -102,7 +102,7 @@ def grade(args) -> None:
     for problem in grades.problems:
         print(f"{problem.path}: {problem.words}")
     passed = sum(passed_of(grades, student) for student in grades.students)
-    print(f"{len(grades.students)} students, {len(grades.marks)} answers, {passed} passed, in {grades.seconds:.0f} s: "
+    print(f"{len(grades.students)} students, {grades.judged} answers, {passed} passed, in {grades.seconds:.0f} s: "
           f"{write_results(grades, args.out)}")  # fmt: skip
 
 
@@ -131,9 +131,15 @@ def slides(args) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[int], object]]:
-    """A progress bar of notebooks, and what moves it."""
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar of notebooks, and what moves it to so many done of so many."""
     from tqdm import tqdm
 
     with tqdm(unit="notebook", desc="grading", dynamic_ncols=True) as bar:
-        yield bar.update
+
+        def move(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            bar.refresh()
+
+        yield move

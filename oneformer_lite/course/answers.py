@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
 from typing import Any
 
+from ..labs.names import renamed
 from ..labs.owner import is_stub
 from ..labs.statements import Statement, read_statements
 
 _BUILTINS = frozenset(vars(builtins))
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,15 @@ def find_answers(cells: Sequence[str], asked: Sequence[str]) -> dict[str, Answer
     for statement in statements:
         for name in statement.binds:
             bound.setdefault(name, []).append(statement)
-    return {name: _answer(name, bound, set(asked)) or _missing(name, bound, broken) for name in asked}
+    others = _others(statements, asked)
+    return {name: _answer(name, bound, set(asked)) or _missing(name, bound, broken, others) for name in asked}
+
+
+def _others(statements: Sequence[Statement], asked: Sequence[str]) -> list[str]:
+    """Functions that nobody asks for and that none of the others uses."""
+    read = {name for statement in statements if isinstance(statement.node, _FUNCTIONS) for name in statement.reads}
+    names = [name for s in statements if isinstance(s.node, _FUNCTIONS) for name in s.binds]
+    return [name for name in dict.fromkeys(names) if name not in read and name not in asked]
 
 
 def _answer(name: str, bound: dict[str, list[Statement]], asked: set[str]) -> Answer | None:
@@ -78,13 +88,15 @@ def _binding(statements: list[Statement]) -> list[Statement]:
     return statements[plain[-1] if plain else 0 :]
 
 
-def _missing(name: str, bound: dict[str, list[Statement]], broken: Sequence[tuple[int, str, str]]) -> str:
+def _missing(
+    name: str, bound: dict[str, list[Statement]], broken: Sequence[tuple[int, str, str]], others: Sequence[str]
+) -> str:
     for cell, source, why in broken:
         if name in source:
             return f"cell {cell} cannot be read: {why}"
     if name in bound:
         return f"not counted: {name} is labs.use, which gives our reference; its own definition is gone"
-    return f"missing: no cell defines {name}"
+    return f"missing: {renamed(name, others) or f'no cell defines {name}'}"
 
 
 def look_at(statement: Statement, name: str) -> Any:

@@ -38,10 +38,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Problem:
-    """What could not be judged, or is odd, in a sentence."""
+    """What could not be judged, or is odd, in a sentence; ``student`` and ``lab`` of a notebook that cannot be read."""
 
     path: Path
     words: str
+    student: str = ""
+    lab: str = ""
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Folder:
     @property
     def students(self) -> list[str]:
         """In order; those too whose notebooks all have a problem."""
-        return sorted({one.student for one in self.found})
+        return sorted({one.student for one in self.found} | {one.student for one in self.problems if one.student})
 
 
 def read_folder(folder: Path, student: str | None = None) -> Folder:
@@ -75,7 +77,8 @@ def read_folder(folder: Path, student: str | None = None) -> Folder:
             lab, certain = lab_of(cells, path)
             kept.found.append(Found(student or student_of(path, folder), lab, path, fingerprint(cells), certain))
         except DataError as error:
-            kept.problems.append(Problem(path, str(error)))
+            whose = student or student_of(path, folder) if _is_handed_in(path, folder) else ""
+            kept.problems.append(Problem(path, str(error), whose, lab_by_name(path)))
     kept.found = list(_newest(kept.found, kept.problems))
     _tell_copies(kept)
     return kept
@@ -93,11 +96,21 @@ def lab_of(cells: Sequence[str], path: Path) -> tuple[str, bool]:
     for numbers in (_BEGIN.findall(text), _CHECK.findall(text)):
         if known := [number for number in numbers if number in all_labs()]:
             return max(sorted(set(known)), key=known.count), True
-    for number in _NAME.findall(path.stem):
-        names = "|".join(exercise.name for exercise in of_lab(number)) if number in all_labs() else ""
-        if names and re.search(rf"^(?:def )?(?:{names})\b *[(=]", text, re.MULTILINE):
+    if number := lab_by_name(path):
+        names = "|".join(exercise.name for exercise in of_lab(number))
+        if re.search(rf"^(?:def )?(?:{names})\b *[(=]", text, re.MULTILINE):
             return number, False
     raise DataError('belongs to no lab: no cell labs.begin("07", ...), and no answer of the lab that it is named after')
+
+
+def lab_by_name(path: Path) -> str:
+    """The number of the lab that a file is named after; "" if there is none."""
+    return next((number for number in _NAME.findall(path.stem) if number in all_labs()), "")
+
+
+def _is_handed_in(path: Path, folder: Path) -> bool:
+    """Does a notebook that cannot be read lie where somebody's does, or have the name of one?"""
+    return path.parent != folder or bool(lab_by_name(path))
 
 
 def student_of(path: Path, folder: Path) -> str:

@@ -17,11 +17,11 @@ from ..labs.exercise import Exercise, all_labs, of_lab
 from ..labs.notebook_cells import read_cells
 from .answers import find_answers
 from .folders import Folder, Found, Problem, read_folder
-from .judge import PASSED, Mark, mark
+from .judge import NOT_COUNTED, PASSED, WRONG, Mark, mark, unreadable
 from .template import Template, template_for
 from .walls import Limits, present
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]  # how many are done, of how many
 
 
 @dataclass
@@ -37,7 +37,13 @@ class Grades:
 
     @property
     def students(self) -> list[str]:
-        return sorted({one.student for one in self.marks})
+        """In order; those too of whom nothing could be read."""
+        return sorted({one.student for one in self.marks} | {one.student for one in self.problems if one.student})
+
+    @property
+    def judged(self) -> int:
+        """How many answers were run."""
+        return sum(one.state in (PASSED, WRONG, NOT_COUNTED) for one in self.marks)
 
     def of(self, student: str) -> list[Mark]:
         """The marks of one student, in the order of the exercises."""
@@ -53,7 +59,7 @@ def grade(
     student: str | None = None,
 ) -> Grades:
     """Judge every notebook in ``folder``, on the printed cases and on those of a hidden ``seed`` (drawn by default).
-    ``student``: all notebooks are theirs. ``progress`` is called for each that is done.
+    ``student``: all notebooks are theirs. ``progress`` is called at the start, and for each that is done.
 
     Nothing of a notebook runs but the definitions that its answers are made of, each in a process of its own behind
     walls. Raises :class:`DataError` if there is nothing to grade.
@@ -63,10 +69,20 @@ def grade(
     kept = _apart(read_folder, folder, student)
     labs = {lab: [one for one in kept.found if one.lab == lab] for lab in all_labs()}
     handed_in = {lab: found for lab, found in labs.items() if found}
-    marks, problems = _all_labs(handed_in, seed, cores, limits or Limits(), progress)
-    asked = [exercise.id for lab in all_labs() if labs[lab] for exercise in of_lab(lab)]
+    marks, problems = _all_labs(handed_in, seed, cores, limits or Limits(), progress or (lambda done, total: None))
+    problems = kept.problems + problems
+    marks += _unreadable(problems, {(one.student, one.id) for one in marks})
+    there = {one.id for one in marks}
+    asked = [e.id for lab in all_labs() for e in of_lab(lab) if labs[lab] or e.id in there]
     marks.sort(key=lambda one: (one.student, asked.index(one.id)))
-    return Grades(marks, kept.problems + problems, asked, seed, time.monotonic() - start)
+    return Grades(marks, problems, asked, seed, time.monotonic() - start)
+
+
+def _unreadable(problems: Sequence[Problem], judged: set[tuple[str, str]]) -> list[Mark]:
+    """A mark for each answer of the notebooks that could not be read, but for what another notebook answers."""
+    broken = [(one, exercise) for one in problems if one.student and one.lab for exercise in of_lab(one.lab)]
+    found = {(one.student, e.id): unreadable(one.student, e, one.words) for one, e in broken}
+    return [mark for key, mark in found.items() if key not in judged]
 
 
 def _refuse_where_impossible() -> None:
@@ -80,13 +96,15 @@ def _refuse_where_impossible() -> None:
 
 
 def _all_labs(
-    labs: dict[str, list[Found]], seed: int, cores: int, limits: Limits, progress: Progress | None
+    labs: dict[str, list[Found]], seed: int, cores: int, limits: Limits, progress: Progress
 ) -> tuple[list[Mark], list[Problem]]:
     """As many labs at a time as there are cores, those with most notebooks first."""
     waiting = sorted(labs, key=lambda lab: -len(labs[lab]) * len(of_lab(lab)))
     running: dict[Any, tuple[str, Any]] = {}
     marks: list[Mark] = []
     problems: list[Problem] = []
+    done, total = 0, sum(map(len, labs.values()))
+    progress(done, total)
     while waiting or running:
         while waiting and len(running) < max(1, cores):
             lab = waiting.pop(0)
@@ -97,17 +115,18 @@ def _all_labs(
                 kind, content = channel.recv()
             except EOFError:
                 problems += [
-                    Problem(one.path, f"lab {lab} was not finished: its process died; grade again")
+                    Problem(one.path, f"lab {lab} was not finished: its process died; grade again", one.student, lab)
                     for one in labs[lab]
                     if not any(m.student == one.student and m.id.startswith(lab) for m in marks)
                 ]
                 kind = "end"
             if kind == "marks":
                 marks += content
-                if progress:
-                    progress(1)
             elif kind == "problem":
                 problems.append(content)
+            elif kind == "done":
+                done += 1
+                progress(done, total)
             else:
                 process.join()
                 del running[channel]
@@ -131,17 +150,28 @@ def _grade_lab(channel: Any, lab: str, found: Sequence[Found], seed: int, limits
     try:
         for one in found:
             try:
-                cells = read_cells(one.path)
-                channel.send(("marks", list(_marks(one.student, cells, exercises, templates, seed))))
+                marks = list(_marks(one.student, read_cells(one.path), exercises, templates, seed))
+                channel.send(("marks", marks))
+                for problem in _tried(one, marks):
+                    channel.send(("problem", problem))
             except DataError as error:
-                channel.send(("problem", Problem(one.path, str(error))))
+                channel.send(("problem", Problem(one.path, str(error), one.student, lab)))
             except Exception as error:  # whatever a notebook makes us stumble over, the others are graded
                 words = f"could not be graded ({type(error).__name__}: {str(error)[:200]})"
-                channel.send(("problem", Problem(one.path, words)))
+                channel.send(("problem", Problem(one.path, words, one.student, lab)))
+            channel.send(("done", None))
         channel.send(("end", None))
     finally:
         for template in templates.values():
             template.close()
+
+
+def _tried(found: Found, marks: Sequence[Mark]) -> Iterator[Problem]:
+    """What a student's answers were kept from doing: whatever came of it, the lecturer should look at them."""
+    for one in marks:
+        if one.tried:
+            words = f"{one.student}: the answer to {one.id} tried {' and '.join(one.tried)}, and was kept from it"
+            yield Problem(found.path, words)
 
 
 def _marks(

@@ -21,13 +21,14 @@ from .template import Template
 from .values import decoded
 
 PASSED, WRONG, NOT_COUNTED, UNATTEMPTED, MISSING = "passed", "wrong", "not counted", "not attempted", "missing"
+UNREADABLE = "unreadable"  # its notebook
 _FORGED = "what its process sent is not what an answer gives: it wrote to the channel of its result"
 
 
 @dataclass(frozen=True)
 class Mark:
     """One answer of one student. ``verdict`` is a line, ``details`` say why, by what they are; ``text`` is the answer,
-    ``case`` the name of the first case that differs."""
+    ``case`` the name of the first case that differs, ``tried`` what it was kept from doing."""
 
     student: str
     id: str
@@ -36,6 +37,12 @@ class Mark:
     details: Mapping[str, str]
     text: str = ""
     case: str = ""
+    tried: tuple[str, ...] = ()
+
+
+def unreadable(student: str, exercise: Exercise, why: str) -> Mark:
+    """The mark of an answer whose notebook cannot be read."""
+    return Mark(student, exercise.id, UNREADABLE, f"{exercise.id}  {UNREADABLE}: {why}", {})
 
 
 class Told(Watch):
@@ -58,12 +65,15 @@ def mark(
         return Mark(student, exercise.id, state, f"{exercise.id}  {answer}", {})
     if not_an_answer(exercise, answer.look):
         return Mark(student, exercise.id, UNATTEMPTED, f"{exercise.id}  {UNATTEMPTED}", {}, answer.text)
+    tried: list[str] = []
     try:
-        state, result, notes = judge_message(exercise, answer.look, template.run(answer.code, lent), seed)
+        message, tried = template.run(answer.code, lent)
+        state, result, notes = judge_message(exercise, answer.look, message, seed)
     except EOFError:
         state, result, notes = WRONG, Result(exercise.id, note="its process could not be started: grade it again"), {}
-    details = {**notes, **result.details}
-    return Mark(student, exercise.id, state, result.verdict, details, answer.text, _first_wrong(result))
+    told = {"tried": f"{' and '.join(tried)}, which no answer needs; it was kept from it"} if tried else {}
+    details = {**told, **notes, **result.details}
+    return Mark(student, exercise.id, state, result.verdict, details, answer.text, _first_wrong(result), tuple(tried))
 
 
 def judge_message(exercise: Exercise, look: Any, message: bytes, seed: int) -> tuple[str, Result, dict[str, str]]:

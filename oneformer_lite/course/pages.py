@@ -12,7 +12,7 @@ from ..lessons.notebooks import find_lessons
 from ..render.pages import fill, read
 from .grade import Grades
 from .judge import PASSED, Mark
-from .results import STATES, Group, groups, page_name, passed_of
+from .results import STATES, Group, groups, handed_in, page_name, passed_of
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,8 @@ def index_page(grades: Grades) -> str:
     """The heat map of students by exercises, what most get wrong, and what could not be graded."""
     from markupsafe import Markup
 
-    rows = [
-        (student, page_name(student), passed_of(grades, student), _row(grades, student)) for student in grades.students
-    ]
+    counts = {one: (passed_of(grades, one), handed_in(grades, one)) for one in grades.students}
+    rows = [(one, page_name(one), *counts[one], _row(grades, one)) for one in grades.students]
     shares = {id: _share(grades, id) for id in grades.exercises}
     ways = [(id, groups(grades.marks, id)) for id in grades.exercises]
     return fill(
@@ -56,13 +55,16 @@ def student_page(grades: Grades, student: str) -> str:
 
     marks = grades.of(student)
     labs = [(lab, [one for one in marks if one.id.startswith(lab + ".")]) for lab in _by_lab([one.id for one in marks])]
+    absent = [lab for lab in _by_lab(grades.exercises) if lab not in dict(labs)]
     return fill(
         "course/student.html",
         policy=policy(""),
         style=Markup(read("course/course.css") + code_style()),
         student=student,
         passed=passed_of(grades, student),
-        asked=len(grades.exercises),
+        handed_in=len(marks),
+        absent=absent,
+        problems=[problem for problem in grades.problems if problem.student == student],
         labs=labs,
         titles=lab_titles(),
         signs=STATES,
@@ -90,13 +92,15 @@ def _cell(student: str, id: str, found: Mark | None) -> Cell:
     if found is None:
         return Cell("absent", "", f"{student}, {id}: not handed in", "")
     address = f"students/{page_name(student)}#{id}"
-    return Cell(found.state.replace(" ", "-"), STATES[found.state], f"{student}, {found.verdict}", address)
+    tried = f"; tried {' and '.join(found.tried)}" if found.tried else ""
+    state = found.state.replace(" ", "-") + (" tried" if tried else "")
+    return Cell(state, STATES[found.state], f"{student}, {found.verdict}{tried}", address)
 
 
-def _share(grades: Grades, id: str) -> float:
-    """Of the students who handed it in, how many have passed."""
+def _share(grades: Grades, id: str) -> tuple[int, int]:
+    """How many have passed, of how many who handed it in."""
     states = [one.state for one in grades.marks if one.id == id]
-    return sum(state == PASSED for state in states) / max(len(states), 1)
+    return sum(state == PASSED for state in states), len(states)
 
 
 def _by_lab(ids: Sequence[str]) -> dict[str, list[str]]:

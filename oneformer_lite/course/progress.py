@@ -18,7 +18,7 @@ def table(grades: Grades) -> str:
         passed = sum(one.state == PASSED for one in marks)
         lines.append(f"{lab}  {passed} of {len(marks)}  {signs:<12} {titles.get(lab, '')}".rstrip())
     passed = sum(one.state == PASSED for one in grades.marks)
-    legend = "✓ passed, ✗ wrong, · not attempted, ! not counted, - missing"
+    legend = "✓ passed, ✗ wrong, · not attempted, ! not counted, - missing, ? unreadable"
     lines.append(f"{passed} of {len(grades.marks)} passed ({legend})")
     following = next((one for one in grades.marks if one.state != PASSED), None)
     if following:

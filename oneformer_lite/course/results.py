@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from .grade import Grades
-from .judge import NOT_COUNTED, PASSED, WRONG, Mark
+from .judge import MISSING, NOT_COUNTED, PASSED, UNATTEMPTED, UNREADABLE, WRONG, Mark
 
-STATES = {PASSED: "✓", WRONG: "✗", NOT_COUNTED: "!", "not attempted": "·", "missing": " "}
+STATES = {PASSED: "✓", WRONG: "✗", NOT_COUNTED: "!", UNATTEMPTED: "·", MISSING: " ", UNREADABLE: "?"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -28,15 +28,16 @@ class Group:
 
 
 def as_csv(grades: Grades) -> str:
-    """A row for each student: how many passed, of how many, and the state of each exercise."""
+    """A row for each student: how many passed, of how many that were handed in, of how many that were asked, and the
+    state of each exercise."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["student", "passed", "asked", *grades.exercises])
+    table.writerow(["student", "passed", "handed in", "asked", *grades.exercises])
     for student in grades.students:
         states = {one.id: one.state for one in grades.of(student)}
-        passed = sum(state == PASSED for state in states.values())
         cells = [states.get(id, "not handed in") for id in grades.exercises]
-        table.writerow([_no_formula(student), passed, len(grades.exercises), *cells])
+        counts = passed_of(grades, student), handed_in(grades, student), len(grades.exercises)
+        table.writerow([_no_formula(student), *counts, *cells])
     return text.getvalue()
 
 
@@ -48,7 +49,12 @@ def as_dict(grades: Grades) -> dict:
         "walls": grades.walls,
         "exercises": grades.exercises,
         "students": [
-            {"student": student, "passed": passed_of(grades, student), "marks": [asdict(m) for m in grades.of(student)]}
+            {
+                "student": student,
+                "passed": passed_of(grades, student),
+                "handed in": handed_in(grades, student),
+                "marks": [asdict(m) for m in grades.of(student)],
+            }
             for student in grades.students
         ],
         "problems": [{"file": str(problem.path), "words": problem.words} for problem in grades.problems],
@@ -58,6 +64,11 @@ def as_dict(grades: Grades) -> dict:
 def passed_of(grades: Grades, student: str) -> int:
     """How many exercises a student has passed."""
     return sum(one.state == PASSED for one in grades.of(student))
+
+
+def handed_in(grades: Grades, student: str) -> int:
+    """How many exercises are in a student's notebooks, answered or not; what cannot be read counts."""
+    return len(grades.of(student))
 
 
 def groups(marks: Sequence[Mark], id: str) -> list[Group]:

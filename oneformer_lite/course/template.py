@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import FunctionType
@@ -26,6 +27,7 @@ from ..labs.exercise import Exercise, of_lab
 from . import landlock
 from .child import answer_task, task_of
 from .emptied import empty_package
+from .tried import Note, Notes, words_of
 from .values import LARGEST, encoded
 from .walls import Limits, hidden_paths, raise_walls
 
@@ -37,12 +39,12 @@ class Template:
     process: Any
     channel: Connection
 
-    def run(self, code: Sequence[bytes], lent: Sequence[str] = ()) -> bytes:
-        """What an answer's own process has sent, whatever that is; ``lent``: ids of exercises whose references it gets.
-        Raises :class:`EOFError` if the template has died."""
+    def run(self, code: Sequence[bytes], lent: Sequence[str] = ()) -> tuple[bytes, list[str]]:
+        """What an answer's own process has sent, whatever that is, and what it tried in vain, in words; ``lent``: ids
+        of exercises whose references it gets. Raises :class:`EOFError` if the template has died."""
         try:
             self.channel.send((list(code), list(lent)))
-            return self.channel.recv_bytes()
+            return self.channel.recv_bytes(), words_of(self.channel.recv_bytes())
         except OSError as error:
             raise EOFError from error
 
@@ -69,14 +71,19 @@ def _serve(exercise: Exercise, seed: int, limits: Limits, channel: Connection, o
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     task, lent = task_of(exercise, exercise.all_cases(seed)), _earlier(exercise)
     given = [f for f in gc.get_objects() if type(f) is FunctionType and f.__name__ in exercise.rules.given]
-    empty_package([_serve, answer_task, raise_walls, [case.args for case in task.cases], given, list(lent.values())])
+    empty_package(
+        [_serve, answer_task, raise_walls, Notes, [case.args for case in task.cases], given, list(lent.values())]
+    )
     ruleset = landlock.libraries_only()
     gc.collect(), gc.freeze()
     with tempfile.TemporaryDirectory(prefix="answer-") as folder, contextlib.suppress(EOFError):
         while True:
             code, names = channel.recv()
             references = {name: function for id, (name, function) in lent.items() if id in names}
-            channel.send_bytes(_copied(lambda r=references, c=code: answer_task(task, c, r), limits, ruleset, folder))
+            notes = Notes()
+            work = partial(answer_task, task, code, references)
+            channel.send_bytes(_copied(work, limits, ruleset, folder, notes.noting()))
+            channel.send_bytes(notes.memory[:])
 
 
 def _earlier(exercise: Exercise) -> dict[str, tuple[str, Callable]]:
@@ -86,12 +93,12 @@ def _earlier(exercise: Exercise) -> dict[str, tuple[str, Callable]]:
     return {other.id: (other.name, other.reference) for other in before}
 
 
-def _copied(work: Callable[[], bytes], limits: Limits, ruleset: int | None, folder: str) -> bytes:
+def _copied(work: Callable[[], bytes], limits: Limits, ruleset: int | None, folder: str, note: Note) -> bytes:
     """Do ``work`` in a copy of this process, behind walls; its bytes, or a message that says how it ended."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        _never_return(work, writing, limits, ruleset, folder)
+        _never_return(work, writing, limits, ruleset, folder, note)
     os.close(writing)
     end = time.monotonic() + limits.seconds
     try:
@@ -102,12 +109,14 @@ def _copied(work: Callable[[], bytes], limits: Limits, ruleset: int | None, fold
     return message if message and not over else encoded({"failed": _reason(status, over, limits)})
 
 
-def _never_return(work: Callable[[], bytes], writing: int, limits: Limits, ruleset: int | None, folder: str) -> None:
+def _never_return(
+    work: Callable[[], bytes], writing: int, limits: Limits, ruleset: int | None, folder: str, note: Note
+) -> None:
     try:
         os.setsid()
         os.chdir(folder)
         _keep_only(writing, ruleset)
-        raise_walls(limits, ruleset, hidden_paths())
+        raise_walls(limits, ruleset, hidden_paths(), note)
         message = memoryview(work())
         while message:
             message = message[os.write(writing, message) :]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .calls import Raised, outputs
-from .compare import listed, stacked
+from .compare import is_nothing, listed, stacked
 from .exercise import Exercise
 
 
@@ -33,6 +33,8 @@ def adapted(answer: Callable, exercise: Exercise) -> Callable:
 
 def _like(pattern: Any, value: Any) -> Any:
     """``value`` in the kind of ``pattern``: tensor, array, list or dictionary; itself where it is of that kind."""
+    if isinstance(pattern, Tensor | np.ndarray) and pattern.ndim > 1 and is_nothing(value):
+        return pattern[:0]
     if isinstance(pattern, Tensor) and pattern.ndim and not isinstance(value, Tensor):
         return torch.as_tensor(stacked(value)).to(pattern.dtype)
     if isinstance(pattern, np.ndarray) and not isinstance(value, np.ndarray):

@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def difference(expected: Any, yours: Any, tolerance: float = 1e-4) -> str | None:
     """What differs first, as "expected 0.69, yours 0.00"; None if nothing does. NaN equals NaN."""
     expected, yours = _plain(expected), _plain(yours)
-    yours = _unlisted(expected, yours) if isinstance(expected, np.ndarray) else yours
+    yours = unlisted(expected, yours) if isinstance(expected, np.ndarray) else yours
     yours = listed(yours) if isinstance(expected, list | tuple) else yours
     for kind, compare in _COMPARISONS:
         if isinstance(expected, kind):
@@ -89,10 +89,20 @@ def stacked(value: Any) -> np.ndarray | None:
     return np.stack(arrays)
 
 
-def _unlisted(expected: np.ndarray, yours: Any) -> Any:
-    """A list as the array that is expected, if it has its shape; else as it is."""
+def unlisted(expected: np.ndarray, yours: Any) -> Any:
+    """A list as the array that is expected, if it has its shape; nothing, ``[]`` or an array of it, as no rows of any
+    shape; else as it is."""
+    if is_nothing(yours) and expected.ndim and not len(expected):
+        return np.zeros_like(expected)
     array = stacked(yours) if isinstance(yours, list | tuple) else None
     return yours if array is None or array.shape != expected.shape else array
+
+
+def is_nothing(value: Any) -> bool:
+    """An empty list, or the array of one, which cannot tell what shape its rows would have."""
+    if isinstance(value, np.ndarray | torch.Tensor):
+        return value.shape == (0,)
+    return isinstance(value, list | tuple) and not value
 
 
 def _arrays(expected: np.ndarray, yours: np.ndarray, tolerance: float) -> str | None:

@@ -11,9 +11,17 @@ from .exercise import Case
 
 _CAUSES = (  # kind, a pattern of the message, and words in which \1 is the pattern's first group
     ("TooSlow", "", "does a loop never end? Print what its condition reads in each round"),
+    ("TypeError", r"NoneType",
+     "None stands where a value is needed: a function without 'return', a method such as sort or append, or .get of a "
+     "key that is not there, gives it"),
+    ("TypeError",
+     r"(\w+)\(\) (?:takes .* positional arguments? but|missing \d+ required|got an unexpected).*\(line \d+\)",
+     r"yours calls \1 in that line with other arguments than it takes: look it up with \1? or help(\1)"),
     ("TypeError", r"takes (?:from )?(\d+).* positional arguments? but (\d+)",
      r"the function is called with \2 arguments: keep those of the line 'def' as they were given"),
     ("TypeError", r"missing (\d+) required positional", "keep the arguments of the line 'def' as they were given"),
+    ("TypeError", r"'(\w+)' object is not (callable|subscriptable|iterable)",
+     r"a \1 is not \2: round brackets call a function, square ones take an element; what is it at that point?"),
     ("NameError", r"name '(\w+)' is not defined", r"\1 is not defined here: a slip of the pen, or not imported?"),
     ("UnboundLocalError", r"variable '(\w+)'",
      r"\1 is read before it has a value: what if the loop, or the branch, that sets it never runs?"),
@@ -40,6 +48,9 @@ _CAUSES = (  # kind, a pattern of the message, and words in which \1 is the patt
      "yours changes a tensor in place that others still need: make a new one"),
     ("RuntimeError", r"requires_grad|does not require grad", "no gradient flows: was a tensor detached on the way?"),
     ("ValueError", r"truth value of an array", "a condition on a whole array: say any() or all()"),
+    ("ValueError", r"batch_size \((\d+)\) to match target batch_size \((\d+)\)",
+     r"\1 rows meet \2 labels: this compares row 0 with label 0, and so on; for every row with every label, index or "
+     "multiply"),
     ("ValueError", r"operands could not be broadcast together with shapes (\S+) (\S+)",
      r"shapes \1 and \2 do not line up (from the right): put a new axis in with [:, None], or transpose"),
     ("ValueError", r"matmul.*mismatch|shapes .* not aligned", "the inner sizes of a product must agree: transpose one"),
@@ -49,9 +60,12 @@ _CAUSES = (  # kind, a pattern of the message, and words in which \1 is the patt
      "an entry has more, or fewer, parts than yours takes out of it"),
     ("AttributeError", r"'(Tensor|numpy\.ndarray|list|tuple|int|float|NoneType)' object has no attribute '(\w+)'",
      r"a \1 has no .\2: which of numpy, torch and Python does it come from?"),
+    ("IndexError", r"only integers|arrays used as indices|valid indices|tensors used as indices",
+     "an index is no whole number: .long() or int() makes one, and a dictionary is asked with .get or [key]"),
     ("IndexError", r"too many indices|dimension|Dimension", "it has fewer axes than yours counts: print x.shape"),
     ("IndexError", "", "an index points beyond the end: does it count from 0, and can this case be empty?"),
-    ("KeyError", r"(.+)", r"there is no \1 yet in that dictionary: .get(key, start), or a first entry"),
+    ("KeyError", r"^(?:np\.\w+\()?(.+?)\)?(?: \(line \d+\))?$",
+     r"there is no \1 yet in that dictionary: what is to come out then? .get(key, default), or a first entry"),
     ("ZeroDivisionError", "", "a division by zero: what if there is nothing to divide by?"),
     ("EOFError", "keyboard", "no input(): the arguments are all that an answer gets"),
     ("OverflowError", "", "a number becomes too large: exp of something large?"),
@@ -67,8 +81,9 @@ def error_hint(output: Any, case: Case) -> str | None:
     """Words on an exception; None for what is none, or is not known."""
     if not isinstance(output, Raised):
         return None
+    said = output.message + (f" (line {output.line})" if output.line else "")  # else it is the call itself that fails
     for kind, pattern, words in _CAUSES:
-        found = re.search(pattern, output.message) if output.kind == kind else None
+        found = re.search(pattern, said) if output.kind == kind else None
         if found:
             return found.expand(words)
     return "there is nothing in this case: what is to be returned then?" if any(map(_is_empty, case.args)) else None

@@ -12,10 +12,8 @@ from .compare import difference
 from .error_hints import error_hint
 from .exercise import Case, Exercise
 from .probes import probed
-from .seen import elements, seen
+from .seen_in_cases import seen_in_cases
 from .watch import codes_of
-
-_ENOUGH = 4  # elements of an output below which too many things explain it
 
 
 def hint(
@@ -28,6 +26,7 @@ def hint(
 ) -> str | None:
     """The first that says something; ``lines`` says what differs, case by case."""
     yours, wrong = [call.output for call in made], next(n for n, line in enumerate(lines) if line)
+    differ = [n for n in range(len(cases)) if not agree(expected[n], yours[n], exercise.tolerance)]
     if agree(expected[wrong], yours[wrong], exercise.tolerance):  # its value is right
         return _beside_the_value(made[wrong], lines[wrong])
     if isinstance(yours[wrong], Raised):
@@ -35,24 +34,12 @@ def hint(
     return (
         _known_mistake(exercise, cases, yours, expected, wrong)
         or _nothing_returned(answer, made[wrong])
+        or _first_round_alone(answer)
         or _unused_argument(answer, cases[wrong])
         or probed(exercise, cases, yours, expected, wrong)
-        or _seen(answer, cases, expected, yours, exercise.tolerance)
+        or seen_in_cases(answer, cases, expected, yours, differ)
         or _special_case(cases, expected, yours, wrong, exercise.tolerance)
     )
-
-
-def _seen(
-    answer: Callable, cases: Sequence[Case], expected: Sequence[Any], yours: Sequence[Any], tolerance: float
-) -> str | None:
-    """What is seen on the first wrong case that has enough to look at, else on the first at all."""
-    wrong = [n for n in range(len(cases)) if not agree(expected[n], yours[n], tolerance)]
-    wrong = [n for n in wrong if not isinstance(yours[n], Raised) and not isinstance(expected[n], Raised)]
-    for n in sorted(wrong, key=lambda n: elements(expected[n]) < _ENOUGH):
-        arguments = dict(zip(argument_names(answer, len(cases[n].args)), cases[n].args, strict=True))
-        if found := seen(expected, yours, n, arguments):
-            return found if n == wrong[0] else f"{found} (as seen in case {cases[n].name!r})"
-    return None
 
 
 def agree(expected: Any, yours: Any, tolerance: float) -> bool:
@@ -68,14 +55,16 @@ def agree(expected: Any, yours: Any, tolerance: float) -> bool:
 def _known_mistake(
     exercise: Exercise, cases: Sequence[Case], yours: Sequence[Any], expected: Sequence[Any], wrong: int
 ) -> str | None:
-    """The hint of the first mistake that gives the same on every case; else of the one that explains this case, and
-    more of the others than any other mistake."""
-    scores = []
+    """The hint of the first mistake that gives the same on every case; else of the one that explains this case, most
+    of those that are wrong, and more of all than any other mistake."""
+    scores, differ = [], [not agree(a, b, exercise.tolerance) for a, b in zip(expected, yours, strict=True)]
     for mistake in exercise.mistakes:
         same = [agree(a, b, exercise.tolerance) for a, b in zip(outputs(mistake.answer, cases), yours, strict=True)]
         if all(same):
             return mistake.hint
-        scores.append(sum(same) if same[wrong] and not isinstance(yours[wrong], Raised) else 0)
+        explained = sum(a and b for a, b in zip(same, differ, strict=True))
+        fits = same[wrong] and not isinstance(yours[wrong], Raised) and 2 * explained > sum(differ)
+        scores.append(sum(same) if fits else 0)
     best = max(scores, default=0)
     certain = best > len(cases) / 2 and scores.count(best) == 1
     return exercise.mistakes[scores.index(best)].hint if certain else None
@@ -103,6 +92,16 @@ def _returns_nothing(code: CodeType) -> bool:
     pairs = zip([None, *steps], steps, strict=False)
     ends = [(a, b) for a, b in pairs if b.opname in ("RETURN_VALUE", "RETURN_CONST")]
     return all((b if b.opname == "RETURN_CONST" else a).argval is None for a, b in ends if a is not None)
+
+
+def _first_round_alone(answer: Callable) -> str | None:
+    """A ``for`` that nothing jumps back to: each way through its body leaves it."""
+    for code in codes_of(answer):
+        steps = list(dis.get_instructions(code))
+        begins = {step.offset for step in steps if step.opname == "FOR_ITER"}
+        if begins - {step.argval for step in steps if step.opname.startswith("JUMP_BACKWARD")}:
+            return "a loop of yours ends in its first round: is its 'return' or 'break' indented too far?"
+    return None
 
 
 def _unused_argument(answer: Callable, case: Case) -> str | None:

@@ -43,6 +43,20 @@ def _void_is_class_zero(ids: np.ndarray, classes: Mapping[int, int]) -> np.ndarr
     return np.maximum(_semantic(ids, classes), 0)
 
 
+def _key_for_value(ids: np.ndarray, classes: Mapping[int, int]) -> np.ndarray:
+    found = np.full(ids.shape, -1)
+    for segment, label in classes.items():
+        found[ids == label] = segment
+    return found
+
+
+def _void_and_one_after_the_other(ids: np.ndarray, classes: Mapping[int, int]) -> np.ndarray:
+    found = ids.copy()
+    for segment, label in classes.items():
+        found[found == segment] = label
+    return found
+
+
 def _ids_kept(ids: np.ndarray, classes: Mapping[int, int]) -> np.ndarray:
     return np.where(ids == 0, -1, ids)
 
@@ -90,6 +104,20 @@ def _merged(ids: np.ndarray, classes: Mapping[int, int], is_thing: Sequence[bool
     return (np.stack(joined) if joined else masks), kept
 
 
+def _in_order_of_the_dictionary(
+    ids: np.ndarray, classes: Mapping[int, int], is_thing: Sequence[bool]
+) -> tuple[np.ndarray, list[int]]:
+    kept = [s for s in classes if is_thing[classes[s]] and (ids == s).any()]
+    return _masks(ids, kept), [classes[s] for s in kept]
+
+
+def _ids_for_classes(
+    ids: np.ndarray, classes: Mapping[int, int], is_thing: Sequence[bool]
+) -> tuple[np.ndarray, list[int]]:
+    kept = [s for s in sorted(classes) if is_thing[classes[s]] and (ids == s).any()]
+    return _masks(ids, kept), kept
+
+
 def _empty_too(ids: np.ndarray, classes: Mapping[int, int], is_thing: Sequence[bool]) -> tuple[np.ndarray, list[int]]:
     kept = [s for s in sorted(classes) if is_thing[classes[s]]]
     return _masks(ids, kept), [classes[s] for s in kept]
@@ -129,6 +157,30 @@ def _each_names_something(class_logits: Tensor, names: Sequence[str]) -> list[st
     return _named(torch.cat([class_logits[:, :-1], torch.full((len(class_logits), 1), -1e9)], 1), names)
 
 
+def _no_object_dropped_late(class_logits: Tensor, names: Sequence[str]) -> list[str]:
+    scores, labels = class_logits.softmax(-1)[:, :-1].max(-1)
+    return [names[labels[q]] for q in scores.argsort(descending=True).tolist()]
+
+
+def _no_object_too(class_logits: Tensor, names: Sequence[str]) -> list[str]:
+    return [[*names, "no object"][k] for k in class_logits.argmax(-1).tolist()]
+
+
+def _index_too_large(class_logits: Tensor, names: Sequence[str]) -> list[str]:
+    scores, labels = class_logits.softmax(-1).max(-1)
+    return [names[labels[q]] for q in scores.argsort(descending=True).tolist()]
+
+
+def _over_queries(class_logits: Tensor, names: Sequence[str]) -> list[str]:
+    scores, labels = class_logits.softmax(0).max(-1)
+    return [names[labels[q]] for q in scores.argsort(descending=True).tolist() if labels[q] < len(names)]
+
+
+def _sure_alone(class_logits: Tensor, names: Sequence[str]) -> list[str]:
+    scores, labels = class_logits.softmax(-1)[:, :-1].max(-1)
+    return [names[labels[q]] for q in scores.argsort(descending=True).tolist() if scores[q] > 0.5]
+
+
 def _once(class_logits: Tensor, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(_named(class_logits, names)))
 
@@ -149,6 +201,9 @@ EXERCISES = (
                     _one_after_the_other),
             Mistake("void is -1: class 0 is a class", _void_is_class_zero),
             Mistake("these are still the ids of the segments: write their classes", _ids_kept),
+            Mistake("classes.items() gives (id, class): look for the id, write the class", _key_for_value),
+            Mistake("what was renamed is found again by the next segment, and void is 0 instead of -1: look up in the "
+                    "ids, write into a map that is -1 everywhere", _void_and_one_after_the_other),
         ),
     ),
     Exercise(
@@ -163,6 +218,9 @@ EXERCISES = (
             Mistake("is_thing is asked with a class id, not with the id of a segment", _by_id),
             Mistake("two things of one class are two instances", _merged),
             Mistake("a segment without a pixel has no mask: leave it out", _empty_too),
+            Mistake("in the order of the ids, not of the dictionary: sorted(classes)", _in_order_of_the_dictionary),
+            Mistake("the second result is the class of each, not its id", _ids_for_classes),
+            Mistake("masks first, then classes: yours are the other way round", lambda *a: _instances(*a)[::-1]),
         ),
     ),
     Exercise(
@@ -178,6 +236,14 @@ EXERCISES = (
             Mistake("a query whose surest answer is the last column says nothing", _each_names_something),
             Mistake("two queries may name the same class: that is two entries", _once),
             Mistake("the order is reversed: surest first", _least_sure_first),
+            Mistake("a query whose surest answer is the last column says nothing: leave it out; yours names its second "
+                    "choice", _no_object_dropped_late),
+            Mistake("silent queries are left out, not named 'no object', and the surest comes first", _no_object_too),
+            Mistake("the last column has no name, so names[K] does not exist: leave these queries out",
+                    _index_too_large),
+            Mistake("the softmax runs over the classes of a query (its row, dim=-1), not over the queries",
+                    _over_queries),
+            Mistake("no threshold: a query speaks if its surest answer is a class, however unsure it is", _sure_alone),
         ),
     ),
 )  # fmt: skip

@@ -144,6 +144,22 @@ def _texts_a_instance(class_ids: list[int], names: list[str], task: str, length:
     return [text.replace("an instance", "a instance") for text in _texts(class_ids, names, task, length)]
 
 
+def _texts_by_letter(class_ids: list[int], names: list[str], task: str, length: int) -> list[str]:
+    return pad_texts(sorted(_sentences(class_ids, names)), task, length)
+
+
+def _texts_cut_first(class_ids: list[int], names: list[str], task: str, length: int) -> list[str]:
+    return _texts(class_ids[:length], names, task, length)
+
+
+def _texts_unpadded(class_ids: list[int], names: list[str], task: str, length: int) -> list[str]:
+    return _sentences(sorted(class_ids), names)[:length]
+
+
+def _texts_of_the_token(class_ids: list[int], names: list[str], task: str, length: int) -> list[str]:
+    return (_sentences(sorted(class_ids), names) + [f"the task is {task}"] * length)[:length]
+
+
 def _texts_empty(class_ids: list[int], names: list[str], task: str, length: int) -> list[str]:
     texts = _sentences(sorted(class_ids), names)
     return (texts + [""] * length)[:length]
@@ -193,6 +209,13 @@ EXERCISES = (
             Mistake("it is 'an instance photo', as in the published model: other letters, other tokens",
                     _texts_a_instance),
             Mistake("empty places hold the task's own sentence, 'a semantic photo' and so on", _texts_empty),
+            Mistake("sort the class ids, not the sentences: car comes before sky by its id, not by its letter",
+                    _texts_by_letter),
+            Mistake("sort first, then cut: the lowest class ids stay", _texts_cut_first),
+            Mistake("the list always has `length` sentences: empty places hold the task's own, 'a semantic photo'",
+                    _texts_unpadded),
+            Mistake("'the task is semantic' makes the task token; empty places hold 'a semantic photo'",
+                    _texts_of_the_token),
         ),
     ),
 )  # fmt: skip

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..model.parts.deformable_attention import DeformableAttention, sample_by_grid
+from ..model.parts.deformable_attention import sample_by_grid
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules
+from .longer.places import PLACES
 
 Shapes = list[tuple[int, int]]
 
@@ -73,64 +74,6 @@ def _repeated_border(feature_map: Tensor, x: float, y: float) -> Tensor:
 def _nearest(feature_map: Tensor, x: float, y: float) -> Tensor:
     height, width = feature_map.shape[1:]
     return _mixed(feature_map, round(x * width - 0.5), round(y * height - 0.5))
-
-
-# -- 03.2: reference [N, 2], offsets [N, M, L, P, 2], shapes -> locations [N, M, L, P, 2]
-
-
-class _Given(nn.Module):
-    """In the place of the layer that predicts offsets: returns those that are given."""
-
-    def __init__(self, offsets: Tensor) -> None:
-        super().__init__()
-        self.offsets = offsets
-
-    def forward(self, query: Tensor) -> Tensor:
-        return self.offsets.flatten(1)[None]
-
-
-def _locations(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
-    """The package's, whose layer predicts these offsets."""
-    _, heads, levels, points, _ = offsets.shape
-    attention = DeformableAttention(heads, heads, levels, points).requires_grad_(False)
-    attention.sampling_offsets = _Given(offsets)
-    return attention.sampling(torch.zeros(1, len(reference), heads), reference, shapes)[0][0]
-
-
-def _cases_locations() -> list[Case]:
-    draw = torch.Generator().manual_seed(4)
-
-    def case(name: str, shapes: Shapes, queries: int, size: float = 2.0) -> Case:
-        offsets = size * torch.randn(queries, 4, len(shapes), 2, 2, generator=draw)
-        return Case(name, torch.rand(queries, 2, generator=draw), offsets, shapes)
-
-    return [
-        case("three square levels", [(4, 4), (8, 8), (16, 16)], 3),
-        case("wide pictures", [(2, 4), (4, 8)], 2),
-        case("one level", [(3, 5)], 4),
-        case("no offset", [(2, 2), (4, 4)], 1, size=0.0),
-        case("far away", [(2, 3), (4, 6)], 1, size=1000.0),
-    ]
-
-
-def _divided(reference: Tensor, offsets: Tensor, size: Tensor) -> Tensor:
-    return reference[:, None, None, None] + offsets / size.view(-1, 1, 2)
-
-
-def _undivided(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
-    return reference[:, None, None, None] + offsets
-
-
-def _height_first(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
-    return _divided(reference, offsets, torch.tensor(shapes))
-
-
-def _by_the_finest(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
-    return _divided(reference, offsets, torch.tensor([shapes[-1][::-1]] * len(shapes)))
-
-
-def _by_gaps(reference: Tensor, offsets: Tensor, shapes: Shapes) -> Tensor:
-    return _divided(reference, offsets, torch.tensor([(w - 1, h - 1) for h, w in shapes]))
 
 
 # -- 03.3: value [S, M, d], shapes, locations [N, M, L, P, 2], weights [N, M, L, P] -> [N, M d]
@@ -201,20 +144,7 @@ EXERCISES = (
             Mistake("that is the nearest pixel alone: mix the four around the place", _nearest),
         ),
     ),
-    Exercise(
-        id="03.2",
-        name="locations",
-        reference=_locations,
-        cases=_cases_locations,
-        drawn=parts.offsets,
-        gradients=True,
-        mistakes=(
-            Mistake("offsets are pixels, places are shares: divide by the size of the level", _undivided),
-            Mistake("offsets are (x, y), shapes are (height, width): x is divided by the width", _height_first),
-            Mistake("each level has its own size; yours divides by the finest level's on all of them", _by_the_finest),
-            Mistake("w pixels are w steps wide, border to border: divide by w, not w - 1", _by_gaps),
-        ),
-    ),
+    PLACES,
     Exercise(
         id="03.3",
         name="attend",

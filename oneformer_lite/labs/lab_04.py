@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..model.parts.layers import MLP
 from ..model.parts.tokenizer import encode, tokenize
-from .byte_pairs import BYTE_PAIRS
 from .draws import parts
 from .exercise import Case, Exercise, Mistake, Rules
+from .longer.byte_pairs import BYTE_PAIRS
 
 Layers = list[tuple[Tensor, Tensor]]  # weight and bias of each
 _FIRST, _LAST = 49406, 49407  # the ids of the start and the end piece

@@ -13,6 +13,7 @@ from ..inspectors.contrast.reading import Encoded, false_negatives
 from ..losses.contrastive import similarity
 from .draws import results
 from .exercise import Case, Exercise, Mistake, Rules
+from .longer.contrastive_table import OF_A_TABLE
 
 # -- 07.1: queries [B, Q, C], texts [D, Q, C] -> cosines [B, D]
 
@@ -47,82 +48,37 @@ def _mean_over_slots(queries: Tensor, texts: Tensor) -> Tensor:
     return F.normalize(queries.mean(1), dim=-1) @ F.normalize(texts.mean(1), dim=-1).T
 
 
+def _sum_over_slots(queries: Tensor, texts: Tensor) -> Tensor:
+    return _slot_by_slot(queries, texts) * queries.shape[1]
+
+
+def _all_slots_with_all(queries: Tensor, texts: Tensor) -> Tensor:
+    return F.normalize(queries, dim=-1).sum(1) @ F.normalize(texts, dim=-1).sum(1).T
+
+
+def _one_length_for_all(queries: Tensor, texts: Tensor) -> Tensor:
+    return _dot_products(queries, texts) / (queries.norm() * texts.norm()).clamp(min=1e-12)
+
+
+def _absolute_lengths(queries: Tensor, texts: Tensor) -> Tensor:
+    return F.normalize(queries.flatten(1), p=1, dim=-1) @ F.normalize(texts.flatten(1), p=1, dim=-1).T
+
+
+def _probabilities(queries: Tensor, texts: Tensor) -> Tensor:
+    return _cosines(queries, texts).softmax(-1)
+
+
+def _distances(queries: Tensor, texts: Tensor) -> Tensor:
+    return torch.cdist(queries.flatten(1), texts.flatten(1))
+
+
+def _divided_by_zero(queries: Tensor, texts: Tensor) -> Tensor:
+    lengths = queries.flatten(1).norm(dim=1)[:, None] * texts.flatten(1).norm(dim=1)
+    return _dot_products(queries, texts) / lengths
+
+
 def _rows_are_texts(queries: Tensor, texts: Tensor) -> Tensor:
     return _cosines(texts, queries)
-
-
-# -- 07.2: table [B, B], rows images, columns texts, divided by the temperature -> a number
-
-
-def _loss(table: Tensor) -> Tensor:
-    """As the package has it, of a table alone; a test compares both."""
-    labels = torch.arange(len(table))
-    return F.cross_entropy(table, labels) + F.cross_entropy(table.T, labels)
-
-
-def _cases_table() -> list[Case]:
-    table = 3 * torch.randn(4, 4, generator=torch.Generator().manual_seed(3))
-    hub = torch.eye(3) * 2
-    hub[:, 0] += 4  # every image likes the first text list
-    return [
-        Case("four images", table),
-        Case("all images like one text list", hub),
-        Case("nothing is told apart", torch.zeros(5, 5)),
-        Case("a batch of one", torch.full((1, 1), -3.0)),
-        Case("large values", 100 * torch.eye(3) - torch.arange(9.0).view(3, 3)),
-    ]
-
-
-def _log_probabilities(table: Tensor, dim: int) -> Tensor:
-    return table.log_softmax(dim).diagonal()
-
-
-def _mean_of_directions(table: Tensor) -> Tensor:
-    return _loss(table) / 2
-
-
-def _rows_only(table: Tensor) -> Tensor:
-    return -_log_probabilities(table, 1).mean()
-
-
-def _rows_twice(table: Tensor) -> Tensor:
-    return -2 * _log_probabilities(table, 1).mean()
-
-
-def _sum_over_images(table: Tensor) -> Tensor:
-    return _loss(table) * len(table)
-
-
-def _softmax_twice(table: Tensor) -> Tensor:
-    labels = torch.arange(len(table))
-    return F.cross_entropy(table.softmax(1), labels) + F.cross_entropy(table.softmax(0).T, labels)
-
-
-def _whole_table(table: Tensor) -> Tensor:
-    return -2 * (table - table.logsumexp((0, 1))).diagonal().mean()
-
-
-def _overflowing(table: Tensor) -> Tensor:
-    right, power = table.diagonal().exp(), table.exp()
-    return -((right / power.sum(1)).log() + (right / power.sum(0)).log()).mean()
-
-
-# -- 07.3: the gradient of that number, [B, B]
-
-
-def _gradient(table: Tensor) -> Tensor:
-    with torch.enable_grad():
-        leaf, labels = table.detach().clone().requires_grad_(), torch.arange(len(table))
-        loss = F.cross_entropy(leaf, labels) + F.cross_entropy(leaf.T, labels)
-        return torch.autograd.grad(loss, leaf)[0]
-
-
-def _gradient_rows_only(table: Tensor) -> Tensor:
-    return (table.softmax(1) - torch.eye(len(table))) / len(table)
-
-
-def _gradient_one_truth(table: Tensor) -> Tensor:
-    return (table.softmax(1) + table.softmax(0) - torch.eye(len(table))) / len(table)
 
 
 # -- 07.4: text lists, tasks -> bool [B, B]
@@ -187,41 +143,22 @@ EXERCISES = (
                     _slot_by_slot),
             Mistake("flatten the slots, do not average them: their order would be lost", _mean_over_slots),
             Mistake("rows are images and columns are text lists; yours is the transpose", _rows_are_texts),
+            Mistake("this is the sum of the slots' cosines: an image is one vector, so flatten first, then normalise",
+                    _sum_over_slots),
+            Mistake("yours meets every slot with every other: lay the slots end to end, so that each meets its own",
+                    _all_slots_with_all),
+            Mistake("each image has a length of its own: norm(dim=-1), not the norm of the whole batch",
+                    _one_length_for_all),
+            Mistake("a length is the root of the sum of squares, not the sum of absolute values (p=1)",
+                    _absolute_lengths),
+            Mistake("cosines are asked for: the softmax comes later, in the loss", _probabilities),
+            Mistake("a distance says how far apart, a cosine how much alike: normalise, then a matrix product",
+                    _distances),
+            Mistake("a vector of zeros has the length 0, and 0 / 0 is NaN: F.normalize divides by 1e-12 at least",
+                    _divided_by_zero),
         ),
     ),
-    Exercise(
-        id="07.2",
-        name="contrastive_loss",
-        reference=_loss,
-        cases=_cases_table,
-        drawn=results.table,
-        gradients=True,
-        rules=Rules(never=("loops",)),
-        mistakes=(
-            Mistake("the loss is the sum of both directions, not their mean", _mean_of_directions),
-            Mistake("these are the rows alone: the texts must find their images too", _rows_only),
-            Mistake("the rows count twice: transpose the table for the second direction", _rows_twice),
-            Mistake("divide by the number of images: each direction is a mean", _sum_over_images),
-            Mistake("cross_entropy takes the softmax itself: give it the table as it is", _softmax_twice),
-            Mistake("a softmax belongs to one row, or one column, not to the whole table", _whole_table),
-            Mistake("exp of a large value overflows: use log_softmax or cross_entropy", _overflowing),
-        ),
-    ),
-    Exercise(
-        id="07.3",
-        name="gradient",
-        reference=_gradient,
-        cases=_cases_table,
-        drawn=results.table,
-        rules=Rules(never=("grad", "backward", "jacobian", "jacrev")),
-        mistakes=(
-            Mistake("each direction is a mean over the images: divide by B", lambda t: _gradient(t) * len(t)),
-            Mistake("the sign: probability minus truth, so that a step against it raises the diagonal",
-                    lambda t: -_gradient(t)),
-            Mistake("this is the gradient of the rows alone: the columns add theirs", _gradient_rows_only),
-            Mistake("both directions have a truth: subtract the identity twice", _gradient_one_truth),
-        ),
-    ),
+    *OF_A_TABLE,
     Exercise(
         id="07.4",
         name="false_negatives",

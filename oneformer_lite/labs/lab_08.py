@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ..losses.matching import assign, bce_cost, class_cost, dice_cost
+from ..losses.matching import bce_cost, class_cost, dice_cost
 from .draws import results
 from .exercise import Case, Exercise, Mistake, Rules
+from .longer.pairings import PAIRING
 
 # -- 08.1: class logits [Q, K+1], labels int64 [G] -> [Q, G]
 
@@ -40,6 +41,26 @@ def _without_no_object(class_logits: Tensor, labels: Tensor) -> Tensor:
 
 def _over_queries(class_logits: Tensor, labels: Tensor) -> Tensor:
     return -class_logits.softmax(0)[:, labels]
+
+
+def _sigmoid(class_logits: Tensor, labels: Tensor) -> Tensor:
+    return -class_logits.sigmoid()[:, labels]
+
+
+def _log_over_queries(class_logits: Tensor, labels: Tensor) -> Tensor:
+    return -class_logits.log_softmax(0)[:, labels]
+
+
+def _rows_of_labels(class_logits: Tensor, labels: Tensor) -> Tensor:
+    return -class_logits.softmax(-1)[labels]
+
+
+def _one_by_one(class_logits: Tensor, labels: Tensor) -> Tensor:
+    return -class_logits.softmax(-1)[torch.arange(len(labels)), labels]
+
+
+def _shifted(by: int) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda class_logits, labels: -class_logits.softmax(-1)[:, labels + by]
 
 
 # -- 08.2, 08.3: logits [Q, P], labels [G, P] from 0 to 1 -> [Q, G]
@@ -89,64 +110,24 @@ def _dice_of_logits(logits: Tensor, labels: Tensor) -> Tensor:
     return 1 - (2 * logits @ labels.T + 1) / (logits.sum(1)[:, None] + labels.sum(1) + 1)
 
 
+def _of(
+    made: Callable[[Tensor], Tensor] = torch.sigmoid, power: int = 1, product: bool = False, mean: bool = False
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Dice of something else than probabilities, or divided by something else than their sums."""
+
+    def dice(logits: Tensor, labels: Tensor) -> Tensor:
+        p = made(logits)
+        count = logits.shape[1] if mean else 1
+        mine, theirs = (p**power).sum(1)[:, None] / count, labels.sum(1) / count
+        return 1 - (2 * p @ labels.T / count + 1) / ((mine * theirs if product else mine + theirs) + 1)
+
+    return dice
+
+
 def _iou(logits: Tensor, labels: Tensor) -> Tensor:
     p = logits.sigmoid()
     both = p @ labels.T
     return 1 - (both + 1) / (p.sum(1)[:, None] + labels.sum(1) - both + 1)
-
-
-# -- 08.4: costs [Q, G] -> the query of each segment, a list
-
-
-def _pairing(table: Tensor) -> list[int]:
-    return assign(table.nan_to_num(nan=100.0), len(table), [table.shape[1]])[0][0].tolist()
-
-
-def _cases_tables() -> list[Case]:
-    generator = torch.Generator().manual_seed(0)
-    table = 10 * torch.rand(6, 4, generator=generator) - 3
-    broken = table.clone()
-    broken[_pairing(table)[2]] = float("nan")
-    return [
-        Case("a trap for the greedy", torch.tensor([[1.0, 2.0], [2.0, 9.0], [9.0, 9.5]])),
-        Case("two segments like one query", torch.tensor([[1.0, 1.5], [3.0, 5.0], [6.0, 4.0]])),
-        Case("six queries, four segments", table),
-        Case("as many queries as segments", table[:4]),
-        Case("a query that is not a number", broken),
-        Case("no segment", table[:, :0]),
-    ]
-
-
-def _greedy(table: Tensor) -> list[int]:
-    costs, queries = table.nan_to_num(nan=100.0).numpy().copy(), [0] * table.shape[1]
-    for _ in queries:
-        q, g = np.unravel_index(costs.argmin(), costs.shape)
-        queries[g], costs[q], costs[:, g] = int(q), np.inf, np.inf
-    return queries
-
-
-def _one_after_the_other(table: Tensor) -> list[int]:
-    costs, queries = table.nan_to_num(nan=100.0).clone(), []
-    for g in range(costs.shape[1]):
-        queries.append(int(costs[:, g].argmin()))
-        costs[queries[-1]] = float("inf")
-    return queries
-
-
-def _each_its_cheapest(table: Tensor) -> list[int]:
-    return table.nan_to_num(nan=100.0).argmin(0).tolist() if table.numel() else []
-
-
-def _most_expensive(table: Tensor) -> list[int]:
-    return linear_sum_assignment(table.nan_to_num(nan=100.0).T.numpy(), maximize=True)[1].tolist()
-
-
-def _in_order_of_queries(table: Tensor) -> list[int]:
-    return sorted(_pairing(table))
-
-
-def _trusting(table: Tensor) -> list[int]:
-    return linear_sum_assignment(table.T.numpy())[1].tolist()
 
 
 EXERCISES = (
@@ -165,6 +146,17 @@ EXERCISES = (
                     _without_no_object),
             Mistake("the sign: a likely class must cost less, not more", lambda *a: -class_cost(*a)),
             Mistake("the softmax runs over the classes of a query (last axis), not over the queries", _over_queries),
+            Mistake("the probabilities of a query's classes add up to 1: a softmax, not a sigmoid", _sigmoid),
+            Mistake("the softmax runs over the classes of a query (last axis), and the matcher takes no logarithm",
+                    _log_over_queries),
+            Mistake("labels are classes, so they choose columns, [:, labels]; [labels] chooses queries",
+                    _rows_of_labels),
+            Mistake("every query with every segment, [Q, G]: [:, labels] takes a column for each label; yours pairs "
+                    "query 0 with label 0", _one_by_one),
+            Mistake("class 0 is in column 0: nothing is to be added to the labels", _shifted(1)),
+            Mistake("class 0 is in column 0: nothing is to be subtracted from the labels", _shifted(-1)),
+            Mistake("minus the probability, not 1 minus it: the pairing is the same, the number is not",
+                    lambda *a: 1 + class_cost(*a)),
         ),
     ),
     Exercise(
@@ -198,22 +190,16 @@ EXERCISES = (
             Mistake("twice the overlap: else a perfect mask costs one half", lambda x, y: _dice(x, y, two=1.0)),
             Mistake("this is the overlap, not the cost: 1 minus it", lambda x, y: 1 - dice_cost(x, y)),
             Mistake("this is IoU: dice divides by both sizes, without subtracting the overlap", _iou),
+            Mistake("below stand the sums of p and y themselves, not of their squares", _of(power=2)),
+            Mistake("both sizes are added, not multiplied", _of(product=True)),
+            Mistake("keep the probabilities as they are: thresholded, nothing could be learned from them",
+                    _of(lambda x: (x > 0).float())),
+            Mistake("each point has its own probability: a sigmoid, no softmax over the points",
+                    _of(lambda x: x.softmax(-1))),
+            Mistake("sums over the points, not means: beside means the 1 weighs far too much", _of(mean=True)),
+            Mistake("one 1 above and one below: yours has 2 below", lambda x, y: _dice(x, y, under=2.0)),
+            Mistake("the 1 stands below as well as above", lambda x, y: _dice(x, y, under=0.0)),
         ),
     ),
-    Exercise(
-        id="08.4",
-        name="pairing",
-        reference=_pairing,
-        cases=_cases_tables,
-        drawn=results.costs,
-        mistakes=(
-            Mistake("the cheapest pair first can force an expensive pair later: compare whole pairings", _greedy),
-            Mistake("segment after segment, each taking its cheapest free query: the order decides, not the sum",
-                    _one_after_the_other),
-            Mistake("a query can answer for one segment only: yours gives it out twice", _each_its_cheapest),
-            Mistake("this is the most expensive pairing: costs are to be small", _most_expensive),
-            Mistake("the right queries in the wrong order: the first belongs to segment 0", _in_order_of_queries),
-            Mistake("a cost that is not a number counts 100, so that one bad query ends no run", _trusting),
-        ),
-    ),
+    PAIRING,
 )  # fmt: skip

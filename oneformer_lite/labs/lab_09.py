@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from ..losses.terms import class_loss
 from ..model.output import Predictions
 from .draws import results
 from .exercise import Case, Exercise, Mistake, Rules
-from .hard_points import HARD_POINTS
+from .longer.hard_points import HARD_POINTS
 
 # -- 09.1: [Q, K+1], [Q], weight of "no object" -> scalar
 
@@ -94,6 +95,21 @@ def _dice_without_ones(x: Tensor, y: Tensor) -> Tensor:
 
 def _dice_of_logits(x: Tensor, y: Tensor) -> Tensor:
     return 1 - (2 * (x * y).sum(1) + 1) / (x.sum(1) + y.sum(1) + 1)
+
+
+def _dice_of(
+    made: Callable[[Tensor], Tensor] = torch.sigmoid, power: int = 1, two: float = 2.0, over: float = 1.0,
+    under: float = 1.0, union: bool = False, mean: bool = False,
+) -> Callable[[Tensor, Tensor], Tensor]:  # fmt: skip
+    """Dice with switches for what goes wrong."""
+
+    def dice(x: Tensor, y: Tensor) -> Tensor:
+        p = made(x)
+        total = torch.mean if mean else torch.sum
+        both, sizes = total(p * y, 1), total(p**power, 1) + total(y, 1)
+        return 1 - (two * both + over) / (sizes - union * both + under)
+
+    return dice
 
 
 def _dice_over_all(x: Tensor, y: Tensor) -> Tensor:
@@ -175,6 +191,18 @@ EXERCISES = (
             Mistake("p are probabilities: take the sigmoid of the logits first", _dice_of_logits),
             Mistake("each mask has its own dice: sum over the points (axis 1), not over all", _dice_over_all),
             Mistake("this is the overlap; the loss is one minus it", lambda x, y: 1 - dice_loss(x, y)),
+            Mistake("twice the overlap: else a perfect mask still costs one half", _dice_of(two=1.0)),
+            Mistake("this is IoU: dice divides by both sizes, without subtracting the overlap",
+                    _dice_of(two=1.0, union=True)),
+            Mistake("below stand the sums of p and y themselves, not of their squares", _dice_of(power=2)),
+            Mistake("the 1 stands above as well as below", _dice_of(over=0.0)),
+            Mistake("the 1 stands below as well as above", _dice_of(under=0.0)),
+            Mistake("one 1 above and one below: yours has 2 below", _dice_of(under=2.0)),
+            Mistake("sums over the points, not means: beside means the 1 weighs far too much", _dice_of(mean=True)),
+            Mistake("each point has its own probability: a sigmoid, no softmax over the points",
+                    _dice_of(lambda x: x.softmax(1))),
+            Mistake("keep the probabilities as they are: thresholded, nothing can be learned from them",
+                    _dice_of(lambda x: (x > 0).float())),
         ),
     ),
     HARD_POINTS,

@@ -84,11 +84,12 @@ def _instances(class_logits: Tensor, mask_logits: Tensor, is_thing: Sequence[boo
 def _cases_instances() -> list[Case]:
     torn = torch.tensor([[2.0, 1.9, -9.0, -5.0], [-9.0, -9.0, 3.0, 0.0], [1.0, -9.0, -9.0, 2.0]])
     unsure = torch.tensor([[[8.0, 8.0, -1.0, -8.0]], [[-8.0, -8.0, 8.0, 8.0]], [[0.3, 0.2, 0.4, -8.0]]])
+    one_empty = unsure[:2] - torch.tensor([[[0.0]], [[20.0]]])
     return [
         Case("a query torn between two classes", torn, unsure, [True, True, False]),
         Case("ten queries, four classes", *_random(3, 10, 4, 7, 9), [True, True, True, False]),
         Case("things are the last classes", *_random(4, 8, 3, 4, 12), [False, True, True]),
-        Case("a mask without a pixel", torch.tensor([[3.0, 0.0], [2.0, 1.0]]), unsure[:2] - 9 * unsure[1], [True]),
+        Case("a mask without a pixel", torch.tensor([[3.0, 0.0], [2.0, 1.0]]), one_empty, [True]),
         Case("stuff alone", *_random(5, 5, 2, 3, 3), [False, False]),
     ]
 
@@ -141,6 +142,11 @@ def _cases_merge() -> list[Case]:
     hidden[1, :, :5] = 2.0  # half under the first one
     faint = apart - 5 * (apart > 0) * (torch.arange(10) % 5 > 2)  # part of each mask is just above one half
     faint[:, 3] = torch.tensor([-0.5, -1.0, -6.0, -2.0])[:, None]  # a row that is in nobody's mask
+    faint[3, 2, 9] = 0.0  # exactly one half
+    ghost = torch.full((1, 4, 10), -7.0)
+    ghost[0, 3, 6:] = -0.2  # wins a part of that row, and has no mask at all
+    between = torch.cat([faint[[2, 0, 1, 3]], ghost])
+    mixed = 6 * torch.eye(4)[[2, 0, 0, 2, 1]]  # stuff, two things, stuff again
     edges = apart.clone()
     edges[1, :, 1:5], edges[0, :, 5:] = 9.0, -1.0  # half of the first is lost, but it wins most of what nobody claims
     edges[2:] = -6.0
@@ -148,7 +154,7 @@ def _cases_merge() -> list[Case]:
     things = [True, True, False]
     return [
         Case("one thing half hidden", sure, hidden, things, 0.5, 0.8),
-        Case("a row in nobody's mask", sure, faint, things, 0.5, 0.8),
+        Case("a row in nobody's mask", mixed, between, things, 0.5, 0.8),
         Case("much won outside its mask", sure, edges, things, 0.5, 0.8),
         Case("unsure queries", weak, hidden, things, 0.5, 0.6),
         Case("twelve queries", 3 * classes, masks, things, 0.6, 0.7),

@@ -9,9 +9,9 @@ import numpy as np
 from ..metrics import SemanticMetric
 from ..metrics.overlaps import count_overlaps
 from ..metrics.panoptic import ClassQuality
-from .average_precision import AVERAGE_PRECISION
 from .draws import results
 from .exercise import Case, Exercise, Mistake, Rules
+from .longer.average_precision import AVERAGE_PRECISION
 
 # -- 12.1: int [H, W] of ids 0..P-1 and of ids 0..G-1, P, G -> IoU [P, G], 0 where an id has no pixel
 
@@ -129,7 +129,7 @@ def _miou(pairs: Pairs, classes: int) -> float:
 def _cases_miou() -> list[Case]:
     rng = np.random.default_rng(3)
     truth, guess = np.array([[0, 0, 0, 1], [0, 1, 1, -1]]), np.array([[0, 0, 1, 1], [0, 1, 2, 2]])
-    large, small = np.zeros((9, 10), int), np.array([[1, 1]])
+    large, small = np.zeros((9, 10), int), np.array([[1]])
     noise = [(rng.integers(0, 4, (5, 7)), rng.integers(-1, 4, (5, 7))) for _ in range(3)]
     return [
         Case("two rows by hand", [(guess, truth)], 3),

@@ -12,7 +12,7 @@ from ..training.config import TrainConfig
 from ..training.optim import AveragedWeights, lr_factor
 from .draws import results
 from .exercise import Case, Exercise, Mistake
-from .parameter_settings import SETTINGS
+from .longer.parameter_settings import SETTINGS
 
 State = dict[str, Tensor]
 

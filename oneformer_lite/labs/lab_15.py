@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,76 +9,7 @@ import numpy as np
 
 from .draws import first
 from .exercise import Case, Exercise, Mistake
-
-Table = Sequence[tuple[str, str]]
-_COMMON = [("enc.layer{}.lin1", "encoder.{}.first"), ("enc.layer{}", "encoder.{}"), ("head", "decoder.class_head")]
-
-# -- 15.1: names, table of beginnings, {} = a number -> names
-
-
-def _renamed(names: Sequence[str], table: Table) -> list[str]:
-    return [_one(name, table) for name in names]
-
-
-def _one(name: str, table: Table) -> str:
-    for left, right in table:
-        if found := re.match(re.escape(left).replace(r"\{\}", r"(\d+)") + r"(?=\.|$)", name):
-            return right.replace("{}", found[1] if found.groups() else "{}") + name[found.end() :]
-    return name
-
-
-def _cases_renamed() -> list[Case]:
-    return [
-        Case("a number", ["enc.layer0.norm.weight", "enc.layer12.norm.bias"], _COMMON),
-        Case("the first row that fits", ["enc.layer3.lin1.weight", "enc.layer3.lin2.weight"], _COMMON),
-        Case("no row fits", ["text.scale", "head.weight"], _COMMON),
-        Case("a longer word", ["header.weight", "head.bias"], _COMMON),
-        Case("a whole name", ["scale", "scale.more"], [("scale", "logit_scale")]),
-        Case("the beginning in the middle", ["model.head.weight", "head.head.weight"], _COMMON),
-    ]
-
-
-def _anywhere(names: Sequence[str], table: Table) -> list[str]:
-    def one(name: str) -> str:
-        for left, right in table:
-            pattern = re.escape(left).replace(r"\{\}", r"(\d+)") + r"(?=\.|$)"
-            if found := re.search(pattern, name):
-                new = right.replace("{}", found[1] if found.groups() else "{}")
-                return name[: found.start()] + new + name[found.end() :]
-        return name
-
-    return [one(name) for name in names]
-
-
-def _any_word(names: Sequence[str], table: Table) -> list[str]:
-    def one(name: str) -> str:
-        for left, right in table:
-            if found := re.match(re.escape(left).replace(r"\{\}", r"(\d+)"), name):
-                return right.replace("{}", found[1] if found.groups() else "{}") + name[found.end() :]
-        return name
-
-    return [one(name) for name in names]
-
-
-def _last_row(names: Sequence[str], table: Table) -> list[str]:
-    return _renamed(names, list(table)[::-1])
-
-
-def _one_digit(names: Sequence[str], table: Table) -> list[str]:
-    def one(name: str) -> str:
-        for left, right in table:
-            if found := re.match(re.escape(left).replace(r"\{\}", r"(\d)"), name):
-                rest = name[found.end() :]
-                if "{}" in left or not rest or rest.startswith("."):
-                    return right.replace("{}", found[1] if found.groups() else "{}") + rest
-        return name
-
-    return [one(name) for name in names]
-
-
-def _left_out(names: Sequence[str], table: Table) -> list[str]:
-    return [new for name, new in zip(names, _renamed(names, table), strict=True) if name != new]
-
+from .longer.renames import RENAMED
 
 # -- 15.2: old class names, new class names -> for each row of the new head the row of the old, or -1
 
@@ -170,20 +100,7 @@ def _as_listed(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: S
 
 
 EXERCISES = (
-    Exercise(
-        id="15.1",
-        name="renamed",
-        reference=_renamed,
-        cases=_cases_renamed,
-        drawn=first.tables,
-        mistakes=(
-            Mistake("a row gives the beginning of a name: what stands in the middle stays", _anywhere),
-            Mistake("a beginning ends at a dot, or where the name ends: header is not head", _any_word),
-            Mistake("the first row that fits renames, not the last", _last_row),
-            Mistake("a number may have several digits", _one_digit),
-            Mistake("a name that no row fits stays as it is", _left_out),
-        ),
-    ),
+    RENAMED,
     Exercise(
         id="15.2",
         name="kept",

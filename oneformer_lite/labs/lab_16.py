@@ -52,6 +52,40 @@ def _always_scaled(gradients: list[Tensor], most: float) -> list[Tensor]:
     return [g * most / (_length(gradients) + 1e-6) for g in gradients]
 
 
+def _by_length(
+    length: Callable[[list[Tensor]], Tensor], inverted: bool = False
+) -> Callable[[list[Tensor], float], list[Tensor]]:
+    """With another length, or its inverse."""
+
+    def clipped(gradients: list[Tensor], most: float) -> list[Tensor]:
+        found = float(length(gradients))
+        factor = found / most if inverted else most / (found + 1e-6)
+        return [g * min(1.0, factor) for g in gradients]
+
+    return clipped
+
+
+def _sum_of_lengths(gradients: list[Tensor]) -> Tensor:
+    return torch.stack([g.norm() for g in gradients]).sum()
+
+
+def _largest_length(gradients: list[Tensor]) -> Tensor:
+    return torch.stack([g.norm() for g in gradients]).max()
+
+
+def _largest_value(gradients: list[Tensor]) -> Tensor:
+    return torch.stack([g.abs().max() for g in gradients]).max()
+
+
+def _sum_of_means(gradients: list[Tensor]) -> Tensor:
+    return torch.stack([g.square().mean() for g in gradients]).sum().sqrt()
+
+
+def _longer(gradients: list[Tensor], most: float) -> list[Tensor]:
+    factor = max(1.0, most / (float(_length(gradients)) + 1e-6))
+    return [g * factor for g in gradients]
+
+
 def _by_the_square(gradients: list[Tensor], most: float) -> list[Tensor]:
     return [g * min(1.0, most / (float(_length(gradients)) ** 2 + 1e-6)) for g in gradients]
 
@@ -164,6 +198,15 @@ EXERCISES = (
             Mistake("the length is the root of the sum of squares: the root is missing", _by_the_square),
             Mistake("the length is the root of the sum of squares, not the sum of absolute values",
                     _by_absolute_values),
+            Mistake("lengths do not add up: add the squares of all numbers, then take one root",
+                    _by_length(_sum_of_lengths)),
+            Mistake("the length of all together counts, not that of the longest gradient",
+                    _by_length(_largest_length)),
+            Mistake("the length counts, not the largest number", _by_length(_largest_value)),
+            Mistake("a length is the root of a sum of squares, not of their mean", _by_length(_sum_of_means)),
+            Mistake("the factor is most / length, at most 1: yours is upside down",
+                    _by_length(_length, inverted=True)),
+            Mistake("the factor is at MOST 1, min(1, ...): clipping makes nothing longer", _longer),
         ),
     ),
     Exercise(

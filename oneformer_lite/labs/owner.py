@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import dis
 import inspect
 from collections.abc import Callable, Sequence
@@ -11,8 +10,8 @@ from typing import Any
 from .calls import Call
 from .compare import describe
 from .exercise import Case, Exercise, all_labs, of_lab
-from .names import Blank
-from .watch import PACKAGE, codes_of
+from .names import Blank, renamed
+from .watch import PACKAGE, codes_of, is_own
 
 _EMPTY = {"RESUME", "NOP", "CACHE", "POP_TOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "COPY_FREE_VARS"}
 
@@ -76,7 +75,9 @@ def _siblings(exercise: Exercise) -> list[Callable]:
 
 
 def _missing(blank: Blank) -> str:
-    written = [name for name, value in blank.namespace.items() if inspect.isfunction(value) and name != blank.name]
-    close = difflib.get_close_matches(blank.name, written, n=1, cutoff=0.5)
-    hint = f"; {close[0]} is: is that it?" if close else "; has its cell run, and without an error?"
-    return f"{blank.name} is not defined{hint}"
+    """A name that nothing has been bound to; ``labs.begin`` has bound the names of the lab's other answers."""
+    own = {n: f for n, f in blank.namespace.items() if inspect.isfunction(f) and is_own(f.__code__.co_filename)}
+    used = {name for function in own.values() for name in function.__code__.co_names}
+    asked = {exercise.name for lab in all_labs() for exercise in of_lab(lab)}
+    words = renamed(blank.name, [name for name in own if name not in used | asked])
+    return words or f"{blank.name} is not defined; has its cell run, and without an error?"

@@ -77,20 +77,15 @@ _LISTS: tuple[tuple[str, Change], ...] = (
 def probed(
     exercise: Exercise, cases: Sequence[Case], yours: Sequence[Any], expected: Sequence[Any], wrong: int
 ) -> str | None:  # fmt: skip
-    """A sentence where a changed argument explains the first wrong case, and at least one more if it is a number."""
+    """A sentence where a changed argument explains every case that is wrong."""
     if isinstance(yours[wrong], Raised):
         return None
     names = argument_names(exercise.reference, len(cases[wrong].args))
+    evidence = [n for n in range(len(cases)) if _differ(expected[n], yours[n]) and not isinstance(yours[n], Raised)]
     for words, change in _changes(names, cases[wrong].args):
-        if all(_explains(exercise, change, cases[n], yours[n]) for n in _evidence(cases, yours, expected, wrong)):
+        if all(_explains(exercise, change, cases[n], yours[n]) for n in evidence):
             return f"yours is what comes if {words}"
     return None
-
-
-def _evidence(cases: Sequence[Case], yours: Sequence[Any], expected: Sequence[Any], wrong: int) -> list[int]:
-    """The first wrong case, and a second one."""
-    others = [n for n in range(len(cases)) if n > wrong and _differ(expected[n], yours[n])]
-    return [wrong, *others[:1]]
 
 
 def _changes(names: Sequence[str], args: tuple) -> Iterator[tuple[str, Callable[[tuple], tuple]]]:

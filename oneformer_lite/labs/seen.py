@@ -25,9 +25,11 @@ def seen(expected: Sequence[Any], yours: Sequence[Any], wrong: int, arguments: M
     if all(array is not None and array.ndim == 0 for array in arrays):
         numbers = [(stacked(a), stacked(b)) for a, b in zip(expected, yours, strict=True)]
         numbers = [(a, b) for a, b in numbers if a is not None and b is not None and a.ndim == b.ndim == 0]
-        arrays = [np.stack(side) for side in zip(*numbers, strict=True)]
+        if np.isfinite(arrays[1]):  # what overflows in another case is a second fault
+            numbers = [(a, b) for a, b in numbers if np.isfinite(b) or not np.isfinite(a)]
         if len(numbers) < 2:
             return None
+        arrays = [np.stack(side) for side in zip(*numbers, strict=True)]
         return _kind(*arrays) or seen_in_values(*arrays, arguments, single=True)
     return seen_in_pair(*pair, arguments)
 

@@ -33,12 +33,14 @@ def seen_in_list(expected: list, yours: list) -> str | None:
 
 def _made_of(expected: list) -> list[tuple[str, list]]:
     """What an answer may have done to the right list."""
+    two = len(expected) == 2
     made = [
-        ("reversed: the right elements from the end to the start", expected[::-1]),
+        ("swapped: the right two, in the other order" if two else
+         "reversed: the right elements from the end to the start", expected[::-1]),
         ("the first element is missing, the rest is right", expected[1:]),
         ("each element once: yours leaves out what comes twice", _once(expected)),
         ("the last element is missing, the rest is right", expected[:-1]),
-    ]
+    ]  # fmt: skip
     key: Callable = repr if not all(isinstance(value, int | float) for value in expected) else float
     made.append(("sorted: the right elements, but not in the order that is asked for", sorted(expected, key=key)))
     return [(words, list_) for words, list_ in made if not _equal(list_, expected)]

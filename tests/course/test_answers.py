@@ -58,6 +58,10 @@ def test_a_line_that_binds_several_names_is_no_answer():
     ("cell", "words"),
     [
         ("x = 1", "missing: no cell defines contrastive_loss"),
+        ("def loss(t): return t", "missing: you defined loss; asked is contrastive_loss: rename it"),
+        ("def contrast_loss(t): return t\ndef other(t): return 1", "missing: you defined contrast_loss; asked is "),
+        ("def one(t): return 1\ndef other(t): return one(t)", "missing: you defined other; asked is contrastive_loss"),
+        ("def one(t): return 1\ndef other(t): return 2", "missing: no cell defines contrastive_loss"),
         ("def contrastive_loss(t):\n  return (1", "cell 1 cannot be read: SyntaxError"),
         ("def contrastive_loss(t):\nreturn 1", "IndentationError: expected an indented block"),
         ("contrastive_loss = labs.use('07.2', ...)", "labs.use, which gives our reference"),

@@ -16,10 +16,10 @@ REFERENCE_CHEATS = {
     "the reference itself": "contrastive_loss = labs.exercise.find('07.2').reference",
     "the reference, called": "def contrastive_loss(table):\n    return labs.exercise.find('07.2').reference(table)",
     "labs.use within": "def contrastive_loss(table):\n    return labs.use('07.2', None)(table)",
-    "imported from the lab": "from oneformer_lite.labs.lab_07 import _loss as contrastive_loss",
+    "imported from the lab": "from oneformer_lite.labs.longer.contrastive_table import _loss as contrastive_loss",
     "imported under a string": """
         def contrastive_loss(table):
-            name = "oneformer" + "_lite.labs.lab_07"
+            name = "oneformer" + "_lite.labs.longer.contrastive_table"
             return getattr(__import__(name, fromlist=["x"]), "_lo" + "ss")(table)""",
     "found by the garbage collector": """
         def contrastive_loss(table):
@@ -46,8 +46,8 @@ REFERENCE_CHEATS = {
             return ours(table)""",
     "a mistake that computes it": """
         def contrastive_loss(table):
-            from oneformer_lite.labs import lab_07
-            return 2 * lab_07._mean_of_directions(table)""",
+            from oneformer_lite.labs.longer import contrastive_table
+            return 2 * contrastive_table._mean_of_directions(table)""",
 }
 
 
@@ -188,6 +188,51 @@ def test_nothing_outside_is_changed_or_read(loss_template, outside, attack):
     with pytest.raises(TimeoutError):
         server.accept()
     assert loss_template.process.is_alive() and marked(loss_template, RIGHT).state == PASSED
+
+
+SWALLOWED = {  # attacks that nothing of the result tells of, and what they tried
+    "forks": ("import os; os.fork()", "to start another process"),
+    "a program": ("import subprocess; subprocess.run(['true'])", "to start another process"),
+    "a socket": ("import socket; socket.create_connection(('127.0.0.1', {port}), 1)", "to open a socket"),
+    "a name asked for": ("import socket; socket.getaddrinfo('localhost', 80)", "to open a socket"),
+    "kills": ("import os; os.kill(os.getppid(), 9)", "to signal another process"),
+    "writes": ("open({folder!r} + '/new', 'w')", "to write or change files"),
+    "removes": ("import os; os.remove({secret!r})", "to write or change files"),
+    "saves": ("torch.save(torch.zeros(3), {folder!r} + '/new')", "to write or change files"),
+    "reads a fellow's": ("open({secret!r}).read()", "to read files"),
+    "lists": ("import os; os.listdir({folder!r})", "to read files"),
+    "reads the solutions": ("open(labs.__file__).read()", "to read files"),
+    "the C library": ("import ctypes; ctypes.CDLL(None).fork()", "to call the C library, or to change Python itself"),
+}
+
+
+@pytest.mark.parametrize("attack", SWALLOWED)
+def test_an_attack_that_swallows_its_errors_is_told(loss_template, outside, attack):
+    folder, secret, server = outside
+    body, words = SWALLOWED[attack]
+    body = body.format(folder=str(folder), secret=str(secret), port=server.getsockname()[1])
+    tries = f"    try:\n        {body}\n    except BaseException: pass\n"
+    mark = marked(loss_template, RIGHT.replace("    labels", tries + "    labels", 1))
+    assert mark.state == PASSED and words in mark.tried and words in mark.details["tried"], mark
+    assert marked(loss_template, RIGHT).tried == ()
+    gone = marked(loss_template, f"def contrastive_loss(table):\n{tries}    import os; os._exit(0)")
+    assert gone.state == WRONG and words in gone.tried
+
+
+def test_what_any_answer_does_is_no_attack(loss_template):
+    answer = """
+        import json, warnings, colorsys, traceback
+        def contrastive_loss(table):
+            import wave, random
+            warnings.warn("mind the axis")
+            try: 1 / 0
+            except ZeroDivisionError: traceback.format_exc()
+            import io
+            torch.save(table, io.BytesIO())
+            labels = torch.arange(len(table))
+            return F.cross_entropy(table, labels) + F.cross_entropy(table.T, labels)"""
+    mark = marked(loss_template, answer)
+    assert mark.state == PASSED and mark.tried == (), mark
 
 
 GREEDY = {

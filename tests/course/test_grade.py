@@ -11,7 +11,7 @@ from handed_in import BEGIN, COSINES, HALF, LAB, LOSS, STUB, hand_in
 
 from oneformer_lite.course.folders import Problem
 from oneformer_lite.course.grade import grade
-from oneformer_lite.course.judge import MISSING, NOT_COUNTED, PASSED, UNATTEMPTED, WRONG
+from oneformer_lite.course.judge import MISSING, NOT_COUNTED, PASSED, UNATTEMPTED, UNREADABLE, WRONG
 from oneformer_lite.course.results import as_csv, groups, page_name
 from oneformer_lite.course.written import write_results
 from oneformer_lite.errors import DataError
@@ -32,7 +32,32 @@ def grades(tmp_path_factory):
     hand_in(folder / "<b>eve" / "07.ipynb", LAB, BEGIN, LOSS.replace("return", "print('<script>'); return"))
     (folder / "dan").mkdir()
     (folder / "dan" / "07.ipynb").write_bytes(b"not a notebook")
-    return grade(folder, seed=11)
+    steps: list[tuple[int, int]] = []
+    found = grade(folder, seed=11, progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(done, 5) for done in range(6)]
+    return found
+
+
+BROKEN = {"empty": b"", "cut short": b'{"cells": [', "not UTF-8": b"\xff\xfe\x00", "no code": b'{"cells": []}'}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_who_hands_in_nothing_that_can_be_read_is_in_every_table(tmp_path, how):
+    hand_in(tmp_path / "ada" / "07.ipynb", LAB, BEGIN, COSINES)
+    for name in ("dan/00_lab.ipynb", "eva_07_lab.ipynb", "fay/mine.ipynb", "notes.ipynb", "ada/07_older.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(BROKEN[how])
+    grades = grade(tmp_path, seed=1)
+    assert grades.students == ["ada", "dan", "eva", "fay"]
+    assert states(grades, "ada")[0] == PASSED and UNREADABLE not in states(grades, "ada")
+    assert states(grades, "dan") == [UNREADABLE] * 3 and states(grades, "eva") == [UNREADABLE] * 4
+    assert states(grades, "fay") == [] and grades.exercises[:3] == ["00.1", "00.2", "00.3"]
+    rows = {row[0]: row for row in csv.reader(as_csv(grades).splitlines())}
+    assert rows["dan"][1:6] == ["0", "3", "7", "unreadable", "unreadable"] and rows["fay"][1:4] == ["0", "0", "7"]
+    write_results(grades, tmp_path / "out")
+    page = (tmp_path / "out" / "students" / page_name("fay")).read_text()
+    assert "mine.ipynb" in page and "not handed in: labs 00, 07" in page
+    assert "0 of 4" in (tmp_path / "out" / "index.html").read_text()
 
 
 def states(grades, student: str) -> list[str]:
@@ -45,8 +70,11 @@ def test_each_answer_gets_its_mark(grades):
     assert states(grades, "cyd") == [MISSING, WRONG, MISSING, WRONG]
     assert states(grades, "=1+1") == [NOT_COUNTED, MISSING, MISSING, MISSING]
     assert states(grades, "<b>eve") == [MISSING, PASSED, MISSING, MISSING]
-    assert grades.problems == [Problem(grades.problems[0].path, grades.problems[0].words)]
-    assert "not JSON" in grades.problems[0].words and "dan" not in grades.students
+    unread, tried = grades.problems
+    assert unread == Problem(unread.path, unread.words, "dan", "07") and "not JSON" in unread.words
+    assert tried.words == "=1+1: the answer to 07.1 tried to read files, and was kept from it"
+    assert states(grades, "dan") == [UNREADABLE] * 4 and "not JSON" in grades.of("dan")[0].verdict
+    assert grades.judged == 8
 
 
 def test_an_answer_that_stands_on_a_wrong_one_gets_ours_as_in_the_lab(grades):
@@ -67,16 +95,16 @@ def test_the_hints_are_those_of_the_lab_and_alike_answers_are_grouped(grades):
 def test_results_are_written_and_hold_no_more_than_text(grades, tmp_path):
     page = write_results(grades, tmp_path)
     rows = list(csv.reader((tmp_path / "results.csv").read_text().splitlines()))
-    assert rows[0] == ["student", "passed", "asked", "07.1", "07.2", "07.3", "07.4"]
-    assert [row[0] for row in rows[1:]] == ["<b>eve", "'=1+1", "ada", "bob", "cyd"]
-    assert rows[3][1:] == ["2", "4", "passed", "passed", "not attempted", "wrong"]
+    assert rows[0] == ["student", "passed", "handed in", "asked", "07.1", "07.2", "07.3", "07.4"]
+    assert [row[0] for row in rows[1:]] == ["<b>eve", "'=1+1", "ada", "bob", "cyd", "dan"]
+    assert rows[3][1:] == ["2", "4", "4", "passed", "passed", "not attempted", "wrong"]
     kept = json.loads((tmp_path / "results.json").read_text())
     assert kept["seed"] == 11 and kept["students"][2]["marks"][1]["state"] == "passed"
     text = page.read_text()
     assert "<b>eve" not in text and "&lt;b&gt;eve" in text and "not JSON" in text
     eve = (tmp_path / "students" / page_name("<b>eve")).read_text()
     assert "<script>" not in eve.split("</style>")[1] and "&lt;script&gt;" in eve
-    assert len(list((tmp_path / "students").iterdir())) == 5
+    assert len(list((tmp_path / "students").iterdir())) == 6
     assert as_csv(grades) == (tmp_path / "results.csv").read_text()
 
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from oneformer_lite.course import landlock, seccomp, walls
+from oneformer_lite.course.tried import KINDS, Notes
 
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and seccomp are Linux's")
 
@@ -102,8 +103,14 @@ def test_the_audit_hook_alone_refuses_what_python_can_ask_for(tmp_path):
         "import ctypes; ctypes.CDLL(None)",
         f"import os; os.rename({package!r}, {place!r})",
     ]
-    assert tried(lambda: walls._audit(walls.hidden_paths()), *codes) == ["PermissionError"] * len(codes)
-    assert tried(lambda: walls._audit(walls.hidden_paths()), "open(__import__('os').__file__).close()") == ["done"]
+    notes = Notes()
+
+    def hook() -> None:
+        walls._audit(walls.hidden_paths(), notes.noting())
+
+    assert tried(hook, "open(__import__('os').__file__).close()") == ["done"] and notes.words() == []
+    assert tried(hook, *codes) == ["PermissionError"] * len(codes)
+    assert notes.words() == list(KINDS)
 
 
 def test_limits_alone_bound_memory_files_and_what_is_written(tmp_path):

@@ -45,6 +45,12 @@ def test_a_stub_and_the_reference_are_not_attempts(exercise):
 
 
 @each_exercise
+def test_a_function_that_calls_the_reference_is_not_an_answer_of_ones_own(exercise):
+    result = labs.check(exercise.id, lambda *args: find(exercise.id).reference(*args))
+    assert not result.passed and "right, but not yours: " in repr(result)
+
+
+@each_exercise
 def test_the_reference_gives_a_result_for_every_case_that_is_printed_or_drawn(exercise):
     given = outputs(exercise.reference, [*exercise.cases(), *(c for seed in range(4) for c in exercise.drawn(seed))])
     assert [output for output in given if isinstance(output, Raised)] == []

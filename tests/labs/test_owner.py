@@ -154,7 +154,7 @@ def test_names_are_defined_before_anybody_writes_one(near):
     blank = notebook["similarity"]
     assert isinstance(blank, Blank) and "is not defined; has its cell run" in repr(labs.check("07.1", blank))
     notebook[near] = cosines
-    assert repr(labs.check("07.1", blank)).endswith(f"is not defined; {near} is: is that it?")
+    assert repr(labs.check("07.1", blank)).endswith(f"you defined {near}; asked is similarity: rename it")
     assert labs.use("07.1", blank) is reference()
 
 

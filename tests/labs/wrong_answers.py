@@ -71,7 +71,7 @@ SEEN = (
     ("07.4", "torch.tensor([[i != j and len(texts[i]) == len(texts[j]) and tasks[i] == tasks[j] for i in range(len(texts))]"
      " for j in range(len(texts))])", "True too many|too many"),
     ("08.1", "-class_logits.softmax(-1).T[labels]", "transposed|another order"),
-    ("08.1", "1 - class_logits.softmax(-1)[:, labels]", "off everywhere|[+]1"),
+    ("08.1", "0.5 - class_logits.softmax(-1)[:, labels]", "off everywhere"),
     ("08.2", "F.binary_cross_entropy_with_logits(logits, labels)", "size|axis|axes|pair"),
     ("08.3", "p = logits.sigmoid()\nreturn 1 - (2 * p @ labels.T + 1) / (p.sum() + labels.sum() + 1)", "differ|each|axis|row"),
     ("08.4", "return linear_sum_assignment_(table)", "not defined"),
@@ -95,8 +95,8 @@ KEPT_OUT = (
      "return np.stack([np.isin(segment_map, [i for i, k, w in segments if k == n and not w]) for n in c]), c",
      "pixel|nothing"),
     ("01.3", "[f'a photo with a {names[i]}' for i in sorted(class_ids, reverse=True)] + ['x'] * 0", "few|order|reverse|length"),
-    ("01.3", "t = [f'a photo with a {n}' for n in sorted(names[i] for i in class_ids)]\n"
-     "return (t + [('an' if task == 'instance' else 'a') + f' {task} photo'] * length)[:length]", "order"),
+    ("01.3", "t = [f'a photo with a {names[i]}' for i in sorted(class_ids)]\n"
+     "return (t + [('an' if task == 'instance' else 'a') + f' {task} photo'] * length)[:length][::-1]", "order|revers"),
     ("02.1", "out = []\nfor k, s, p in layers:\n    side = (side + 2 * p - k) // s + 2\n    out.append(side)\nreturn out",
      "off|number|right up"),
     ("02.1", "out = []\nfor k, s, p in layers:\n    side = math.ceil(side / s)\n    out.append(side)\nreturn out",
@@ -106,10 +106,9 @@ KEPT_OUT = (
     ("02.3", "m = [top(features[-1])]\nfor s, f in zip(steps, features[-2::-1]):\n    m.append(s(f, m[-1]))\n"
      "return m[:3], projection(m[-1])", "order|results|swap|asked"),
     ("03.1", "find('03.1').reference(feature_map, x, 1 - y)", "1 minus y"),
-    ("03.2", "reference[:, None, None, None] + offsets * torch.tensor([(w, h) for h, w in shapes])[:, None]",
-     "divide|larger|factor|scale"),
-    ("03.2", "(reference[:, None, None, None] + offsets) / torch.tensor([(w, h) for h, w in shapes])[:, None]",
-     "divide|reference|factor|weigh"),
+    ("03.2", "reference[:, None, None, None] + 2 * offsets / torch.tensor([(w, h) for h, w in shapes])[:, None]",
+     "twice"),
+    ("03.2", "find('03.2').reference(1 - reference, offsets, shapes)", "1 minus reference"),
     ("03.3", "find('03.3').reference(value, shapes, locations, weights).mean(0)", "mean over axis 0|axis 0"),
     ("03.3", "find('03.3').reference(value, shapes, locations.flip(-1), weights)", "reversed|x and y|swapped"),
     ("04.1", "sorted((p for p in pairwise(parts) if p in rank), key=rank.get)", "asked|first|list|2 results|many"),
@@ -132,13 +131,13 @@ KEPT_OUT = (
     ("06.3", "u, w = find('06.3').reference(queries, names, features, places)\nreturn w, u", "order|swap|asked"),
     ("07.1", "q, t = (x.flatten(1) / x.flatten(1).norm() for x in (queries, texts))\nreturn q @ t.T", "normalis|factor|axis|each"),
     ("07.1", "[[float(F.cosine_similarity(a.flatten(), b.flatten(), 0)) for b in texts] for a in queries]", "gradient|tensor"),
-    ("07.2", "l = torch.arange(len(table))\nreturn F.cross_entropy(table, l) * F.cross_entropy(table.T, l)", "plus|sum|factor|add"),
+    ("07.2", "l = torch.arange(len(table))\nreturn 2 * (F.cross_entropy(table, l) + F.cross_entropy(table.T, l))", "twice"),
     ("07.2", "l = torch.arange(len(table))\nreturn F.cross_entropy(table, l).item() + F.cross_entropy(table.T, l).item()", "tensor"),
     ("07.2", "p = table.softmax(1).diag() * table.softmax(0).diag()\nreturn p.log().mean()", "sign"),
     ("07.3", "t = torch.eye(len(table))\nreturn (table.softmax(1) - t + table.softmax(0) - t).mean()", "mean|axis"),
     ("07.3", "t = torch.ones(len(table))\nreturn (table.softmax(1) - t + table.softmax(0) - t) / len(table)", "off everywhere|diagonal"),
     ("08.1", "class_logits.softmax(-1)[labels]", "asked|axes|index|columns|beyond"),
-    ("08.1", "-class_logits.sigmoid()[:, labels]", "softmax|probabilit|classes"),
+    ("08.1", "-class_logits.softmax(-1)[:, labels] / len(labels)", "divided|mean|times"),
     ("08.2", "find('08.2').reference(logits, labels).T", "transposed|order"),
     ("08.3", "p = logits.sigmoid()\nreturn 1 - (p @ labels.T + 1) / (p.sum(1)[:, None] + labels.sum(1) - p @ labels.T + 2)",
      "IoU|twice|1 stands|add 1"),
@@ -168,4 +167,4 @@ def answer(exercise: str, text: str) -> Callable:
     return names["answer"]
 
 
-ARGUMENTS = {"01.1": ("rgb",), "09.2": ("x", "y")}
+ARGUMENTS = {"01.1": ("rgb",), "08.1": ("class_logits", "labels"), "09.2": ("x", "y")}

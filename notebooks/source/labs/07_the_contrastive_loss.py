@@ -30,6 +30,7 @@ labs.begin("07", globals())
 #
 # `queries` are B images with Q object queries of C numbers each, `texts` D text lists of the same size. Return the
 # table of cosines: row b, column d says how much image b resembles text list d. An image is **one** vector.
+# A vector of zeros resembles nothing: its cosines are 0.
 #
 # <details><summary>Hint</summary><code>flatten(1)</code> lays the slots end to end; <code>F.normalize</code> makes the
 # length 1. What is left is a matrix product.</details>

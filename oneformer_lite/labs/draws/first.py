@@ -51,11 +51,13 @@ def processes(d: Draw) -> tuple:
 
 @drawn
 def tables(d: Draw) -> tuple:
+    """Rows in any order, of which some fit what others have made."""
     ends = ["weight", "bias"]
-    rows = [("enc.layer{}.lin1", "encoder.{}.first"), ("enc.layer{}", "encoder.{}"), ("head", "decoder.class_head")]
+    rows = [("enc.layer{}.lin1", "encoder.{}.first"), ("enc.layer{}", "encoder.{}"), ("head", "decoder.class_head"),
+            ("encoder", "trunk"), ("decoder", "head")]  # fmt: skip
     names = [f"enc.layer{d.between(0, 12)}.{d.some(['lin1', 'lin2', 'norm'], 1)[0]}.{d.some(ends, 1)[0]}"
              for _ in range(4)]  # fmt: skip
-    return [*names, "head.bias", "extra.scale"], rows
+    return [*names, "head.bias", "extra.scale", "decoder.norm"], [rows[i] for i in d.order(5)]
 
 
 @drawn

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..losses.points import sample_points, uncertain_points
-from .draws import results
-from .exercise import Case, Exercise, Mistake, Rules
+from ...losses.points import sample_points, uncertain_points
+from ..draws import results
+from ..exercise import Case, Exercise, Mistake, Rules
 
 # -- 09.3: [N, h, w], candidates [N, R, 2], others [N, P, 2], importance -> [N, P, 2]
 

@@ -7,8 +7,8 @@ import io
 
 import numpy as np
 
-from .draws import results
-from .exercise import Case, Exercise, Mistake
+from ..draws import results
+from ..exercise import Case, Exercise, Mistake
 
 
 def _average_precision(scores: np.ndarray, hits: np.ndarray, total: int) -> float:

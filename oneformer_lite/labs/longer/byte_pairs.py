@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from ..model.parts.tokenizer import split_word, vocabulary
-from .draws import parts
-from .exercise import Case, Exercise, Mistake, Rules
+from ...model.parts.tokenizer import split_word, vocabulary
+from ..draws import parts
+from ..exercise import Case, Exercise, Mistake, Rules
 
 Pair = tuple[str, str]
 

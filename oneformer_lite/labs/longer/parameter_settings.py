@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..training.config import TrainConfig
-from ..training.optim import parameter_groups
-from .draws import results
-from .exercise import Case, Exercise, Mistake
+from ...training.config import TrainConfig
+from ...training.optim import parameter_groups
+from ..draws import results
+from ..exercise import Case, Exercise, Mistake
 
 Settings = dict[str, tuple[float, float]]  # parameter -> (learning rate, weight decay)
 
