@@ -44,7 +44,7 @@ from .behaviour import (
 )
 from .examination import examine_batch
 from .fit import check_fit
-from .folder import examine_run
+from .folder import examine_run, went_on_from_a_model
 from .learning import check_gradients, check_labels, check_losses, check_numbers, check_parameters
 from .pictures import with_predictions, with_samples
 
@@ -89,9 +89,10 @@ def _examine(
     own = run is not None and model is None  # the run's own weights
     if run is not None:
         model, dataset = examine_run(run, model, dataset, findings)
+    started = run is not None and went_on_from_a_model(run)
     sound: list[Sample] = []
     if dataset is not None:
-        sound = _examine_data(dataset, images, findings)
+        sound = _examine_data(dataset, images, findings, started)
     if model is not None:
         if "text_mapper" in model.training_only:
             findings.append(check_temperature(model))
@@ -102,14 +103,14 @@ def _examine(
         else:
             _examine_model(model, sound, criterion or Criterion(model.config), findings)
             if own:
-                findings += _examine_fit(model, sound, Run(run))
+                findings += _examine_fit(model, sound, Run(run), started)
     return ordered(findings)
 
 
-def _examine_fit(model: MaskModel, samples: list[Sample], run: Run) -> list[Finding]:
+def _examine_fit(model: MaskModel, samples: list[Sample], run: Run, started: bool) -> list[Finding]:
     """What a run's model makes of its training pictures."""
     try:
-        return check_fit(model, samples, examine_log(run.folder)[0])
+        return check_fit(model, samples, examine_log(run.folder)[0], started)
     except OneFormerLiteError as error:
         return [not_examined("its own pictures", str(error))]
 
@@ -127,7 +128,7 @@ def _obstacle(model: MaskModel, dataset: SegmentationDataset | None, sound: list
     return None
 
 
-def _examine_data(dataset: SegmentationDataset, images: int, findings: list[Finding]) -> list[Sample]:
+def _examine_data(dataset: SegmentationDataset, images: int, findings: list[Finding], started: bool) -> list[Sample]:
     """Adds findings; the samples, if a model can be shown them."""
     if not len(dataset):
         findings.append(Finding("samples", "fault", "the data set is empty", "look at its paths and its split"))
@@ -140,7 +141,7 @@ def _examine_data(dataset: SegmentationDataset, images: int, findings: list[Find
         findings.append(not_examined("all else about the samples", "one of them cannot be read"))
         return []
     require_samples(samples)
-    findings += _look_at_whole(dataset)
+    findings += _look_at_whole(dataset, started)
     findings.append(shapes := with_samples(check_shapes, samples))
     if shapes.verdict == "fault":
         rest = "brightness, segments, class ids and place of the segments"
@@ -156,11 +157,11 @@ def _examine_data(dataset: SegmentationDataset, images: int, findings: list[Find
     return samples if ids.verdict != "fault" else []
 
 
-def _look_at_whole(dataset: SegmentationDataset) -> list[Finding]:
+def _look_at_whole(dataset: SegmentationDataset, started: bool) -> list[Finding]:
     """What can be said of all pictures without reading them; nothing of data sets that do not know."""
     findings = [check_files(dataset, missing_files(dataset))] if len(dataset) and paths_of(dataset, 0) else []
     categories, seen = check_categories(dataset.categories), check_seen_classes(dataset)
-    amount = check_amount(dataset) if findings else None  # samples in memory may be a choice from many
+    amount = check_amount(dataset, started) if findings else None  # samples in memory may be a choice from many
     return findings + [categories] * (categories.verdict == "fault") + [f for f in (seen, amount) if f is not None]
 
 

@@ -23,16 +23,19 @@ FEW_STEPS = 100  # before them a low score means nothing
 NAMED = 8  # classes
 
 
-def check_fit(model: MaskModel, samples: Sequence[Sample], history: Sequence[dict]) -> list[Finding]:
-    """Predict some of the training pictures of a run, and compare with its last validation."""
+def check_fit(
+    model: MaskModel, samples: Sequence[Sample], history: Sequence[dict], started: bool = False
+) -> list[Finding]:
+    """Predict some of the training pictures of a run, and compare with its last validation. ``started``: the run went
+    on from a trained model."""
     chosen, task = list(samples[:LOOKED_AT]), model.config.answers(samples[0].tasks)[0]
     metrics = evaluate(model, chosen, task)
     steps = max((record["step"] for record in history if record["kind"] == "train"), default=0)
-    fit = _fit(SCORES[task], metrics[SCORES[task]], len(chosen), steps, history)
+    fit = _fit(SCORES[task], metrics[SCORES[task]], len(chosen), steps, history, started)
     return [fit, *_never_predicted(metrics, steps)]
 
 
-def _fit(name: str, score: float, count: int, steps: int, history: Sequence[dict]) -> Finding:
+def _fit(name: str, score: float, count: int, steps: int, history: Sequence[dict], started: bool) -> Finding:
     check, evidence = "its own pictures", f"{name} {score:.1f} on {count} of those that it was trained on"
     if math.isnan(score):
         return Finding(check, "too little", f"{count} training pictures have nothing to score")
@@ -45,10 +48,10 @@ def _fit(name: str, score: float, count: int, steps: int, history: Sequence[dict
         )  # fmt: skip
     others = [r[name] for r in history if r["kind"] in ("eval", "final") and isinstance(r.get(name), (int, float))]
     if others and score > WORTH and score > BY_HEART * others[-1]:
+        start = "" if started else ", a trained start (start_from)"
         return Finding(
             check, "warning", f"{evidence}, {others[-1]:.1f} in validation: they were learned by heart",
-            'more pictures, a stronger augmentation ("coco"), a trained start (start_from); or validation has another '
-            "kind of pictures",
+            f'more pictures, a stronger augmentation ("coco"){start}; or validation has another kind of pictures',
         )  # fmt: skip
     return Finding(check, "fine", evidence)
 

@@ -12,6 +12,7 @@ from ..errors import CheckpointError, ConfigError, OneFormerLiteError
 from ..model import MaskModel
 from ..training.checkpoint import CHECKPOINT, PREVIOUS, saved_model
 from ..training.crops import check_crops
+from ..training.finetune import chosen_start
 from ..training.loader import run_split
 from ..training.run import Run
 from ..training.state import RECIPE, read_recipe
@@ -48,6 +49,15 @@ def examine_run(
             Finding("data of the run", "warning", str(error), "ofl.doctor(dataset=..., run=...) takes it, or another")
         )
     return model if model is not None else _model(run.folder, config, findings), dataset
+
+
+def went_on_from_a_model(folder: str | Path) -> bool:
+    """Did a run start from trained weights for all of the model, as its recipe says?"""
+    try:
+        config, train_config, _ = read_recipe(Path(folder))
+    except CheckpointError:
+        return False
+    return bool(chosen_start(config, train_config).start_from)
 
 
 def _check_state(run: Run) -> list[Finding]:

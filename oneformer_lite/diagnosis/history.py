@@ -27,6 +27,7 @@ FEW_IMAGES = 10  # of an evaluation that says little
 MOST_SHOWN = 6  # scores over a run
 SPIKE = 3  # records in a row that tell a rise from one odd batch
 CURE = "lower lr, set clip_norm=1.0"  # where the recipe is not known
+ENOUGH_IMAGES = 48
 LARGEST = 1e300  # whole numbers of a log can be larger than any float
 
 
@@ -43,13 +44,14 @@ def check_log(run: Run, train_config: TrainConfig | None = None) -> list[Finding
                 "delete them; run.history and run.resume() leave them out",
             )
         )  # fmt: skip
+    asked = TrainConfig().eval_images if train_config is None else train_config.eval_images
     records = [r for r in history if r["kind"] == "train"]
     if not records:
         return [*findings, Finding("log", "warning", "the run has not logged a step yet")]
     findings += _check_skipped(records[-1], cure)
     findings += [_check_course(records, name, cure) for name in loss_terms(records)]
     findings.append(with_curves(_check_progress(records, cure), history))
-    findings.append(with_newest(_check_scores(history, records[-1]["step"]), run.folder))
+    findings.append(with_newest(_check_scores(history, records[-1]["step"], asked), run.folder))
     return findings
 
 
@@ -135,7 +137,7 @@ def _check_progress(records: list[dict], cure: str) -> Finding:
     return Finding("progress", "fine", evidence)
 
 
-def _check_scores(history: list[dict], step: int) -> Finding:
+def _check_scores(history: list[dict], step: int, asked: int) -> Finding:
     rounds = [r for r in history if r["kind"] in ("eval", "final")]
     if not rounds:
         return Finding("scores", "too little", "no evaluation yet")
@@ -166,8 +168,17 @@ def _check_scores(history: list[dict], step: int) -> Finding:
         return Finding("scores", "warning", f"{evidence}: next to nothing in {', '.join(empty)}", "look at its task")
     images = rounds[-1].get("images")
     if images is not None and images < FEW_IMAGES:
-        return Finding("scores", "too little", f"{evidence} (of {images} pictures)", "more validation, eval_images=48")
+        counted = f"{evidence} (of {images} picture{'s' * (images != 1)})"
+        return Finding("scores", "too little", counted, _more_validation(images, asked))
     return Finding("scores", "fine", evidence)
+
+
+def _more_validation(images: int, asked: int) -> str:
+    """What helps: more of the pictures that there are, or more of them."""
+    if images < asked:
+        more = "is the one that there is" if images == 1 else "are all that there are"
+        return f"annotate more pictures for validation: the {images} {more}"
+    return f"more of the validation pictures: eval_images={ENOUGH_IMAGES}"
 
 
 def _over_the_run(courses: dict[str, list[tuple[float | None, int]]]) -> str:

@@ -16,12 +16,15 @@ from .dashboard import STATUS
 _GAP, _FONT, _INK = 12, 17, (31, 36, 48)
 
 
-def run_still(name: str, status: str, timeline: Timeline, step: int, sheet: bytes | None = None) -> np.ndarray:
-    """uint8 [H, W, 3]: one line of numbers at ``step``, the plots of the whole run, the pictures of ``sheet``."""
+def run_still(
+    name: str, status: str, timeline: Timeline, step: int, sheet: bytes | None = None, loss: str = "class"
+) -> np.ndarray:
+    """uint8 [H, W, 3]: one line of numbers at ``step``, the plots of the whole run, with ``loss`` by decoder layer, the
+    pictures of ``sheet``."""
     size = {"size": (4.4, 2.8), "dpi": 100}
     plots = [
         draw(timeline.history, *term, **size).png
-        for draw, term in ((loss_plot, ()), (layer_plot, ("class",)), (metric_plot, ()))
+        for draw, term in ((loss_plot, ()), (layer_plot, (loss,)), (metric_plot, ()))
     ]
     parts = [contact_sheet([[_on_white(png) for png in plots]], gap=_GAP)]
     if sheet is not None:

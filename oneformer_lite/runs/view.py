@@ -61,7 +61,8 @@ class RunView(Kept):
         """The view as one picture."""
         sheet = self._newest_sheet()
         content = sheet[1].read_bytes() if sheet else None
-        return Image.fromarray(run_still(self.run.folder.name, self.run.status, self.timeline, self.step, content))
+        name, status, loss = self.run.folder.name, self.run.status, self._loss.value or "class"
+        return Image.fromarray(run_still(name, status, self.timeline, self.step, content, loss))
 
     def _read(self) -> None:
         """The log as it is now."""

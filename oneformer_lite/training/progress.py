@@ -74,12 +74,12 @@ class Progress:
         self.say(f"step {step}, {seconds / 60:.1f} min: {text}  ({images} images)")
 
 
-def opening(pictures: int, left_out: int, classes: int, where: str, step: int) -> str:
-    """What is trained on what, and what becomes of a handful of pictures."""
+def opening(pictures: int, left_out: int, classes: int, where: str, step: int, started: bool = False) -> str:
+    """What is trained on what, and what becomes of a handful of pictures; ``started``: from a trained model."""
     kept = f" ({left_out:,} without a thing are left out)" if left_out else ""
     start = f", from step {step} on" if step else ""
     words = f"{pictures:,} pictures{kept}, {classes} classes, on the {where}{start}"
-    return f"{words}\n  {few}" if (few := handful(pictures)) else words
+    return f"{words}\n  {few}" if (few := handful(pictures, started)) else words
 
 
 @contextmanager

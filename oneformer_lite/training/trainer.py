@@ -177,7 +177,8 @@ class Trainer:
         device, pictures = self.processes.device, len(self.train_data)
         where = f"{device.type.upper()} in {precision_words(self.train_config, self.optimization.config, device)}"
         left_out = self.fingerprint["count"] - pictures
-        return opening(pictures, left_out, self.config.num_classes, where, self.step)
+        started = bool(self.train_config.start_from)
+        return opening(pictures, left_out, self.config.num_classes, where, self.step, started)
 
     def _loop(self, progress: Progress, batches: Batches) -> None:
         c = self.train_config

@@ -74,7 +74,7 @@ def test_each_answer_gets_its_mark(grades):
     assert unread == Problem(unread.path, unread.words, "dan", "07") and "not JSON" in unread.words
     assert tried.words == "=1+1: the answer to 07.1 tried to read files, and was kept from it"
     assert states(grades, "dan") == [UNREADABLE] * 4 and "not JSON" in grades.of("dan")[0].verdict
-    assert grades.judged == 8
+    assert grades.judged == 9
 
 
 def test_an_answer_that_stands_on_a_wrong_one_gets_ours_as_in_the_lab(grades):

@@ -13,9 +13,12 @@ import oneformer_lite as ofl
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.dataset_checks.amount import FEW, HANDFUL, check_amount, handful
 from oneformer_lite.diagnosis import fit
+from oneformer_lite.diagnosis.history import _check_scores
 from oneformer_lite.metrics import Evaluation
+from oneformer_lite.training import toytown_training
 from oneformer_lite.training.checkpoint import save_checkpoint
 from oneformer_lite.training.loader import open_split
+from oneformer_lite.training.state import write_recipe
 
 CATEGORIES = Toytown.categories
 
@@ -56,10 +59,13 @@ def test_pictures_and_segments_are_counted(pictures: int, counts: list[int] | No
     finding = check_amount(Counted(pictures, counts))
     assert (finding is None) if words is None else (finding.verdict == "too little" and words in finding.evidence)
     assert finding is None or "start_from" in finding.cure
+    started = check_amount(Counted(pictures, counts), started=True)
+    assert started is None or ("annotate more" in started.cure and "start_from" not in started.cure)
 
 
 def test_a_handful_is_told_in_the_first_line_of_a_training() -> None:
     assert handful(0) == handful(HANDFUL) == "" and "4 pictures" in handful(4) and "trained start" in handful(4)
+    assert "even a model with a trained start needs more" in handful(4, started=True)
 
 
 def score(tmp_path: Path, *rounds: dict, steps: int = 20):
@@ -72,6 +78,10 @@ def test_scores_are_told_over_the_run_and_few_pictures_say_little(tmp_path: Path
     assert several.verdict == "fine" and "(PQ over the run: 3.0, 12.0, 20.0)" in several.evidence
     few = score(tmp_path / "b", {"PQ": 20.0, "images": 2})
     assert few.verdict == "too little" and "(of 2 pictures)" in few.evidence
+    assert "eval_images" not in few.cure and "the 2 are all that there are" in few.cure  # 48 were asked for
+    one = score(tmp_path / "e", {"PQ": 20.0, "images": 1})
+    assert "(of 1 picture)" in one.evidence and "the 1 is the one that there is" in one.cure
+    assert "eval_images=48" in _check_scores([{"kind": "eval", "step": 9, "PQ": 20.0, "images": 4}], 9, asked=4).cure
     split = score(tmp_path / "c", {"PQ": 0.0, "mIoU": 23.0})
     assert split.verdict == "warning" and "next to nothing in PQ" in split.evidence
     many = score(tmp_path / "d", *[{"PQ": float(n)} for n in range(1, 15)])
@@ -100,6 +110,8 @@ def test_a_run_is_judged_on_its_own_pictures(monkeypatch, value, steps, scores, 
     monkeypatch.setattr(fit, "evaluate", lambda model, samples, task: Evaluation({"PQ": value}, rows))
     samples = [Toytown("train", 64)[0]] * 9
     first, never = fit.check_fit(fresh_model(), samples, history(steps, **scores))
+    assert ("start_from" in first.cure) == (verdict == "warning")
+    assert "start_from" not in fit.check_fit(fresh_model(), samples, history(steps, **scores), started=True)[0].cure
     assert first.verdict == verdict and words in first.evidence
     assert "1 of the 2 in these pictures: bus" in never.evidence
     assert never.verdict == ("too little" if steps < 100 else "warning")
@@ -125,5 +137,9 @@ def test_the_doctor_of_a_run_does_all_this(tmp_path: Path) -> None:
     diagnosis = ofl.doctor(dataset=open_split(tmp_path / "data", "train"), run=folder)
     assert found(diagnosis, "its own pictures").verdict == "too little"
     assert found(diagnosis, "classes never predicted").verdict == "too little"
-    assert "4 pictures" in found(diagnosis, "amount of data").evidence
+    amount = found(diagnosis, "amount of data")
+    assert "4 pictures" in amount.evidence and "start_from" in amount.cure
+    write_recipe(model.config, toytown_training(out=str(folder), steps=30, start_from="toytown"), "cpu:1")
+    again = ofl.doctor(dataset=open_split(tmp_path / "data", "train"), run=folder)
+    assert "start_from" not in repr(again) and found(again, "amount of data").verdict == "too little"
     assert not [f for f in ofl.doctor(model, Changed()).findings if f.check in ("its own pictures", "amount of data")]

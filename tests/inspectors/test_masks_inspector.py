@@ -29,6 +29,14 @@ def test_state_is_set_read_and_told(inspector) -> None:
     assert inspector.state == state
 
 
+@pytest.mark.parametrize(("told", "first"), [(("semantic",), "semantic"), (("instance", "semantic"), "instance")])
+def test_it_opens_on_a_task_that_the_annotation_can_be_compared_in(model, sample, told, first) -> None:
+    inspector = MaskInspector(model, dataclasses.replace(sample, tasks=told))
+    assert inspector.state["task"] == first and f"ground truth, {first}" in inspector._caption(first, "ground truth")
+    assert inspector.set(point=(3, 4)).state["point"] == (3, 4)
+    assert MaskInspector(model, sample.image).state["task"] == "panoptic"
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

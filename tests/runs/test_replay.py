@@ -79,6 +79,9 @@ def test_where_no_kernel_runs_there_is_a_picture(replay):
     still = np.asarray(replay.still())
     assert still.dtype == np.uint8 and still.shape[1] > 1200
     assert (still == [40, 0, 0]).all(-1).any() or (np.abs(still.astype(int) - [40, 0, 0]).max(-1) < 8).any()
+    chosen = np.asarray(replay.set(loss="mask").still())
+    assert chosen.shape == still.shape and (chosen != still).any()
+    assert (still == np.asarray(replay.set(loss="class").still())).all()
     bundle = replay._repr_mimebundle_()
     assert bundle["image/png"].startswith(b"\x89PNG") and bundle["text/plain"] == repr(replay)
 

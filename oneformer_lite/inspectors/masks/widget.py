@@ -60,6 +60,8 @@ class MaskInspector(Inspector):
                 self.readings[task, "ground truth"] = truth
             self.readings[task, "prediction"] = found
         self._has_truth = bool(sample)
+        own = sample.tasks if sample else self.tasks
+        self._first = next((task for task in self.tasks if task in own), self.tasks[0])  # one that can be compared
         self._photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
         self._ids = {key: display_ids(reading.segment_map) for key, reading in self.readings.items()}
         self._colors = {key: segment_colors(r.segments, self.categories) for key, r in self.readings.items()}
@@ -76,14 +78,14 @@ class MaskInspector(Inspector):
             picture = Picture(None, label, self.image.shape[:2], self._tell, photo=True)
             self._pictures[task, side], caption = picture, HTML(f"<b>{self._caption(task, side)}</b>")
             self._panels[task, side] = VBox([caption, picture], layout={"flex": "1 1 19rem", "min_width": "0"})
-        self._lead = self._pictures[self.tasks[0], "prediction"]
+        self._lead = self._pictures[self._first, "prediction"]
         for picture in self._pictures.values():
             if picture is not self._lead:
                 picture.observe(lambda change: self._lead.move(change["new"]), "point")
         colors = {"options": [(text, value) for value, text in COLORS.items()], "layout": {"width": "auto"}}
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
         controls = {
-            "task": ToggleButtons(options=[*self.tasks, "all"], **buttons),
+            "task": ToggleButtons(options=[*self.tasks, "all"], value=self._first, **buttons),
             "colors": ToggleButtons(**(buttons | colors), disabled=not self._has_truth),
             "opacity": IntSlider(60, 0, 100, 5, description="opacity", layout={"width": "15rem"}),
             "outline": Checkbox(True, description="outlines", indent=False, layout={"width": "auto"}),
