@@ -23,7 +23,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SCRIPT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in a shell's background it would be ignored
-from oneformer_lite.data import download, remote
+from oneformer_lite.data.published import download, remote
 download.PIECE, remote.BLOCK, remote.PAUSE = 10_000, 1_000, 0.01
 try:
     download.fetch(*sys.argv[1:3], connections=2)
