@@ -35,7 +35,8 @@ from reader import READERS, Reader, write
 
 from oneformer_lite.errors import OneFormerLiteError
 
-SECONDS = 20.0
+SECONDS = 20.0  # of processor time: a busy machine makes nobody slow
+PATIENCE = 10  # times as long by the clock: something waits that will not come
 ROOM = 3 * 2**30  # bytes of address space an input may take on top of what is loaded
 RESIDENT = 2**30  # bytes of memory
 BAD = ("unhandled", "escape", "crash", "timeout", "memory", "fuzzer")
@@ -46,7 +47,8 @@ _PACKAGE = "oneformer_lite" + os.sep
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one input ended. ``memory``: bytes at its peak on top of what was loaded before."""
+    """How one input ended. ``seconds`` of processor time; ``memory``: bytes at its peak on top of what was loaded
+    before."""
 
     reader: str
     seed: int
@@ -117,12 +119,15 @@ def _batch(reader: Reader, seeds: list[int], seconds: float) -> Iterator[Outcome
     buffer = b""
     try:
         while seeds:
-            began = time.monotonic()
+            began, spent = time.monotonic(), _spent(child)
             while b"\n" not in buffer:
-                ready, _, _ = select.select([reading], [], [], max(0.0, began + seconds - time.monotonic()))
+                ready, _, _ = select.select([reading], [], [], 0.5)
+                if not ready and time.monotonic() - began < PATIENCE * seconds and _spent(child) - spent < seconds:
+                    continue
                 block = os.read(reading, 65_536) if ready else b""
                 if not block:
-                    yield _broken(reader, seeds.pop(0), child, bool(ready), time.monotonic() - began)
+                    clock, worked = time.monotonic() - began, _spent(child) - spent
+                    yield _broken(reader, seeds.pop(0), child, bool(ready), clock, worked)
                     return
                 buffer += block
             line, _, buffer = buffer.partition(b"\n")
@@ -135,13 +140,20 @@ def _batch(reader: Reader, seeds: list[int], seconds: float) -> Iterator[Outcome
         _end(child)
 
 
-def _broken(reader: Reader, seed: int, child: int, has_died: bool, seconds: float) -> Outcome:
-    """The child has died, or says nothing any more."""
+def _broken(reader: Reader, seed: int, child: int, has_died: bool, clock: float, seconds: float) -> Outcome:
+    """The child has died, or says nothing any more, after so many seconds by the ``clock`` and of processor time."""
     if not has_died:
-        return Outcome(reader.name, seed, "timeout", f"no end after {seconds:.0f} s", seconds)
+        words = f"no end after {clock:.0f} s, {seconds:.0f} of them at work"
+        return Outcome(reader.name, seed, "timeout", words, seconds)
     number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     name = signal.Signals(-number).name if number < 0 else f"exit status {number}"
     return Outcome(reader.name, seed, "memory" if name == "SIGKILL" else "crash", name, seconds)
+
+
+def _spent(process: int) -> float:
+    """Seconds of processor time of a process that lives, or has died and not been waited for."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _end(child: int) -> None:
@@ -179,9 +191,9 @@ def _one(reader: Reader, seed: int, guard: Guard) -> dict:
         with folder_of(reader, seed, folder):  # an input that cannot be made ends the round: a fault of the fuzzer
             before = _resident("VmRSS")
             Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
-            began = time.monotonic()
+            began = time.process_time()
             end, words = _ending(reader, folder, guard)
-            seconds, memory = time.monotonic() - began, max(0, _resident("VmHWM") - before)
+            seconds, memory = time.process_time() - began, max(0, _resident("VmHWM") - before)
         if end in ("accepted", "refused") and memory > RESIDENT:
             end, words = "memory", f"{memory / 2**20:.0f} MB"
         if memory > RESIDENT // 4:

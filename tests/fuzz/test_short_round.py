@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 
 import mutations
@@ -57,7 +58,9 @@ def _reads(name: str):
             b"refuse": lambda: (_ for _ in ()).throw(DataError("no")),
             b"raise": lambda: [][1],
             b"die": lambda: os.kill(os.getpid(), 11),
-            b"hang": lambda: __import__("time").sleep(60),
+            b"hang": lambda: time.sleep(60),
+            b"spin": lambda: [None for _ in iter(int, 1)],
+            b"wait": lambda: time.sleep(0.7),  # longer than its processor time may be
             b"grow": lambda: np.ones(1 << 24).sum(),
             b"flood": lambda: [np.ones(1 << 24) for _ in range(100)],
             b"write": lambda: open(OUTSIDE, "w"),
@@ -72,7 +75,8 @@ def _reads(name: str):
     "does, end, words",
     [
         ("accept", "accepted", ""), ("refuse", "refused", "DataError"), ("raise", "unhandled", "IndexError at"),
-        ("die", "crash", "SIGSEGV"), ("hang", "timeout", "no end after 2 s"), ("grow", "memory", "MB"),
+        ("die", "crash", "SIGSEGV"), ("hang", "timeout", "no end after 2 s"),
+        ("spin", "timeout", "no end after"), ("wait", "accepted", ""), ("grow", "memory", "MB"),
         ("flood", "unhandled", "MemoryError"), ("write", "escape", "ofl-fuzz-outside-"),
         ("start", "escape", "Popen"), ("peep", "escape", "/etc/passwd"),
     ],
@@ -81,9 +85,11 @@ def test_every_end_is_told_from_the_others(does, end, words, monkeypatch):
     """Each by an input of that kind, and the inputs before and after it are not lost."""
     monkeypatch.setattr(rounds, "RESIDENT", 2**26)
     monkeypatch.setattr(rounds, "ROOM", 2**28)
+    monkeypatch.setattr(rounds, "PATIENCE", 4)
+    seconds = 0.5 if does in ("hang", "spin", "wait") else rounds.SECONDS
     reader = Reader("made", lambda: {"a": b"accept"}, {"a": lambda content, rng: does.encode()}, _reads("made"))
     seeds = [seed for seed in range(100) if reader.input(seed) == {"a": does.encode()}][:1]
-    outcomes = list(rounds.tried(reader, [0, *seeds, 0], seconds=2.0 if does == "hang" else rounds.SECONDS))
+    outcomes = list(rounds.tried(reader, [0, *seeds, 0], seconds))
     assert [o.end for o in outcomes] == ["accepted", end, "accepted"]
     assert words in outcomes[1].words
     assert not os.path.exists(OUTSIDE)
