@@ -53,7 +53,8 @@ class Optimization:
         # float16 ends at 6e-8: the loss is scaled up, and gradients down again before they are used
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=self.dtype == torch.float16)
         self.bad_steps = self.skipped = 0  # in a row, and in all
-        self.between_steps = True  # False while a step may have changed a part of the state that is saved
+        # False from when a step may have changed a part of the state that is saved until the trainer has noted the step
+        self.between_steps = True
 
     def step(self, number: int, progress: float, batches: list[Batch]) -> tuple[dict[str, Tensor], float]:
         """Step ``number`` on the micro-batches of this process; the losses of the whole batch, and the rate.
@@ -153,6 +154,7 @@ class Optimization:
         self._skip(f"step {number}: {what}", where)
 
     def _skip(self, what: str, where: str) -> None:
+        self.between_steps = False
         self.bad_steps += 1
         self.skipped += 1
         if self.bad_steps >= MAX_BAD_STEPS:

@@ -133,7 +133,8 @@ class Trainer:
         return min(1.0, used)
 
     def run(self) -> TrainingResult:
-        """Train to the end of the budget, or until stopped; whatever ends the loop, its state is saved."""
+        """Train to the end of the budget, or until stopped; whatever ends the loop between two steps, its state is
+        saved."""
         progress = Progress(self.train_config, self.log, self.step, self.seconds, self.processes.is_first)
         with signals(self), progress:
             progress.say(self._words())
@@ -143,8 +144,8 @@ class Trainer:
                 if self.progress >= 1:
                     self._conclude(progress)
             except Exception as error:
-                # within a step a part of the state may be new: then the last checkpoint is what resumes bit-equal
-                # and one of before a divergence is worth more
+                # within a step a part of the state may be new: then the last checkpoint is what resumes bit-equal, and
+                # one of before a divergence is worth more
                 good = self.optimization.between_steps and not isinstance(error, DivergedError)
                 saved = good and self._save_or_warn()
                 if not (saved and self.stopping):
@@ -193,13 +194,14 @@ class Trainer:
             parts = [next(batches).to(self.device) for _ in range(c.accumulate)]
             losses, lr = self.train_step(parts)
             self.step += 1
-            self.optimization.between_steps = True
             self.seconds += time.monotonic() - resumed_at  # waiting for data is training time too
             skipped = self.optimization.skipped
             progress.step(self.step, self.seconds, losses, lr, self.optimization.layer_losses, skipped)
             self.trend.note(self.step, float(losses["total"]), skipped)
             if self.evaluations.due(self.progress):
                 self._evaluate(progress)
+            # what belongs to a step ends here: saved before, the step's record or evaluation would be missing for good
+            self.optimization.between_steps = True
 
     def _ends(self, batches: Batches) -> bool:
         """All processes find the same answer, whatever their clocks, signals and files say."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import multiprocessing
 import random
@@ -10,6 +11,7 @@ import signal
 import time
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -19,8 +21,13 @@ from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError
 from oneformer_lite.training import read_log, toytown_training, train
 from oneformer_lite.training.checkpoint import CHECKPOINT, fitting, load_checkpoint, save_checkpoint
+from oneformer_lite.training.evaluations import Evaluations
 from oneformer_lite.training.locks import TRAINER_LOCK, locked
 from oneformer_lite.training.meter import MEASURED
+from oneformer_lite.training.step import Optimization
+from oneformer_lite.training.trend import Trend
+
+UPDATE = Optimization._update
 
 
 def small_config() -> ofl.ModelConfig:
@@ -59,6 +66,61 @@ def assert_same_end(one: Path, other: Path) -> None:
     assert flat(a) == flat(b)
     logs = [[{k: v for k, v in r.items() if k not in MEASURED} for r in read_log(f)] for f in (one, other)]
     assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize(
+    "owner, name, skipped",
+    [
+        (Optimization, "layer_losses", False),  # a connection to another process that has died breaks here
+        (Optimization, "layer_losses", True),
+        (Trend, "note", False),
+        (Evaluations, "run", False),
+    ],
+)
+def test_an_error_after_a_step_loses_nothing_that_belongs_to_it(
+    data: Path, tmp_path: Path, monkeypatch, undisturbed, owner: type, name: str, skipped: bool
+) -> None:
+    """What is saved has the step's record, its loss in the trend and its evaluation, or is of before the step."""
+    done = getattr(owner, name)
+
+    def fails(self, *arguments, **options):
+        if owner is Evaluations or len(read_log(tmp_path)) == 1:
+            raise RuntimeError("Connection closed by peer")
+        return done(self, *arguments, **options)
+
+    if skipped:
+        monkeypatch.setattr(Optimization, "_update", skip_the_second)
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, fails)
+        with pytest.raises(RuntimeError, match="closed by peer"):
+            train(*few_steps(data, tmp_path))
+    train(*few_steps(data, tmp_path))
+    assert_same_end(undisturbed(skipped), tmp_path)
+
+
+def few_steps(data: Path, out: Path) -> tuple[ofl.ModelConfig, ofl.TrainConfig]:
+    """Three, with an evaluation after the second, of a model that is quick to train."""
+    config = dataclasses.replace(small_config(), backbone="test_resnet", pretrained=False, decoder_layers=1)
+    return config, recipe(data, out, steps=3, save_steps=1, eval_images=1, look_first=False)
+
+
+def skip_the_second(self, number: int) -> None:
+    """In the optimiser's place."""
+    self._skip("step 1", "on purpose") if number == 1 else UPDATE(self, number)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: Path, tmp_path_factory):
+    """The runs to compare with, each trained once."""
+
+    @functools.cache
+    def run(skipped: bool) -> Path:
+        out = tmp_path_factory.mktemp("runs") / "whole"
+        with mock.patch.object(Optimization, "_update", skip_the_second if skipped else UPDATE):
+            train(*few_steps(data, out))
+        return out
+
+    return run
 
 
 def flat(value):
