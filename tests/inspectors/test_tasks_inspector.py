@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import torch
 from browser import change, chromium, opened
 
 import oneformer_lite as ofl
+from oneformer_lite.data.sample import TASKS
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.inspectors.tasks.pairs import KEPT
 from oneformer_lite.inspectors.tasks.pictures import ABOVE, LEFT, shrunk
 from oneformer_lite.widgets import TaskInspector
 
@@ -71,6 +74,19 @@ def test_a_task_compared_with_itself_changes_nothing(inspector) -> None:
     pair = inspector.pair("semantic", "semantic")
     assert pair.after == pytest.approx(1) and set(pair.told) <= {"keeps its class", "silent"}
     assert "Choose another task" in inspector._headline.value and "the same" in inspector._token.value
+
+
+def test_pictures_of_few_steps_are_kept() -> None:
+    """Those of all pairs would be some eighty megabytes; what is painted again is the same."""
+    pairs = TaskInspector(random_model(), np.zeros((24, 32, 3), np.uint8)).pairs
+    first = pairs.blended_picture("panoptic", "instance", 3)
+    for task, other in itertools.permutations(TASKS, 2):
+        for step in range(11):
+            pairs.blended_picture(task, other, step)
+    assert len(pairs._blended) == KEPT == 22
+    again = pairs.blended_picture("panoptic", "instance", 3)
+    assert again is not first and np.array_equal(again, first)
+    assert pairs.blended_picture("panoptic", "instance", 3) is again
 
 
 def test_texts_targets_and_token_are_told(inspector, sample) -> None:

@@ -12,10 +12,11 @@ from ...render import segment_colors
 from ...render.colors import RGB
 from ...render.masks import display_ids
 from .pictures import BlendChart, blend_chart, named_segments
-from .reading import Step, TaskReader, cosine, fates, most_changed, speaks
+from .reading import SHARES, Step, TaskReader, cosine, fates, most_changed, speaks
 from .words import channels, headline, query_words
 
 ROWS = 14  # queries in the chart
+KEPT = 2 * len(SHARES)  # pictures of steps, which take longer to paint than an eye waits for
 
 Tasks = tuple[str, str]
 
@@ -69,6 +70,8 @@ class TaskPairs:
             every = {s.id: s for chosen in pair.steps for s in chosen.segments}
             colors = segment_colors(every.values(), self._reader.categories)
             ids, names = display_ids(pair.steps[step].segment_map), {i: s.name for i, s in every.items()}
+            if len(self._blended) == KEPT:
+                del self._blended[next(iter(self._blended))]  # the oldest
             self._blended[key] = named_segments(self._photo, ids, colors, names)
         return self._blended[key]
 
