@@ -13,6 +13,7 @@ import math
 import pickle
 import pickletools
 from pathlib import Path
+from reprlib import repr as shortened  # of a tuple that holds one tuple twice, which holds another twice, and so on
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from ..errors import CheckpointError
 from .names import State
 
 _MOST_STEPS = 1_000_000  # a published model takes some twenty thousand
+_MOST_AXES = 64  # of an array, as in numpy
 _STEPS = {
     "PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE",
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
@@ -50,7 +52,8 @@ class _Kind:
     @property
     def dtype(self) -> torch.dtype:
         if not isinstance(self.code, str) or self.code not in _KINDS or self.order not in ("<", "|"):
-            raise ValueError(f"an array of {self.code!r} in byte order {self.order!r}, which is no kind of number")
+            kind, order = shortened(self.code), shortened(self.order)
+            raise ValueError(f"an array of {kind} in byte order {order}, which is no kind of number")
         return _KINDS[self.code]
 
 
@@ -66,8 +69,8 @@ class _Array:
         dtype = self.kind.dtype
         if not isinstance(self.content, bytes):
             raise ValueError(f"an array whose numbers are a {type(self.content).__name__}")
-        if not isinstance(self.shape, tuple) or not all(type(side) is int and side >= 0 for side in self.shape):
-            raise ValueError(f"an array of shape {self.shape!r}")
+        if not _is_shape(self.shape):
+            raise ValueError(f"an array of shape {shortened(self.shape)}")
         if math.prod(self.shape) * dtype.itemsize != len(self.content):
             raise ValueError(f"an array of shape {self.shape} in {len(self.content)} bytes")
         if not self.content:
@@ -78,13 +81,19 @@ class _Array:
         return flat.reshape(self.shape)
 
 
+def _is_shape(shape: object) -> bool:
+    if not isinstance(shape, tuple) or len(shape) > _MOST_AXES:
+        return False
+    return all(type(side) is int and side >= 0 for side in shape)
+
+
 class _Call:
     """The only kind of thing that the machine can call; it has no attributes that a file could set."""
 
-    __slots__ = ("name",)
+    __slots__ = ("machine", "name")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, machine: _Unpickler, name: str) -> None:
+        self.machine, self.name = machine, name
 
     def __setstate__(self, state: object) -> None:
         raise pickle.UnpicklingError("a function that is given a state")
@@ -95,6 +104,7 @@ class _Call:
         if self.name == "bytes" and not given:
             return b""
         if self.name == "encode" and isinstance(given[0], str):
+            self.machine.take_room(len(given[0]))
             return given[0].encode("latin-1")  # how bytes are written in the older protocols
         if self.name == "_reconstruct":
             return _Array()
@@ -108,10 +118,20 @@ _KNOWN = {
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content))
+        self._room = len(content)
+
+    def take_room(self, count: int) -> None:
+        """All that is encoded is in the file as text: of one text many times there is no end."""
+        self._room -= count
+        if self._room < 0:
+            raise pickle.UnpicklingError("more bytes than the file holds as text")
+
     def find_class(self, module: str, name: str) -> _Call:
         if (module, name) not in _KNOWN:
             raise pickle.UnpicklingError(f"it names {module}.{name}"[:100])
-        return _Call(name)
+        return _Call(self, name)
 
 
 def read_arrays(path: Path) -> State:
@@ -122,7 +142,7 @@ def read_arrays(path: Path) -> State:
     try:
         content = path.read_bytes()
         _check_steps(content)
-        found = _Unpickler(io.BytesIO(content)).load()
+        found = _Unpickler(content).load()
         if isinstance(found, dict) and isinstance(found.get("model"), dict):
             found = found["model"]
         if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found):
@@ -153,6 +173,7 @@ def _tensors(found: dict, size: int) -> State:
 
 def _check_steps(content: bytes) -> None:
     """Every step of the machine before it starts: only what arrays need, and no number that makes it take memory."""
+    names = _Names()
     for count, (step, given, _) in enumerate(pickletools.genops(io.BytesIO(content))):
         if step.name not in _STEPS:
             raise ValueError(f"the step {step.name}, which arrays do not need")
@@ -160,3 +181,38 @@ def _check_steps(content: bytes) -> None:
             raise ValueError(f"more than {_MOST_STEPS} steps")
         if step.name in ("FRAME", "LONG_BINPUT") and (given or 0) > max(len(content), 256):
             raise ValueError(f"{step.name} {given} in {len(content)} bytes")
+        names.follow(step, given)
+
+
+class _Names:
+    """What the machine would hold, of which the kinds alone are known: no name in a table may be a tuple. Python looks
+    into a tuple for that, without end where tuples lie in tuples, down to where its stack breaks."""
+
+    def __init__(self) -> None:
+        self.stack: list[str] = []
+        self.marks: list[int] = []
+        self.places: dict[int, str] = {}
+
+    def follow(self, step: pickletools.OpcodeInfo, given: object) -> None:
+        """Raises ValueError, or IndexError and KeyError for steps that miss what they need."""
+        if "BINGET" in step.name:
+            self.stack.append(self.places[given])
+        elif "PUT" in step.name or step.name == "MEMOIZE":
+            self.places[len(self.places) if given is None else given] = self.stack[-1]
+        elif step.name == "MARK":
+            self.marks.append(len(self.stack))
+        elif step.name != "STOP":
+            taken = self._taken(step)
+            if "tuple" in {"SETITEM": taken[1:2], "SETITEMS": taken[1::2]}.get(step.name, []):
+                raise ValueError("a tuple for a name")
+            self.stack += [kind.name for kind in step.stack_after]
+
+    def _taken(self, step: pickletools.OpcodeInfo) -> list[str]:
+        """The kinds of what a step takes from the stack."""
+        if pickletools.markobject in step.stack_before:  # all above the mark, and so many below it
+            start = self.marks.pop() - step.stack_before.index(pickletools.markobject)
+        else:
+            start = len(self.stack) - len(step.stack_before)
+        taken = self.stack[max(0, start) :]
+        del self.stack[max(0, start) :]
+        return taken

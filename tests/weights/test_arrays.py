@@ -84,6 +84,16 @@ def test_other_data_is_refused(tmp_path, content, words):
     assert words in refusal(tmp_path, pickle.dumps(content, protocol=4))
 
 
+DOUBLED = b")" + b"q\x00h\x00\x86" * 60  # ((((), ()), ((), ())), ...: 2**60 of them
+DEEP = b")" + b"\x85" * 300_000  # ((((...),),),): a stack breaks where each is looked into
+
+
+def encoded(text: bytes, times: int) -> bytes:
+    """The steps that make a list of one text as bytes, again and again."""
+    known = b"c_codecs\nencode\nq\x00X" + struct.pack("<I", len(text)) + text + b"q\x01"
+    return b"\x80\x02](" + known + b"h\x00h\x01\x85R" * times + b"e."
+
+
 def array_steps(shape: bytes, content: bytes) -> bytes:
     """The steps that make {"a": array} by hand, in protocol 2 with names as text."""
     known = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n"
@@ -99,7 +109,8 @@ def test_arrays_that_lie_about_their_size(tmp_path):
     path.write_bytes(array_steps(b"K\x02\x85", bytes(8)))
     assert read_arrays(path)["a"].equal(torch.zeros(2))
     large, negative = b"J\xff\xff\xff\x7f\x85", b"J\xff\xff\xff\xff\x85"
-    for shape in (b"K\x03\x85", large, negative, b"\x88\x85", b"K\x02", b"N", b"](K\x02e"):
+    axes = b"(" + b"K\x01" * 100 + b"t"
+    for shape in (b"K\x03\x85", large, negative, b"\x88\x85", b"K\x02", b"N", b"](K\x02e", axes, DOUBLED):
         assert "an array of shape" in refusal(tmp_path, array_steps(shape, bytes(8)))
 
 
@@ -113,8 +124,16 @@ def test_arrays_that_lie_about_their_size(tmp_path):
         (b"\x80\x02cnumpy\ndtype\n}b.", "given a state"),
         (b"\x80\x02cnumpy\nndarray\n)R.", "a call of ndarray"),
         (b"\x80\x02" + b"N" * 1_000_100 + b".", "more than 1000000 steps"),
+        (b"\x80\x02}" + DEEP + b"Ns.", "a tuple for a name"),
+        (b"\x80\x02}(NN" + DEEP + b"Nu.", "a tuple for a name"),
+        (b"\x80\x02}" + DOUBLED + b"q\x01Nsh\x01Ns.", "a tuple for a name"),
+        (b"\x80\x02](" + DEEP + b"q\x01e}h\x01Ns.", "a tuple for a name"),
+        (b"\x80\x02cnumpy\ndtype\n(" + DOUBLED + b"\x89\x88tR.", ""),
+        (encoded(b"a" * 10_000, 3), "more bytes than the file holds"),
+        (b"\x80\x02s.", ""), (b"\x80\x02u.", ""), (b"\x80\x02h\x00.", ""), (b"\x80\x02q\x00.", ""),
         (b"", ""), (b"<!DOCTYPE html>", ""), (b"version https://git-lfs.github.com/spec/v1\n", ""),
     ],
+    ids=lambda value: f"{len(value)} bytes" if len(value) > 60 else None,
 )  # fmt: skip
 def test_programs_that_are_no_arrays(tmp_path, content, words):
     assert words in refusal(tmp_path, content)
