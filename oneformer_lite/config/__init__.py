@@ -6,22 +6,26 @@ members; ``presets.py``, ``mask2former.py``, ``maskformer.py`` and ``eomt_preset
 the way into a file and back.
 """
 
-from . import eomt_presets, mask2former, maskformer, presets
+from . import detr, eomt_presets, mask2former, maskformer, presets
 from .base import BaseConfig, for_classes
 from .classes import class_list
+from .detr import *  # noqa: F403
 from .eomt import EomtConfig
 from .eomt_presets import *  # noqa: F403  (the presets, as its __all__ lists them)
-from .family import Mask2FormerConfig, MaskFormerConfig
+from .family import DetrConfig, Mask2FormerConfig, MaskFormerConfig
 from .mask2former import *  # noqa: F403  (the presets, as its __all__ lists them)
 from .maskformer import *  # noqa: F403
 from .model import ModelConfig
 from .presets import *  # noqa: F403
 from .stored import from_stored, stored
 
-PRESETS = (*presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__)  # of all members
+PRESETS = (
+    *presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__,
+)  # fmt: skip  # of all members
 
 __all__ = [
-    "PRESETS", "BaseConfig", "EomtConfig", "Mask2FormerConfig", "MaskFormerConfig", "ModelConfig", "class_list",
+    "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "Mask2FormerConfig", "MaskFormerConfig", "ModelConfig",
+    "class_list",
     "for_classes",
     "from_stored", "stored", *PRESETS,
 ]  # fmt: skip

@@ -22,7 +22,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "dinat": ("embed_dim", "depths", "num_heads", "kernel_size", "dilations", "mlp_ratio", *_RATES),
     "swin": _WINDOWED,
     "convnext": ("depths", "dims", *_RATES),
-    "resnet": ("layers", "channels", "base_width", "cardinality", "stem_width", *_RATES),
+    "resnet": ("layers", "channels", "base_width", "cardinality", "stem_width", "output_stride", *_RATES),
     "vit": ("depth", "mlp_ratio", "init_values", *_RATES),  # its width and heads are hidden_dim and num_heads
 }
 
@@ -34,6 +34,7 @@ _SIZES: dict[str, tuple[str, float, float]] = {
     "depth": (_WHOLE, 1, 256),
     "embed_dim": (_WHOLE, 1, 16_384), "base_width": (_WHOLE, 1, 4096), "cardinality": (_WHOLE, 1, 1024),
     "stem_width": (_WHOLE, 1, 4096), "window_size": (_WHOLE, 1, 32), "kernel_size": (_WHOLE, 1, 63),
+    "output_stride": (_WHOLE, 8, 32),
     "depths": (_STAGES, 1, 128), "layers": (_STAGES, 1, 128), "dims": (_STAGES, 1, 16_384),
     "channels": (_STAGES, 1, 16_384), "num_heads": (_STAGES, 1, 1024), "dilations": (_BLOCKS, 1, 4096),
 }  # fmt: skip

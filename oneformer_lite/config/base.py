@@ -31,6 +31,11 @@ class BaseConfig:
     model_type: ClassVar[str] = ""  # the name by which files and ``model.build`` know the member
     # settings by which the member's published training differs from OneFormer's on the same data set
     RECIPE: ClassVar[Mapping[str, object]] = {}
+    # how its output is read (a name in inference/postprocessing.py), by which costs queries are matched (names in
+    # losses/matching.py), and whether the masks of "every" prediction have a loss or those of the "last"
+    POSTPROCESSING: ClassVar[str] = "mask2former"
+    MATCHED_BY: ClassVar[tuple[str, ...]] = ("class", "mask", "dice")
+    MASKS_IN_LOSSES: ClassVar[str] = "every"
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mask_loss": ("bce", "focal"),
         "compared_on": ("points", "pixels"),
@@ -136,6 +141,10 @@ class BaseConfig:
         """The classes as the data set lists them."""
         rows = zip(self.category_ids, self.class_names, self.is_thing, self.class_colors)
         return tuple(Category(*row) for row in rows)
+
+    def has_term(self, name: str) -> bool:
+        """Whether a term of the loss belongs to this model: it has a weight."""
+        return hasattr(self, f"{name}_weight")
 
     @property
     def recipe(self) -> Mapping[str, object]:

@@ -103,3 +103,60 @@ class Mask2FormerConfig(OneTaskConfig):
     # -- masked-attention decoder (without dropout)
     decoder_layers: int = 9
     decoder_ffn: int = 2048
+
+
+@dataclass(frozen=True)
+class DetrConfig(BaseConfig):
+    """Every size and switch of one DETR for panoptic segmentation; defaults are the published values (DETR, ECCV 2020;
+    official ``main.py``)."""
+
+    model_type: ClassVar[str] = "detr"
+    RECIPE: ClassVar[Mapping[str, object]] = {"weight_decay": 1e-4, "clip_norm": 0.1}
+    POSTPROCESSING: ClassVar[str] = "detr"
+    MATCHED_BY: ClassVar[tuple[str, ...]] = ("class", "box", "giou")
+    MASKS_IN_LOSSES: ClassVar[str] = "last"
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {"stage": ("boxes", "masks", "joint")}
+
+    # what a training teaches. As published first "boxes": all but the masks' attention and convolutions, of which there
+    # is nothing to be seen yet; then "masks": those alone, over the frozen rest. "joint": all at once, from the start
+    stage: str = "masks"
+    num_queries: int = 100
+    padding_multiple: int = 1  # padding is told apart: a picture alone gets none
+    # ResNet's stem and first stage keep the weights of ImageNet
+    early_layers_learn: bool = False
+    object_mask_threshold: float = 0.85
+    # the merge joins stuff of a class to its surest query before it drops queries without pixels, in the published
+    # code together with those that were joined: their pixels go to whatever mask comes next. True: they stay
+    keep_joined_stuff: bool = False
+
+    # -- transformer; dropout also of attention weights and after ReLU
+    encoder_layers: int = 6
+    encoder_ffn: int = 2048
+    decoder_layers: int = 6
+    decoder_ffn: int = 2048
+    dropout: float = field(default=0.1, metadata={"range": (0.0, 0.99)})
+
+    # -- loss weights; those of class, box (L1) and giou are the matching costs' as well, masks have no part in it
+    class_weight: float = 1.0
+    box_weight: float = 5.0
+    giou_weight: float = 2.0
+    mask_weight: float = 1.0
+    dice_weight: float = 1.0
+    mask_loss: str = "focal"
+    compared_on: str = "pixels"
+
+    @property
+    def recipe(self) -> Mapping[str, object]:
+        """Of the stage, on COCO: 500 epochs of boxes, then 25 of masks, of all 118,287 pictures."""
+        if self.data_set != "coco":
+            return self.RECIPE
+        epochs, drop = (25, 15) if self.stage == "masks" else (500, 400)
+        budget = {"steps": 7393 * epochs, "lr_drops": (drop / epochs,), "only_with_things": False}
+        return {**self.RECIPE, **budget, "precision": "float32"}
+
+    @property
+    def learned_tasks(self) -> tuple[str, ...]:
+        return ("panoptic",)
+
+    def has_term(self, name: str) -> bool:
+        return super().has_term(name) and not (self.stage == "boxes" and name in ("mask", "dice"))

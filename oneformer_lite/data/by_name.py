@@ -11,6 +11,7 @@ from ..listing import few
 from ..notices import warn_user
 from .sample import Category
 
+UNUSED = "unused number "  # a class of a model that its data do not have, as the gaps between COCO's ids are DETR's
 GENERIC = re.compile(r"class \d+")  # what a configuration calls classes that nobody has named
 
 
@@ -20,14 +21,15 @@ def class_places(
     """For each of ``categories`` (``some``: they may be fewer) its place among ``names``, the model's classes.
 
     Upper case, hyphens and spaces make no difference. ``names`` that are generic, or that differ in few places from
-    as many ``categories`` in the same order (with a warning), are found by number. Raises :class:`ConfigError` for a
-    class that is not among them.
+    as many ``categories`` in the same order (with a warning), are found by number; :data:`UNUSED` ones need not be.
+    Raises :class:`ConfigError` for a class that is not among them.
     """
+    used = sum(not name.startswith(UNUSED) for name in names)
     own, given = [_key(name) for name in names], [_key(category.name) for category in categories]
     if own == given or (len(own) == len(given) and all(map(GENERIC.fullmatch, names))):
         return list(range(len(given)))
     if len(set(own)) == len(own) and len(set(given)) == len(given) and set(given) <= set(own) and (
-        some or len(given) == len(own)
+        some or len(given) in (used, len(own))
     ):
         return [own.index(key) for key in given]
     unknown = [category.name for category, key in zip(categories, given) if key not in own]

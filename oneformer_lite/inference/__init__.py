@@ -1,8 +1,8 @@
 """From a picture to its segments.
 
 ``predicting.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks
-(``windows.py``: those of a window that slides along the picture),
-``postprocessing.py`` makes masks, classes and scores of the logits (``merging.py``: who wins each pixel),
+(``windows.py``: those of a window that slides along the picture), ``postprocessing.py`` makes masks, classes and scores
+of the logits (``merging.py``: who wins each pixel; ``detr.py``: the rules of DETR; ``rules.py`` chooses),
 ``prediction.py`` names what was found, shows and saves it.
 """
 

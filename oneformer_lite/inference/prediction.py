@@ -17,8 +17,9 @@ from ..data.sample import Category
 from ..errors import DataError
 from .exports import as_record, coco_results, write_masks
 from .polygons import outlines
-from .postprocessing import instance_inference, panoptic_inference, surest_labels
+from .postprocessing import surest_labels
 from .raw import RawPrediction
+from .rules import instances, panoptic_segments
 from .windows import WindowedPrediction
 
 
@@ -156,16 +157,13 @@ def read_prediction(
         return Segment(id_, class_id, category.name, float(score), category.is_thing, int(area), where, value)
 
     if task == "panoptic":
-        threshold = max(config.object_mask_threshold, min_score)
-        segment_map, found = panoptic_inference(
-            raw, things, threshold, config.overlap_threshold, config.merge_within_masks
-        )
+        segment_map, found = panoptic_segments(raw, things, config, min_score)
         segment_map = segment_map.cpu().numpy()
         areas = np.bincount(segment_map.ravel(), minlength=len(found) + 1).tolist()
         segments = [segment(id_, class_id, score, areas[id_], segment_map, id_) for id_, class_id, score in found]
         return Prediction(task, image, segments, categories, segment_map=segment_map)
     if task == "instance":
-        masks, labels, scores = instance_inference(raw, things, min_score, config.max_instances)
+        masks, labels, scores = instances(raw, things, config, min_score)
         order = scores.argsort(descending=True)
         masks = masks[order].cpu().numpy()
         rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)), masks)

@@ -2,13 +2,14 @@
 
 ``oneformer.py`` is a whole model as the figure of its paper shows it; ``base.py`` says what all models share, and
 ``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what came
-before that, and ``eomt.py`` takes most of it away. Below them ``parts/`` holds what they are built of, ``networks/``
-the backbones, and ``fast/`` what gives the same results faster on CPUs.
+before that, and ``detr.py`` what all of them come from; ``eomt.py`` takes most of it away. Below them ``parts/`` holds
+what they are built of, ``networks/`` the backbones, and ``fast/`` what gives the same results faster on CPUs.
 """
 
 from ..config import BaseConfig
 from ..errors import ConfigError
 from .base import MaskModel
+from .detr import Detr
 from .eomt import EoMT
 from .mask2former import Mask2Former
 from .maskformer import MaskFormer
@@ -16,7 +17,8 @@ from .oneformer import OneFormer
 from .output import Features, OneFormerOutput, Output, Predictions, Trace
 
 __all__ = [
-    "MEMBERS", "EoMT", "Features", "Mask2Former", "MaskFormer", "MaskModel", "OneFormer", "OneFormerOutput", "Output",
+    "MEMBERS", "Detr", "EoMT", "Features", "Mask2Former", "MaskFormer", "MaskModel", "OneFormer", "OneFormerOutput",
+    "Output",
     "Predictions", "Trace", "build",
 ]  # fmt: skip
 
@@ -27,6 +29,7 @@ MEMBERS: dict[str, type[MaskModel]] = {
     "mask2former": Mask2Former,
     "maskformer": MaskFormer,
     "eomt": EoMT,
+    "detr": Detr,
 }
 
 

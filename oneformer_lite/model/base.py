@@ -114,7 +114,9 @@ class MaskModel(nn.Module):
         if trace is not None:
             trace.record_predictions(predictions)
         *auxiliary, final = predictions
-        return self.output_type(final.class_logits, final.masks, auxiliary, no_object=final.no_object, trace=trace)
+        return self.output_type(
+            final.class_logits, final.masks, auxiliary, no_object=final.no_object, boxes=final.boxes, trace=trace
+        )
 
     def padded(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 h w"]:
         """As :meth:`encode` takes them: in the weights' precision (a model in bfloat16 takes the same pictures), with

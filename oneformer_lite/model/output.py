@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -24,9 +24,10 @@ class Trace(dict):
     def record_predictions(self, predictions: Sequence[Predictions]) -> None:
         """``prediction0.class_logits``, ``prediction0.mask_logits``, ... of all that no part has recorded itself."""
         for i, prediction in enumerate(predictions):
-            for name in ("class_logits", "mask_logits"):
-                if f"prediction{i}.{name}" not in self:
-                    self.record(f"prediction{i}.{name}", getattr(prediction, name))
+            for name in ("class_logits", "mask_logits", "boxes"):
+                value = getattr(prediction, name)
+                if value is not None and f"prediction{i}.{name}" not in self:
+                    self.record(f"prediction{i}.{name}", value)
 
     def count(self, name: str) -> int:
         """How many layers recorded ``name``, which has a place for their numbers, counted from 0."""
@@ -50,15 +51,16 @@ def record(trace: Trace | None, name: str, keys: Sequence, values: Sequence[Tens
 
 class Features(NamedTuple):
     """What a model makes of pictures before it is told a task: features for masks (stride 4), and the maps that its
-    decoder looks at, coarsest first."""
+    decoder looks at, coarsest first; where a model tells padding apart, the cells of the coarsest that are picture."""
 
     masks: Float[Tensor, "B C h w"]
-    maps: list[Float[Tensor, "B C _h _w"]]
+    maps: list[Float[Tensor, "B _c _h _w"]]
+    valid: Bool[Tensor, "B _h _w"] | None = None
 
     def expand(self, count: int) -> Features:
         """Those of one picture for ``count`` readings of it."""
         masks, *maps = (tensor.expand(count, -1, -1, -1) for tensor in (self.masks, *self.maps))
-        return Features(masks, maps)
+        return Features(masks, maps, None if self.valid is None else self.valid.expand(count, -1, -1))
 
 
 def class_distribution(class_logits: Float[Tensor, "*n K1"], no_object: bool = True) -> Float[Tensor, "*n L1"]:
@@ -107,15 +109,33 @@ class MaskProduct:
 
 
 @dataclass
+class DeferredMasks:
+    """Mask logits that are computed when somebody looks at them: DETR's are a hundred pictures through convolutions,
+    and its earlier predictions have boxes and classes enough for their losses."""
+
+    make: Callable[[], Tensor]
+    _whole: Tensor | None = field(default=None, init=False, repr=False, compare=False)
+    _graph: bool = field(default=False, init=False, repr=False, compare=False)
+
+    def whole(self) -> Float[Tensor, "B Q h w"]:
+        """Kept, unless they were made without a graph and now need one."""
+        if self._whole is None or (torch.is_grad_enabled() and not self._graph):
+            self._whole, self._graph = self.make(), torch.is_grad_enabled()
+        return self._whole
+
+
+@dataclass
 class Predictions:
     """One reading of the queries: ``class_logits`` [B, Q, K+1] (last = no object; [B, Q, K] without ``no_object``,
     where each class has a sigmoid of its own) and ``masks``, whole [B, Q, H/4, W/4] or as a :class:`MaskProduct`,
-    which ``mask_logits`` multiplies out. Losses read ``masks``, as they are.
+    which ``mask_logits`` multiplies out (or as :class:`DeferredMasks`). Losses read ``masks``, as they are. ``boxes``
+    [B, Q, 4], of models that have some, are centre, width and height in shares of the picture: x, y, w, h.
     """
 
     class_logits: Tensor
-    masks: Tensor | MaskProduct
+    masks: Tensor | MaskProduct | DeferredMasks
     no_object: bool = field(default=True, kw_only=True)
+    boxes: Tensor | None = field(default=None, kw_only=True)
 
     @property
     def probabilities(self) -> Float[Tensor, "B Q K"]:
@@ -125,7 +145,7 @@ class Predictions:
     @property
     def mask_logits(self) -> Float[Tensor, "B Q h w"]:
         """The masks, whole; above 0 inside."""
-        return self.masks.whole() if isinstance(self.masks, MaskProduct) else self.masks
+        return self.masks if isinstance(self.masks, Tensor) else self.masks.whole()
 
 
 @dataclass

@@ -22,6 +22,8 @@ from ..errors import CheckpointError, ConfigError
 from .backbones.huggingface import backbone_to
 from .backbones.names import HUGGINGFACE as BACKBONES
 from .backbones.sizes import kind_of
+from .detr.huggingface import TABLE as DETR
+from .detr.huggingface import from_huggingface_detr
 from .eomt.huggingface import from_huggingface_eomt, renamed_dinov2, renamed_dinov3
 from .files import CONFIG, read_folder_tensors, read_json
 from .folder import write_folder
@@ -121,6 +123,7 @@ KINDS: dict[str, tuple[Callable[[dict, dict, str], BaseConfig], Table | Callable
     "maskformer": (from_huggingface_maskformer, MASKFORMER),
     "eomt": (from_huggingface_eomt, renamed_dinov2),
     "eomt_dinov3": (from_huggingface_eomt, renamed_dinov3),
+    "detr": (from_huggingface_detr, DETR),
 }
 
 IGNORED = [

@@ -19,6 +19,7 @@ from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfi
 from ..errors import CheckpointError
 from .backbones.names import OFFICIAL as BACKBONES
 from .backbones.sizes import NETWORKS, kind_of, nearest, plain
+from .detr.official import from_official_detr, is_official_detr
 from .eomt.official import from_eomt_file, is_eomt
 from .files import read_tensors
 from .load import build, whole_text_mapper
@@ -124,7 +125,10 @@ def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | N
         return from_eomt_file(state, path, config, base)
     if base is not None:
         raise CheckpointError(f"base is for EoMT's files of differences from DINOv3, which {path} is none of")
-    state = _with_pixel_decoder(drop(state, IGNORED))
+    state = drop(state, IGNORED)
+    if is_official_detr(state):
+        return from_official_detr(state, path, config)
+    state = _with_pixel_decoder(state)
     state = whole_text_mapper(rename(state, MASKFORMER if is_maskformer(state) else TABLE))
     shapes = Shapes(state, str(path))
     try:

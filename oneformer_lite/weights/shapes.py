@@ -16,9 +16,9 @@ _MEMORY = "input_projection.weight"  # of the one map that MaskFormer's queries 
 class Shapes(dict[str, tuple[int, ...]]):
     """Shape by name; a name that is not there is an error in words."""
 
-    def __init__(self, state: State, source: str) -> None:
+    def __init__(self, state: State, source: str, owner: str = "") -> None:
         super().__init__((name, tuple(tensor.shape)) for name, tensor in state.items())
-        self.source = source
+        self.source, self._owner = source, owner
 
     def __missing__(self, name: str) -> tuple[int, ...]:
         raise CheckpointError(f"{self.source} does not fit the model (missing: {name}): it is no whole {self.owner}")
@@ -26,7 +26,8 @@ class Shapes(dict[str, tuple[int, ...]]):
     @property
     def owner(self) -> str:
         """Whose weights they are."""
-        return "MaskFormer" if _MEMORY in self else "Mask2Former" if QUERIES in self else "OneFormer"
+        known = "MaskFormer" if _MEMORY in self else "Mask2Former" if QUERIES in self else "OneFormer"
+        return self._owner or known
 
     def count(self, name: str, start: int = 0) -> int:
         """How many parts a list of modules has; ``name`` has a place for their numbers, which begin at ``start``."""

@@ -92,6 +92,15 @@ def timm_features(name: str, pretrained: bool = False, **options: object) -> nn.
     return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
 
 
+def _last_places(strides: list[int], wanted: list[int]) -> list[int]:
+    """The places of the ``wanted`` ones, of each the last that comes before the next."""
+    places, end = [], len(strides)
+    for stride in reversed(wanted):
+        end = end - 1 - strides[:end][::-1].index(stride)
+        places.append(end)
+    return places[::-1]
+
+
 def _timm_network(name: str, options: dict[str, object]) -> Network:
     if not timm.is_model(name):  # create_model also takes addresses and folders, as "hf-hub:" and "local-dir:"
         raise ConfigError(f"timm cannot build backbone {name!r}: it has no network of that name (timm.list_models())")
@@ -101,13 +110,15 @@ def _timm_network(name: str, options: dict[str, object]) -> Network:
         given = f" with backbone_options {options}" if options else ""
         raise ConfigError(f"timm cannot build backbone {name!r}{given}: {error}") from error
     strides = list(module.feature_info.reduction())
-    if not set(STRIDES) <= set(strides):
+    # a dilated network keeps the resolution of an earlier stage to its end
+    wanted = [min(stride, options.get("output_stride", STRIDES[-1])) for stride in STRIDES]
+    if not set(wanted) <= set(strides):
         raise ConfigError(
-            f"backbone {name!r} has features at strides {strides}; OneFormer needs {list(STRIDES)}. "
+            f"backbone {name!r} has features at strides {strides}; the model needs {wanted}. "
             "Convolutional and hierarchical networks (resnet50, swin_tiny_patch4_window7_224, "
             "convnext_tiny) have them, plain vision transformers do not."
         )
-    indices = [len(strides) - 1 - strides[::-1].index(s) for s in STRIDES]  # the last map of a stride
+    indices = _last_places(strides, wanted)
     if indices != list(range(len(strides))):
         module = timm_features(name, out_indices=indices, **options)
     nhwc = str(getattr(module, "output_fmt", "")).endswith("NHWC")

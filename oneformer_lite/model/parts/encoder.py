@@ -5,7 +5,7 @@ Carion et al., "DETR" (ECCV 2020), appendix A.3; official MaskFormer ``modeling/
 
 from __future__ import annotations
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..fast.dropout import Dropout
@@ -24,9 +24,15 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(dim, ffn, dropout)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "B S C"], positions: Float[Tensor, "S C"]) -> Float[Tensor, "B S C"]:
+    def forward(
+        self,
+        x: Float[Tensor, "B S C"],
+        positions: Float[Tensor, "*b S C"],
+        allowed: Bool[Tensor, "#B #S S"] | None = None,
+    ) -> Float[Tensor, "B S C"]:
+        """``allowed``: the tokens that are picture, not padding, of a model that tells them apart."""
         y = x + positions
-        return self.feed_forward(self.norm(x + self.dropout(self.attention(y, y, x)[0])))
+        return self.feed_forward(self.norm(x + self.dropout(self.attention(y, y, x, allowed)[0])))
 
 
 class Encoder(nn.Module):

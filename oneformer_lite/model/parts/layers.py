@@ -134,16 +134,27 @@ def sine_positions(
 
     Lesson 06.
     """
-    frequency = 10000 ** (2 * (torch.arange(dim // 2) // 2) / (dim // 2))
-
     def one_axis(length: int) -> Tensor:
-        angle = torch.arange(1, length + 1) / (length + 1e-6) * 2 * math.pi
-        angle = angle[:, None] / frequency  # [length, dim / 2]
-        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
+        return _waves(torch.arange(1, length + 1) / (length + 1e-6) * 2 * math.pi, dim // 2)
 
     y = one_axis(height)[:, None].expand(-1, width, -1)
     x = one_axis(width)[None].expand(height, -1, -1)
     return torch.cat([y, x], dim=2).permute(2, 0, 1).to(device)  # in memory pixel by pixel, as tokens are
+
+
+def sine_positions_within(valid: Bool[Tensor, "B h w"], dim: int) -> Float[Tensor, "B C h w"]:
+    """:func:`sine_positions` of each picture of a padded batch: counted and normalised over ``valid`` places alone, as
+    DETR does."""
+    places = [valid.cumsum(axis, dtype=torch.float32) for axis in (1, 2)]
+    y, x = (p / (p.select(axis, -1).unsqueeze(axis) + 1e-6) * 2 * math.pi for axis, p in enumerate(places, start=1))
+    return torch.cat([_waves(y, dim // 2), _waves(x, dim // 2)], dim=3).permute(0, 3, 1, 2)
+
+
+def _waves(angle: Float[Tensor, "*n"], dim: int) -> Float[Tensor, "*n d"]:
+    """Sines and cosines of the angle at falling frequencies, in turns."""
+    frequency = 10000 ** (2 * (torch.arange(dim, device=angle.device) // 2) / dim)
+    angle = angle[..., None] / frequency
+    return torch.stack([angle[..., 0::2].sin(), angle[..., 1::2].cos()], dim=-1).flatten(-2)
 
 
 class ConvNorm(nn.Sequential):

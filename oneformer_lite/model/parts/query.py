@@ -7,7 +7,7 @@ Lesson 06. Paper section 3.1 and figure 2; official ``oneformer_transformer_deco
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..fast.dropout import Dropout
@@ -35,10 +35,12 @@ class QueryLayer(nn.Module):
         keys: Float[Tensor, "B S C"],
         values: Float[Tensor, "#B S C"],
         need_weights: bool,
+        allowed: Bool[Tensor, "#B #N S"] | None = None,
     ) -> tuple[Float[Tensor, "B N C"], Tensor | None]:
+        """``allowed``: the keys that are picture, not padding, of a model that pads and tells them apart."""
         y = x + query_positions
         x = self.norm1(x + self.dropout(self.self_attention(y, y, x)[0]))
-        update, weights = self.cross_attention(x + query_positions, keys, values, need_weights=need_weights)
+        update, weights = self.cross_attention(x + query_positions, keys, values, allowed, need_weights)
         x = self.norm2(x + self.dropout(update))
         return self.feed_forward(x), weights
 

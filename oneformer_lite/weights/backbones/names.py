@@ -110,7 +110,7 @@ _CONVNEXT: Table = [
     *_STAGE_NORMS,
 ]  # fmt: skip
 
-_RESNET: Table = [
+RESNET: Table = [
     ("embedder.embedder.convolution", "network.conv1"),
     ("embedder.embedder.normalization", "network.bn1"),
     *(
@@ -131,7 +131,7 @@ HUGGINGFACE: dict[str, Table] = {
         "swin": _SWIN + _SWIN_IN_MEMORY,
         "dinat": _DINAT,
         "convnext": _CONVNEXT,
-        "resnet": _RESNET,
+        "resnet": RESNET,
         "timm_backbone": [("_backbone.", "network.")],
     }.items()
 }

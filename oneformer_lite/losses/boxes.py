@@ -1,0 +1,80 @@
+"""What a box costs: L1 and generalised IoU, which DETR matches and learns by.
+
+Carion et al., "DETR" (ECCV 2020), equations 1, 2 and appendix A.2; Rezatofighi et al., "Generalized Intersection over
+Union" (CVPR 2019); official ``models/matcher.py``, ``models/detr.py`` and ``util/box_ops.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..data.targets import Targets
+
+
+def boxes_of(target: Targets) -> Float[Tensor, "G 4"]:
+    """The boxes around the masks of one image: centre, width and height (x, y, w, h), in shares of the picture without
+    its padding."""
+    height, width = target.size or target.masks.shape[-2:]
+    masks = target.masks > 0
+    top, bottom = _extent(masks.any(2))
+    left, right = _extent(masks.any(1))
+    box = torch.stack([left + right, top + bottom, 2 * (right - left), 2 * (bottom - top)], dim=1) / 2
+    return box / box.new_tensor([width, height, width, height])
+
+
+def _extent(line: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each row's first True begins and its last one ends."""
+    hits = line.int()
+    first = hits.argmax(1) if line.shape[1] else hits.sum(1)
+    last = line.shape[1] - hits.flip(1).argmax(1) if line.shape[1] else first
+    return first.float(), last.float()
+
+
+def corners(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
+    """Left, top, right, bottom of boxes given by centre, width and height."""
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([centre - half, centre + half], dim=-1)
+
+
+def l1_cost(boxes: Float[Tensor, "Q 4"], targets: Float[Tensor, "G 4"]) -> Float[Tensor, "Q G"]:
+    """The sum of the differences of all four numbers."""
+    return (boxes[:, None] - targets[None]).abs().sum(-1)
+
+
+def giou_cost(boxes: Float[Tensor, "Q 4"], targets: Float[Tensor, "G 4"]) -> Float[Tensor, "Q G"]:
+    """Minus the generalised IoU of every query with every target."""
+    return -giou(boxes[:, None], targets[None])
+
+
+def l1_loss(boxes: Float[Tensor, "N 4"], targets: Float[Tensor, "N 4"]) -> Float[Tensor, "N"]:
+    """The same of pairs."""
+    return (boxes - targets).abs().sum(-1)
+
+
+def giou_loss(boxes: Float[Tensor, "N 4"], targets: Float[Tensor, "N 4"]) -> Float[Tensor, "N"]:
+    """One minus the generalised IoU of pairs."""
+    return 1 - giou(boxes, targets)
+
+
+def giou(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*m 4"]) -> Float[Tensor, "*k"]:
+    """IoU minus the share of the smallest box around both that neither covers: below 0 where they do not touch, and
+    the further apart the less, so that there is a slope to follow. -1 to 1."""
+    a, b = corners(a), corners(b)
+    shared = _area(torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:]))
+    union = _area(a[..., :2], a[..., 2:]) + _area(b[..., :2], b[..., 2:]) - shared
+    around = _area(torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., 2:], b[..., 2:]))
+    return shared / union - (around - union) / around
+
+
+def _area(first: Float[Tensor, "*n 2"], last: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n"]:
+    """0 where the last corner is not beyond the first."""
+    return (last - first).clamp_min(0).prod(-1)
+
+
+def matched_boxes(targets: Sequence[Targets]) -> Float[Tensor, "G 4"]:
+    """Those of all images, one after the other."""
+    return torch.cat([boxes_of(target) for target in targets])

@@ -1,0 +1,1 @@
+"""DETR as its authors and transformers have it, beside ours."""
