@@ -28,13 +28,15 @@ class Targets:
     """What one image is to be segmented into under one task.
 
     ``masks`` bool [G, H, W]; ``labels`` int64 [G] class ids; ``texts`` one sentence per mask, both
-    in the order of the class ids. G may be 0.
+    in the order of the class ids. G may be 0. ``size``: height and width of the picture where masks are padded beyond
+    it, which boxes are shares of.
     """
 
     masks: Tensor
     labels: Tensor
     texts: list[str]
     task: str = "panoptic"
+    size: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,6 +72,7 @@ def targets_for(sample: Sample, task: str) -> Targets:
         labels=torch.tensor(class_ids, dtype=torch.int64),
         texts=[f"a photo with a {sample.categories[class_id].name}" for class_id in class_ids],
         task=task,
+        size=sample.size,
     )
 
 

@@ -14,7 +14,7 @@ from ..data.batch import DIVISOR, padded_size
 from ..data.sample import Sample
 from ..evaluating import evaluating
 from ..inference import as_pixels, check_model, prepare
-from ..model.output import Features, Trace
+from ..model.output import Features, Predictions, Trace
 
 if TYPE_CHECKING:
     from ..model import MaskModel
@@ -79,3 +79,10 @@ def trace_picture(
         tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
         output = model(tensor[None], task, trace=True)
     return TracedPicture(pixels, tuple(tensor.shape[-2:]), output.trace, model.config.padding_multiple)
+
+
+def whole(prediction: Predictions) -> Predictions:
+    """With its masks multiplied out, in float32, in main memory."""
+    boxes = None if prediction.boxes is None else prediction.boxes.float().cpu()
+    logits, masks = (values.float().cpu() for values in (prediction.class_logits, prediction.mask_logits))
+    return Predictions(logits, masks, no_object=prediction.no_object, boxes=boxes)

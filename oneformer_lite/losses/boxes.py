@@ -6,8 +6,6 @@ Union" (CVPR 2019); official ``models/matcher.py``, ``models/detr.py`` and ``uti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -73,8 +71,3 @@ def giou(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*m 4"]) -> Float[Tensor, "*
 def _area(first: Float[Tensor, "*n 2"], last: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n"]:
     """0 where the last corner is not beyond the first."""
     return (last - first).clamp_min(0).prod(-1)
-
-
-def matched_boxes(targets: Sequence[Targets]) -> Float[Tensor, "G 4"]:
-    """Those of all images, one after the other."""
-    return torch.cat([boxes_of(target) for target in targets])

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Predictions, class_probabilities
+from .boxes import boxes_of, giou_cost, l1_cost
 from .pixels import every_mask, targets_at_masks
 from .points import PointSource, sample_points
 from .precision import at_least_float32
@@ -78,18 +79,39 @@ class Costs:
     dice: Tensor
     total: Tensor
 
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """In the order of ``config.MATCHED_BY``."""
+        return self.classes, self.mask, self.dice
+
+
+@dataclass(frozen=True)
+class BoxCosts:
+    """The same of a model that is matched by its boxes, as DETR is."""
+
+    classes: Tensor
+    box: Tensor
+    giou: Tensor
+    total: Tensor
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.classes, self.box, self.giou
+
 
 class Matcher:
     """Assigns to each ground-truth mask the query that costs least over all, one to one.
 
     The masks are compared on ``num_points`` uniformly random points, the same for all masks of an
     image and for all predictions of a step; or, if the configuration says so, on all pixels (:mod:`.pixels`).
+    Or not the masks, but the boxes around them are (:mod:`.boxes`).
 
     Lesson 08.
     """
 
     def __init__(self, config: BaseConfig) -> None:
-        self.weights = config.class_weight, config.mask_weight, config.dice_weight
+        self.parts = config.MATCHED_BY
+        self.weights = tuple(getattr(config, f"{name}_weight") for name in self.parts)
         self.num_points, self.mask_cost = config.num_points, MASK_COSTS[config.mask_loss]
         self.on_pixels = config.compared_on == "pixels"
 
@@ -111,8 +133,24 @@ class Matcher:
             self.mask_cost(point_logits, point_labels),
             dice_cost(point_logits, point_labels),
         )
+        return Costs(*parts, self._total(parts))
+
+    def box_costs(
+        self,
+        class_logits: Float[Tensor, "Q K1"],
+        labels: Int[Tensor, "G"],
+        boxes: Float[Tensor, "Q 4"],
+        target_boxes: Float[Tensor, "G 4"],
+        no_object: bool = True,
+    ) -> BoxCosts:
+        """The same, by boxes: L1 and minus the generalised IoU."""
+        classes = class_cost(class_logits, labels, no_object)
+        parts = classes, l1_cost(boxes, target_boxes), giou_cost(boxes, target_boxes)
+        return BoxCosts(*parts, self._total(parts))
+
+    def _total(self, parts: Sequence[Tensor]) -> Tensor:
         total = sum(weight * part for weight, part in zip(self.weights, parts))
-        return Costs(*parts, total.nan_to_num(nan=100.0, posinf=100.0, neginf=-100.0))
+        return total.nan_to_num(nan=100.0, posinf=100.0, neginf=-100.0)
 
     @torch.no_grad()
     def __call__(
@@ -141,13 +179,25 @@ class Matcher:
 
     def every_cost(
         self, predictions: list[Predictions], targets: list[Targets], source: PointSource
-    ) -> Iterator[list[Costs]]:
-        """:meth:`costs` of each image, prediction by prediction."""
+    ) -> Iterator[list[Costs] | list[BoxCosts]]:
+        """:meth:`costs` (or :meth:`box_costs`) of each image, prediction by prediction."""
+        if "box" in self.parts:
+            yield from self._every_box_cost(predictions, targets)
+            return
         labels, every_logits = self.compared(predictions, targets, source)
         for prediction, logits in zip(predictions, every_logits):
             class_logits = at_least_float32(prediction.class_logits)
             yield [
                 self.costs(class_logits[b], target.labels, logits[b], labels[b], prediction.no_object)
+                for b, target in enumerate(targets)
+            ]
+
+    def _every_box_cost(self, predictions: list[Predictions], targets: list[Targets]) -> Iterator[list[BoxCosts]]:
+        boxes = [boxes_of(target) for target in targets]
+        for p in predictions:
+            logits, found = at_least_float32(p.class_logits), at_least_float32(p.boxes)
+            yield [
+                self.box_costs(logits[b], target.labels, found[b], boxes[b].to(found), p.no_object)
                 for b, target in enumerate(targets)
             ]
 

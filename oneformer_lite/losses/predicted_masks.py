@@ -44,7 +44,7 @@ def matched_masks(
     features = shared_features(predictions)
     if features is None:  # each of its own kind
         masks = [
-            matched_masks([p], [queries]) if isinstance(p.masks, MaskProduct) else _rows(p.masks, queries)
+            matched_masks([p], [queries]) if isinstance(p.masks, MaskProduct) else _rows(p.mask_logits, queries)
             for p, queries in zip(predictions, assigned)
         ]
         return at_least_float32(torch.cat(masks))

@@ -1,8 +1,8 @@
 """The terms of the loss by name: each takes the model's output and its matched pairs to one scalar.
 
 ``TERMS`` is the list of them all: what the criterion adds up, and what logs, plots and inspectors name. A term belongs
-to a model if the configuration has its weight: "class" is weighted by ``class_weight``. So a new term is one function,
-one line in ``TERMS``, and one weight.
+to a model if the configuration has its weight (:meth:`BaseConfig.has_term`): "class" is weighted by ``class_weight``.
+So a new term is one function, one line in ``TERMS``, and one weight.
 
 Lesson 09. Paper section 3.3; official ``modeling/criterion.py``.
 """
@@ -23,6 +23,7 @@ from torch import Tensor
 from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Output, Predictions
+from .boxes import boxes_of, giou_loss, l1_loss
 from .contrastive import contrastive_loss
 from .masks import MASK_LOSSES, dice_loss
 from .pixels import enlarged, pixel_centres
@@ -66,10 +67,22 @@ class Pairs:
         """Masks of each image."""
         return [len(t) for t in self.targets]
 
+    @property
+    def masked(self) -> slice:
+        """Of the predictions those whose masks have a loss."""
+        return slice(-1, None) if self.config.MASKS_IN_LOSSES == "last" else slice(None)
+
     @cached_property
     def masks(self) -> Float[Tensor, "LG h w"]:
-        """The mask logits of all pairs, prediction by prediction."""
-        return matched_masks(self.predictions, self.assigned)
+        """The mask logits of all pairs whose masks have a loss, prediction by prediction."""
+        return matched_masks(self.predictions[self.masked], self.assigned[self.masked])
+
+    @cached_property
+    def boxes(self) -> tuple[Float[Tensor, "LG 4"], Float[Tensor, "LG 4"]]:
+        """The boxes of all pairs, prediction by prediction, and those around the masks that they answer for."""
+        found = [at_least_float32(p.boxes)[matched_pairs(a)] for p, a in zip(self.predictions, self.assigned)]
+        truth = torch.cat([boxes_of(target) for target in self.targets]).to(found[0])
+        return torch.cat(found), truth.repeat(len(found), 1)
 
     @cached_property
     def points(self) -> Points:
@@ -78,7 +91,7 @@ class Pairs:
         Every target is matched once per prediction, so the L x G matched masks share their targets: these are read
         once, at the points of all predictions together.
         """
-        c, layers = self.config, len(self.predictions)
+        c, layers = self.config, len(self.predictions[self.masked])
         if c.compared_on == "pixels":
             truth = torch.cat([t.masks for t in self.targets]).to(self.masks)  # [G, H, W]
             logits = enlarged(self.masks, truth.shape[-2:])
@@ -91,14 +104,15 @@ class Pairs:
 
     def mean(self, name: str, values: Float[Tensor, "LG"]) -> Float[Tensor, ""]:
         """The sum of what all pairs add to a term, divided by the number of masks in the batch."""
-        layers = len(self.predictions)
-        self.by_prediction[name] = values.detach().unflatten(0, (layers, -1)).sum(1) / self.count
+        found = values.detach().unflatten(0, (-1, sum(self.counts))).sum(1) / self.count
+        # predictions without a loss of this name come first, and add nothing
+        self.by_prediction[name] = F.pad(found, (len(self.predictions) - len(found), 0))
         return values.sum() / self.count
 
-    def nothing(self, name: str) -> Float[Tensor, ""]:
+    def nothing(self, name: str, values: Tensor) -> Float[Tensor, ""]:
         """Of a batch without masks: a zero that still has a gradient."""
-        self.by_prediction[name] = self.masks.new_zeros(len(self.predictions))
-        return self.masks.sum() * 0.0
+        self.by_prediction[name] = values.new_zeros(len(self.predictions))
+        return values.sum() * 0.0
 
 
 def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
@@ -112,15 +126,29 @@ def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor
 def mask_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """BCE (or focal) of all matched masks, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
-        return pairs.nothing("mask")
+        return pairs.nothing("mask", pairs.masks)
     return pairs.mean("mask", MASK_LOSSES[config.mask_loss](pairs.points.logits, pairs.points.labels))
 
 
 def dice_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """Dice loss of all matched masks, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
-        return pairs.nothing("dice")
+        return pairs.nothing("dice", pairs.masks)
     return pairs.mean("dice", dice_loss(pairs.points.logits, pairs.points.labels))
+
+
+def box_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
+    """L1 between all matched boxes and those around their masks, divided by the number of masks in the batch."""
+    if not sum(pairs.counts):
+        return pairs.nothing("box", output.boxes)
+    return pairs.mean("box", l1_loss(*pairs.boxes))
+
+
+def giou_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
+    """One minus the generalised IoU of all matched boxes, divided by the number of masks in the batch."""
+    if not sum(pairs.counts):
+        return pairs.nothing("giou", output.boxes)
+    return pairs.mean("giou", giou_loss(*pairs.boxes))
 
 
 def contrastive_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
@@ -139,14 +167,15 @@ def contrastive_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[
 
 Term = Callable[[Output, Pairs, BaseConfig], Tensor]
 TERMS: dict[str, Term] = {
-    "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term,
+    "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term, "box": box_term,
+    "giou": giou_term,
 }  # fmt: skip
-LOSSES = tuple(TERMS)  # OneFormer's
+LOSSES = ("class", "mask", "dice", "contrastive")  # OneFormer's
 
 
 def terms_of(config: BaseConfig) -> dict[str, Term]:
     """The terms that the configuration has a weight for."""
-    return {name: term for name, term in TERMS.items() if hasattr(config, f"{name}_weight")}
+    return {name: term for name, term in TERMS.items() if config.has_term(name)}
 
 
 def weights_of(config: BaseConfig) -> dict[str, float]:

@@ -6,6 +6,7 @@ Carion et al., "End-to-End Object Detection with Transformers" (ECCV 2020), figu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch.nn.functional as F
@@ -35,6 +36,8 @@ class Detr(MaskModel):
     looked at by nobody: its pixels are 0 in all channels, and no picture's are, for no byte is the mean that is taken
     away to normalise it.
     """
+
+    first_prediction = 1
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__(config)
@@ -93,7 +96,8 @@ class Detr(MaskModel):
         for i, layer in enumerate(self.layers):
             x, weights = layer(x, positions, keys, values, trace is not None, allowed)
             if trace is not None:
-                self._record(trace, i, weights, x, valid)
+                trace.record(f"decoder.layer{i}.attention", weights.unflatten(-1, valid.shape[-2:]))
+                trace.record(f"decoder.layer{i}.queries", x)
             if every or trace is not None or layer is self.layers[-1]:
                 predictions.append(self._predict(self.norm(x), features))
         if not (every and self.config.stage == "boxes"):  # which learns nothing from them
@@ -114,11 +118,14 @@ class Detr(MaskModel):
         positions = sine_positions_within(valid, self.config.hidden_dim)
         return positions.flatten(2).transpose(1, 2).to(self.dtype)
 
-    def _record(self, trace: Trace, i: int, weights: Tensor, queries: Tensor, valid: Bool[Tensor, "B h w"]) -> None:
-        shape = valid.shape[-2:]
-        trace.record(f"decoder.layer{i}.attention_region", valid[:, None].expand(-1, weights.shape[2], -1, -1))
-        trace.record(f"decoder.layer{i}.attention", weights.unflatten(-1, shape))
-        trace.record(f"decoder.layer{i}.queries", queries)
+    def idle(self, images: int) -> Iterator[nn.Module]:
+        """Also the first self-attention, of queries that are all zeros: its values are its bias, whoever attends to
+        whom; and what a single query has nobody to attend to with."""
+        yield from super().idle(images)
+        first, *others = (layer.self_attention for layer in self.layers)
+        yield from (first.q_proj, first.k_proj, first.v_proj)
+        for attention in others if self.config.num_queries == 1 else ():
+            yield from (attention.q_proj, attention.k_proj)
 
     def parts_of_fixed_shapes(self) -> list[nn.Module]:
         return [self.backbone, *self.encoder, *self.layers, self.mask_head]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -29,6 +30,9 @@ SIZES = {
 }  # fmt: skip
 
 
+MASK_TERMS = ("class", "mask", "dice")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def listed():
     with pytest.MonkeyPatch.context() as patch:
@@ -46,7 +50,7 @@ def own(data) -> LearnedQueriesConfig:
     return config.for_classes(LearnedQueriesConfig(num_classes=14, data_set="toytown", **SIZES), data.categories)
 
 
-@pytest.fixture(scope="module", params=["learned_queries", "mask2former", "maskformer", "eomt"])
+@pytest.fixture(scope="module", params=["learned_queries", "mask2former", "maskformer", "eomt", "detr"])
 def made_up(request, own, data) -> config.BaseConfig:
     if request.param == "learned_queries":
         return own
@@ -56,8 +60,9 @@ def made_up(request, own, data) -> config.BaseConfig:
             **{name: SIZES[name] for name in ("image_size", "hidden_dim", "num_heads", "num_queries", "num_points")},
         )  # fmt: skip
     small = {"encoder_layers": 1, "encoder_ffn": 64, "decoder_layers": 2, "decoder_ffn": 64}
-    kind = config.Mask2FormerConfig if request.param == "mask2former" else config.MaskFormerConfig
-    made = kind(num_classes=14, data_set="toytown", **SIZES, **small)
+    kinds = {"mask2former": config.Mask2FormerConfig, "maskformer": config.MaskFormerConfig,
+             "detr": partial(config.DetrConfig, stage="joint")}  # fmt: skip
+    made = kinds[request.param](num_classes=14, data_set="toytown", **SIZES, **small)
     return config.for_classes(made, data.categories)
 
 
@@ -91,7 +96,8 @@ def test_it_is_built_from_its_configuration(model, made_up) -> None:
 def test_it_predicts_without_a_task_and_with_each(model, data) -> None:
     images = torch.randn(2, 3, 50, 64)
     out = model(images)
-    assert out.class_logits.shape == (2, 8, 15) and out.mask_logits.shape == (2, 8, 16, 16)
+    height = 16 if model.config.padding_multiple == 32 else 13
+    assert out.class_logits.shape == (2, 8, 15) and out.mask_logits.shape == (2, 8, height, 16)
     assert out.class_logits.equal(model(images, ["semantic", "instance"]).class_logits)
     for task in ofl.data.TASKS:
         assert ofl.predict(model, data[0].image, task).task == task
@@ -107,11 +113,13 @@ def test_it_records_what_its_parts_and_the_base_have(model) -> None:
 
 
 def test_it_trains_and_its_losses_are_those_that_it_has_weights_for(model, run) -> None:
+    terms = list(Criterion(model.config).terms)
+    assert terms == [*MASK_TERMS, *(["box", "giou"] if model.config.model_type == "detr" else [])]
     records = [record for record in read_log(run) if record["kind"] == "train"]
     assert len(records) == 3
     for record in records:
-        assert all(np.isfinite(record[name]) for name in ("class", "mask", "dice", "total"))
-        assert "contrastive" not in record and list(record["by_layer"]) == ["class", "mask", "dice"]
+        assert all(np.isfinite(record[name]) for name in (*terms, "total"))
+        assert "contrastive" not in record and list(record["by_layer"]) == terms
         assert len(record["by_layer"]["dice"]) == 3 - model.first_prediction
 
 
@@ -125,8 +133,10 @@ def test_every_parameter_learns(made_up, data) -> None:
     Criterion(made_up)(model.learn(batch), batch.targets)["total"].backward()
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     dead = [name for name, p in learning.items() if p.grad is None or not p.grad.any()]
-    zeros = ["decoder.layers.0.self_attention.v_proj.weight"]  # what queries that start as zeros multiply
-    assert dead == (zeros if made_up.model_type == "maskformer" else [])
+    # what queries that start as zeros multiply
+    zeros = {"maskformer": ["decoder.layers.0.self_attention.v_proj.weight"],
+             "detr": ["layers.0.self_attention.v_proj.weight"]}  # fmt: skip
+    assert dead == zeros.get(made_up.model_type, [])
     idle = {id(p) for part in model.idle(2) for p in part.parameters()}
     assert all(id(learning[name]) in idle for name in dead)
 
@@ -286,6 +296,9 @@ def test_every_inspector_looks_into_it_or_says_what_it_has_not(model, data, tmp_
         words = ""  # it samples
     if "FPN" in words and model.config.model_type == "eomt":
         words = "records no sampling points"
+    if model.config.model_type == "detr":
+        words = {"MergeInspector": "This model gives each pixel to the greatest mask logit",
+                 "SamplingInspector": "records no sampling points"}.get(name, words)  # fmt: skip
     inspector = getattr(ofl.widgets, name)(model, given)
     inspector.set(**inspector.state)
     page = inspector.to_html(tmp_path / "page.html").read_text()
@@ -312,12 +325,13 @@ def test_the_query_inspector_says_where_learned_queries_start(model, data, tmp_p
 
 def test_the_loss_inspector_knows_its_losses_of_a_run(model, data, run, tmp_path) -> None:
     inspector = ofl.widgets.LossInspector(run, data)
-    assert inspector.losses == ("total", "class", "mask", "dice")
+    terms = tuple(Criterion(model.config).terms)
+    assert inspector.losses == ("total", *terms)
     assert "contrastive" not in inspector._told.value
-    with pytest.raises(ConfigError, match="loss is 'contrastive'; expected one of total, class, mask, dice"):
+    with pytest.raises(ConfigError, match=f"loss is 'contrastive'; expected one of total, {', '.join(terms)}"):
         inspector.set(loss="contrastive")
     gradients = inspector.gradients()
-    assert gradients.terms == ("class", "mask", "dice", "total") and (gradients.norms[-1] > 0).all()
+    assert gradients.terms == (*terms, "total") and (gradients.norms[-1] > 0).all()
 
 
 class Bare(LearnedQueries):

@@ -75,7 +75,7 @@ class LossParts:
         than class, mask and dice have no part in pairs."""
         parts = {"class": self.classes, "mask": self.mask, "dice": self.dice}
         if loss == "total":
-            return sum(self.weights[name] * part[layer] for name, part in parts.items())
+            return sum(self.weights.get(name, 0.0) * part[layer] for name, part in parts.items())
         return parts[loss][layer] if loss in parts else np.zeros(len(self.images))
 
 
@@ -182,6 +182,8 @@ def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[S
         losses = criterion(output, batch.targets, batch_seeds)
         for term in criterion.terms:
             share = criterion.weights[term] / len(batches) * losses[term]
+            if not share.requires_grad:  # of what is frozen
+                continue
             found = torch.autograd.grad(share, parameters, retain_graph=True, allow_unused=True)
             for place, gradient in zip(sums[term], found):
                 if gradient is not None:
@@ -207,7 +209,8 @@ def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pa
 def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Points [L, G, P, 2], losses and errors at them [L, G, P], mask and dice loss [L, G], all of the matched masks.
 
-    Of masks that are compared on all pixels ``num_points`` of these are kept for looking, evenly spread.
+    Of masks that are compared on all pixels ``num_points`` of these are kept for looking, evenly spread. Predictions
+    whose masks have no loss add nothing.
     """
     c, layers = pairs.config, len(pairs.predictions)
     if not sum(pairs.counts):
@@ -219,7 +222,13 @@ def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     if c.compared_on == "pixels":
         kept = torch.linspace(0, values.shape[1] - 1, c.num_points, device=values.device).long()
         places, losses, errors = (part[:, kept] for part in (places, losses, errors))
-    return tuple(part.unflatten(0, (layers, -1)) for part in (places, losses, errors, mask, dice))
+    return tuple(_of_all(part.unflatten(0, (-1, sum(pairs.counts))), layers) for part in (places, losses, errors, mask,
+                                                                                          dice))  # fmt: skip
+
+
+def _of_all(parts: Tensor, layers: int) -> Tensor:
+    """The parts [l, G, ...] of the last predictions, after zeros for those before."""
+    return torch.cat([parts.new_zeros(layers - len(parts), *parts.shape[1:]), parts])
 
 
 def _by_image(criterion: Criterion, output: Output) -> dict[str, np.ndarray]:

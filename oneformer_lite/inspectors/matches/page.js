@@ -32,8 +32,8 @@ ofl.assign = (costs, rows, columns) => {
 
 (async () => {
   const { tasks, usual, names, classes, ramp, matched, changed, claims, silent } = ofl.data;
-  const WEIGHTS = ["class_weight", "mask_weight", "dice_weight"], PARTS = ["class", "mask", "dice"], RUNNERS_UP = 12, FEW = 150;
-  const MEANS = ["minus its class's probability", "mean over the points", "1 - overlap of the masks"];
+  const PARTS = ofl.data.parts, WEIGHTS = PARTS.map((name) => `${name}_weight`), MEANS = ofl.data.meanings;
+  const RUNNERS_UP = 12, FEW = 150;
   const selects = { query: document.querySelector("select[name=query]"), segment: document.querySelector("select[name=segment]") };
   const rgb = (color) => `rgb(${color})`, at = (id) => document.getElementById(id);
 

@@ -13,7 +13,7 @@ from ...render.colors import RGB
 from ..page import Shown, inspector_page
 from .page_parts import match_body, task_data
 from .pictures import CHANGED, MATCHED, RAMP
-from .reading import MatchReading
+from .reading import MEANINGS, MatchReading
 from .words import CLAIMS, SILENT
 
 _BYTES = 3.2e6  # of costs and masks together, before base64 and compression: two pixels of a mask in a byte
@@ -27,6 +27,7 @@ class MatchShown(Shown, Protocol):
     readings: Mapping[str, MatchReading]
     weights: tuple[float, ...]
     names: tuple[str, ...]
+    parts: tuple[str, ...]
     categories: tuple[Category, ...]
     no_object_weight: float
     colors: Mapping[str, list[RGB]]
@@ -42,7 +43,8 @@ def match_page(inspector: MatchShown, weights: tuple[str, ...], step: float) -> 
     pixels = max(_LEAST, 2 * (_BYTES - costs)) / masks
     data = {
         "photo": data_uri(webp_bytes(inspector.photo)),
-        "usual": inspector.weights, "names": inspector.names, "classes": [c.name for c in inspector.categories],
+        "usual": inspector.weights, "names": inspector.names, "parts": inspector.parts,
+        "meanings": [MEANINGS[part] for part in inspector.parts], "classes": [c.name for c in inspector.categories],
         "no_object_weight": inspector.no_object_weight, "ramp": RAMP, "matched": MATCHED, "changed": CHANGED,
         "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
         "tasks": {
@@ -51,5 +53,5 @@ def match_page(inspector: MatchShown, weights: tuple[str, ...], step: float) -> 
         },
     }  # fmt: skip
     sliders = {name: (inspector.highest(name), state[name]) for name in ("layer", *weights)}
-    body = match_body(list(readings), sliders, step, state)
+    body = match_body(list(readings), inspector.parts, sliders, step, state)
     return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, "inspectors/matches/page.js", data)

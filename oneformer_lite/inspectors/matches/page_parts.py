@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from .reading import MatchReading
 
 
-def match_body(tasks: Sequence[str], sliders: Mapping[str, tuple[float, float]], step: float, state: Mapping) -> str:
-    """HTML of the page. ``sliders``: name of a weight -> its largest value and its value."""
+def match_body(
+    tasks: Sequence[str], parts: Sequence[str], sliders: Mapping[str, tuple[float, float]], step: float, state: Mapping
+) -> str:
+    """HTML of the page. ``parts`` of the cost; ``sliders``: name of a weight -> its largest value and its value."""
     layers, layer = sliders["layer"]
     controls = [toggle("task", {task: task for task in tasks}, state["task"]), slider("layer", 0, layers, 1, layer)]
     controls += [slider(name, 0, *values[:1], step, values[1]) for name, values in sliders.items() if name != "layer"]
@@ -31,14 +33,14 @@ def match_body(tasks: Sequence[str], sliders: Mapping[str, tuple[float, float]],
     return (
         f'<div class="ofl-controls">{"".join(controls)}</div><div id="summary"></div>'
         + _row(_figure("total", "3 1 19rem") + why)
-        + _row("".join(_figure(part, "1 1 18rem") for part in ("class", "mask", "dice")))
-        + _PRINT
+        + _row("".join(_figure(part, "1 1 18rem") for part in parts))
+        + _PRINT.format(", ".join(f"#{part}" for part in parts))
         + '<div id="unmatched"></div>'
     )
 
 
-_PRINT = """<style>@media print { figure:has(> #total) { flex-basis: 100% !important; }
-  figure:has(> :is(#class, #mask, #dice)) { flex-basis: 30% !important; } }</style>"""
+_PRINT = """<style>@media print {{ figure:has(> #total) {{ flex-basis: 100% !important; }}
+  figure:has(> :is({})) {{ flex-basis: 30% !important; }} }}</style>"""
 
 
 def _figure(name: str, flex: str) -> str:

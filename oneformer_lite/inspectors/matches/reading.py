@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,8 +23,13 @@ from ...losses.matching import Matcher
 from ...losses.points import PointSource
 from ...model import MaskModel
 from ...model.output import Predictions, class_distribution
+from ..traced import whole
 
-PARTS = ("class", "mask", "dice")
+# what a cost is made of, by the names of config.MATCHED_BY
+MEANINGS = {
+    "class": "minus its class's probability", "mask": "mean over the points", "dice": "1 - overlap of the masks",
+    "box": "sum of the differences of x, y, w, h", "giou": "minus the generalised IoU of the boxes",
+}  # fmt: skip
 SEED = (0,)  # of the random points: the same pictures each time
 RUNNERS_UP = 12  # unmatched queries that are shown below the matched ones
 _SIDE = 96  # pixels of the longer side of the masks that are kept
@@ -34,7 +39,7 @@ _SIDE = 96  # pixels of the longer side of the masks that are kept
 class MatchReading:
     """One picture under one task.
 
-    ``class_ids`` int64 [G]; ``costs`` float32 [L, 3, Q, G], unweighted, in the order of PARTS; ``probabilities``
+    ``class_ids`` int64 [G]; ``costs`` float32 [L, 3, Q, G], unweighted, in the order of ``parts``; ``probabilities``
     float32 [L, Q, K+1], last = no object; ``query_masks`` uint8 [L, Q, h, w] and ``segment_masks`` uint8 [G, h, w],
     255 = certain, small. ``left_out``: segments beyond the number of queries, which nobody learns.
     """
@@ -46,6 +51,7 @@ class MatchReading:
     query_masks: np.ndarray
     segment_masks: np.ndarray
     left_out: int
+    parts: tuple[str, ...] = ("class", "mask", "dice")
 
     @property
     def no_object(self) -> np.ndarray:
@@ -55,8 +61,9 @@ class MatchReading:
     @cached_property
     def limits(self) -> tuple[tuple[float, float], ...]:
         """The values of each part, in all predictions, between which colours tell them apart."""
-        masks = self.costs[:, 1][np.isfinite(self.costs[:, 1])]
-        return (-1.0, 0.0), (0.0, float(np.quantile(masks, 0.9)) if masks.size else 1.0), (0.0, 1.0)
+        second = self.costs[:, 1][np.isfinite(self.costs[:, 1])]
+        last = (-1.0, 1.0) if self.parts[2] == "giou" else (0.0, 1.0)
+        return (-1.0, 0.0), (0.0, float(np.quantile(second, 0.9)) if second.size else 1.0), last
 
     def surest(self, layer: int, query: int) -> tuple[int, float]:
         """The likeliest class of a query (K = no object) and its probability."""
@@ -71,35 +78,32 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
     pixels = prepare(sample.image, config)
     with evaluating(model):
         output = model(pixels[None].to(model.device), task, trace=True)  # so that it has all predictions
-    logits = torch.cat([p.class_logits for p in output.predictions]).float().cpu()  # [L, Q, K+1]
-    masks = torch.cat([p.mask_logits for p in output.predictions]).float().cpu()  # [L, Q, h, w]
+    predictions = [whole(p) for p in output.predictions]
+    logits = torch.cat([p.class_logits for p in predictions])  # [L, Q, K+1]
+    masks = torch.cat([p.mask_logits for p in predictions])  # [L, Q, h, w]
     size, stride = tuple(pixels.shape[-2:]), config.mask_stride
     every = targets_for(resized(sample, *size), task)
     target = fit_to_queries(every, config.num_queries)
-    truth = pad_to(target.masks, padded_size([size], config.padding_multiple))
-    matcher = Matcher(config)
+    aligned = replace(target, masks=pad_to(target.masks, padded_size([size], config.padding_multiple)).float())
     unpadded = [-(-side // stride) for side in size]
     return MatchReading(
         task=task,
         class_ids=target.labels.numpy(),
-        costs=_costs(matcher, logits, masks, target.labels, truth, output.no_object),
+        costs=_costs(Matcher(config), predictions, aligned),
         probabilities=class_distribution(logits, output.no_object).numpy(),
         query_masks=np.stack([_small(m.sigmoid()[:, : unpadded[0], : unpadded[1]]) for m in masks]),
         segment_masks=_small(target.masks.float(), tuple(unpadded)),
         left_out=len(every) - len(target),
+        parts=config.MATCHED_BY,
     )
 
 
-def _costs(
-    matcher: Matcher, logits: Tensor, masks: Tensor, labels: Tensor, truth: Tensor, no_object: bool
-) -> np.ndarray:
-    """float32 [L, 3, Q, G] on one set of points, or on all pixels, by :meth:`Matcher.every_cost` itself."""
-    if not len(labels):
-        return np.zeros((len(logits), 3, logits.shape[1], 0), np.float32)
-    predictions = [Predictions(c[None], m[None], no_object=no_object) for c, m in zip(logits, masks)]
-    targets = [Targets(truth.float(), labels, [])]
-    every = matcher.every_cost(predictions, targets, PointSource(torch.device("cpu"), [SEED]))
-    return torch.stack([torch.stack([c.classes, c.mask, c.dice]) for (c,) in every]).numpy()
+def _costs(matcher: Matcher, predictions: list[Predictions], target: Targets) -> np.ndarray:
+    """float32 [L, 3, Q, G] by :meth:`Matcher.every_cost` itself: on one set of points, on all pixels, or of boxes."""
+    if not len(target):
+        return np.zeros((len(predictions), 3, predictions[0].class_logits.shape[1], 0), np.float32)
+    every = matcher.every_cost(predictions, [target], PointSource(torch.device("cpu"), [SEED]))
+    return torch.stack([torch.stack(costs.parts) for (costs,) in every]).numpy()
 
 
 def _small(masks: Tensor, size: tuple[int, int] | None = None) -> np.ndarray:

@@ -17,10 +17,9 @@ from ..inspector import Inspector
 from ..picture import Picture
 from .page import match_page
 from .pictures import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid, small_photo
-from .reading import PARTS, nearest_miss, read_matches, rows_that_matter, total_limits, view_matches
+from .reading import MEANINGS, nearest_miss, read_matches, rows_that_matter, total_limits, view_matches
 from .words import SILENT, rows_words, summary_html, unmatched_html, why_html
 
-WEIGHTS = ("class_weight", "mask_weight", "dice_weight")
 STEP = 0.25  # of the weights
 
 
@@ -29,10 +28,11 @@ class MatchInspector(Inspector):
 
     >>> MatchInspector(model, sample).set(task="panoptic", layer=0, dice_weight=0)
 
-    The matcher pays for each pair (query, segment) a class, a mask and a dice cost, and assigns such that the sum is
-    least. Click a cell to compare its pair with the one that was chosen. State: ``task``, ``layer`` (0: before the
-    first decoder layer), ``class_weight``, ``mask_weight``, ``dice_weight``, ``query`` and ``segment`` (numbers from
-    0, segments in the order of the targets; None where there is no segment).
+    The matcher pays for each pair (query, segment) a class, a mask and a dice cost (DETR's: class, box and GIoU), and
+    assigns such that the sum is least. Click a cell to compare its pair with the one that was chosen. State: ``task``,
+    ``layer`` (0: before the first decoder layer), ``class_weight``, ``mask_weight``, ``dice_weight`` (or
+    ``box_weight``, ``giou_weight``), ``query`` and ``segment`` (numbers from 0, segments in the order of the targets;
+    None where there is no segment).
     """
 
     LOOK_FOR = (
@@ -54,8 +54,10 @@ class MatchInspector(Inspector):
             )
         config = model.config
         self.categories, self.no_object_weight = sample.categories, config.no_object_weight
-        self.weights = config.class_weight, config.mask_weight, config.dice_weight
-        self.names = ("class", config.mask_loss.upper().replace("FOCAL", "focal"), "dice")
+        self.parts = config.MATCHED_BY
+        self.weights = tuple(getattr(config, f"{part}_weight") for part in self.parts)
+        said = {"mask": config.mask_loss.upper().replace("FOCAL", "focal"), "box": "L1", "giou": "GIoU"}
+        self.names = tuple(said.get(part, part) for part in self.parts)
         self.readings = {task: read_matches(model, sample, task) for task in TASKS if task in sample.tasks}
         self.photo = small_photo(sample.image)
         self.colors = {task: self._segment_colors(reading.class_ids) for task, reading in self.readings.items()}
@@ -72,7 +74,7 @@ class MatchInspector(Inspector):
     def _build(self) -> tuple[dict, list]:
         layers, _, queries, _ = next(iter(self.readings.values())).costs.shape
         self._told, self._unmatched, self._summary, self._masks = HTML(), HTML(), HTML(), Image(format="webp")
-        self._captions = {part: HTML() for part in ("total", *PARTS)}
+        self._captions = {part: HTML() for part in ("total", *self.parts)}
         self._pictures = {
             (task, part): self._new_picture(task, part) for task in self.readings for part in self._captions
         }
@@ -82,7 +84,7 @@ class MatchInspector(Inspector):
             "task": ToggleButtons(options=[*self.readings], style={"button_width": "auto"}, layout={"width": "auto"}),
             "layer": IntSlider(layers - 1, 0, layers - 1, description="layer", **wide),
         }
-        for name, weight in zip(WEIGHTS, self.weights):
+        for name, weight in zip(self._sliders(), self.weights):
             controls[name] = FloatSlider(
                 weight, min=0, max=max(10.0, 2 * weight), step=STEP, description=name.replace("_", " "),
                 readout_format=".2f", **wide,
@@ -102,7 +104,7 @@ class MatchInspector(Inspector):
         body = [
             self._summary,
             Box([panels["total"], why], layout=row),
-            Box([panels[part] for part in PARTS], layout=row),
+            Box([panels[part] for part in self.parts], layout=row),
             self._unmatched,
         ]
         return controls, body
@@ -143,8 +145,12 @@ class MatchInspector(Inspector):
         first = {"task": choices.pop("task")} if "task" in choices else {}
         return super().set(**first, **choices)
 
+    def _sliders(self) -> tuple[str, ...]:
+        """The names of the weights, one for each part of the cost."""
+        return tuple(f"{part}_weight" for part in self.parts)
+
     def _weights(self) -> tuple[float, ...]:
-        return tuple(self._choices[name].value for name in WEIGHTS)
+        return tuple(self._choices[name].value for name in self._sliders())
 
     def _clicked(self, task: str, part: str, point: tuple[int, int] | None) -> None:
         if self._held or point is None:
@@ -188,14 +194,12 @@ class MatchInspector(Inspector):
         if part == "total":
             terms = " + ".join(f"{w:g} x {name}" for w, name in zip(self._weights(), self.names))
             return f"total cost = {terms}"
-        words = ("minus its class's probability", "mean over the points", "1 - overlap of the masks")
-        i = PARTS.index(part)
-        return f"{self.names[i]} cost: {words[i]}"
+        return f"{self.names[self.parts.index(part)]} cost: {MEANINGS[part]}"
 
     def _painted(self, part: str, framed: bool = True) -> np.ndarray:
         view, rows, large = self._view, self._rows, part == "total"
-        values = (view.total if large else view.parts[PARTS.index(part)])[rows]
-        limits = total_limits(values) if large else self._reading.limits[PARTS.index(part)]
+        values = (view.total if large else view.parts[self.parts.index(part)])[rows]
+        limits = total_limits(values) if large else self._reading.limits[self.parts.index(part)]
         place = {int(query): row for row, query in enumerate(rows)}
         pairs = [(place[q], g) for g, q in enumerate(view.assigned.tolist())]
         changed = [(place[q], g) for g, q in enumerate(view.assigned.tolist()) if view.usual[g] != q]
@@ -232,7 +236,7 @@ class MatchInspector(Inspector):
     def _picture(self) -> np.ndarray:
         if not len(self._view.assigned):
             return self._mask_pictures()
-        parts = contact_sheet([[self._painted(part) for part in PARTS]], [f"{name} cost" for name in self.names])
+        parts = contact_sheet([[self._painted(part) for part in self.parts]], [f"{name} cost" for name in self.names])
         top = contact_sheet([[self._painted("total"), self._mask_pictures()]], [self._caption("total"), ""])
         return contact_sheet([[contact_sheet([[top]], [self._rows_words()])], [parts]])
 
@@ -251,4 +255,4 @@ class MatchInspector(Inspector):
         return self._controls[name].max
 
     def _page(self) -> str:
-        return match_page(self, WEIGHTS, STEP)
+        return match_page(self, self._sliders(), STEP)

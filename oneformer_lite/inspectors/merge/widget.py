@@ -11,19 +11,26 @@ from PIL import Image as PILImage
 
 from ...data.sample import Sample
 from ...errors import ConfigError
-from ...inference import predict_raw
+from ...inference import predict_raw, read_prediction
 from ...metrics.overlaps import SegmentMatching
 from ...metrics.panoptic import PanopticResult
 from ...model import MaskModel
 from ...render import contact_sheet
 from ...render.masks import display_factor, display_image
-from ..inspector import Inspector
+from ..inspector import Absence, Inspector
 from ..picture import Picture
 from .maps import MergeMaps, legend_entries
 from .page import COLORS, merge_page
 from .pictures import legend
 from .reading import Merged, hold_contest, measure, merge, tell
 from .words import FATE_WORDS, FateRow, fates_table, quality_table
+
+_OTHER_RULE = (
+    "This model gives each pixel to the greatest mask logit, whoever is surer of its class, and drops segments of a "
+    "few pixels until none is left: there is no overlap to ask for, no void, and no threshold but the one for the "
+    "class, so there are no steps to follow here. The picture shows what its own rule "
+    "(oneformer_lite/inference/detr.py) makes of it."
+)
 
 
 class MergeInspector(Inspector):
@@ -53,6 +60,10 @@ class MergeInspector(Inspector):
                 f"the sample has {len(sample.categories)} classes, the model {len(self.categories)}: its ground truth "
                 "cannot be compared; pass sample.image to look at the prediction alone"
             )
+        if self.config.POSTPROCESSING != "mask2former":
+            found = read_prediction(raw, "panoptic", self.image, self.config, self.categories)
+            super().__init__({}, [], Absence(self._title(), _OTHER_RULE, found.render()))
+            return
         self._sample = sample if sample and "panoptic" in sample.tasks else None
         factor = display_factor(self.image.shape[:2])
         photo, zoom = display_image(self.image), max(1, int(factor))

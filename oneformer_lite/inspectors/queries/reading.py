@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from ...losses.matching import Matcher
 from ...losses.points import PointSource
 from ...model import MaskModel
 from ...model.output import Predictions, Trace, class_distribution
-from ..traced import EncodedPicture, encode_picture
+from ..traced import EncodedPicture, encode_picture, whole
 
 SORTS = ("confidence", "number")
 
@@ -157,9 +157,7 @@ def read_queries(
     with evaluating(model):
         token = model.task_token([task])
         found = model.read(encoded.features, token, every=True, trace=trace)
-    predictions = [
-        Predictions(p.class_logits.float().cpu(), p.mask_logits.float().cpu(), no_object=p.no_object) for p in found
-    ]
+    predictions = [whole(p) for p in found]
     attention, regions = "decoder.layer{}.attention", "decoder.layer{}.attention_region"
     shares = "decoder.layer{}.bound_share"
     weights = [trace[attention.format(i)][0].mean(0).float().cpu() for i in range(trace.count(attention))]
@@ -192,7 +190,7 @@ def _truth(model: MaskModel, predictions: list[Predictions], targets: Targets, e
     masks = targets.masks.numpy()
     if len(targets):
         small = F.interpolate(targets.masks[None].float(), size=unpadded, mode="nearest")[0]
-        aligned = Targets(pad_to(small, padded).bool(), targets.labels, targets.texts, targets.task)
+        aligned = replace(targets, masks=pad_to(small, padded).bool(), size=unpadded)
         found = [images[0] for images in Matcher(c)(predictions, [aligned], PointSource(torch.device("cpu"), [(0,)]))]
         matched = torch.stack([by_query(queries, c.num_queries) for queries in found]).numpy()
     else:
