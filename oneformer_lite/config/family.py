@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..errors import ConfigError
 from .base import BaseConfig
 
 
@@ -157,6 +158,15 @@ class DetrConfig(BaseConfig):
     @property
     def learned_tasks(self) -> tuple[str, ...]:
         return ("panoptic",)
+
+    def check_answers(self, task: str) -> None:
+        """Raises :class:`ConfigError` where no masks have been learned yet."""
+        super().check_answers(task)
+        if self.stage == "boxes":
+            raise ConfigError(
+                "this detr model has learned boxes alone, and its masks are random: train a model of its configuration "
+                "with stage='masks', TrainConfig(start_from=...) this one; MatchInspector shows what its boxes cost"
+            )
 
     def has_term(self, name: str) -> bool:
         return super().has_term(name) and not (self.stage == "boxes" and name in ("mask", "dice"))

@@ -17,7 +17,7 @@ from PIL import Image
 from ..data.image import image_from_bytes
 from ..data.sample import Sample
 from ..dataset_checks.findings import Finding
-from ..errors import OneFormerLiteError
+from ..errors import ConfigError, OneFormerLiteError
 from ..files import open_own
 from ..inference import predict
 from ..model import MaskModel
@@ -35,7 +35,11 @@ def with_samples(check: Callable[[Sequence[Sample]], Finding], samples: Sequence
 
 
 def with_predictions(finding: Finding, model: MaskModel, samples: Sequence[Sample]) -> Finding:
-    """The finding with what the model sees in some of the samples."""
+    """The finding with what the model sees in some of the samples, unless it can answer nothing yet."""
+    try:
+        model.config.check_answers(model.config.learned_tasks[0])
+    except ConfigError:
+        return finding
     return replace(finding, picture=partial(_predictions, model, samples[:SHOWN]))
 
 

@@ -56,6 +56,8 @@ def ready(
     val_data = None if val_data is None else as_dataset(val_data)
     if val_data is None and c.evaluations:
         raise ConfigError("there are no validation data for the evaluations: give val_data, or set evaluations=0")
+    if c.evaluations:
+        check_evaluations(config)
     in_model_order(config, train_data)  # the classes first: it takes no time
     fault = None
     if c.look_first and processes.is_first:
@@ -66,6 +68,14 @@ def ready(
             fault = error
     processes.raise_together(fault)
     return prepared(config, c, train_data), val_data
+
+
+def check_evaluations(config: BaseConfig) -> None:
+    """Raise :class:`ConfigError` if what is trained answers nothing that could be judged."""
+    try:
+        config.check_answers(config.learned_tasks[0])
+    except ConfigError as error:
+        raise ConfigError(f"{error}. Until then there is nothing to evaluate: set evaluations=0") from error
 
 
 def prepared(config: BaseConfig, c: TrainConfig, dataset: Given) -> SegmentationDataset:

@@ -66,4 +66,20 @@ official code, this package follows the latter: once a block has made masks, tra
 whose own have faded out, and it leaves the gated feed-forward blocks of older ViT-g files random. All else is equal:
 tests compare all predictions at random weights, masks on, off and mixed.
 
+## DETR
+
+What all of these come from (Carion et al., ECCV 2020): each query has a box, and a mask made of where it looks. Read
+are `facebook/detr-resnet-50-panoptic`, `-50-dc5-panoptic` and `-101-panoptic`, in the older and the newer spelling of
+transformers' folders, and the authors' panoptic `.pth`; presets are `ofl.config.detr_coco_r50()`,
+`detr_coco_r50_dc5()` and `detr_coco_r101()`. Weights do not tell whether the last stage is dilated (DC5): an official
+file's name does, or `from_pretrained(file, config=...)`. The authors' code and weights are under Apache-2.0.
+
+Classes are numbered as in COCO's annotation files, 250 of them with gaps ("unused number 12"), which evaluation on
+COCO takes for what they are; to train further, `config.for_classes(config, dataset.categories)` makes 133 of them.
+A training has two stages, as published: `stage="boxes"`, then `stage="masks"` with `start_from` the first, which
+teaches masks to the frozen model; or `stage="joint"`. The panoptic merge is the published one, which loses stuff that
+two queries share (`keep_joined_stuff=True` keeps it). In batches of several sizes padding is looked at by nobody, and
+masks are cut to the picture before they are resized, where the published code forgets it: evaluate that with one
+picture at a time to compare.
+
 """

@@ -1,0 +1,142 @@
+"""DETR's two stages on Toytown: boxes first, then the masks of the frozen model; all its losses fall."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+import oneformer_lite as ofl
+from oneformer_lite import config
+from oneformer_lite.errors import ConfigError
+from oneformer_lite.losses import Criterion
+from oneformer_lite.model import build
+from oneformer_lite.training import Trainer, read_log, toytown_training, train
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*(segments but the model has|number of queries|the run starts from)")
+SMALL = {
+    "image_size": 64, "test_size": 64, "pretrained": False, "hidden_dim": 48, "num_heads": 4, "num_queries": 12,
+    "encoder_layers": 1, "encoder_ffn": 64, "decoder_layers": 2, "decoder_ffn": 64, "object_mask_threshold": 0.1,
+    "dropout": 0.1,
+}  # fmt: skip
+
+
+def small(stage: str) -> config.DetrConfig:
+    return dataclasses.replace(config.detr_toytown(), stage=stage, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def data() -> ofl.data.Toytown:
+    return ofl.data.Toytown("train", 64, 4)
+
+
+def recipe(out, **changes):
+    settings = {"steps": 3, "batch_size": 2, "workers": 0, "evaluations": 0, "log_steps": 1, "look_first": False,
+                "ema_decay": None}  # fmt: skip
+    return toytown_training(out=str(out), data="nowhere", **(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def boxes(data, tmp_path_factory):
+    """The run of the first stage."""
+    folder = tmp_path_factory.mktemp("boxes")
+    train(small("boxes"), recipe(folder), data)
+    return folder
+
+
+def test_the_first_stage_learns_boxes_and_classes(boxes) -> None:
+    records = [record for record in read_log(boxes) if record["kind"] == "train"]
+    assert len(records) == 3
+    for record in records:
+        assert list(record["by_layer"]) == ["class", "box", "giou"] and "mask" not in record
+    torch.manual_seed(recipe("unused").seed)
+    start, end = build(small("boxes")).state_dict(), ofl.from_pretrained(boxes / "model").state_dict()
+    moved = {name.split(".")[0] for name in start if not start[name].equal(end[name])}
+    assert moved == {"backbone", "input_projection", "encoder", "query_positions", "layers", "norm", "class_head",
+                     "box_head"}  # fmt: skip
+
+
+def test_the_second_stage_teaches_masks_to_the_frozen_model(boxes, data, tmp_path) -> None:
+    result = train(small("masks"), recipe(tmp_path, start_from=str(boxes / "model")), data)
+    before, after = ofl.from_pretrained(boxes / "model").state_dict(), result.model.state_dict()
+    moved = {name.split(".")[0] for name in before if not before[name].equal(after[name])}
+    assert moved == {"mask_attention", "mask_head"}
+    records = [record for record in read_log(tmp_path) if record["kind"] == "train"]
+    # boxes have losses still, which teach nobody
+    assert list(records[0]["by_layer"]) == ["class", "mask", "dice", "box", "giou"]
+    assert records[0]["by_layer"]["mask"][0] == 0 < records[0]["by_layer"]["mask"][1]
+    assert ofl.from_pretrained(tmp_path / "model").config.stage == "masks"
+
+
+def test_the_frozen_model_stays_in_training_mode(boxes, data, tmp_path) -> None:
+    """Its dropout goes on, as published."""
+    trainer = Trainer(small("masks"), recipe(tmp_path, start_from=str(boxes / "model")), data, None)
+    model = trainer.model.train()
+    assert model.encoder[0].dropout.training and model.layers[0].cross_attention.training
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert not model(images).class_logits.equal(model(images).class_logits)
+
+
+def test_every_parameter_of_a_stage_has_a_gradient(data) -> None:
+    batch = ofl.data.collate([(data[i], "panoptic") for i in range(2)])
+    for stage in ("boxes", "masks"):
+        torch.manual_seed(0)
+        model = build(small(stage)).train()
+        Criterion(model.config)(model.learn(batch), batch.targets)["total"].backward()
+        idle = {id(p) for part in model.idle(2) for p in part.parameters()}
+        for name, p in model.named_parameters():
+            has = p.grad is not None and bool(p.grad.any())
+            assert has == p.requires_grad or id(p) in idle, (stage, name)
+
+
+@pytest.mark.parametrize("stage", ["joint", "boxes"])
+def test_all_losses_fall(data, stage) -> None:
+    """On one batch, again and again."""
+    torch.manual_seed(1)
+    model = build(dataclasses.replace(small(stage), dropout=0.0)).train()
+    batch = ofl.data.collate([(data[i], "panoptic") for i in range(2)])
+    criterion, optimizer = Criterion(model.config), torch.optim.AdamW(model.parameters(), lr=1e-3)
+    history = []
+    for _ in range(25):
+        losses = criterion(model.learn(batch), batch.targets)
+        optimizer.zero_grad()
+        losses["total"].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        optimizer.step()
+        history.append({name: float(value.detach()) for name, value in losses.items()})
+    for name in history[0]:
+        early, late = (sum(h[name] for h in part) / 3 for part in (history[:3], history[-3:]))
+        assert late < early, (name, early, late)
+
+
+def test_a_stage_is_resumed_bit_equal(boxes, data, tmp_path) -> None:
+    settings = {"start_from": str(boxes / "model"), "steps": 4}
+    whole = train(small("masks"), recipe(tmp_path / "whole", **settings), data)
+    trainer = Trainer(small("masks"), recipe(tmp_path / "parts", **settings), data, None)
+    step = trainer.train_step
+
+    def stop_after_two(batches):
+        trainer.stopping = trainer.step == 1
+        return step(batches)
+
+    trainer.train_step = stop_after_two
+    assert not trainer.run().finished
+    rest = train(small("masks"), recipe(tmp_path / "parts", **settings), data)
+    assert rest.finished
+    for name, value in whole.model.state_dict().items():
+        assert value.equal(rest.model.state_dict()[name]), name
+
+
+def test_a_model_without_masks_yet_answers_in_a_sentence(boxes, data, tmp_path) -> None:
+    model = ofl.from_pretrained(boxes / "model")
+    for task in ofl.data.TASKS:
+        with pytest.raises(ConfigError, match="learned boxes alone.*stage='masks'"):
+            ofl.predict(model, data[0].image, task)
+    with pytest.raises(ConfigError, match="learned boxes alone"):
+        ofl.evaluate(model, data)
+    with pytest.raises(ConfigError, match="learned boxes alone.*evaluations=0"):
+        train(small("boxes"), recipe(tmp_path, evaluations=1), data, data)
+    assert model(torch.randn(1, 3, 64, 64)).boxes.shape == (1, 12, 4)
+    assert ofl.widgets.MatchInspector(model, data[0]).still().size[0] > 50
