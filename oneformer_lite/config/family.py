@@ -126,6 +126,8 @@ class DetrConfig(BaseConfig):
     # ResNet's stem and first stage keep the weights of ImageNet
     early_layers_learn: bool = False
     object_mask_threshold: float = 0.85
+    overlap_threshold: float = 0.0  # nothing is asked of a query but pixels, and there is no void
+    merge_within_masks: bool = False
     # the merge joins stuff of a class to its surest query before it drops queries without pixels, in the published
     # code together with those that were joined: their pixels go to whatever mask comes next. True: they stay
     keep_joined_stuff: bool = False

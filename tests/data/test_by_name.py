@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from oneformer_lite.data import Category
-from oneformer_lite.data.by_name import class_places
+from oneformer_lite.data.by_name import UNUSED, class_places
 from oneformer_lite.errors import ConfigError
 
 NAMES = ("car", "traffic light", "sky", "road")
@@ -60,3 +60,14 @@ def test_a_few_new_names_in_the_same_places_are_told() -> None:
 def test_other_classes_are_refused_by_name(given: tuple) -> None:
     with pytest.raises(ConfigError, match="the model knows 4 classes, the data set has"):
         class_places(NAMES, categories(*given), some=True)
+
+
+@pytest.mark.parametrize("order", [(0, 2), (2, 0)])
+def test_classes_of_a_model_that_no_data_have(order) -> None:
+    """As the gaps between COCO's ids are DETR's: they need not be found, all others must."""
+    names = ("car", f"{UNUSED}1", "sky", f"{UNUSED}3")
+    categories = [Category(i, names[place], True) for i, place in enumerate(order)]
+    assert class_places(names, categories) == list(order)
+    for given in ([categories[0]], [*categories, Category(9, "dog", True)]):
+        with pytest.raises(ConfigError, match="the model knows 4 classes"):
+            class_places(names, given)

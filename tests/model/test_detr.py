@@ -9,8 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import oneformer_lite as ofl
 from oneformer_lite import config
 from oneformer_lite.data.batch import Batch
+from oneformer_lite.data.by_name import UNUSED
 from oneformer_lite.model import Detr, build
 from oneformer_lite.model.detr import picture_places
 from oneformer_lite.model.output import DeferredMasks
@@ -147,3 +149,14 @@ def test_the_trace_holds_boxes_and_masks_of_every_layer() -> None:
         assert out.trace[f"prediction{i}.boxes"].equal(prediction.boxes)
         assert out.trace[f"prediction{i}.mask_logits"].shape == (1, 8, 13, 18)
     assert out.trace["encoder.memory"].shape == (1, 48, 2, 3) and len(out.predictions) == 3
+
+
+def test_classes_that_no_data_have_are_judged_around() -> None:
+    """A model that numbers its classes with gaps, as the published one does, is evaluated by their names."""
+    data = ofl.data.Toytown("train", 64, 2)
+    gaps = [ofl.data.Category(9000 + i, f"{UNUSED}{i}", True) for i in range(3)]
+    classes = [gaps[0], *data.categories[:5], gaps[1], *data.categories[5:], gaps[2]]
+    c = config.for_classes(dataclasses.replace(config.detr_toytown(), **SMALL, test_size=64), classes)
+    torch.manual_seed(0)
+    found = ofl.evaluate(build(c).eval(), data)
+    assert {"PQ", "AP", "mIoU"} <= found.keys()
