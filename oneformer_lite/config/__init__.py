@@ -1,7 +1,7 @@
 """Configurations. To be read in this order:
 
 ``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``) the other
-members; ``presets.py``, ``mask2former.py``, ``maskformer.py`` and ``eomt_presets.py`` are the named ones.
+members; ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py`` and ``eomt_presets.py`` are the named ones.
 ``classes.py`` has those of published data sets, ``checks.py`` and ``backbone.py`` what fields may hold, ``stored.py``
 the way into a file and back.
 """
@@ -19,13 +19,10 @@ from .model import ModelConfig
 from .presets import *  # noqa: F403
 from .stored import from_stored, stored
 
-PRESETS = (
-    *presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__,
-)  # fmt: skip  # of all members
+# of all members
+PRESETS = (*presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__)
 
 __all__ = [
     "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "Mask2FormerConfig", "MaskFormerConfig", "ModelConfig",
-    "class_list",
-    "for_classes",
-    "from_stored", "stored", *PRESETS,
+    "class_list", "for_classes", "from_stored", "stored", *PRESETS,
 ]  # fmt: skip
