@@ -1,12 +1,25 @@
 "use strict";
 // Keys, buttons and swipes turn the slides; the address says which one is shown, so that it can be sent or reloaded.
 const HIGHEST = 20000;
+const LOWEST = 0.25, SMALLEST = 0.45;  // of the window, of a picture: it is not made smaller so that its slide fits
 let slides = [], now = 0;
+
+function fit(slide) {  // pictures give way until nothing lies under the footer; what would be too small to read scrolls
+  const pictures = [...slide.querySelectorAll("img")];
+  for (const picture of pictures) picture.style.maxHeight = "";
+  const over = Math.max(0, slide.scrollHeight - slide.clientHeight);
+  for (const picture of pictures) {
+    const whole = picture.naturalHeight * Math.min(1, picture.parentElement.clientWidth / picture.naturalWidth);
+    const wanted = Math.max(innerHeight * LOWEST, picture.clientHeight - over / pictures.length);
+    picture.style.maxHeight = wanted < SMALLEST * whole ? "none" : `${wanted}px`;
+  }
+}
 
 function show(number) {
   now = Math.max(0, Math.min(slides.length - 1, number));
   slides.forEach((slide, n) => slide.classList.toggle("now", n === now));
   slides[now].scrollTop = 0;
+  fit(slides[now]);
   document.querySelector("footer output").textContent = `${now + 1} / ${slides.length}`;
   document.querySelector(".progress").style.width = `${100 * (now + 1) / slides.length}%`;
   history.replaceState(null, "", `#${now + 1}`);
@@ -21,6 +34,7 @@ addEventListener("DOMContentLoaded", () => {
   const asked = () => (Number(location.hash.slice(1)) || 1) - 1;
   show(asked());
   addEventListener("hashchange", () => show(asked()));
+  for (const event of ["resize", "load"]) addEventListener(event, () => fit(slides[now]));
   addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT|SUMMARY|BUTTON)$/.test(event.target.tagName) && event.key === " ") return;
     const step = event.shiftKey && event.key === " " ? -1 : KEYS[event.key];

@@ -212,7 +212,7 @@ EXERCISES = (
             Mistake("sort the class ids, not the sentences: car comes before sky by its id, not by its letter",
                     _texts_by_letter),
             Mistake("sort first, then cut: the lowest class ids stay", _texts_cut_first),
-            Mistake("the list always has length sentences: empty places hold the task's own, 'a semantic photo'",
+            Mistake("the list always has 'length' sentences: empty places hold the task's own, 'a semantic photo'",
                     _texts_unpadded),
             Mistake("'the task is semantic' makes the task token; empty places hold 'a semantic photo'",
                     _texts_of_the_token),

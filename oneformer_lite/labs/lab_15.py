@@ -80,6 +80,13 @@ def _areas_alone(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories:
     return sorted(s["id"] for s in told if s["area"] != (ids == s["id"]).sum())
 
 
+def _what_is_told_alone(
+    ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]
+) -> list[int]:
+    wrong = {s["id"] for s in told if s["category_id"] not in categories or s["area"] != (ids == s["id"]).sum()}
+    return sorted(wrong)
+
+
 def _listed_alone(ids: np.ndarray, told: Sequence[Mapping[str, Any]], categories: Sequence[int]) -> list[int]:
     return [i for i in _faulty(ids, told, categories) if i in {s["id"] for s in told}]
 
@@ -123,6 +130,8 @@ EXERCISES = (
         drawn=first.annotations,
         mistakes=(
             Mistake("areas are not all: is the category one of the data set's?", _areas_alone),
+            Mistake("areas and categories are not all: is each listed segment in the map, with a pixel, and each of "
+                    "the map in the list?", _what_is_told_alone),
             Mistake("look at the map too: it may hold a segment that nobody lists", _listed_alone),
             Mistake("a segment that is listed and has no pixel is wrong, also with an area of 0", _empty_is_fine),
             Mistake("0 is void, no segment", _void_too),

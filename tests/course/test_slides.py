@@ -36,6 +36,16 @@ def browser():
         yield found
 
 
+UNDER_THE_FOOTER = """() => [...document.querySelectorAll('.slide')].map((slide, n) => {
+  show(n);
+  const pictures = [...slide.querySelectorAll('img')], over = slide.scrollHeight - slide.clientHeight;
+  const small = pictures.filter(p => p.clientHeight < 0.44 * Math.min(p.naturalHeight, p.clientWidth * p.naturalHeight
+    / p.naturalWidth) && p.clientHeight < 200);
+  const lower = pictures.filter(p => p.style.maxHeight !== 'none' && p.clientHeight > 1 + innerHeight / 4);
+  return small.length || (over > 1 && lower.length) ? [n, over] : null;
+}).filter(Boolean)"""  # slides of which a picture is cut although it could be lower, or too small to read
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (400, 800)])
 def test_keys_turn_the_slides_of_a_lesson_without_network(browser, tmp_path, width, height):
     page_file = write_slides(find_lessons(["07"])[0], tmp_path, run=False)
@@ -51,6 +61,7 @@ def test_keys_turn_the_slides_of_a_lesson_without_network(browser, tmp_path, wid
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         wide = "() => [...document.querySelectorAll('.slide')].filter(s => s.scrollWidth > s.clientWidth + 1).length"
         assert page.evaluate(wide) == 0
+        assert page.evaluate(UNDER_THE_FOOTER) == []
 
 
 def test_pages_of_grades_fit_a_telephone_and_lead_to_the_students(browser, tmp_path):
