@@ -52,6 +52,7 @@ def _fall(share: float, final: float) -> float:
 def _average(start: State, states: list[State], decay: float) -> State:
     holder = nn.Module()  # all that the package's average asks a model for
     holder.state_dict = lambda: start
+    holder.named_parameters = lambda: [(name, value) for name, value in start.items() if value.is_floating_point()]
     average = AveragedWeights(holder, decay)
     for state in states:
         holder.state_dict = lambda state=state: state
