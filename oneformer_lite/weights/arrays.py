@@ -13,13 +13,14 @@ import math
 import pickle
 import pickletools
 from pathlib import Path
-from reprlib import repr as shortened  # of a tuple that holds one tuple twice, which holds another twice, and so on
+from reprlib import repr as shortened  # of a tuple that holds one tuple twice, which holds another twice, a few times
 
 import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
 from .names import State
+from .pickle_tuples import Tuples
 
 _MOST_STEPS = 1_000_000  # a published model takes some twenty thousand
 _MOST_AXES = 64  # of an array, as in numpy
@@ -173,7 +174,7 @@ def _tensors(found: dict, size: int) -> State:
 
 def _check_steps(content: bytes) -> None:
     """Every step of the machine before it starts: only what arrays need, and no number that makes it take memory."""
-    names = _Names()
+    tuples = Tuples()
     for count, (step, given, _) in enumerate(pickletools.genops(io.BytesIO(content))):
         if step.name not in _STEPS:
             raise ValueError(f"the step {step.name}, which arrays do not need")
@@ -181,38 +182,4 @@ def _check_steps(content: bytes) -> None:
             raise ValueError(f"more than {_MOST_STEPS} steps")
         if step.name in ("FRAME", "LONG_BINPUT") and (given or 0) > max(len(content), 256):
             raise ValueError(f"{step.name} {given} in {len(content)} bytes")
-        names.follow(step, given)
-
-
-class _Names:
-    """What the machine would hold, of which the kinds alone are known: no name in a table may be a tuple. Python looks
-    into a tuple for that, without end where tuples lie in tuples, down to where its stack breaks."""
-
-    def __init__(self) -> None:
-        self.stack: list[str] = []
-        self.marks: list[int] = []
-        self.places: dict[int, str] = {}
-
-    def follow(self, step: pickletools.OpcodeInfo, given: object) -> None:
-        """Raises ValueError, or IndexError and KeyError for steps that miss what they need."""
-        if "BINGET" in step.name:
-            self.stack.append(self.places[given])
-        elif "PUT" in step.name or step.name == "MEMOIZE":
-            self.places[len(self.places) if given is None else given] = self.stack[-1]
-        elif step.name == "MARK":
-            self.marks.append(len(self.stack))
-        elif step.name != "STOP":
-            taken = self._taken(step)
-            if "tuple" in {"SETITEM": taken[1:2], "SETITEMS": taken[1::2]}.get(step.name, []):
-                raise ValueError("a tuple for a name")
-            self.stack += [kind.name for kind in step.stack_after]
-
-    def _taken(self, step: pickletools.OpcodeInfo) -> list[str]:
-        """The kinds of what a step takes from the stack."""
-        if pickletools.markobject in step.stack_before:  # all above the mark, and so many below it
-            start = self.marks.pop() - step.stack_before.index(pickletools.markobject)
-        else:
-            start = len(self.stack) - len(step.stack_before)
-        taken = self.stack[max(0, start) :]
-        del self.stack[max(0, start) :]
-        return taken
+        tuples.follow(step, given)

@@ -8,17 +8,21 @@ weighs before anything of that size is made.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
 from .names import State
+from .pickle_tuples import check_tuples
 
+_ARCHIVE = b"PK\x03\x04"
+_OLD_PICKLES = 5  # magic number, version, machine, the table, keys of what follows
 _MOST_PICKLE = 16 * 2**20  # bytes of names and shapes; a published model has a tenth of a megabyte of them
 
 
@@ -54,20 +58,31 @@ def read_pickled(path: Path) -> State:
 
 
 def check_archive(path: Path) -> None:
-    """PyTorch's archives store every tensor as it is: nothing in them is compressed, or larger than the whole.
+    """PyTorch's archives store every tensor as it is: nothing in them is compressed, or larger than the whole, and no
+    pickle in them, nor in the format of before 2020, has tuples that break Python's stack.
 
-    Raises :class:`zipfile.BadZipFile` otherwise, before anything is unpacked.
+    Raises ValueError, :class:`zipfile.BadZipFile` or another error otherwise, before anything is unpacked.
     """
-    if not is_zipfile(path):
-        return  # the format of before 2020, or no weights at all
+    with path.open("rb") as file:
+        if file.read(len(_ARCHIVE)) != _ARCHIVE:  # as PyTorch asks it, which looks at no other place
+            file.seek(0)
+            for _ in range(_OLD_PICKLES):
+                check_tuples(file)
+            return
     with ZipFile(path) as archive:
         entries = archive.infolist()
-    pickles = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
-    claimed = sum(entry.file_size for entry in entries)
-    if any(entry.compress_type != ZIP_STORED for entry in entries) or claimed > path.stat().st_size:
+        pickles = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]  # PyTorch takes either case
+        _check_sizes(entries, pickles, path.stat().st_size)
+        for entry in pickles:
+            check_tuples(io.BytesIO(archive.read(entry)))
+
+
+def _check_sizes(entries: list[ZipInfo], pickles: list[ZipInfo], size: int) -> None:
+    claimed, names = (sum(entry.file_size for entry in part) for part in (entries, pickles))
+    if any(entry.compress_type != ZIP_STORED for entry in entries) or claimed > size:
         raise BadZipFile("compressed, or larger than its archive")
-    if pickles > _MOST_PICKLE:
-        raise BadZipFile(f"{pickles} bytes that are no numbers")
+    if names > _MOST_PICKLE:
+        raise BadZipFile(f"{names} bytes that are no numbers")
 
 
 def check_claims(content: object, size: int) -> None:

@@ -110,8 +110,9 @@ def test_arrays_that_lie_about_their_size(tmp_path):
     assert read_arrays(path)["a"].equal(torch.zeros(2))
     large, negative = b"J\xff\xff\xff\x7f\x85", b"J\xff\xff\xff\xff\x85"
     axes = b"(" + b"K\x01" * 100 + b"t"
-    for shape in (b"K\x03\x85", large, negative, b"\x88\x85", b"K\x02", b"N", b"](K\x02e", axes, DOUBLED):
+    for shape in (b"K\x03\x85", large, negative, b"\x88\x85", b"K\x02", b"N", b"](K\x02e", axes):
         assert "an array of shape" in refusal(tmp_path, array_steps(shape, bytes(8)))
+    assert "tuples in tuples" in refusal(tmp_path, array_steps(DOUBLED, bytes(8)))
 
 
 @pytest.mark.parametrize(
@@ -124,10 +125,10 @@ def test_arrays_that_lie_about_their_size(tmp_path):
         (b"\x80\x02cnumpy\ndtype\n}b.", "given a state"),
         (b"\x80\x02cnumpy\nndarray\n)R.", "a call of ndarray"),
         (b"\x80\x02" + b"N" * 1_000_100 + b".", "more than 1000000 steps"),
-        (b"\x80\x02}" + DEEP + b"Ns.", "a tuple for a name"),
-        (b"\x80\x02}(NN" + DEEP + b"Nu.", "a tuple for a name"),
-        (b"\x80\x02}" + DOUBLED + b"q\x01Nsh\x01Ns.", "a tuple for a name"),
-        (b"\x80\x02](" + DEEP + b"q\x01e}h\x01Ns.", "a tuple for a name"),
+        (b"\x80\x02}" + DEEP + b"Ns.", "tuples in tuples"),
+        (b"\x80\x02}(NN" + DEEP + b"Nu.", "tuples in tuples"),
+        (b"\x80\x02}" + DOUBLED + b"q\x01Nsh\x01Ns.", "tuples in tuples"),
+        (b"\x80\x02](" + DEEP + b"q\x01e}h\x01Ns.", "tuples in tuples"),
         (b"\x80\x02cnumpy\ndtype\n(" + DOUBLED + b"\x89\x88tR.", ""),
         (encoded(b"a" * 10_000, 3), "more bytes than the file holds"),
         (b"\x80\x02s.", ""), (b"\x80\x02u.", ""), (b"\x80\x02h\x00.", ""), (b"\x80\x02q\x00.", ""),

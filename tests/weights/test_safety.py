@@ -22,6 +22,7 @@ from oneformer_lite.errors import CheckpointError
 from oneformer_lite.weights.files import read_tensors
 from oneformer_lite.weights.huggingface import from_huggingface_state
 from oneformer_lite.weights.oneformer.huggingface_config import check_normalisation
+from oneformer_lite.weights.pickled import check_archive
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things)")
 
@@ -272,6 +273,45 @@ def test_a_storage_larger_than_its_record(tmp_path):
                 content = content.replace(b"K\x04", b"\x8a\x05" + (10**10).to_bytes(5, "little"))
             target.writestr(name, content)
     assert re.search("no complete PyTorch weights file|but its weights claim", refusal(path))
+
+
+_DEEP = b")" + b"\x85" * 300_000
+_DOUBLED = b")q\x01" + b"h\x01h\x01\x86q\x01" * 60  # one step more holds twice as many
+_NAMED = b"\x80\x02}%bK\x01s."  # a table in which it is a name
+_IN_A_SET = b"\x80\x02c__builtin__\nset\n](%be\x85R."
+_COUNTED = b"\x80\x02ccollections\nCounter\n](%be\x85R."
+
+
+@pytest.mark.parametrize("where", [_NAMED, _IN_A_SET, _COUNTED], ids=["name", "set", "Counter"])
+@pytest.mark.parametrize("tuples", [_DEEP, _DOUBLED], ids=["deep", "doubled"])
+@pytest.mark.parametrize("form", ["data.pkl", "DATA.PKL", "before 2020"])
+def test_tuples_that_break_the_stack(tmp_path, form, where, tuples):
+    """Python looks into a tuple when it is a name or lies in a set; nothing stops it there, the process ends."""
+    content, path = where % tuples, tmp_path / "model.pth"
+    torch.save({}, path, _use_new_zipfile_serialization=form != "before 2020")
+    if form == "before 2020":
+        path.write_bytes(path.read_bytes().replace(pickle.dumps({}, protocol=2), content))
+        assert content in path.read_bytes()
+    else:
+        with zipfile.ZipFile(path) as source:
+            names = {name: source.read(name) for name in source.namelist()}
+        with zipfile.ZipFile(path, "w") as target:
+            for name, old in names.items():
+                is_table = name.endswith("data.pkl")
+                target.writestr(name.replace("data.pkl", form), content if is_table else old)
+    assert f"{path} is no complete PyTorch weights file" in refusal(path)
+    with pytest.raises(ValueError, match="tuples in tuples"):
+        check_archive(path)
+
+
+def test_an_archive_appended_to_a_pickle_does_not_hide_it(tmp_path):
+    """Python finds an archive's list at a file's end, PyTorch asks its first bytes."""
+    path, other = tmp_path / "model.pth", tmp_path / "other.pth"
+    torch.save({}, path, _use_new_zipfile_serialization=False)
+    torch.save({}, other)
+    content = path.read_bytes().replace(pickle.dumps({}, protocol=2), _NAMED % _DEEP)
+    path.write_bytes(content + other.read_bytes())
+    assert "no complete PyTorch weights file" in refusal(path)
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors", "json"])
