@@ -161,6 +161,20 @@ def test_predict_writes_the_json_of_what_was_done_whatever_ends_it(tmp_path, cap
     assert [Path(picture["file"]).name for picture in found["pictures"]] == ["a.png"]
 
 
+def test_the_result_of_one_picture_may_be_a_file(tmp_path, capsys):
+    names = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    for name in names:
+        Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(name)
+    assert main(["predict", names[0], "--out", str(tmp_path / "new" / "found.webp")]) == 0
+    assert Image.open(tmp_path / "new" / "found.webp").format == "WEBP"
+    capsys.readouterr()
+    for given, out, words in ((names, "c.png", "is one file, and there are 2"), (names[:1], "a.png", "picture itself")):
+        assert main(["predict", *given, "--out", str(tmp_path / out)]) == 2
+        assert words in capsys.readouterr().err
+    (tmp_path / "results.png").mkdir()  # a folder, whatever its name
+    assert main(["predict", *names, "--out", str(tmp_path / "results.png")]) == 0
+
+
 @pytest.mark.parametrize("score", ["50", "-1", "nan", "much"])
 def test_predict_refuses_scores_out_of_range(score, capsys):
     with pytest.raises(SystemExit):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..model import MaskModel
 
+WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".pgm")
 
 
@@ -24,7 +25,9 @@ def add(commands) -> None:
     p.add_argument("--task", choices=TASKS, default="panoptic", help="what to look for")
     p.add_argument("--model", default="toytown", help=MODEL)
     p.add_argument("--device", default="auto", help=DEVICES)
-    p.add_argument("--out", type=Path, default=Path("."), help="folder for the pictures")
+    p.add_argument(
+        "--out", type=Path, default=Path("."), help="folder for the results, or for that of one picture its file"
+    )
     p.add_argument(
         "--min-score", type=share,
         help="leave out instances below it (default: 0.5), and panoptic segments, if it is above the model's own",
@@ -37,13 +40,14 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    """Segment pictures for one task; writes NAME_TASK.png and lists the segments. Of a folder, all pictures directly
-    in it are taken. All must be there before any is begun; those that cannot be read are left out and named, also at
-    the end, and the exit status is 1."""
+    """Segment pictures for one task; writes NAME_TASK.png, or the one file given, and lists the segments. Of a folder,
+    all pictures directly in it are taken. All must be there before any is begun; those that cannot be read are left out
+    and named, also at the end, and the exit status is 1."""
     from ..files import make_folder
 
     targets = _targets(args.pictures, args.out, args.task)
-    for folder in [args.out, *([args.json.parent] if args.json else []), *([args.masks] if args.masks else [])]:
+    place = args.out.parent if args.out in targets.values() else args.out
+    for folder in [place, *([args.json.parent] if args.json else []), *([args.masks] if args.masks else [])]:
         make_folder(folder)
     from ..weights import from_pretrained  # which takes seconds: wrong paths are said before
 
@@ -105,9 +109,12 @@ def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
     """Where the result of each picture goes; raises where two would go to one file."""
     from ..errors import OneFormerLiteError
 
+    pictures = _there(_pictures(given, out))
+    if out.suffix.lower() in WRITTEN and not out.is_dir():
+        return {_only(pictures, out): out}
     targets: dict[Path, Path] = {}
     first: dict[Path, Path] = {}
-    for path in _there(_pictures(given, out)):
+    for path in pictures:
         targets[path] = out / f"{path.stem}_{task}.png"
         if first.setdefault(targets[path], path) != path:
             raise OneFormerLiteError(
@@ -115,6 +122,17 @@ def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
                 "replace the other's: rename one, or give each a call and a folder (--out) of its own"
             )
     return targets
+
+
+def _only(pictures: list[Path], out: Path) -> Path:
+    """The one picture whose result ``out`` shall be."""
+    from ..errors import OneFormerLiteError
+
+    if len(pictures) > 1:
+        raise OneFormerLiteError(f"--out {out} is one file, and there are {len(pictures)} pictures: give a folder")
+    if out.resolve() == pictures[0].resolve():
+        raise OneFormerLiteError(f"--out {out} is the picture itself, which would be lost: give another name")
+    return pictures[0]
 
 
 def _there(pictures: list[Path]) -> list[Path]:
