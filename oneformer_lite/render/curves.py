@@ -140,7 +140,8 @@ def layer_plot(
 ) -> Plot:
     """One of :func:`layer_terms` by decoder layer, smoothed, on a log scale: deeper layers have the stronger colour.
 
-    Line 0 is the prediction before the first layer. Records without ``by_layer`` are left out.
+    The first is that before the decoder, or after its first layer where a model says nothing before. Records without
+    ``by_layer`` are left out.
     """
     train = [r for r in history if r.get("kind") == "train" and (r.get("by_layer") or {}).get(name)]
     figure, axes = _axes(theme, size)
@@ -149,7 +150,7 @@ def layer_plot(
     for layer, color in enumerate(_shades(line_color(theme, name), count)):
         steps, values = series([{"step": r["step"], name: r["by_layer"][name][layer]} for r in train], name)
         steps, values = steps[values > 0], values[values > 0]
-        told = {0: "before the decoder", count - 1: f"after its last layer ({count - 1})"}
+        told = {0: "first prediction", count - 1: f"last of {count} predictions"}
         axes.plot(steps, smooth(values), _mark(steps), color=color, linewidth=1.6, label=told.get(layer, "_"))
     axes.set_yscale("log")
     _plain_log_ticks(axes)
