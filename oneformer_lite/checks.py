@@ -1,9 +1,11 @@
-"""Numbers that callers pass: of their kind, and within the range in which they mean something."""
+"""What callers pass: numbers of their kind, within the range in which they mean something, and names that exist."""
 
 from __future__ import annotations
 
+import difflib
 import math
 import reprlib
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 
 from .errors import ConfigError
@@ -34,3 +36,16 @@ def check_size(name: str, value: int | tuple[int, int]) -> None:
         raise ConfigError(f"{name} must be one number or a pair (height, width), got {reprlib.repr(value)}")
     for side in sides:
         check_count(name, side)
+
+
+def meant(
+    name: str, names: Iterable[str], also_called: Mapping[str, tuple[str, ...]], elsewhere: Mapping[str, str]
+) -> str:
+    """What is said of a ``name`` that is none of ``names``: where such a thing is, the name that was probably meant, or
+    all there are. ``also_called`` has other programs' names for some of them."""
+    if name.lower() in elsewhere:
+        return f": {elsewhere[name.lower()]}"
+    known = {called: field for field, others in also_called.items() for called in (field, *others)}
+    known |= {field: field for field in names}
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
+    return f": did you mean {known[near[0]]}?" if near else f"; it has {', '.join(names)}"

@@ -137,6 +137,8 @@ class TrainConfig:
             raise ConfigError(f"task_probabilities are {shares}; expected a share of 0 or more for each of {TASKS}")
 
     def _check_ranges(self) -> None:
+        if not self.out.strip():
+            raise ConfigError("out is empty; expected the folder of the run, such as 'runs/mine'")
         check_range(self, "positive", lambda value: value > 0, (
             "steps", "minutes", "batch_size", "accumulate", "lr", "eval_images", "save_minutes", "save_steps",
             "log_steps",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import os
@@ -13,6 +12,7 @@ from types import NoneType
 
 import numpy as np
 
+from ..checks import meant
 from ..errors import ConfigError
 
 # what a value of an annotated type may be, and how that is said; the others are sequences of numbers
@@ -71,20 +71,12 @@ def only_known_names(cls: type) -> type:
     @functools.wraps(init)
     def explained(self, *args, **values) -> None:
         if unknown := [name for name in values if name not in names]:
-            raise ConfigError(f"{cls.__name__} has no field {unknown[0]!r}{_meant(unknown[0], names)}")
+            words = meant(unknown[0], names, ALSO_CALLED, ELSEWHERE)
+            raise ConfigError(f"{cls.__name__} has no field {unknown[0]!r}{words}")
         init(self, *args, **values)
 
     cls.__init__ = explained
     return cls
-
-
-def _meant(name: str, names: list[str]) -> str:
-    if name.lower() in ELSEWHERE:
-        return f": {ELSEWHERE[name.lower()]}"
-    known = {called: field for field, others in ALSO_CALLED.items() for called in (field, *others)}
-    known |= {field: field for field in names}
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
-    return f": did you mean {known[near[0]]}?" if near else f"; it has {', '.join(names)}"
 
 
 def check_kinds(recipe: object) -> None:

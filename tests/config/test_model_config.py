@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import pickle
 import warnings
 
 import pytest
@@ -133,3 +135,19 @@ def test_files_from_before_the_ids_get_those_of_the_data_set_with_their_names(pr
 def test_files_from_before_the_ids_with_classes_of_their_own_are_numbered_from_1() -> None:
     old = {"num_classes": 2, "class_names": ["sea", "ship"]}
     assert config.from_stored(old).category_ids == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"num_querys": 3}, "did you mean num_queries?"), ({"img_size": 64}, "did you mean image_size?"),
+        ({"eos_coef": 0.1}, "did you mean no_object_weight?"), ({"lr": 1e-3}, "the recipe has it: .*lr="),
+        ({"classes": 3}, "config.for_classes"), ({"zzz": 1}, "; it has num_classes, "),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("preset", [config.toytown, config.coco_r50, config.mask2former_toytown])
+def test_a_name_that_is_no_field_is_answered_with_what_was_meant(preset, given, words):
+    made = preset()
+    with pytest.raises(ConfigError, match=f"Config has no field '{next(iter(given))}'.*{words}"):
+        dataclasses.replace(made, **given)
+    assert pickle.loads(pickle.dumps(made)) == made == copy.deepcopy(made)

@@ -42,6 +42,7 @@ NAN, INFINITY = float("nan"), float("inf")
         ("keep_best", "yes", "keep_best must be True or False"),
         ("compile", 1, "compile must be True or False"),
         ("out", 3, "out must be a text"),
+        ("out", " ", "out is empty; expected the folder of the run"),
         ("start_from", 3, "start_from must be a text or None"),
     ],
 )  # fmt: skip
