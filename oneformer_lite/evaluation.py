@@ -15,7 +15,7 @@ import torch
 
 from .checks import check_count
 from .config import BaseConfig
-from .data.batch import padded_size
+from .data.batch import pad_to, padded_size
 from .data.by_name import class_places
 from .data.dataset import SegmentationDataset
 from .data.sample import TASKS, Category, Sample, check_task
@@ -175,6 +175,13 @@ def _judge_batch(
                 files.add(prediction, sample.image_id, sample.file_name or f"{sample.image_id:012d}")
 
 
+def _padded(model: MaskModel, image: torch.Tensor) -> torch.Tensor:
+    """As the model takes it; a stand-in for a model, which has a configuration and an answer alone, gets zeros."""
+    if isinstance(model, MaskModel):
+        return model.padded(image)
+    return pad_to(image, padded_size([tuple(image.shape[-2:])], model.config.padding_multiple))
+
+
 def _raw_predictions(
     model: MaskModel, samples: list[Sample], task: str
 ) -> Sequence[RawPrediction] | Sequence[WindowedPrediction]:
@@ -182,7 +189,7 @@ def _raw_predictions(
     if task == "semantic" and model.config.windowed:
         return [predict_windows(model, sample.image) for sample in samples]
     images = [prepare(sample.image, model.config) for sample in samples]
-    batch = torch.cat([model.padded(image[None]) for image in images])
+    batch = torch.cat([_padded(model, image[None]) for image in images])
     output = model(batch.to(model.device), task)
     sizes = [tuple(image.shape[-2:]) for image in images]
     return raw_predictions(output, sizes, [s.size for s in samples], tuple(batch.shape[-2:]))

@@ -44,7 +44,7 @@ def check_log(run: Run, train_config: TrainConfig | None = None) -> list[Finding
                 "delete them; run.history and run.resume() leave them out",
             )
         )  # fmt: skip
-    asked = TrainConfig().eval_images if train_config is None else train_config.eval_images
+    asked = (train_config or TrainConfig).eval_images  # of an unknown recipe the field's default
     records = [r for r in history if r["kind"] == "train"]
     if not records:
         return [*findings, Finding("log", "warning", "the run has not logged a step yet")]

@@ -17,7 +17,7 @@ from ..config import DetrConfig
 from .base import MaskModel
 from .fast.linear import Linear
 from .networks.backbone import Backbone
-from .output import DeferredMasks, Features, Predictions, Trace, record
+from .output import DeferredMasks, PaddedFeatures, Predictions, Trace, record
 from .parts.encoder import EncoderLayer
 from .parts.layers import MLP, sine_positions_within
 from .parts.mask_attention import MaskAttention, MaskHead
@@ -70,7 +70,7 @@ class Detr(MaskModel):
                 if name.startswith(_EARLY):
                     parameter.requires_grad_(False)
 
-    def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> Features:
+    def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> PaddedFeatures:
         """The encoder's memory and what went into it (the coarsest map, projected), and the backbone's finer maps."""
         finest, fine, coarse, coarsest = self.backbone(images, trace)
         projected = self.input_projection(coarsest)
@@ -81,10 +81,10 @@ class Detr(MaskModel):
             memory = layer(memory, positions, allowed)
         memory = memory.transpose(1, 2).unflatten(2, projected.shape[-2:])
         record(trace, "encoder.{}", ("projected", "memory"), (projected, memory))
-        return Features(finest, [memory, projected, coarse, fine], valid)
+        return PaddedFeatures(finest, [memory, projected, coarse, fine], valid)
 
     def read(
-        self, features: Features, token: Tensor | None = None, *, every: bool = False, trace: Trace | None = None
+        self, features: PaddedFeatures, token: Tensor | None = None, *, every: bool = False, trace: Trace | None = None
     ) -> list[Predictions]:
         """The queries look at each other and at the memory, layer by layer; after each they can say what they found."""
         memory, valid = features.maps[0], features.valid
@@ -104,12 +104,12 @@ class Detr(MaskModel):
             predictions[-1].masks = predictions[-1].mask_logits
         return predictions
 
-    def _predict(self, queries: Float[Tensor, "B Q C"], features: Features) -> Predictions:
+    def _predict(self, queries: Float[Tensor, "B Q C"], features: PaddedFeatures) -> Predictions:
         """A class and a box by the query alone, a mask by where it looks."""
         masks = DeferredMasks(partial(self._masks, queries, features))
         return Predictions(self.class_head(queries), masks, boxes=self.box_head(queries).sigmoid())
 
-    def _masks(self, queries: Float[Tensor, "B Q C"], features: Features) -> Float[Tensor, "B Q h w"]:
+    def _masks(self, queries: Float[Tensor, "B Q C"], features: PaddedFeatures) -> Float[Tensor, "B Q h w"]:
         memory, projected, coarse, fine = features.maps
         attention = self.mask_attention(queries, memory, features.valid)
         return self.mask_head(attention, projected, (coarse, fine, features.masks))

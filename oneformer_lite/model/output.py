@@ -51,16 +51,29 @@ def record(trace: Trace | None, name: str, keys: Sequence, values: Sequence[Tens
 
 class Features(NamedTuple):
     """What a model makes of pictures before it is told a task: features for masks (stride 4), and the maps that its
-    decoder looks at, coarsest first; where a model tells padding apart, the cells of the coarsest that are picture."""
+    decoder looks at, coarsest first."""
 
     masks: Float[Tensor, "B C h w"]
     maps: list[Float[Tensor, "B _c _h _w"]]
-    valid: Bool[Tensor, "B _h _w"] | None = None
 
     def expand(self, count: int) -> Features:
         """Those of one picture for ``count`` readings of it."""
         masks, *maps = (tensor.expand(count, -1, -1, -1) for tensor in (self.masks, *self.maps))
-        return Features(masks, maps, None if self.valid is None else self.valid.expand(count, -1, -1))
+        return Features(masks, maps)
+
+
+class PaddedFeatures(NamedTuple):
+    """:class:`Features` of a model that tells padding apart: ``valid`` are the cells of the coarsest map that are
+    picture."""
+
+    masks: Float[Tensor, "B C h w"]
+    maps: list[Float[Tensor, "B _c _h _w"]]
+    valid: Bool[Tensor, "B _h _w"]
+
+    def expand(self, count: int) -> PaddedFeatures:
+        """Those of one picture for ``count`` readings of it."""
+        masks, *maps = (tensor.expand(count, -1, -1, -1) for tensor in (self.masks, *self.maps))
+        return PaddedFeatures(masks, maps, self.valid.expand(count, -1, -1))
 
 
 def class_distribution(class_logits: Float[Tensor, "*n K1"], no_object: bool = True) -> Float[Tensor, "*n L1"]:
