@@ -190,7 +190,7 @@ def _raw_predictions(
         return [predict_windows(model, sample.image) for sample in samples]
     images = [prepare(sample.image, model.config) for sample in samples]
     batch = torch.cat([_padded(model, image[None]) for image in images])
-    output = model(batch.to(model.device), task)
+    output = model(batch.to(next(model.parameters()).device), task)
     sizes = [tuple(image.shape[-2:]) for image in images]
     return raw_predictions(output, sizes, [s.size for s in samples], tuple(batch.shape[-2:]))
 

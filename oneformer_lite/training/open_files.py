@@ -30,10 +30,11 @@ def enough_open_files(workers: int) -> Iterator[None]:
 
 
 def _few_files_left() -> bool:
-    """Whether this process may open no more than a handful of files."""
+    """Whether this process may open no more than the tensors of some batches take: those of the batch that did not
+    arrive are free again by now."""
     try:
         with ExitStack() as opened:
-            for _ in range(8):
+            for _ in range(64):
                 opened.enter_context(open(os.devnull))
         return False
     except OSError:
