@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,6 +36,33 @@ def build(config: BaseConfig, state: State, source: str) -> MaskModel:
     model.load_state_dict(_fitting(model, state, source))
     model.backbone.has_imagenet_weights = config.pretrained
     return model.eval()
+
+
+def check_kind(config: BaseConfig, kind: type[BaseConfig], named: str, source: str | Path) -> None:
+    """The configuration that somebody gave for a file must be of the kind of model in it (``named``, "a DETR")."""
+    if config.model_type != kind.model_type:
+        raise CheckpointError(f"{source} holds {named}, but config is that of a {config.model_type}")
+
+
+def check_sizes(config: BaseConfig, found: Mapping[str, object], source: str | Path) -> BaseConfig:
+    """``config``, whose fields must be those that were ``found`` in the shapes of a file's weights."""
+    wrong = [
+        f"{field} is {value} in the file, {getattr(config, field)} in config"
+        for field, value in found.items()
+        if value != getattr(config, field)
+    ]
+    if wrong:
+        raise CheckpointError(f"{source} does not fit the given config: {'; '.join(wrong)}")
+    return config
+
+
+def warn_of_variants(source: str | Path, call: str, others: str) -> None:
+    """That a file was taken for one preset of several whose weights have the same shapes."""
+    warnings.warn(
+        f"{source} is taken for config.{call}, of which there are variants with the same weights' "
+        f"shapes: {others}. If it is another one, say so: from_pretrained(path, config=...).",
+        stacklevel=4,
+    )
 
 
 class ZerosForRandom(TorchDispatchMode):

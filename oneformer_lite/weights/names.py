@@ -31,6 +31,23 @@ def attention(theirs: str, ours: str) -> Table:
     return [(f"{theirs}.in_proj_", (q, k, v)), (f"{theirs}.out_proj", f"{ours}.out_proj")]
 
 
+# PyTorch's own layers of a transformer, as official codes copy them, and ours
+ENCODER_LAYER: Table = [
+    *attention("self_attn", "attention"),
+    ("norm1", "norm"),
+    ("linear{}", "feed_forward.linear{}"),
+    ("norm2", "feed_forward.norm"),
+]
+DECODER_LAYER: Table = [
+    *attention("self_attn", "self_attention"),
+    ("norm1", "norm1"),
+    *attention("multihead_attn", "cross_attention"),
+    ("norm2", "norm2"),
+    ("linear{}", "feed_forward.linear{}"),
+    ("norm3", "feed_forward.norm"),
+]
+
+
 def below(theirs: str, ours: str, table: Table) -> Table:
     """``table`` with a beginning put before every name of each side."""
 

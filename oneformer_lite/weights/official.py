@@ -22,10 +22,10 @@ from .backbones.sizes import NETWORKS, kind_of, nearest, plain
 from .detr.official import from_official_detr, is_official_detr
 from .eomt.official import from_eomt_file, is_eomt
 from .files import read_tensors
-from .load import build, whole_text_mapper
+from .load import build, check_kind, check_sizes, warn_of_variants, whole_text_mapper
 from .maskformer.official import TABLE as MASKFORMER
 from .maskformer.official import is_maskformer
-from .names import State, Table, attention, below, drop, rename
+from .names import DECODER_LAYER, State, Table, attention, below, drop, rename
 from .shapes import Shapes, backbone_kind, measure, measure_backbone
 
 if TYPE_CHECKING:
@@ -51,15 +51,7 @@ _PIXEL_DECODER = below("sem_seg_head.pixel_decoder.", "pixel_decoder.", [
 
 _QUERY_TRANSFORMER = below("sem_seg_head.predictor.", "query_transformer.", [
     ("class_input_proj", "feature_projection"),
-    *below("class_transformer.decoder.layers.{}.", "layers.{}.", [
-        *attention("self_attn", "self_attention"),
-        ("norm1", "norm1"),
-        *attention("multihead_attn", "cross_attention"),
-        ("norm2", "norm2"),
-        ("linear1", "feed_forward.linear1"),
-        ("linear2", "feed_forward.linear2"),
-        ("norm3", "feed_forward.norm"),
-    ]),
+    *below("class_transformer.decoder.layers.{}.", "layers.{}.", DECODER_LAYER),
     ("class_transformer.decoder.norm", "norm"),
 ])  # fmt: skip
 
@@ -148,17 +140,9 @@ def _with_pixel_decoder(state: State) -> State:
 
 def _check(config: BaseConfig, shapes: Shapes) -> BaseConfig:
     """The configuration that somebody gave, which must be that of the file."""
-    if config.model_type != shapes.owner.lower():
-        raise CheckpointError(f"{shapes.source} holds a {shapes.owner}, but config is that of a {config.model_type}")
-    found = measure(shapes, config.num_heads)
-    wrong = [
-        f"{field} is {value} in the file, {getattr(config, field)} in config"
-        for field, value in found.items()
-        if value != getattr(config, field)
-    ]
-    if wrong:
-        raise CheckpointError(f"{shapes.source} does not fit the given config: {'; '.join(wrong)}")
-    return config
+    made, _ = OWNERS[shapes.owner]
+    check_kind(config, made, f"a {shapes.owner}", shapes.source)
+    return check_sizes(config, measure(shapes, config.num_heads), shapes.source)
 
 
 def _config_from(shapes: Shapes) -> BaseConfig:
@@ -198,11 +182,7 @@ def _warn_of_variants(name: str, fitting: list[str], source: str) -> None:
     else:
         others, call = ", ".join(fitting[1:]), name
     if others:
-        warnings.warn(
-            f"{source} is taken for config.{call}, of which there are variants with the same weights' "
-            f"shapes: {others}. If it is another one, say so: from_pretrained(path, config=...).",
-            stacklevel=3,
-        )
+        warn_of_variants(source, call, others)
 
 
 def _has_backbone(config: BaseConfig, kind: str, sizes: dict) -> bool:

@@ -1,5 +1,6 @@
 """The official names of transformers' weights, as plain substitutions: written apart from the package's tables."""
 
+import pickle
 import re
 
 import torch
@@ -140,3 +141,12 @@ def official_state(theirs, kind, head=HEAD):
             name = re.sub(pattern, replacement, name)
         out[before + name] = tensor.clone()
     return out
+
+
+def written(path, state: dict, form: str) -> None:
+    """``state`` as a ``.pth``, or as detectron2's pickle of that protocol."""
+    if form == "pth":
+        return torch.save({"model": state, "iteration": 1}, path)
+    arrays = {name: value.numpy() for name, value in state.items()}
+    content = {"model": arrays, "__author__": "third_party", "matching_heuristics": True}
+    path.write_bytes(pickle.dumps(content, protocol=int(form)))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
 import re
 
 import pytest
-import torch
-from official_names import MASK2FORMER, official_state
+from official_names import MASK2FORMER, official_state, written
 from reference import small_mask2former
 from safetensors.torch import load
 
@@ -33,14 +31,6 @@ def first_version(state: dict) -> dict:
         re.sub(r"^sem_seg_head\.pixel_decoder\.", "sem_seg_head.", name).replace("query_feat", "static_query"): value
         for name, value in state.items()
     }
-
-
-def written(path, state: dict, form: str) -> None:
-    if form == "pth":
-        return torch.save({"model": state, "iteration": 1}, path)
-    arrays = {name: value.numpy() for name, value in state.items()}
-    content = {"model": arrays, "__author__": "third_party", "matching_heuristics": True}
-    path.write_bytes(pickle.dumps(content, protocol=int(form)))
 
 
 @pytest.mark.parametrize("form", ["pth", "2", "3", "4"])

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from official_names import MASKFORMER, official_state
+from official_names import MASKFORMER, official_state, written
 from reference import small_maskformer
 from safetensors.torch import load
 
@@ -32,14 +32,6 @@ def files(request, tmp_path_factory):
 def first_version(state: dict) -> dict:
     """No "pixel_decoder." in the names, as in the zoo's files with a ResNet."""
     return {re.sub(r"^sem_seg_head\.pixel_decoder\.", "sem_seg_head.", name): value for name, value in state.items()}
-
-
-def written(path, state: dict, form: str) -> None:
-    if form == "pth":
-        return torch.save({"model": state, "iteration": 1}, path)
-    arrays = {name: value.numpy() for name, value in state.items()}
-    content = {"model": arrays, "__author__": "third_party", "matching_heuristics": True}
-    path.write_bytes(pickle.dumps(content, protocol=int(form)))
 
 
 @pytest.mark.parametrize("form", ["pth", "2", "4"])

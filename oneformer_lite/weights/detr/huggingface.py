@@ -18,15 +18,22 @@ NETWORK: Table = [("conv1", "network.conv1"), ("bn1", "network.bn1"), ("layer{}"
 
 
 def _attention(theirs: str, ours: str) -> Table:
-    """transformers' attention, whose last projection is called otherwise in files than in memory."""
-    last = [(f"{theirs}.{name}", f"{ours}.out_proj") for name in ("out_proj", "o_proj")]
-    return [*last, (theirs, ours)]
+    """transformers' attention, whose last projection is called "out_proj" in files and "o_proj" in memory."""
+    return [(f"{theirs}.o_proj", f"{ours}.out_proj"), (theirs, ours)]
 
 
 _FEED_FORWARD: Table = [
     ("fc{}", "feed_forward.linear{}"),  # in files
     ("mlp.fc{}", "feed_forward.linear{}"),
     ("final_layer_norm", "feed_forward.norm"),
+]
+
+DECODER_LAYER: Table = [
+    *_attention("self_attn", "self_attention"),
+    ("self_attn_layer_norm", "norm1"),
+    *_attention("encoder_attn", "cross_attention"),
+    ("encoder_attn_layer_norm", "norm2"),
+    *_FEED_FORWARD,
 ]
 
 TABLE: Table = [
@@ -40,13 +47,7 @@ TABLE: Table = [
             ("self_attn_layer_norm", "norm"),
             *_FEED_FORWARD,
         ]),
-        *below("decoder.layers.{}.", "layers.{}.", [
-            *_attention("self_attn", "self_attention"),
-            ("self_attn_layer_norm", "norm1"),
-            *_attention("encoder_attn", "cross_attention"),
-            ("encoder_attn_layer_norm", "norm2"),
-            *_FEED_FORWARD,
-        ]),
+        *below("decoder.layers.{}.", "layers.{}.", DECODER_LAYER),
         ("decoder.layernorm", "norm"),
     ]),
     ("detr.class_labels_classifier", "class_head"),

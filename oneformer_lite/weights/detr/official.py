@@ -7,16 +7,15 @@ weights.
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config import BaseConfig, DetrConfig
 from ...config.detr import detr_coco_r50
-from ...errors import CheckpointError
 from ..backbones.sizes import nearest
-from ..load import build
-from ..names import State, Table, attention, below, rename
+from ..load import build, check_kind, check_sizes
+from ..names import DECODER_LAYER, ENCODER_LAYER, State, Table, below, rename
 from ..shapes import Shapes, backbone_kind, measure_backbone
 from .huggingface import MASKS, NETWORK
 
@@ -27,25 +26,13 @@ TABLE: Table = [
     *below("detr.backbone.0.body.", "backbone.", NETWORK),
     ("detr.input_proj", "input_projection"),
     ("detr.query_embed", "query_positions"),
-    *below("detr.transformer.encoder.layers.{}.", "encoder.{}.", [
-        *attention("self_attn", "attention"),
-        ("norm1", "norm"),
-        ("linear{}", "feed_forward.linear{}"),
-        ("norm2", "feed_forward.norm"),
-    ]),
-    *below("detr.transformer.decoder.layers.{}.", "layers.{}.", [
-        *attention("self_attn", "self_attention"),
-        ("norm1", "norm1"),
-        *attention("multihead_attn", "cross_attention"),
-        ("norm2", "norm2"),
-        ("linear{}", "feed_forward.linear{}"),
-        ("norm3", "feed_forward.norm"),
-    ]),
+    *below("detr.transformer.encoder.layers.{}.", "encoder.{}.", ENCODER_LAYER),
+    *below("detr.transformer.decoder.layers.{}.", "layers.{}.", DECODER_LAYER),
     ("detr.transformer.decoder.norm", "norm"),
     ("detr.class_embed", "class_head"),
     ("detr.bbox_embed", "box_head"),
     *MASKS,
-]  # fmt: skip
+]
 
 
 def is_official_detr(state: State) -> bool:
@@ -59,7 +46,11 @@ def from_official_detr(state: State, path: Path, config: BaseConfig | None) -> M
     state = rename(state, TABLE)
     shapes = Shapes(state, str(path), "DETR")
     found = measure(shapes)
-    config = config_from_shapes(shapes, found, path.name) if config is None else _check(config, found, str(path))
+    if config is None:
+        config = config_from_shapes(shapes, found, path.name)
+    else:
+        check_kind(config, DetrConfig, "a DETR", path)
+        check_sizes(config, found, path)
     return build(config, state, str(path))
 
 
@@ -105,14 +96,3 @@ def config_from_shapes(shapes: Shapes, found: dict, name: str) -> DetrConfig:
 
 
 _PUBLISHED = ("resnet50", "resnet101")
-
-
-def _check(config: BaseConfig, found: dict, source: str) -> BaseConfig:
-    """The configuration that somebody gave, which must be that of the file."""
-    if config.model_type != DetrConfig.model_type:
-        raise CheckpointError(f"{source} holds a DETR, but config is that of a {config.model_type}")
-    given = asdict(config)
-    wrong = [f"{k} is {v} in the file, {given[k]} in config" for k, v in found.items() if v != given[k]]
-    if wrong:
-        raise CheckpointError(f"{source} does not fit the given config: {'; '.join(wrong)}")
-    return config

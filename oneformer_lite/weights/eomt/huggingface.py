@@ -8,7 +8,6 @@ no bias. The feed-forward block of ViT-g is gated: two matrices there, in older 
 from __future__ import annotations
 
 import re
-import warnings
 
 import torch
 
@@ -16,8 +15,9 @@ from ...config import EomtConfig, from_stored
 from ...config.eomt import PATCH
 from ...config.stored import MEMBER
 from ...errors import CheckpointError
+from ..mask2former.huggingface import read_task
 from ..names import State, Table, below, rename
-from ..oneformer.huggingface_config import read_classes
+from ..oneformer.huggingface_config import check_fixed, read_classes, read_same
 
 _QKV = ("q", "k", "v")
 
@@ -119,12 +119,9 @@ def from_huggingface_eomt(content: dict, processor: dict, source: str) -> EomtCo
     something and a value is assumed.
     """
     dinov3 = content.get("model_type") == "eomt_dinov3"
-    for field, value in (_FIXED | (_FIXED_DINOV3 if dinov3 else {})).items():
-        if content.get(field, value) != value:
-            raise CheckpointError(f"{source} has {field} = {content[field]}; this package has only {value}")
-    fields: dict = {ours: content.get(theirs, default) for theirs, ours, default in _SAME}
-    fields |= read_classes(content, processor, source)
-    fields["trained_task"] = _task(content, fields, source)
+    check_fixed(content, _FIXED | (_FIXED_DINOV3 if dinov3 else {}), source)
+    fields = read_same(content, _SAME, source) | read_classes(content, processor, source)
+    fields["trained_task"] = read_task(content, fields, source, _named_task)
     width, depth = fields["hidden_dim"], content.get("num_hidden_layers", 24)
     ratio = content.get("intermediate_size", 4096) / width if dinov3 else content.get("mlp_ratio", 4)
     fields["backbone"], options = named_backbone(width, depth, dinov3, gated=content.get("use_swiglu_ffn", False))
@@ -152,16 +149,6 @@ def named_backbone(width: int, depth: int, dinov3: bool, gated: bool = False) ->
     return name, {} if own == depth else {"depth": depth}
 
 
-def _task(content: dict, fields: dict, source: str) -> str:
-    """The one that the name tells; else instances where all classes are things, panoptic where there is stuff."""
-    for name in (content.get("_name_or_path"), source):
-        if isinstance(name, str) and (match := _TASK.search(name.replace("\\", "/").split("/")[-1])):
-            return match[1]
-    things = fields.get("is_thing")
-    task = "instance" if things and all(things) else "panoptic"
-    warnings.warn(
-        f"{source} does not say for which task its EoMT was trained: it is taken for {task} segmentation, which its "
-        "classes suggest. If it is for another: model.config = dataclasses.replace(model.config, trained_task=...).",
-        stacklevel=2,
-    )
-    return task
+def _named_task(name: str) -> str | None:
+    match = _TASK.search(name.replace("\\", "/").split("/")[-1])
+    return match and match[1]

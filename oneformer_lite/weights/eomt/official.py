@@ -18,7 +18,7 @@ from ...config import BaseConfig, EomtConfig, eomt_presets
 from ...config.eomt import PATCH
 from ...errors import CheckpointError
 from ..files import read_folder_tensors, read_tensors
-from ..load import build
+from ..load import build, check_kind, check_sizes, warn_of_variants
 from ..names import State, Table, below, drop, rename
 from .huggingface import named_backbone
 
@@ -86,7 +86,11 @@ def from_eomt_file(
         found = _measure(state, dinov3)
     except (KeyError, IndexError, ValueError) as error:
         raise CheckpointError(f"{path} is no whole EoMT: {error} is missing, or of another shape") from error
-    config = _config_from(found, dinov3, path) if config is None else _checked(config, found, path)
+    if config is None:
+        config = _config_from(found, dinov3, path)
+    else:
+        check_kind(config, EomtConfig, "an EoMT", path)
+        check_sizes(config, _sizes(found), path)
     return build(config, state, str(path))
 
 
@@ -165,24 +169,15 @@ def _measure(state: State, dinov3: bool) -> dict:
     return found
 
 
-def _checked(config: BaseConfig, found: dict, path: Path) -> BaseConfig:
-    """The configuration that somebody gave, which must be that of the file."""
-    if not isinstance(config, EomtConfig):
-        raise CheckpointError(f"{path} holds an EoMT, but config is that of a {config.model_type}")
-    sizes = {name: value for name, value in found.items() if not name.startswith("backbone")}
-    wrong = [
-        f"{name} is {value} in the file, {getattr(config, name)} in config"
-        for name, value in sizes.items() if getattr(config, name) != value
-    ]  # fmt: skip
-    if wrong:
-        raise CheckpointError(f"{path} does not fit the given config: {'; '.join(wrong)}")
-    return config
+def _sizes(found: dict) -> dict:
+    """What was found, save the transformer, of which several names may be true."""
+    return {name: value for name, value in found.items() if not name.startswith("backbone")}
 
 
 def _config_from(found: dict, dinov3: bool, path: Path) -> EomtConfig:
     """The preset that agrees with the shapes, and among several the one whose side stands in the file's path; where
     none does, the shapes."""
-    sizes = {name: value for name, value in found.items() if not name.startswith("backbone")}
+    sizes = _sizes(found)
     fitting = {
         call: c for call, c in eomt_presets.published().items()
         if ("dinov3" in c.backbone) == dinov3 and all(getattr(c, name) == value for name, value in sizes.items())
@@ -199,9 +194,5 @@ def _config_from(found: dict, dinov3: bool, path: Path) -> EomtConfig:
     call, config = next(iter((named or fitting).items()))
     others = [name for name in fitting if name != call]
     if others and len(named) != 1:
-        warnings.warn(
-            f"{path} is taken for config.{call}, of which there are variants with the same weights' shapes: "
-            f"{', '.join(others)}. If it is another one, say so: from_pretrained(path, config=...).",
-            stacklevel=2,
-        )
+        warn_of_variants(path, call, ", ".join(others))
     return replace(config, backbone_options=found["backbone_options"])

@@ -16,20 +16,10 @@ from ...errors import CheckpointError
 from ..backbones.huggingface import backbone_from
 from ..backbones.names import HUGGINGFACE as BACKBONES
 from ..backbones.names import MASKFORMER_SWIN
+from ..detr.huggingface import DECODER_LAYER
 from ..mask2former.huggingface import read_task
 from ..names import Table, below
 from ..oneformer.huggingface_config import check_fixed, read_classes, read_same, read_sizes
-
-_LAYER: Table = [
-    ("self_attn.o_proj", "self_attention.out_proj"),
-    ("self_attn", "self_attention"),
-    ("self_attn_layer_norm", "norm1"),
-    ("encoder_attn.o_proj", "cross_attention.out_proj"),
-    ("encoder_attn", "cross_attention"),
-    ("encoder_attn_layer_norm", "norm2"),
-    *((f"{mlp}fc{i}", f"feed_forward.linear{i}") for mlp in ("mlp.", "") for i in (1, 2)),
-    ("final_layer_norm", "feed_forward.norm"),
-]
 
 HEAD: Table = [
     *below("model.pixel_level_module.decoder.", "pixel_decoder.", [
@@ -41,7 +31,7 @@ HEAD: Table = [
     *below("model.transformer_module.", "", [
         ("queries_embedder", "query_positions"),
         ("input_projection", "input_projection"),
-        *below("decoder.layers.{}.", "decoder.layers.{}.", _LAYER),
+        *below("decoder.layers.{}.", "decoder.layers.{}.", DECODER_LAYER),
         ("decoder.layernorm", "decoder.norm"),
     ]),
     ("class_predictor", "decoder.class_head"),

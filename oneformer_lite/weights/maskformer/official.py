@@ -7,32 +7,15 @@ the projection of the coarsest map belongs to the pixel decoder, without one to 
 from __future__ import annotations
 
 from ..backbones.names import OFFICIAL as BACKBONES
-from ..names import State, Table, attention, below
+from ..names import DECODER_LAYER, ENCODER_LAYER, State, Table, below
 
 _MARK = "sem_seg_head.predictor.transformer.decoder."  # DETR's decoder, which its successors have not
-
-_LAYER: Table = [
-    *attention("self_attn", "self_attention"),
-    ("norm1", "norm1"),
-    *attention("multihead_attn", "cross_attention"),
-    ("norm2", "norm2"),
-    ("linear1", "feed_forward.linear1"),
-    ("linear2", "feed_forward.linear2"),
-    ("norm3", "feed_forward.norm"),
-]
-_ENCODER_LAYER: Table = [
-    *attention("self_attn", "attention"),
-    ("norm1", "norm"),
-    ("linear1", "feed_forward.linear1"),
-    ("linear2", "feed_forward.linear2"),
-    ("norm2", "feed_forward.norm"),
-]
 
 TABLE: Table = [
     *BACKBONES,
     *below("sem_seg_head.pixel_decoder.", "", [
         ("input_proj", "input_projection"),
-        *below("transformer.encoder.layers.{}.", "encoder.layers.{}.", _ENCODER_LAYER),
+        *below("transformer.encoder.layers.{}.", "encoder.layers.{}.", ENCODER_LAYER),
         # detectron2's convolutions own the norm that follows them, and are counted from the finest map
         *(
             row
@@ -50,7 +33,7 @@ TABLE: Table = [
     *below("sem_seg_head.predictor.", "", [
         ("input_proj", "input_projection"),
         ("query_embed", "query_positions"),
-        *below("transformer.decoder.layers.{}.", "decoder.layers.{}.", _LAYER),
+        *below("transformer.decoder.layers.{}.", "decoder.layers.{}.", DECODER_LAYER),
         ("transformer.decoder.norm", "decoder.norm"),
         ("class_embed", "decoder.class_head"),
         ("mask_embed", "decoder.mask_head"),
