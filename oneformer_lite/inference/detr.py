@@ -96,6 +96,8 @@ def _inside(raw: RawPrediction, queries: Int[Tensor, "N"]) -> Tensor:
     """bool [N, H, W]"""
     seen = replace(raw, output=raw.unpadded)
     masks = torch.cat([seen.masks(queries, rows) > 0 for rows in seen.bands(len(queries))], dim=1)
-    if not len(queries) or raw.output == raw.unpadded:
-        return masks.new_zeros(len(queries), *raw.output) if not len(queries) else masks
+    if not len(queries):
+        return masks.new_zeros(0, *raw.output)
+    if raw.output == raw.unpadded:
+        return masks
     return F.interpolate(masks[None].to(torch.uint8), size=raw.output, mode="nearest")[0].bool()

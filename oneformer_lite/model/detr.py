@@ -21,7 +21,7 @@ from .output import DeferredMasks, PaddedFeatures, Predictions, Trace, record
 from .parts.encoder import EncoderLayer
 from .parts.layers import MLP, sine_positions_within
 from .parts.mask_attention import MaskAttention, MaskHead
-from .parts.query import QueryLayer
+from .parts.query import QueryLayer, idle_with_zeros
 
 _EARLY = ("conv1", "bn1", "layer1")  # ResNet's stem and first stage
 
@@ -119,13 +119,8 @@ class Detr(MaskModel):
         return positions.flatten(2).transpose(1, 2).to(self.dtype)
 
     def idle(self, images: int) -> Iterator[nn.Module]:
-        """Also the first self-attention, of queries that are all zeros: its values are its bias, whoever attends to
-        whom; and what a single query has nobody to attend to with."""
         yield from super().idle(images)
-        first, *others = (layer.self_attention for layer in self.layers)
-        yield from (first.q_proj, first.k_proj, first.v_proj)
-        for attention in others if self.config.num_queries == 1 else ():
-            yield from (attention.q_proj, attention.k_proj)
+        yield from idle_with_zeros(self.layers, self.config.num_queries)
 
     def parts_of_fixed_shapes(self) -> list[nn.Module]:
         return [self.backbone, *self.encoder, *self.layers, self.mask_head]

@@ -19,7 +19,7 @@ from .output import Features, MaskProduct, Predictions, Trace, record
 from .parts.encoder import Encoder, tokens
 from .parts.fpn import FPNPixelDecoder
 from .parts.layers import MLP, fan_in_uniform
-from .parts.query import QueryLayer
+from .parts.query import QueryLayer, idle_with_zeros
 
 
 class MaskFormer(MaskModel):
@@ -60,13 +60,8 @@ class MaskFormer(MaskModel):
         return self.decoder(self.query_positions.weight, features.maps[0], features.masks, every, trace)
 
     def idle(self, images: int) -> Iterator[nn.Module]:
-        """Also the first self-attention, of queries that are all zeros: its values are its bias, whoever attends to
-        whom; and what a single query has nobody to attend to with."""
         yield from super().idle(images)
-        first, *others = (layer.self_attention for layer in self.decoder.layers)
-        yield from (first.q_proj, first.k_proj, first.v_proj)
-        for attention in others if self.config.num_queries == 1 else ():
-            yield from (attention.q_proj, attention.k_proj)
+        yield from idle_with_zeros(self.decoder.layers, self.config.num_queries)
 
 
 class QueryDecoder(nn.Module):

@@ -6,6 +6,8 @@ Lesson 06. Paper section 3.1 and figure 2; official ``oneformer_transformer_deco
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -43,6 +45,15 @@ class QueryLayer(nn.Module):
         update, weights = self.cross_attention(x + query_positions, keys, values, allowed, need_weights)
         x = self.norm2(x + self.dropout(update))
         return self.feed_forward(x), weights
+
+
+def idle_with_zeros(layers: Iterable[QueryLayer], num_queries: int) -> Iterator[nn.Module]:
+    """What learns nothing where queries start as zeros: the first self-attention, whose values are its bias, whoever
+    attends to whom; and what a single query has nobody to attend to with."""
+    first, *others = (layer.self_attention for layer in layers)
+    yield from (first.q_proj, first.k_proj, first.v_proj)
+    for attention in others if num_queries == 1 else ():
+        yield from (attention.q_proj, attention.k_proj)
 
 
 class QueryTransformer(nn.Module):
