@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import json
 import multiprocessing
 import os
@@ -171,6 +172,9 @@ def _child(reader: Reader, seeds: list[int], writing: int) -> None:
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         faulthandler.disable()  # pytest's writes to where a test's words go
+        gc.collect()  # what the parent left, and would be freed while an input is read, hides what the input takes
+        gc.freeze()
+        ctypes.CDLL(None).malloc_trim(0)
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM,) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import subprocess
@@ -93,6 +94,27 @@ def test_every_end_is_told_from_the_others(does, end, words, monkeypatch):
     assert [o.end for o in outcomes] == ["accepted", end, "accepted"]
     assert words in outcomes[1].words
     assert not os.path.exists(OUTSIDE)
+
+
+def test_garbage_of_the_parent_hides_no_growth(monkeypatch):
+    """Memory that the parent no longer needs is freed while an input is read: its growth is seen all the same."""
+    monkeypatch.setattr(rounds, "RESIDENT", 2**26)
+
+    def read(folder):
+        if (folder / "a").read_bytes() == b"grow":
+            gc.collect()
+            np.ones(1 << 24).sum()
+
+    reader = Reader("made", lambda: {"a": b"accept"}, {"a": lambda content, rng: b"grow"}, read)
+    seed = next(seed for seed in range(100) if reader.input(seed) == {"a": b"grow"})
+    gc.disable()
+    try:
+        cycle = [np.ones(1 << 24)]
+        cycle.append(cycle)
+        del cycle
+        assert [outcome.end for outcome in rounds.tried(reader, [seed])] == ["memory"]
+    finally:
+        gc.enable()
 
 
 def test_mutations_are_of_many_kinds():
