@@ -72,31 +72,10 @@ MASK_COSTS = {"bce": bce_cost, "focal": focal_cost}
 
 @dataclass(frozen=True)
 class Costs:
-    """The cost matrix [Q, G] of one image, in its parts and as the weighted total."""
+    """The cost matrix [Q, G] of one image, in its parts by name (``config.MATCHED_BY``) and as the weighted total."""
 
-    classes: Tensor
-    mask: Tensor
-    dice: Tensor
+    parts: dict[str, Tensor]
     total: Tensor
-
-    @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """In the order of ``config.MATCHED_BY``."""
-        return self.classes, self.mask, self.dice
-
-
-@dataclass(frozen=True)
-class BoxCosts:
-    """The same of a model that is matched by its boxes, as DETR is."""
-
-    classes: Tensor
-    box: Tensor
-    giou: Tensor
-    total: Tensor
-
-    @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.classes, self.box, self.giou
 
 
 class Matcher:
@@ -128,12 +107,11 @@ class Matcher:
         That is the official rule. If all are, the official matcher matches nothing; here the loss then
         is not a number either, which the trainer tells.
         """
-        parts = (
+        return self._weighted(
             class_cost(class_logits, labels, no_object),
             self.mask_cost(point_logits, point_labels),
             dice_cost(point_logits, point_labels),
         )
-        return Costs(*parts, self._total(parts))
 
     def box_costs(
         self,
@@ -142,15 +120,17 @@ class Matcher:
         boxes: Float[Tensor, "Q 4"],
         target_boxes: Float[Tensor, "G 4"],
         no_object: bool = True,
-    ) -> BoxCosts:
+    ) -> Costs:
         """The same, by boxes: L1 and minus the generalised IoU."""
-        classes = class_cost(class_logits, labels, no_object)
-        parts = classes, l1_cost(boxes, target_boxes), giou_cost(boxes, target_boxes)
-        return BoxCosts(*parts, self._total(parts))
+        return self._weighted(
+            class_cost(class_logits, labels, no_object),
+            l1_cost(boxes, target_boxes),
+            giou_cost(boxes, target_boxes),
+        )
 
-    def _total(self, parts: Sequence[Tensor]) -> Tensor:
+    def _weighted(self, *parts: Tensor) -> Costs:
         total = sum(weight * part for weight, part in zip(self.weights, parts))
-        return total.nan_to_num(nan=100.0, posinf=100.0, neginf=-100.0)
+        return Costs(dict(zip(self.parts, parts)), total.nan_to_num(nan=100.0, posinf=100.0, neginf=-100.0))
 
     @torch.no_grad()
     def __call__(
@@ -179,7 +159,7 @@ class Matcher:
 
     def every_cost(
         self, predictions: list[Predictions], targets: list[Targets], source: PointSource
-    ) -> Iterator[list[Costs] | list[BoxCosts]]:
+    ) -> Iterator[list[Costs]]:
         """:meth:`costs` (or :meth:`box_costs`) of each image, prediction by prediction."""
         if "box" in self.parts:
             yield from self._every_box_cost(predictions, targets)
@@ -192,7 +172,7 @@ class Matcher:
                 for b, target in enumerate(targets)
             ]
 
-    def _every_box_cost(self, predictions: list[Predictions], targets: list[Targets]) -> Iterator[list[BoxCosts]]:
+    def _every_box_cost(self, predictions: list[Predictions], targets: list[Targets]) -> Iterator[list[Costs]]:
         boxes = [boxes_of(target) for target in targets]
         for p in predictions:
             logits, found = at_least_float32(p.class_logits), at_least_float32(p.boxes)

@@ -21,7 +21,7 @@ from .output import DeferredMasks, PaddedFeatures, Predictions, Trace, record
 from .parts.encoder import EncoderLayer
 from .parts.layers import MLP, sine_positions_within
 from .parts.mask_attention import MaskAttention, MaskHead
-from .parts.query import QueryLayer, idle_with_zeros
+from .parts.query import QueryLayer, idle_with_zeros, read_from_zeros
 
 _EARLY = ("conv1", "bn1", "layer1")  # ResNet's stem and first stage
 
@@ -90,16 +90,10 @@ class Detr(MaskModel):
         memory, valid = features.maps[0], features.valid
         values = memory.flatten(2).transpose(1, 2)
         keys, allowed = values + self._positions(valid), valid.flatten(1)[:, None]
-        positions = self.query_positions.weight
-        x = positions.new_zeros(()).expand(memory.shape[0], *positions.shape)
-        predictions = []
-        for i, layer in enumerate(self.layers):
-            x, weights = layer(x, positions, keys, values, trace is not None, allowed)
-            if trace is not None:
-                trace.record(f"decoder.layer{i}.attention", weights.unflatten(-1, valid.shape[-2:]))
-                trace.record(f"decoder.layer{i}.queries", x)
-            if every or trace is not None or layer is self.layers[-1]:
-                predictions.append(self._predict(self.norm(x), features))
+        positions, grid = self.query_positions.weight, valid.shape[-2:]
+        found = read_from_zeros(self.layers, positions, keys, values, grid, trace, allowed)
+        wanted = found if every or trace is not None else found[-1:]
+        predictions = [self._predict(self.norm(queries), features) for queries in wanted]
         if not (every and self.config.stage == "boxes"):  # which learns nothing from them
             predictions[-1].masks = predictions[-1].mask_logits
         return predictions

@@ -19,7 +19,7 @@ from .output import Features, MaskProduct, Predictions, Trace, record
 from .parts.encoder import Encoder, tokens
 from .parts.fpn import FPNPixelDecoder
 from .parts.layers import MLP, fan_in_uniform
-from .parts.query import QueryLayer, idle_with_zeros
+from .parts.query import QueryLayer, idle_with_zeros, read_from_zeros
 
 
 class MaskFormer(MaskModel):
@@ -88,16 +88,9 @@ class QueryDecoder(nn.Module):
         """Predictions after each layer: all of them (training, ``trace``) or the last alone."""
         values, positions = tokens(memory)
         keys = values + positions
-        x = query_positions.new_zeros(memory.shape[0], *query_positions.shape)
-        predictions = []
-        for i, layer in enumerate(self.layers):
-            x, weights = layer(x, query_positions, keys, values, need_weights=trace is not None)
-            if trace is not None:
-                trace.record(f"decoder.layer{i}.attention", weights.unflatten(-1, memory.shape[-2:]))
-                trace.record(f"decoder.layer{i}.queries", x)
-            if all_predictions or trace is not None or layer is self.layers[-1]:
-                predictions.append(self.predict(self.norm(x), mask_features))
-        return predictions
+        found = read_from_zeros(self.layers, query_positions, keys, values, memory.shape[-2:], trace)
+        wanted = found if all_predictions or trace is not None else found[-1:]
+        return [self.predict(self.norm(queries), mask_features) for queries in wanted]
 
     def predict(self, normed: Float[Tensor, "B Q C"], mask_features: Float[Tensor, "B C h w"]) -> Predictions:
         """Classes by a linear layer; masks by a dot product of each query with each pixel, taken when it is read."""

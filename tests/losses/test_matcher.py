@@ -63,10 +63,10 @@ def test_total_is_the_weighted_sum() -> None:
     logits, labels = random_masks()
     classes, ids = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
     costs = matcher_of(2.0, 3.0, 7.0, num_points=30).costs(classes, ids, logits, labels)
-    assert costs.total.equal(2 * costs.classes + 3 * costs.mask + 7 * costs.dice)
-    assert costs.mask.equal(bce_cost(logits, labels))
+    assert costs.total.equal(2 * costs.parts["class"] + 3 * costs.parts["mask"] + 7 * costs.parts["dice"])
+    assert costs.parts["mask"].equal(bce_cost(logits, labels))
     focal = matcher_of(2.0, 3.0, 7.0, 30, "focal").costs(classes, ids, logits, labels)
-    assert focal.mask.equal(focal_cost(logits, labels))
+    assert focal.parts["mask"].equal(focal_cost(logits, labels))
 
 
 def scene(masks: int, size: int = 16) -> Targets:

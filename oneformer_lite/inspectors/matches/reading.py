@@ -103,7 +103,7 @@ def _costs(matcher: Matcher, predictions: list[Predictions], target: Targets) ->
     if not len(target):
         return np.zeros((len(predictions), 3, predictions[0].class_logits.shape[1], 0), np.float32)
     every = matcher.every_cost(predictions, [target], PointSource(torch.device("cpu"), [SEED]))
-    return torch.stack([torch.stack(costs.parts) for (costs,) in every]).numpy()
+    return torch.stack([torch.stack([*costs.parts.values()]) for (costs,) in every]).numpy()
 
 
 def _small(masks: Tensor, size: tuple[int, int] | None = None) -> np.ndarray:

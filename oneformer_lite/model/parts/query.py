@@ -47,6 +47,28 @@ class QueryLayer(nn.Module):
         return self.feed_forward(x), weights
 
 
+def read_from_zeros(
+    layers: Iterable[nn.Module],
+    query_positions: Float[Tensor, "Q C"],
+    keys: Float[Tensor, "B S C"],
+    values: Float[Tensor, "B S C"],
+    grid: tuple[int, int],
+    trace: Trace | None = None,
+    allowed: Bool[Tensor, "#B #N S"] | None = None,
+) -> list[Float[Tensor, "B Q C"]]:
+    """DETR's decoder: queries that start as zeros, and differ by their positions alone, read a map of S = h x w places
+    (``grid``) layer by layer. The queries after each layer."""
+    x = query_positions.new_zeros(keys.shape[0], *query_positions.shape)
+    found = []
+    for i, layer in enumerate(layers):
+        x, weights = layer(x, query_positions, keys, values, trace is not None, allowed)
+        if trace is not None:
+            trace.record(f"decoder.layer{i}.attention", weights.unflatten(-1, grid))
+            trace.record(f"decoder.layer{i}.queries", x)
+        found.append(x)
+    return found
+
+
 def idle_with_zeros(layers: Iterable[QueryLayer], num_queries: int) -> Iterator[nn.Module]:
     """What learns nothing where queries start as zeros: the first self-attention, whose values are its bias, whoever
     attends to whom; and what a single query has nobody to attend to with."""
