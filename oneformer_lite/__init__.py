@@ -5,7 +5,6 @@ The names below are imported on first use, so that importing the package costs n
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -64,13 +63,9 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from .weights import from_pretrained as from_pretrained
     from .weights import save_pretrained as save_pretrained
 else:
+    from .on_demand import getter
 
-    def __getattr__(name: str):
-        if name in _MODULES:
-            return importlib.import_module(f".{name}", __name__)
-        if name in _NAMES:
-            return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+    __getattr__ = getter(__name__, __name__, _NAMES, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from .config import ModelConfig, toytown
+from .data.opening import open as open_dataset
 from .data.sample import TASKS
 from .evaluation import evaluate
 from .files import make_folder, write_json
 from .metrics import Evaluation
 from .training import TrainConfig, TrainingResult, toytown_training, train
-from .training.loader import open_split
 from .training.log import Log
 
 VAL_SCENES, GALLERY_SCENES = 200, 10
@@ -67,7 +67,7 @@ def paint(folder: Path, size: int, scenes: int) -> None:
 
 def judge(result: TrainingResult, data: Path) -> tuple[Evaluation, dict[str, Evaluation]]:
     """Metrics of every task under every token; the proper ones are those on the diagonal."""
-    val = open_split(data, "val")
+    val = open_dataset(data, "val")
     with tqdm(total=len(TASKS) * len(val), desc="evaluating", unit="image", dynamic_ncols=True) as bar:
         tokens = {}
         for i, token in enumerate(TASKS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 _NAMES = {
@@ -33,8 +32,6 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .runs.replay import Replay as Replay
     from .runs.watch import Watch as Watch
 else:
+    from .on_demand import getter
 
-    def __getattr__(name: str):
-        if name in _NAMES:
-            return getattr(importlib.import_module(f".{_NAMES[name]}", __package__), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = getter(__name__, __package__, _NAMES)

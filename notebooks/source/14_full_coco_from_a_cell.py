@@ -134,10 +134,9 @@ print("hours, without waiting for data, at least ours:", plan.hours >= 0.99 * ho
 
 # %%
 import torch
-from oneformer_lite.training.loader import open_split
 from oneformer_lite.training.switches import checkpoint_activations
 
-dataset = open_split(DATA["data"], "val")
+dataset = ofl.data.open(DATA["data"], "val")
 batch = ofl.data.collate([(dataset[0], "panoptic"), (dataset[1], "instance")])
 
 

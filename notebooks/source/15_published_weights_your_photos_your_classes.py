@@ -240,9 +240,7 @@ print(sorted(str(path.relative_to(folder)) for path in (folder / "mine").rglob("
 # Reading it back, scene 13 and its new annotation:
 
 # %%
-from oneformer_lite.training.loader import open_split
-
-mine = open_split(folder / "mine", "val")
+mine = ofl.data.open(folder / "mine", "val")
 Image.fromarray(ofl.render.contact_sheet([[ofl.render.enlarge(mine[1].image, 4), ofl.render.render_truth(mine[1])]]))
 
 # %% [markdown]

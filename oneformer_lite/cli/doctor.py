@@ -45,13 +45,13 @@ def _examine(args) -> None:
         find(args.data, args.split)
     if args.folder and not args.folder.exists():
         raise DataError(f"{args.folder} does not exist: --run takes the folder that a run writes to (its out)")
+    from ..data.opening import open as open_dataset
     from ..diagnosis import doctor
     from ..files import replacing
-    from ..training.loader import open_split
     from ..weights import from_pretrained
 
     model = from_pretrained(args.model) if args.model else None
-    dataset = open_split(args.data, args.split) if args.data else None
+    dataset = open_dataset(args.data, args.split) if args.data else None
     diagnosis = doctor(model, dataset, run=args.folder, images=args.images)
     if args.html:
         with replacing(args.html) as draft:

@@ -36,15 +36,15 @@ def run(args) -> None:
         find(args.data, args.split)  # a wrong path at once
     from tqdm import tqdm
 
+    from ..data.opening import open as open_dataset
     from ..data.toytown import Toytown
     from ..evaluation import evaluate, judgeable
     from ..files import write_json
-    from ..training.loader import open_split
     from ..weights import from_pretrained
 
     model = from_pretrained(args.model, device=args.device)
     if args.data:
-        dataset = open_split(args.data, args.split)
+        dataset = open_dataset(args.data, args.split)
     else:
         dataset = Toytown(args.split, model.config.image_size, args.scenes)
     tasks = args.tasks or model.config.answers(dataset.tasks)

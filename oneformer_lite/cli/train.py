@@ -56,7 +56,7 @@ def run(args) -> None:
     if not args.plan:
         find(args.data, args.val_split)
     from .. import training
-    from ..training.loader import open_split
+    from ..data.opening import open as open_dataset
 
     settings = {
         "data": str(args.data), "train_split": args.train_split, "val_split": args.val_split,
@@ -65,7 +65,7 @@ def run(args) -> None:
     }  # fmt: skip
     settings |= {"start_from": None if args.from_scratch else args.start_from}
     settings |= {"lr": args.lr} if args.lr else {}
-    categories = open_split(args.data, args.train_split).categories
+    categories = open_dataset(args.data, args.train_split).categories
     model_config = config.for_classes(getattr(config, args.preset)(), categories)
     if args.from_scratch:
         model_config = replace(model_config, pretrained=False)

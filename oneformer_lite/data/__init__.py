@@ -8,7 +8,6 @@ where its files lie), whether ``panoptic.py``, ``instance.py`` or ``semantic.py`
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 _NAMES = {
@@ -63,8 +62,6 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .toytown import Toytown as Toytown
     from .toytown import write_toytown as write_toytown
 else:
+    from ..on_demand import getter
 
-    def __getattr__(name: str):
-        if name in _NAMES:
-            return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = getter(__name__, __name__, _NAMES)

@@ -9,26 +9,23 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..on_demand import getter
 from .check import check, use, whose
 from .exercise import Case, Exercise, Mistake, Rules
 from .names import begin
 from .result import Result
 from .tally import Tally, tally
 
-if TYPE_CHECKING:
-    from .yours import YourOneFormer, assemble
-
 __all__ = [
     "Case", "Exercise", "Mistake", "Result", "Rules", "Tally", "YourOneFormer",
     "assemble", "begin", "check", "tally", "use", "whose",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    """The whole model is loaded where somebody assembles it: a check needs no weights."""
-    if name in ("YourOneFormer", "assemble"):
-        return getattr(importlib.import_module(".yours", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from .yours import YourOneFormer as YourOneFormer
+    from .yours import assemble as assemble
+else:
+    # the whole model is loaded where somebody assembles it: a check needs no weights
+    __getattr__ = getter(__name__, __name__, {"YourOneFormer": "yours", "assemble": "yours"})

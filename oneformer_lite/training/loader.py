@@ -30,11 +30,6 @@ from .state import has_own_data
 GRACE = 20  # seconds that a worker lives on when it is asked to end
 
 
-def open_split(data: str | Path, split: str) -> SegmentationDataset:
-    """A split of a folder, whatever its annotation (see :class:`TrainConfig`)."""
-    return open_dataset(data, split)
-
-
 def run_split(folder: Path, config: TrainConfig) -> SegmentationDataset:
     """The training split of the run in ``folder``. Raises :class:`DataError` if it was trained with data sets that were
     given to it, which its folder does not name."""
@@ -43,7 +38,7 @@ def run_split(folder: Path, config: TrainConfig) -> SegmentationDataset:
             f"the run in {folder} was trained with data sets given to ofl.train, which its folder does not hold: give "
             "the training data set as well"
         )
-    return open_split(config.data, config.train_split)
+    return open_dataset(config.data, config.train_split)
 
 
 class TaskSamples(Dataset):

@@ -24,6 +24,7 @@ from ..config import BaseConfig, from_stored
 from ..data.batch import Batch
 from ..data.dataset import SegmentationDataset
 from ..data.layouts import holds
+from ..data.opening import open as open_dataset
 from ..data.sample import TASKS, Sample, SegmentInfo
 from ..errors import OneFormerLiteError
 from ..files import write_json
@@ -31,7 +32,7 @@ from ..losses import Criterion
 from ..model import build
 from .config import TrainConfig, for_learned_tasks
 from .distributed import Processes, join_processes
-from .loader import open_split, training_batches
+from .loader import training_batches
 from .meter import peak_memory
 from .preflight import ready
 from .step import Optimization
@@ -61,12 +62,12 @@ def measure(config: BaseConfig, train_config: TrainConfig, count: int, steps: in
     c = replace(c, batch_size=c.batch_size // count)
     alone = Processes(rank=0, count=1, device=device)
     free = free_memory(device)
-    data = open_split(c.data, c.train_split) if holds(c.data, c.train_split) else None
+    data = open_dataset(c.data, c.train_split) if holds(c.data, c.train_split) else None
     oddities = []
     if data is not None:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            val = open_split(c.data, c.val_split) if c.evaluations and holds(c.data, c.val_split) else None
+            val = open_dataset(c.data, c.val_split) if c.evaluations and holds(c.data, c.val_split) else None
             c = c if val is not None else replace(c, evaluations=0, keep_best=False)
             data, _ = ready(config, c, data, val, alone, fresh=True)
         oddities = [str(warning.message) for warning in said]

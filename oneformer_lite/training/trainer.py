@@ -12,6 +12,7 @@ import torch
 
 from ..config import BaseConfig
 from ..data.batch import Batch
+from ..data.opening import open as open_dataset
 from ..data.parallel import refuse_to_start_again
 from ..data.unreadable import Unreadable
 from ..data.views import Given, as_dataset
@@ -24,7 +25,7 @@ from .distributed import join_processes
 from .evaluations import Evaluations
 from .finetune import chosen_start, set_initial_weights
 from .fingerprint import check_data, fingerprint
-from .loader import Batches, open_split, training_batches
+from .loader import Batches, training_batches
 from .locks import TRAINER_LOCK, locked
 from .log import Log
 from .own_folder import run_folder
@@ -80,9 +81,9 @@ def _train(
     config: BaseConfig, train_config: TrainConfig, train_data: Given | None, val_data: Given | None
 ) -> TrainingResult:
     if train_data is None:
-        train_data = open_split(train_config.data, train_config.train_split)
+        train_data = open_dataset(train_config.data, train_config.train_split)
         if val_data is None and train_config.evaluations:
-            val_data = open_split(train_config.data, train_config.val_split)
+            val_data = open_dataset(train_config.data, train_config.val_split)
     return Trainer(config, train_config, train_data, val_data).run()
 
 

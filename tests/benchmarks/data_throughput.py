@@ -38,10 +38,11 @@ from torch.utils.data import DataLoader
 from oneformer_lite.config import class_list
 from oneformer_lite.data import batch, map_dataset, transforms
 from oneformer_lite.data.augment import AUGMENTATIONS
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.panoptic import PanopticDataset
 from oneformer_lite.data.sample import Sample
 from oneformer_lite.training import coco_training
-from oneformer_lite.training.loader import TaskSamples, open_split
+from oneformer_lite.training.loader import TaskSamples
 
 BATCH = 4  # images at a time
 FULL_BATCH = coco_training().batch_size

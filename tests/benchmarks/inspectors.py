@@ -35,7 +35,7 @@ from pathlib import Path
 from run_folder import write_run
 from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.training.checkpoint import save_checkpoint
-from oneformer_lite.training.loader import open_split
+from oneformer_lite.data.opening import open as open_split
 write_toytown(Path("data"), "train", 128, 60)
 run = write_run(Path("run"))
 save_checkpoint(run.folder, model.config, step=40, model=model.state_dict(), average=None)

@@ -12,9 +12,9 @@ import json
 import tempfile
 
 import oneformer_lite as ofl
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.views import Chosen
 from oneformer_lite.training import toytown_training, train
-from oneformer_lite.training.loader import open_split
 
 
 def main() -> None:

@@ -36,13 +36,13 @@ from transformers import OneFormerConfig, OneFormerForUniversalSegmentation, Tim
 
 from oneformer_lite import evaluate
 from oneformer_lite.config import ModelConfig, toytown
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.targets import Targets, pad_texts
 from oneformer_lite.model.networks.backbone import Backbone
 from oneformer_lite.model.output import OneFormerOutput, Predictions
 from oneformer_lite.model.parts.task import task_ids
 from oneformer_lite.model.parts.tokenizer import tokenize
 from oneformer_lite.training import Trainer, TrainingResult, toytown_training, trainer
-from oneformer_lite.training.loader import open_split
 
 COLORS = {"ours": "#0072B2", "transformers": "#D55E00"}
 SHOWN = ("PQ", "PQ_th", "PQ_st", "AP", "mIoU")

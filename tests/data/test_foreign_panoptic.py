@@ -13,9 +13,9 @@ import pytest
 from panoptic_files import edit_json, read
 from PIL import Image
 
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.published.coco import split_val
 from oneformer_lite.errors import DataError
-from oneformer_lite.training.loader import open_split
 
 
 def refused(folder) -> str:

@@ -15,10 +15,10 @@ from oneformer_lite.cli import main
 from oneformer_lite.data import InstanceDataset, PanopticDataset, SegmentationDataset, SemanticDataset
 from oneformer_lite.data.instance import encode_mask
 from oneformer_lite.data.layouts import find, holds
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.opening import read_classes
 from oneformer_lite.errors import ConfigError, DataError
 from oneformer_lite.training import toytown_training
-from oneformer_lite.training.loader import open_split
 
 NAMES = [category.name for category in ofl.data.Toytown.categories]
 SCENES = [ofl.data.Toytown("train", 64, 2)[index] for index in range(2)]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown
-from oneformer_lite.training.loader import open_split
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

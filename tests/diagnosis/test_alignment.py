@@ -12,7 +12,7 @@ from planted import Changed, assert_fault, found
 import oneformer_lite as ofl
 from oneformer_lite.data.image import write_image
 from oneformer_lite.data.instance import encode_mask
-from oneformer_lite.training.loader import open_split
+from oneformer_lite.data.opening import open as open_split
 
 CHECK = "place of the segments"
 

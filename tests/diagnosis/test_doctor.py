@@ -10,9 +10,9 @@ import torch
 from planted import Changed, assert_fault, found, fresh_model
 
 import oneformer_lite as ofl
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
-from oneformer_lite.training.loader import open_split
 
 
 @pytest.fixture(scope="module")

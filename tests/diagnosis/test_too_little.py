@@ -10,6 +10,7 @@ import torch
 from planted import Changed, found, fresh_model, losses, run_folder
 
 import oneformer_lite as ofl
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.dataset_checks.amount import FEW, HANDFUL, check_amount, handful
 from oneformer_lite.diagnosis import fit
@@ -17,7 +18,6 @@ from oneformer_lite.diagnosis.history import _check_scores
 from oneformer_lite.metrics import Evaluation
 from oneformer_lite.training import toytown_training
 from oneformer_lite.training.checkpoint import save_checkpoint
-from oneformer_lite.training.loader import open_split
 from oneformer_lite.training.state import write_recipe
 
 CATEGORIES = Toytown.categories

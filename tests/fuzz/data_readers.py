@@ -74,7 +74,7 @@ def panoptic_files() -> dict[str, bytes]:
 
 
 def _open_split(folder: Path):
-    from oneformer_lite.training.loader import open_split
+    from oneformer_lite.data.opening import open as open_split
 
     return open_split(folder, "val")
 
@@ -98,8 +98,8 @@ def coco_files() -> dict[str, bytes]:
 
 @reader(coco_files, {"annotations/panoptic_val2017.json": json_text})
 def coco_split(folder: Path) -> None:
+    from oneformer_lite.data.opening import open as open_split
     from oneformer_lite.data.published.coco import split_val
-    from oneformer_lite.training.loader import open_split
 
     split_val(folder)
     for part in ("val2017-train", "val2017-test"):

@@ -11,12 +11,12 @@ from safetensors.torch import load, save_file
 import oneformer_lite as ofl
 from oneformer_lite.cli import main
 from oneformer_lite.data import Category
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.data.views import Listed
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.training import Trainer, toytown_training
 from oneformer_lite.training.finetune import chosen_start, start_from
-from oneformer_lite.training.loader import open_split
 from oneformer_lite.training.state import read_recipe
 
 HEAD = ("decoder.class_head.weight", "decoder.class_head.bias")

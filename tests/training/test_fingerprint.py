@@ -15,13 +15,13 @@ from test_launch import recipe, small_config
 from torch.utils.data import Subset
 
 import oneformer_lite as ofl
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.data.views import as_dataset
 from oneformer_lite.dataset_checks.splits import missing_files
 from oneformer_lite.errors import DataError
 from oneformer_lite.training import train
 from oneformer_lite.training.fingerprint import differences, fingerprint, pictures_of
-from oneformer_lite.training.loader import open_split
 
 
 class Same:

@@ -9,10 +9,10 @@ from PIL import Image
 
 import oneformer_lite as ofl
 from oneformer_lite.data.instance import encode_mask
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.data.views import Chosen
 from oneformer_lite.training import toytown_training, train
-from oneformer_lite.training.loader import open_split
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import oneformer_lite as ofl
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.errors import ConfigError, DataError
 from oneformer_lite.training import toytown_training, train
-from oneformer_lite.training.loader import open_split, run_split
+from oneformer_lite.training.loader import run_split
 from oneformer_lite.training.state import has_own_data, write_recipe
 
 CONFIG = dataclasses.replace(ofl.config.toytown(), pretrained=False, image_size=64)

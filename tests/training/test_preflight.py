@@ -15,6 +15,7 @@ import torch
 import oneformer_lite as ofl
 from oneformer_lite.data import Category, PanopticDataset, SemanticDataset
 from oneformer_lite.data.image import write_image
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.data.views import Listed
 from oneformer_lite.dataset_checks.findings import Finding
@@ -22,7 +23,6 @@ from oneformer_lite.dataset_checks.splits import check_seen_classes
 from oneformer_lite.errors import ConfigError, DataError
 from oneformer_lite.training import coco_training, preflight, toytown_training
 from oneformer_lite.training.distributed import ALONE
-from oneformer_lite.training.loader import open_split
 from oneformer_lite.training.preflight import SAMPLES, prepared, ready
 
 

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import oneformer_lite as ofl
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from oneformer_lite.training import Trainer, read_log, toytown_training, train
 from oneformer_lite.training.checkpoint import saved_model
 from oneformer_lite.training.evaluations import Evaluations
-from oneformer_lite.training.loader import EndlessSampler, TaskSamples, open_split
+from oneformer_lite.training.loader import EndlessSampler, TaskSamples
 from oneformer_lite.training.log import Log
 from oneformer_lite.training.optim import AveragedWeights, lr_factor, parameter_groups
 

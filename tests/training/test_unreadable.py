@@ -17,12 +17,13 @@ import pytest
 import torch
 
 import oneformer_lite as ofl
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.data.unreadable import Unreadable
 from oneformer_lite.data.views import Listed
 from oneformer_lite.errors import DataError, OneFormerLiteError, WorkerError
 from oneformer_lite.training import toytown_training, train
-from oneformer_lite.training.loader import open_split, training_batches
+from oneformer_lite.training.loader import training_batches
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ from torch import Tensor
 import oneformer_lite as ofl
 from oneformer_lite.data.augment import AUGMENTATIONS
 from oneformer_lite.data.batch import Batch, collate
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.sample import Sample
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.model.output import MaskProduct, OneFormerOutput, Predictions
-from oneformer_lite.training.loader import TaskSamples, open_split
+from oneformer_lite.training.loader import TaskSamples
 
 TASKS = ("panoptic", "instance", "semantic")
 

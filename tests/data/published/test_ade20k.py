@@ -13,11 +13,11 @@ from web import Web
 from oneformer_lite.cli import main
 from oneformer_lite.config.classes import class_list
 from oneformer_lite.data.instance import InstanceDataset
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.published.ade20k import COUNTS, INSTANCES, SCENES, convert_one, download_ade20k, panoptic
 from oneformer_lite.data.published.jobs import Archive
 from oneformer_lite.data.semantic import SemanticDataset
 from oneformer_lite.errors import DataError
-from oneformer_lite.training.loader import open_split
 
 SMALL = {"train": 3, "val": 1}
 CLASSES = class_list("ade20k")

@@ -10,10 +10,10 @@ from PIL import Image
 
 from oneformer_lite.cli import main
 from oneformer_lite.config.classes import class_list
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.published.cityscapes import LABELS, PICTURES, convert_one, panoptic, prepare_cityscapes
 from oneformer_lite.data.segment_ids import encode_ids
 from oneformer_lite.errors import DataError
-from oneformer_lite.training.loader import open_split
 
 VALUES = [0, 1, 4, 7, 11, 23, 26, 33, 9, 24003, 26000, 26001, 29001, 33002, 31000, 17, 5]
 # id, category_id, area, bbox, iscrowd as in cityscapes_panoptic_train.json

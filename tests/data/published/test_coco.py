@@ -10,13 +10,13 @@ import pytest
 from web import Web
 
 from oneformer_lite.cli import main
+from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.panoptic_writing import write_panoptic
 from oneformer_lite.data.published import archive, coco, remote
 from oneformer_lite.data.published import jobs as published
 from oneformer_lite.data.published.coco import Release, download_coco, split_val
 from oneformer_lite.data.published.jobs import Archive, Job, disk_needs
 from oneformer_lite.errors import DataError
-from oneformer_lite.training.loader import open_split
 
 COUNTS = {"val2017": 20, "train2017": 7}
 
