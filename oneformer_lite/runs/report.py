@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,16 @@ class GalleryRow:
     caption: str = ""
 
 
-def write_report(
-    folder: Path | str,
+def write_report(folder: Path | str, **content: Any) -> Path:
+    """Write ``folder/report.html``, the page that :func:`report_html` makes of ``content``, all at once; its path."""
+    page = report_html(**content)
+    path = Path(folder) / REPORT_NAME
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return path
+
+
+def report_html(
     *,
     title: str,
     history: Sequence[Record],
@@ -50,8 +59,8 @@ def write_report(
     next_steps: Sequence[str],
     per_class: Sequence[Mapping[str, object]] = (),
     confusion: np.ndarray | None = None,
-) -> Path:
-    """Write ``folder/report.html``, all at once, and return its path.
+) -> str:
+    """The page as text.
 
     ``history``: the lines of metrics.jsonl. ``metrics``: percent, named PQ, SQ, RQ (plain, ``_th``,
     ``_st``), AP, AP50, AP_small, AP_medium, AP_large, mIoU, pixel_accuracy; what is absent shows as a dash.
@@ -59,25 +68,6 @@ def write_report(
     ``next_steps``: sentences; text in backticks is set as code. ``per_class`` and ``confusion``: as an
     :class:`~oneformer_lite.metrics.Evaluation` has them; left out, the page has no table of classes.
     """
-    page = report_html(title, history, metrics, gallery, recipe, wrong_token, next_steps, per_class, confusion)
-    path = Path(folder) / REPORT_NAME
-    with replacing(path) as draft:
-        draft.write_text(page, encoding="utf-8")
-    return path
-
-
-def report_html(
-    title: str,
-    history: Sequence[Record],
-    metrics: Mapping[str, float],
-    gallery: Sequence[GalleryRow],
-    recipe: Mapping[str, object],
-    wrong_token: Mapping[str, Mapping[str, float]] | None,
-    next_steps: Sequence[str],
-    per_class: Sequence[Mapping[str, object]] = (),
-    confusion: np.ndarray | None = None,
-) -> str:
-    """The page as text; arguments as in :func:`write_report`."""
     return fill(
         "runs/report.html",
         percent=percent,

@@ -98,7 +98,10 @@ def replay(folder: Path) -> None:
     view.still()
     view.to_html(folder / "replay.html")
     Watch(run).close()
-    report_html("run", run.history, {"PQ": 1.0}, [], {"steps": 4}, None, [])
+    report_html(
+        title="run", history=run.history, metrics={"PQ": 1.0}, gallery=[], recipe={"steps": 4}, wrong_token=None,
+        next_steps=[],
+    )  # fmt: skip
 
 
 @reader(run_files, {SHEET: sheet}, share=2)
