@@ -126,7 +126,7 @@ layers = {renamed(name): value for name, value in theirs.items() if name.startsw
 print(len(layers), "tensors, equal:", all(torch.equal(state[name], value) for name, value in layers.items()))
 
 # %% [markdown]
-# The whole table is `weights/huggingface.py`. That the same numbers give the same predictions in transformers is
+# The whole table is `weights/oneformer/huggingface.py`. That the same numbers give the same predictions in transformers is
 # proved in `tests/weights/test_against_transformers.py` (in `weights/README.md`: logits differ by a few millionths
 # of the largest at most), and for models written here in `test_huggingface.py`.
 
@@ -392,7 +392,7 @@ shutil.rmtree(folder)
 # * `weights.folder.from_folder`: configuration and tensors to a model
 # * `weights.folder.save_pretrained`: and back
 # * `weights.names.rename`: a table of names
-# * `weights.huggingface.save_huggingface`: transformers' layout
+# * `weights.oneformer.huggingface.save_huggingface`: transformers' layout
 # * `config.base.BaseConfig.inference_size`: what the model sees of a picture
 # * `inference.Prediction`: segments that show and save themselves
 # * `training.finetune.start_from`: fine-tuning: weights by name, classes by name

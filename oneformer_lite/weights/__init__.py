@@ -8,7 +8,7 @@ folder for each member hold what differs between models; ``onnx.py`` writes one 
 
 from .folder import from_folder, save_pretrained
 from .hub import from_pretrained
-from .huggingface import save_huggingface
+from .oneformer.huggingface import save_huggingface
 from .onnx import save_onnx
 
 __all__ = ["from_folder", "from_pretrained", "save_huggingface", "save_onnx", "save_pretrained"]

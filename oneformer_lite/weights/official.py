@@ -1,7 +1,6 @@
-"""The official ``.pth`` and ``.pkl`` files: their parameter names beside ours, and reading one.
+"""The official ``.pth`` and ``.pkl`` files, read: which model one holds, and of which sizes.
 
-Source: the modules of SHI-Labs/OneFormer, ``oneformer/oneformer_model.py`` and below it. A file is a
-dictionary whose entry "model" holds the weights; it contains the text mapper, which transformers' files
+A file is a dictionary whose entry "model" holds the weights. OneFormer's contain the text mapper, which transformers'
 do not.
 """
 
@@ -17,78 +16,22 @@ from typing import TYPE_CHECKING
 
 from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfig, mask2former, maskformer, presets
 from ..errors import CheckpointError
-from .backbones.names import OFFICIAL as BACKBONES
 from .backbones.sizes import NETWORKS, kind_of, nearest, plain
 from .detr.official import from_official_detr, is_official_detr
 from .eomt.official import from_eomt_file, is_eomt
 from .files import read_tensors
 from .load import build, check_kind, check_sizes, warn_of_variants, whole_text_mapper
+from .mask2former.official import QUERIES as MASK2FORMER_QUERIES
 from .maskformer.official import TABLE as MASKFORMER
 from .maskformer.official import is_maskformer
-from .names import DECODER_LAYER, State, Table, attention, below, drop, rename
+from .names import State, Table, drop, rename
+from .oneformer.official import TABLE as ONEFORMER
 from .shapes import Shapes, backbone_kind, measure, measure_backbone
 
 if TYPE_CHECKING:
     from ..model import MaskModel
 
-_PIXEL_DECODER = below("sem_seg_head.pixel_decoder.", "pixel_decoder.", [
-    ("input_proj", "input_projections"),  # res5, res4, res3: both from the coarsest map to the finest
-    ("transformer.level_embed", "level_embed"),
-    *below("transformer.encoder.layers.{}.", "layers.{}.", [
-        ("self_attn", "attention"),
-        ("norm1", "norm"),
-        ("linear1", "feed_forward.linear1"),
-        ("linear2", "feed_forward.linear2"),
-        ("norm2", "feed_forward.norm"),
-    ]),
-    # detectron2's convolutions own the norm that follows them
-    ("adapter_1.norm", "fpn.lateral.1"),
-    ("adapter_1", "fpn.lateral.0"),
-    ("layer_1.norm", "fpn.output.1"),
-    ("layer_1", "fpn.output.0"),
-    ("mask_features", "mask_projection"),
-])  # fmt: skip
-
-_QUERY_TRANSFORMER = below("sem_seg_head.predictor.", "query_transformer.", [
-    ("class_input_proj", "feature_projection"),
-    *below("class_transformer.decoder.layers.{}.", "layers.{}.", DECODER_LAYER),
-    ("class_transformer.decoder.norm", "norm"),
-])  # fmt: skip
-
-_DECODER = below("sem_seg_head.predictor.", "", [
-    ("query_embed", "query_positions"),
-    *attention("transformer_cross_attention_layers.{}.multihead_attn", "decoder.layers.{}.cross_attention"),
-    *attention("transformer_self_attention_layers.{}.self_attn", "decoder.layers.{}.self_attention"),
-    ("transformer_cross_attention_layers.{}.norm", "decoder.layers.{}.norm1"),
-    ("transformer_self_attention_layers.{}.norm", "decoder.layers.{}.norm2"),
-    ("transformer_ffn_layers.{}", "decoder.layers.{}.feed_forward"),
-    ("level_embed", "decoder.level_embed"),
-    ("decoder_norm", "decoder.norm"),
-    ("class_embed", "decoder.class_head"),
-    ("mask_embed", "decoder.mask_head"),
-])  # fmt: skip
-
-# Mask2Former's learned queries, in its files and in those of before its second version
-_QUERIES: Table = below("sem_seg_head.predictor.", "", [("query_feat", "queries"), ("static_query", "queries")])
-
-_TASK_AND_TEXT: Table = [
-    ("task_mlp", "task_encoder.mlp"),
-    ("text_encoder.token_embedding", "text_mapper.encoder.token_embedding"),
-    ("text_encoder.positional_embedding", "text_mapper.encoder.positional_embedding"),
-    *below("text_encoder.transformer.resblocks.{}.", "text_mapper.encoder.layers.{}.", [
-        ("ln_1", "norm1"),
-        *attention("attn", "attention"),
-        ("ln_2", "norm2"),
-        ("mlp.c_fc", "linear1"),
-        ("mlp.c_proj", "linear2"),
-    ]),
-    ("text_encoder.ln_final", "text_mapper.encoder.norm"),
-    ("text_projector", "text_mapper.projector"),
-    ("prompt_ctx", "text_mapper.context"),
-    ("criterion.logit_scale", "text_mapper.logit_scale"),
-]  # fmt: skip
-
-TABLE: Table = BACKBONES + _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _QUERIES + _TASK_AND_TEXT
+TABLE: Table = ONEFORMER + MASK2FORMER_QUERIES  # Mask2Former's other names are OneFormer's
 
 # what a file may be: the configuration without a preset, and the published ones by how they are called
 OWNERS: dict[str, tuple[type[BaseConfig], Callable[[], Mapping[str, BaseConfig]]]] = {

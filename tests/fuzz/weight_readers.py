@@ -66,7 +66,7 @@ def safetensors(folder: Path) -> None:
 
 
 def huggingface_folder() -> dict[str, bytes]:
-    from oneformer_lite.weights.huggingface import save_huggingface
+    from oneformer_lite.weights import save_huggingface
 
     return _written(lambda folder: save_huggingface(tiny_model(), folder))
 

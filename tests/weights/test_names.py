@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from oneformer_lite.errors import CheckpointError
-from oneformer_lite.weights import huggingface, official
+from oneformer_lite.weights import official
 from oneformer_lite.weights.backbones import names as backbones
 from oneformer_lite.weights.names import attention, below, drop, rename, reverse
+from oneformer_lite.weights.oneformer.huggingface import HEAD
 
 ONE, TWO, THREE = (torch.full((1, 2), float(i)) for i in (1, 2, 3))
 
@@ -49,7 +50,7 @@ def test_dropping_takes_whole_names_only():
 
 
 @pytest.mark.parametrize(
-    "table", [official.TABLE, *(table + huggingface.HEAD for table in backbones.HUGGINGFACE.values())]
+    "table", [official.TABLE, *(table + HEAD for table in backbones.HUGGINGFACE.values())]
 )
 def test_no_row_of_a_table_stands_in_the_shade_of_another(table):
     """Each row, met with a name of its own, is the one that renames."""

@@ -21,7 +21,7 @@ import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError
 from oneformer_lite.weights.files import read_tensors
 from oneformer_lite.weights.huggingface import from_huggingface_state
-from oneformer_lite.weights.oneformer.huggingface_config import check_normalisation
+from oneformer_lite.weights.normalisation import check_normalisation
 from oneformer_lite.weights.pickled import check_archive
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(text mapper|are things)")

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-
 from ...config import ModelConfig, class_list, from_stored
 from ...errors import CheckpointError, ConfigError
 from ..backbones.huggingface import backbone_from
@@ -234,18 +231,3 @@ def misfit_of_text_mapper(c: ModelConfig) -> str | None:
     if c.text_heads != max(1, c.text_width // 64):
         return f"{c.text_heads} text_heads for text_width {c.text_width}"
     return None
-
-
-def check_normalisation(processor: dict, mean: tuple[float, ...], std: tuple[float, ...], source: str) -> None:
-    """The file's pictures must be normalised as the network here gets them."""
-    for field, own, default in (
-        ("image_mean", mean, IMAGENET_DEFAULT_MEAN),
-        ("image_std", std, IMAGENET_DEFAULT_STD),
-    ):
-        theirs = processor.get(field, default)
-        try:
-            same = np.allclose(theirs, own, rtol=0, atol=1e-4)
-        except (TypeError, ValueError):  # no three numbers
-            same = False
-        if not same:
-            raise CheckpointError(f"{source} normalises with {field} {theirs}; this backbone gets {list(own)}")

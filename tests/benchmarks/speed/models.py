@@ -20,7 +20,8 @@ from oneformer_lite.data.batch import Batch
 from oneformer_lite.data.targets import pad_texts
 from oneformer_lite.model.parts.task import task_ids
 from oneformer_lite.model.parts.tokenizer import tokenize
-from oneformer_lite.weights.huggingface import from_huggingface_state, save_huggingface
+from oneformer_lite.weights import save_huggingface
+from oneformer_lite.weights.huggingface import from_huggingface_state
 
 BACKBONES = {"coco_r50": FULL_SIZE["coco_r50"], "coco_swin_t": FULL_SIZE["ade20k_swin_t"]}
 SIDES = ("ours", "theirs")
