@@ -56,6 +56,16 @@ def test_a_class_that_is_called_otherwise_is_told_once(tmp_path, capsys):
     assert len(said) == 1 and "'hound' for 'dog'" in said[0]
 
 
+def test_digits_are_written_by_a_command(tmp_path, capsys):
+    root = tmp_path / "digits"
+    few = ["--scenes", "5", "--val-scenes", "3"]
+    assert main(["download", "digits", "--root", str(root), "--level", "hard", *few]) == 0
+    assert "instance layout" in capsys.readouterr().out
+    assert [len(ofl.data.open(root, split)) for split in ("train", "val")] == [5, 3]
+    assert main(["download", "digits", "--root", str(root), "--digits", str(tmp_path / "none.npz")]) == 2
+    assert "none.npz cannot be read" in capsys.readouterr().err
+
+
 def test_predict_writes_a_picture_for_each_task(tmp_path, capsys):
     Image.fromarray(ofl.data.Toytown("val", 128)[0].image).save(tmp_path / "scene.png")
     for task in ofl.data.TASKS:

@@ -10,11 +10,12 @@ from .arguments import positive
 
 def add(commands) -> None:
     p = commands.add_parser(
-        "download", help="put a data set on disk", description="Put a data set on disk, in COCO's panoptic layout. "
+        "download", help="put a data set on disk", description="Put a data set on disk, in one of COCO's layouts. "
         "What is there already stays; after an interruption the same command goes on.",
     )  # fmt: skip
     data_sets = p.add_subparsers(title="data sets", required=True, metavar="DATASET")
     _add_toytown(data_sets)
+    _add_digits(data_sets)
     _add_coco(data_sets)
     _add_ade20k(data_sets)
     _add_cityscapes(data_sets)
@@ -47,6 +48,29 @@ def run_toytown(args) -> None:
 
     paint(args.root, args.size, args.scenes)
     print(f"{args.root}: train and val in COCO's panoptic layout")
+
+
+def _add_digits(data_sets) -> None:
+    p = _data_set(data_sets, "digits", run_digits, "scattered digits, made on the spot, not downloaded")
+    p.add_argument("--level", choices=("easy", "hard"), default="easy", help="digits apart, or one over the other")
+    p.add_argument("--size", type=positive(int), default=64, help="side of the pictures in pixels")
+    p.add_argument("--scenes", type=positive(int), default=6000, help="to make for training")
+    p.add_argument("--val-scenes", type=positive(int), default=1000, help="to make of held-out digits")
+    p.add_argument("--digits", type=Path, metavar="FILE", help="MNIST's as .npz with images and labels "
+                   "(default: those that come with scikit-learn)")  # fmt: skip
+
+
+def run_digits(args) -> None:
+    """Write scattered digits' splits train and val: pictures, and an instance file with whole masks."""
+    from tqdm.auto import tqdm
+
+    from ..data.digits import Digits, write_digits
+
+    for split, length in (("train", args.scenes), ("val", args.val_scenes)):
+        dataset = Digits(split, args.level, args.size, length, file=args.digits)
+        with tqdm(total=len(dataset), desc=f"writing {split}", unit="scene", dynamic_ncols=True) as bar:
+            write_digits(args.root, dataset, progress=lambda done, _: bar.update(done - bar.n))
+    print(f"{args.root}: train and val in COCO's instance layout")
 
 
 def _add_coco(data_sets) -> None:

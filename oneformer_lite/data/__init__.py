@@ -2,8 +2,9 @@
 
 ``dataset.py`` says what a data set is, ``sample.py`` what it gives; ``opening.py`` opens one from disk (``layouts.py``:
 where its files lie), whether ``panoptic.py``, ``instance.py`` or ``semantic.py`` reads it (``image.py`` its pictures,
-``coco_json.py`` and ``outlines.py`` its annotation); ``toytown/`` paints one. A sample then passes ``augment.py`` (with
-``transforms.py``), ``targets.py`` and ``batch.py``. ``published/`` fetches what others have published.
+``coco_json.py`` and ``outlines.py`` its annotation); ``toytown/`` and ``digits/`` paint some. A sample then passes
+``augment.py`` (with ``transforms.py``), ``targets.py`` and ``batch.py``. ``published/`` fetches what others have
+published.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 _NAMES = {
     "Batch": "batch",
     "Category": "sample",
+    "Digits": "digits",
     "InstanceDataset": "instance",
     "PanopticDataset": "panoptic",
     "Sample": "sample",
@@ -32,6 +34,8 @@ _NAMES = {
     "read_image": "image",
     "sample_folder": "bundled",
     "targets_for": "targets",
+    "write_digits": "digits",
+    "write_instances": "instance_writing",
     "write_panoptic": "panoptic_writing",
     "write_toytown": "toytown",
 }
@@ -43,9 +47,12 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .batch import normalise as normalise
     from .bundled import sample_folder as sample_folder
     from .dataset import SegmentationDataset as SegmentationDataset
+    from .digits import Digits as Digits
+    from .digits import write_digits as write_digits
     from .image import open_image as open_image
     from .image import read_image as read_image
     from .instance import InstanceDataset as InstanceDataset
+    from .instance_writing import write_instances as write_instances
     from .opening import open as open
     from .panoptic import PanopticDataset as PanopticDataset
     from .panoptic_writing import write_panoptic as write_panoptic
