@@ -29,7 +29,7 @@ _NAMES = {
     "plan": "training.plan",
     "predict": "inference",
     "save_pretrained": "weights",
-    "train": "training.trainer",
+    "train": "training.whole_run",
 }
 __all__ = [*_MODULES, *_NAMES]
 
@@ -59,7 +59,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from .training.plan import plan as plan
     from .training.run import Run as Run
     from .training.trainer import TrainingResult as TrainingResult
-    from .training.trainer import train as train
+    from .training.whole_run import train as train
     from .weights import from_pretrained as from_pretrained
     from .weights import save_pretrained as save_pretrained
 else:

@@ -17,7 +17,6 @@ FLOORS = (
     "checks device evaluating file_kinds files json_faults json_reader listing notices on_demand",
     "data",
     "config",
-    "data.published",
     "model.output",
     "model.fast",
     "model.parts",
@@ -102,6 +101,13 @@ def test_imports_point_down():
         if other not in DOORS and floor(other) > floor(name)
     ]
     assert not upwards, "\n" + "\n".join(sorted(upwards))
+
+
+def test_a_member_does_not_know_what_is_fast():
+    """Its layers are those of the parts, whatever makes them fast."""
+    members = [name for name in imports() if floor(name) == floor("model.oneformer")]
+    assert "model.detr" in members and "model.fast.linear" not in members
+    assert not [name for name in members for other in imports()[name] if other.startswith("model.fast")]
 
 
 def circles(graph: dict[str, frozenset[str]]) -> list[list[str]]:

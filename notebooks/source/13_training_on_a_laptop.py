@@ -574,7 +574,7 @@ print("largest gradient of the text mapper:", max(g.abs().max().item() for g in 
 # * `training.step.Optimization`: one step: losses, gradients, clipping, update
 # * `training.evaluations.Evaluations`: the quick evaluations of a run, evenly spread, the last of the finished model
 # * `training.trainer.Trainer`: the loop, with checkpoints, log and evaluations
-# * `training.trainer.train`: all of it in one call
+# * `training.whole_run.train`: all of it in one call
 
 # %% [markdown]
 # ## Summary

@@ -2,13 +2,12 @@
 
 ``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``) the other
 members; ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py`` and ``eomt_presets.py`` are the named ones.
-``classes.py`` has those of published data sets, ``checks.py`` and ``backbone.py`` what fields may hold, ``stored.py``
-the way into a file and back.
+``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py`` is the way into a file and back.
 """
 
+from ..data.classes import class_list
 from . import detr, eomt_presets, mask2former, maskformer, presets
 from .base import BaseConfig, for_classes
-from .classes import class_list
 from .detr import *  # noqa: F403
 from .eomt import EomtConfig
 from .eomt_presets import *  # noqa: F403  (the presets, as its __all__ lists them)

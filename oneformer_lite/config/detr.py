@@ -7,9 +7,9 @@ and AP of masks on COCO.
 from __future__ import annotations
 
 from ..data.by_name import UNUSED
+from ..data.classes import class_list
 from ..data.sample import Category
 from .base import for_classes
-from .classes import class_list
 from .family import DetrConfig
 
 __all__ = ["detr_coco_r50", "detr_coco_r50_dc5", "detr_coco_r101", "detr_toytown"]

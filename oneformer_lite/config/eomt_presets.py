@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..data.classes import class_list
 from ..errors import ConfigError
 from .base import for_classes
-from .classes import class_list
 from .eomt import EomtConfig
 
 __all__ = [

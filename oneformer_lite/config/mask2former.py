@@ -7,9 +7,9 @@ scale: PQ / AP / mIoU of the panoptic models, and AP or mIoU of the models for t
 
 from __future__ import annotations
 
+from ..data.classes import class_list
 from ..errors import ConfigError
 from .base import for_classes
-from .classes import class_list
 from .family import Mask2FormerConfig
 
 __all__ = [

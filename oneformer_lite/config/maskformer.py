@@ -9,9 +9,9 @@ COCO was published with DETR's augmentation (pictures of varied sizes); training
 
 from __future__ import annotations
 
+from ..data.classes import class_list
 from ..errors import ConfigError
 from .base import for_classes
-from .classes import class_list
 from .family import MaskFormerConfig
 from .mask2former import R50, R101, SWIN_B_21K, SWIN_L, SWIN_S, SWIN_T
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..data.classes import class_list
 from .base import for_classes
-from .classes import class_list
 from .model import ModelConfig
 
 __all__ = [

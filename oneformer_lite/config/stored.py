@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 
+from ..data.classes import data_set_of, known_classes
 from ..errors import ConfigError
 from .base import BaseConfig
 from .checks import shown
-from .classes import data_set_of, known_classes
 from .model import ModelConfig
 
 MEMBER = "member"  # the model_type, which in config.json says whose file it is

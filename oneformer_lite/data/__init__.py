@@ -4,7 +4,7 @@
 where its files lie), whether ``panoptic.py``, ``instance.py`` or ``semantic.py`` reads it (``image.py`` its pictures,
 ``coco_json.py`` and ``outlines.py`` its annotation); ``toytown/`` and ``digits/`` paint some. A sample then passes
 ``augment.py`` (with ``transforms.py``), ``targets.py`` and ``batch.py``. ``published/`` fetches what others have
-published.
+published, ``classes.py`` has their classes.
 """
 
 from __future__ import annotations

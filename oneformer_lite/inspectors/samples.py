@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from ..data.sample import Sample, check_task
+from ..data.sample import TASKS, Sample, check_task
 from ..errors import ConfigError
 
 MOST_SAMPLES = 8
@@ -37,3 +37,11 @@ def _pair(item: Sample | tuple[Sample, str]) -> tuple[Sample, str | None]:
     if task is not None and check_task(task) not in sample.tasks:
         raise ConfigError(f"{sample.file_name or 'a sample'} cannot supply the {task} task")
     return sample, task
+
+
+def task_choices(pairs: Sequence[tuple[Sample, str | None]]) -> dict[str, list[str]]:
+    """Name -> one task for each image, the first being where to begin. Without given tasks: one after the other, much
+    as training draws them."""
+    mixed = [task or sample.tasks[place % len(sample.tasks)] for place, (sample, task) in enumerate(pairs)]
+    choices = {"given" if any(task for _, task in pairs) else "mixed": mixed}
+    return choices | {t: [t] * len(pairs) for t in TASKS if all(t in sample.tasks for sample, _ in pairs)}

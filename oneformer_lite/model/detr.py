@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from ..config import DetrConfig
 from .base import MaskModel
-from .fast.linear import Linear
 from .networks.backbone import Backbone
 from .output import DeferredMasks, PaddedFeatures, Predictions, Trace, record
 from .parts.encoder import EncoderLayer
-from .parts.layers import MLP, sine_positions_within
+from .parts.layers import MLP, Linear, sine_positions_within
 from .parts.mask_attention import MaskAttention, MaskHead
 from .parts.query import QueryLayer, idle_with_zeros, read_from_zeros
 

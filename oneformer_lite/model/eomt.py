@@ -18,10 +18,9 @@ from ..config import EomtConfig
 from ..data.batch import PIXEL_MEAN, PIXEL_STD, padded_size
 from ..errors import ConfigError
 from .base import MaskModel
-from .fast.linear import Linear
 from .networks.vit import Tokens, ViT, attention_weights, run_block
 from .output import MaskProduct, Predictions, Trace, record
-from .parts.layers import MLP
+from .parts.layers import MLP, Linear
 
 _GOLDEN = 0.6180339887  # its multiples, without what stands before the point, are spread evenly over 0 to 1
 

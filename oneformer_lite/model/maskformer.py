@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from ..config import MaskFormerConfig
 from .base import MaskModel
-from .fast.linear import Linear
 from .networks.backbone import Backbone
 from .output import Features, MaskProduct, Predictions, Trace, record
 from .parts.encoder import Encoder, tokens
 from .parts.fpn import FPNPixelDecoder
-from .parts.layers import MLP, fan_in_uniform
+from .parts.layers import MLP, Linear, fan_in_uniform
 from .parts.query import QueryLayer, idle_with_zeros, read_from_zeros
 
 

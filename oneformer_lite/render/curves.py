@@ -1,54 +1,18 @@
-"""Training curves as PNG bytes, for the report, the notebooks and the live widget.
-
-Matplotlib's object-oriented API throughout: no pyplot, hence no global state and no display.
-"""
+"""Training curves as PNG bytes, for the report, the notebooks and the live widget."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from .colors import oklab_to_rgb, rgb_to_oklab
+from .plots import FONT, LIGHT, Plot, Theme, axes_of, finished, line_color, plain_log_ticks
 
 Record = Mapping[str, object]  # one line of metrics.jsonl
 
 METRICS = ("PQ", "AP", "mIoU")
-FONT = 9  # points
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Ink, faint ink and the colours of lines, by name; the background is transparent."""
-
-    ink: str
-    faint: str
-    lines: Mapping[str, str]
-
-
-# Okabe and Ito's palette, which colour-blind readers tell apart; the dark theme's is lightened.
-LIGHT = Theme(
-    ink="#1f2430",
-    faint="#c9cdd6",
-    lines={
-        "total": "#1f2430", "class": "#0072b2", "mask": "#d55e00", "dice": "#009e73",
-        "contrastive": "#b0609a", "PQ": "#0072b2", "AP": "#d55e00", "mIoU": "#009e73",
-    },
-)  # fmt: skip
-DARK = Theme(
-    ink="#e6e9f0",
-    faint="#454c5b",
-    lines={
-        "total": "#e6e9f0", "class": "#56b4e9", "mask": "#f28e4b", "dice": "#3cc79c",
-        "contrastive": "#dd9ac9", "PQ": "#56b4e9", "AP": "#f28e4b", "mIoU": "#3cc79c",
-    },
-)  # fmt: skip
-
-
-_SPARE = ("#8a6d1f", "#56789a", "#b5495b", "#4b8b6f")  # lines of losses that have no colour of their own
 # what a training record holds besides its losses; and how a loss may be called, as names end in pages
 _ASIDE = {"kind", "step", "seconds", "lr", "total", "by_layer", "images_per_second", "memory_mb", "skipped"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
@@ -67,20 +31,6 @@ def layer_terms(history: Sequence[Record]) -> tuple[str, ...]:
     named = {name for r in history if r.get("kind") == "train" for name in r.get("by_layer") or {}}
     terms = loss_terms(history)
     return tuple(name for name in terms if name in named) or terms[:3]
-
-
-def line_color(theme: Theme, name: str) -> str:
-    """The colour of a loss or a score; always the same for a name."""
-    return theme.lines.get(name) or _SPARE[sum(map(ord, name)) % len(_SPARE)]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """PNG bytes, and where in the picture a step stands: at ``start + slope * step`` of its width."""
-
-    png: bytes
-    start: float
-    slope: float
 
 
 def loss_curves(
@@ -115,7 +65,7 @@ def loss_plot(
     inches. Terms that are absent are left out; without any the axes say so.
     """
     train = [r for r in history if r.get("kind") == "train"]
-    figure, axes = _axes(theme, size)
+    figure, axes = axes_of(theme, size)
     for name in (*loss_terms(train), "total"):
         steps, values = series(train, name)
         shown = values > 0  # a log scale has no zero
@@ -127,8 +77,8 @@ def loss_plot(
         width = 2.2 if name == "total" else 1.5
         axes.plot(steps, smooth(values), _mark(steps), color=color, linewidth=width, label=name)
     axes.set_yscale("log")
-    _plain_log_ticks(axes)
-    return _finish(figure, axes, theme, "training loss", dpi)
+    plain_log_ticks(axes)
+    return finished(figure, axes, theme, "training loss", dpi)
 
 
 def layer_plot(
@@ -144,7 +94,7 @@ def layer_plot(
     ``by_layer`` are left out.
     """
     train = [r for r in history if r.get("kind") == "train" and (r.get("by_layer") or {}).get(name)]
-    figure, axes = _axes(theme, size)
+    figure, axes = axes_of(theme, size)
     count = len(train[-1]["by_layer"][name]) if train else 0
     train = [r for r in train if len(r["by_layer"][name]) == count]  # a run that was resumed as another has others
     for layer, color in enumerate(_shades(line_color(theme, name), count)):
@@ -153,8 +103,8 @@ def layer_plot(
         told = {0: "first prediction", count - 1: f"last of {count} predictions"}
         axes.plot(steps, smooth(values), _mark(steps), color=color, linewidth=1.6, label=told.get(layer, "_"))
     axes.set_yscale("log")
-    _plain_log_ticks(axes)
-    return _finish(figure, axes, theme, f"{name} loss of each prediction", dpi)
+    plain_log_ticks(axes)
+    return finished(figure, axes, theme, f"{name} loss of each prediction", dpi)
 
 
 def metric_plot(
@@ -165,7 +115,7 @@ def metric_plot(
 ) -> Plot:
     """PQ, AP and mIoU (percent) at each evaluation: the lines of kind "eval" and "final"."""
     evaluations = [r for r in history if r.get("kind") in ("eval", "final")]
-    figure, axes = _axes(theme, size)
+    figure, axes = axes_of(theme, size)
     for name in METRICS:
         steps, values = series(evaluations, name)
         if len(values):
@@ -180,7 +130,7 @@ def metric_plot(
     if evaluations and max(steps) > min(steps):  # as far as the losses' axis
         margin = 0.05 * (max(steps) - min(steps))
         axes.set_xlim(min(steps) - margin, max(steps) + margin)
-    return _finish(figure, axes, theme, "percent", dpi)
+    return finished(figure, axes, theme, "percent", dpi)
 
 
 def series(records: Sequence[Record], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -215,51 +165,3 @@ def _shades(color: str, count: int) -> list[tuple[float, float, float]]:
 def _mark(steps: np.ndarray) -> str:
     """A first point alone is no line yet."""
     return "-" if len(steps) > 1 else "o"
-
-
-def _axes(theme: Theme, size: tuple[float, float]):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained", facecolor="none")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot(facecolor="none")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(theme.faint)
-    axes.grid(axis="y", color=theme.faint, alpha=0.5, linewidth=0.6)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _plain_log_ticks(axes) -> None:
-    """Ticks such as 0.5, 1, 2, 5: readable without knowing powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _finish(figure, axes, theme: Theme, title: str, dpi: int) -> Plot:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.tick_params(colors=theme.ink, labelsize=FONT, length=0)
-    axes.tick_params(which="minor", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
-    axes.set_xlabel("step", color=theme.ink, fontsize=FONT)
-    axes.set_ylabel(title, color=theme.ink, fontsize=FONT)
-    handles, names = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(
-            handles, names, loc="outside upper left", ncols=len(names), frameon=False,
-            labelcolor=theme.ink, fontsize=FONT, handlelength=1, handletextpad=0.6, columnspacing=1,
-        )  # fmt: skip
-    else:
-        axes.text(0.5, 0.5, "nothing recorded yet", color=theme.ink, ha="center",
-                  transform=axes.transAxes)  # fmt: skip
-    buffer = io.BytesIO()
-    # Without matplotlib's version in the file, equal curves are equal bytes.
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    box, (first, last) = axes.get_position(), axes.get_xlim()
-    slope = (box.x1 - box.x0) / (last - first)
-    return Plot(buffer.getvalue(), box.x0 - slope * first, slope)

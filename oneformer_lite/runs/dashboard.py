@@ -13,9 +13,10 @@ from html import escape
 import numpy as np
 
 from ..errors import DataError
-from ..render.curves import LIGHT, METRICS, Plot, layer_plot, line_color, loss_plot, metric_plot, series
+from ..render.curves import METRICS, layer_plot, loss_plot, metric_plot, series
 from ..render.grid import data_uri
 from ..render.pages import read
+from ..render.plots import LIGHT, Plot, line_color
 from ..render.sheet import sheet_html
 from ..render.timeline import Timeline, layer_text
 

@@ -13,9 +13,10 @@ import numpy as np
 from ..files import replacing
 from ..metrics.summary import COLUMNS, worst_first
 from ..render.confusion import confusion_picture
-from ..render.curves import DARK, LIGHT, Record, loss_curves, metric_curves
+from ..render.curves import Record, loss_curves, metric_curves
 from ..render.grid import data_uri, webp_bytes
 from ..render.pages import fill
+from ..render.plots import DARK, LIGHT
 
 REPORT_NAME = "report.html"
 

@@ -1,8 +1,9 @@
 """Training, and what a run leaves on disk. To be read in this order:
 
-``config.py`` is the recipe (``machines.py``: on smaller machines, ``precision.py``, ``switches.py``: what a step
-costs), ``trainer.py`` the loop. In it ``preflight.py`` looks at the data (``crops.py``, ``rates.py``), ``finetune.py``
-says where the weights come from, ``loader.py`` draws tasks and makes batches (``readable.py``, ``open_files.py``),
+``config.py`` is a recipe, ``recipes.py`` has the published ones (``machines.py``: on smaller machines,
+``precision.py``, ``switches.py``: what a step costs), ``whole_run.py`` a training, ``trainer.py`` its loop. In it
+``preflight.py`` looks at the data (``crops.py``, ``rates.py``), ``finetune.py`` says where the weights come from,
+``loader.py`` draws tasks and makes batches (``readable.py``, ``open_files.py``),
 ``step.py`` is one step of ``optim.py`` (``guard.py``: a step that would do harm), ``evaluations.py`` and
 ``pictures.py`` look in between, ``trend.py`` judges how it goes, ``progress.py`` shows it (``meter.py``, ``log.py``),
 ``checkpoint.py`` keeps it (``checksum.py``, ``fingerprint.py``: of which data, ``randomness.py``).
@@ -12,8 +13,10 @@ says where the weights come from, ``loader.py`` draws tasks and makes batches (`
 ``moved.py``. ``plan.py`` says what a run will cost, after ``measure.py``.
 """
 
-from .config import (
-    TrainConfig,
+from .config import TrainConfig
+from .log import read_log
+from .machines import for_machine, rescaled
+from .recipes import (
     ade20k_training,
     cityscapes_training,
     coco_training,
@@ -21,9 +24,8 @@ from .config import (
     recipe_for,
     toytown_training,
 )
-from .log import read_log
-from .machines import for_machine, rescaled
-from .trainer import Trainer, TrainingResult, train
+from .trainer import Trainer, TrainingResult
+from .whole_run import train
 
 __all__ = [
     "TrainConfig",

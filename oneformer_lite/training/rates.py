@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..dataset_checks.findings import Finding
-from .config import TrainConfig, coco_training, toytown_training
+from .config import TrainConfig
+from .recipes import coco_training, toytown_training
 
 HIGH, ABSURD = 5.0, 50.0  # times the highest rate of a recipe
 LOW = 0.01  # times the lowest

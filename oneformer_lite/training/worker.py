@@ -18,7 +18,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from .distributed import leave_processes
 from .state import read_recipe
-from .trainer import train
+from .whole_run import train
 
 
 @record  # who started it learns an error's words, not just that there was one

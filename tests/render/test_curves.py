@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from oneformer_lite.render import loss_curves, metric_curves
-from oneformer_lite.render.curves import DARK, LIGHT, _shades, layer_plot, loss_plot, metric_plot, series, smooth
+from oneformer_lite.render.curves import _shades, layer_plot, loss_plot, metric_plot, series, smooth
+from oneformer_lite.render.plots import DARK, LIGHT
 
 HISTORY = [
     {"kind": "train", "step": s, "total": 20 / s, "class": 4 / s, "mask": 1.0, "dice": 0.0}

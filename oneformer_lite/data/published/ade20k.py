@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ...config.classes import class_list
 from ...errors import DataError
 from ...files import write_json
+from ..classes import class_list
 from ..image import open_image, write_image
 from ..instance import encode_mask
 from ..panoptic_writing import save_panoptic_json, segment_entry

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ...config.classes import class_list
 from ...errors import DataError
+from ..classes import class_list
 from ..image import open_image, write_image
 from ..panoptic_writing import save_panoptic_json, segment_entry
 from ..parallel import spread

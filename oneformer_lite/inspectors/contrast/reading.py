@@ -122,6 +122,16 @@ def slot_shares(batch: Sequence[Encoded]) -> np.ndarray:
     return np.einsum("bqc,dqc->bdq", queries, texts, optimize=True)
 
 
+def most_expensive(batch: Sequence[Encoded], temperature: float) -> tuple[int, int, int]:
+    """Where to look first: the image that costs most, the texts it takes for its own, the slot that weighs most."""
+    shares = slot_shares(batch)
+    now = contrast(shares.sum(-1), temperature)
+    row = int(now.row_losses.argmax())
+    others = np.where(np.arange(len(batch)) == row, -np.inf, now.similarity[row])
+    column = int(others.argmax()) if len(batch) > 1 else row
+    return row, column, int(np.abs(shares[row, column]).argmax())
+
+
 def slot_cosines(image: Encoded, texts: Encoded) -> np.ndarray:
     """float [Q, Q]: cosine of each object query (row) and each text query (column). The loss sees the diagonal only."""
     return _rows(image.queries) @ _rows(texts.texts).T

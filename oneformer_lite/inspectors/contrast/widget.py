@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 from ipywidgets import HTML, Box, FloatLogSlider, IntSlider, ToggleButtons, VBox
 
-from ...data.sample import TASKS, Sample
+from ...data.sample import Sample
 from ...errors import ConfigError
 from ...inference import check_model
 from ...model import MaskModel
 from ...render import contact_sheet
 from ..inspector import Absence, Inspector
 from ..picture import Picture
-from ..samples import MOST_SAMPLES, sample_pairs
+from ..samples import MOST_SAMPLES, sample_pairs, task_choices
 from .page import contrast_page
 from .pictures import (
     bars_picture,
@@ -28,11 +28,11 @@ from .pictures import (
 )  # fmt: skip
 from .reading import (
     KINDS,
-    Encoded,
     contrast,
     encode,
     false_negatives,
     lowest_loss,
+    most_expensive,
     slot_cosines,
     slot_shares,
 )  # fmt: skip
@@ -89,7 +89,7 @@ class ContrastInspector(Inspector):
         self.encoded = encode(model, self.samples)
         self.batches = {
             name: [self.encoded[place, task] for place, task in enumerate(tasks)]
-            for name, tasks in _task_choices(pairs).items()
+            for name, tasks in task_choices(pairs).items()
         }
         self._slots = len(next(iter(self.encoded.values())).texts)
         self._shares = {name: slot_shares(batch) for name, batch in self.batches.items()}
@@ -107,7 +107,7 @@ class ContrastInspector(Inspector):
     def _build(self) -> tuple[dict, list]:
         batch = next(iter(self.batches.values()))
         count, slots = len(batch), self._slots
-        row, column, slot = self._most_expensive(batch)
+        row, column, slot = most_expensive(batch, self.learned)
         sizes = dict.fromkeys(_MATRICES, (count + 2, count + 2))
         sizes |= {"curve": (1, _POINTS), "shares": (1, slots), "cosines": (slots, slots)}
         self._pictures, panels = {}, {}
@@ -136,15 +136,6 @@ class ContrastInspector(Inspector):
         _stop_at(controls["temperature"], self.learned, low)
         views = Box(list(panels.values()), layout={"flex_flow": "row wrap", "grid_gap": "10px"})
         return controls, [self._pair, views, HTML(legend()), self._slot, self._table]
-
-    def _most_expensive(self, batch: list[Encoded]) -> tuple[int, int, int]:
-        """Where to look first: the image that costs most, the texts it takes for its own, the slot that weighs most."""
-        shares = slot_shares(batch)
-        now = contrast(shares.sum(-1), self.learned)
-        row = int(now.row_losses.argmax())
-        others = np.where(np.arange(len(batch)) == row, -np.inf, now.similarity[row])
-        column = int(others.argmax()) if len(batch) > 1 else row
-        return row, column, int(np.abs(shares[row, column]).argmax())
 
     def _choose(self, name: str, value) -> None:
         if name == "temperature" and isinstance(value, (int, float)):
@@ -250,11 +241,3 @@ def _stop_at(slider: FloatLogSlider, value: float, low: float) -> None:
     between two stops silently to one of them."""
     exponent = math.log10(value)
     slider.min = exponent - math.floor((exponent - low) / slider.step + 1e-9) * slider.step
-
-
-def _task_choices(pairs: Sequence[tuple[Sample, str | None]]) -> dict[str, list[str]]:
-    """Name -> one task for each image, the first being where to begin. Without given tasks: one after the other, much
-    as training draws them."""
-    mixed = [task or sample.tasks[place % len(sample.tasks)] for place, (sample, task) in enumerate(pairs)]
-    choices = {"given" if any(task for _, task in pairs) else "mixed": mixed}
-    return choices | {t: [t] * len(pairs) for t in TASKS if all(t in sample.tasks for sample, _ in pairs)}

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...render.curves import Plot, Record
+from ...render.curves import Record
+from ...render.plots import Plot
 from ...render.timeline import Timeline
 from ..picture import Box
 from .pictures import cursor_place, loss_plots, plot_picture, with_cursor

@@ -11,10 +11,11 @@ from PIL import Image
 
 from ...data.image import image_from_bytes
 from ...render.colors import RGB, oklab_to_rgb, rgb_to_oklab
-from ...render.curves import Plot, Record, layer_plot, layer_terms, loss_plot
+from ...render.curves import Record, layer_plot, layer_terms, loss_plot
 from ...render.labels import draw_labels
 from ...render.masks import blend_masks
 from ...render.overlay import boundaries, outline_width
+from ...render.plots import Plot
 
 HIGHEST = 4.0  # of the pointwise loss: the end of the colours; an undecided point (probability 0.5) has 0.69
 PLOT = {"size": (4.0, 2.7), "dpi": 170}  # letters of 9 points stay legible on a phone

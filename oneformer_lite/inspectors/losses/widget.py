@@ -24,12 +24,7 @@ from .reading import GradientNorms
 from .shown_step import LossStep, LossSteps
 from .steps import open_source
 from .table import LossRow, loss_rows
-from .words import norms_text, rows_table
-
-_TELL = (
-    "const t=this.closest('.ofl-losses').querySelector('.ofl-row input');t.value='%d '+Date.now();"
-    "for(const n of ['input','change'])t.dispatchEvent(new Event(n,{bubbles:true}));"
-)
+from .words import TELL, norms_text, rows_table
 
 
 class LossInspector(Inspector):
@@ -195,7 +190,7 @@ class LossInspector(Inspector):
         if not step.parts:
             return
         place = state["layer"] + step.parts.first
-        self._table.value = rows_table(self._rows(), state["loss"], place, self._chosen(), _TELL)
+        self._table.value = rows_table(self._rows(), state["loss"], place, self._chosen(), TELL)
         self._norms.value = self.norms_html() if "gradients" in vars(step) else ""
 
     def _draw_curves(self) -> None:

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Callable
 
 from ...config import Mask2FormerConfig, from_stored
-from ...config.classes import data_set_of
 from ...config.stored import MEMBER
+from ...data.classes import data_set_of
 from ..names import Table, attention, below
 from ..oneformer.huggingface_config import read_classes, read_fields, read_sizes
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from ...config import MaskFormerConfig, from_stored
-from ...config.classes import data_set_of
 from ...config.stored import MEMBER
+from ...data.classes import data_set_of
 from ...errors import CheckpointError
 from ..backbones.huggingface import backbone_from
 from ..backbones.names import HUGGINGFACE as BACKBONES

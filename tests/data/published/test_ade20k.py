@@ -11,7 +11,7 @@ from PIL import Image
 from web import Web
 
 from oneformer_lite.cli import main
-from oneformer_lite.config.classes import class_list
+from oneformer_lite.data.classes import class_list
 from oneformer_lite.data.instance import InstanceDataset
 from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.published.ade20k import COUNTS, INSTANCES, SCENES, convert_one, download_ade20k, panoptic

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from oneformer_lite.cli import main
-from oneformer_lite.config.classes import class_list
+from oneformer_lite.data.classes import class_list
 from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.published.cityscapes import LABELS, PICTURES, convert_one, panoptic, prepare_cityscapes
 from oneformer_lite.data.segment_ids import encode_ids

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from ..data.sample import Category
 from ..errors import ConfigError
 from ..json_reader import read_json
+from .sample import Category
 
 FOLDER = Path(__file__).parent / "class_lists"
 
@@ -40,6 +40,6 @@ def known_classes(names: Sequence[str]) -> tuple[Category, ...]:
 
 
 def _known() -> dict[str, tuple[Category, ...]]:
-    from ..data.toytown import CATEGORIES
+    from .toytown import CATEGORIES
 
     return {path.stem: class_list(path.stem) for path in sorted(FOLDER.glob("*.json"))} | {"toytown": tuple(CATEGORIES)}
