@@ -19,7 +19,7 @@ from .training import TrainConfig, TrainingResult, toytown_training, train
 from .training.log import Log
 
 VAL_SCENES, GALLERY_SCENES = 200, 10
-SHOWN = ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy")
+SHOWN = ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "mDice", "pixel_accuracy")
 
 
 def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, steps: int | None = None) -> dict:
@@ -79,11 +79,12 @@ def judge(result: TrainingResult, data: Path) -> tuple[Evaluation, dict[str, Eva
     own = {
         "panoptic": ("PQ", "SQ", "RQ", "PQ_th", "SQ_th", "RQ_th", "PQ_st", "SQ_st", "RQ_st"),
         "instance": ("AP", "AP50", "AP75"),
-        "semantic": ("mIoU", "pixel_accuracy"),
+        "semantic": ("mIoU", "mDice", "pixel_accuracy"),
     }
     averages = {name: tokens[task][name] for task, names in own.items() for name in names}
     rows = zip(*(tokens[task].per_class for task in ("panoptic", "instance", "semantic")))
-    per_class = [p | {"AP": i["AP"], "IoU": s["IoU"], "accuracy": s["accuracy"]} for p, i, s in rows]
+    semantic = ("IoU", "dice", "accuracy")
+    per_class = [p | {"AP": i["AP"]} | {name: s[name] for name in semantic} for p, i, s in rows]
     return Evaluation(averages, per_class, tokens["semantic"].confusion, tokens["instance"].ap_by_size), tokens
 
 

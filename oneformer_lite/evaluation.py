@@ -19,6 +19,7 @@ from .data.batch import pad_to, padded_size
 from .data.by_name import class_places
 from .data.dataset import SegmentationDataset
 from .data.sample import TASKS, Category, Sample, check_task
+from .data.targets import targets_for
 from .data.unreadable import Unreadable, read
 from .data.views import Given, as_dataset, renumbered
 from .errors import ConfigError, DataError
@@ -35,6 +36,8 @@ from .inference import (
 from .metrics import (
     Evaluation,
     InstanceMetric,
+    MatchedMasksMetric,
+    MatchedMasksResult,
     PanopticMetric,
     ResultFiles,
     SemanticMetric,
@@ -42,6 +45,7 @@ from .metrics import (
     summarise,
 )
 from .model import MaskModel
+from .model.output import class_distribution
 
 Progress = Callable[[int, int], None]
 
@@ -61,9 +65,9 @@ def evaluate(
     """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`, or a list of samples), by name.
 
     panoptic: PQ, SQ, RQ, also for things (``_th``) and stuff (``_st``) apart; instance: AP, AP50, AP75; semantic:
-    mIoU, pixel_accuracy. The result also holds all of it class by class, AP by size, and the confusion matrix
-    (:class:`~oneformer_lite.metrics.Evaluation`). Tasks the annotation cannot supply are an error. An instance
-    file may list fewer classes than the model knows: found by name, only they are judged.
+    mIoU, mDice (F1, the mean over classes), pixel_accuracy. The result also holds all of it class by class, AP by
+    size, and the confusion matrix (:class:`~oneformer_lite.metrics.Evaluation`). Tasks the annotation cannot supply are
+    an error. An instance file may list fewer classes than the model knows: found by name, only they are judged.
 
     ``batch_size`` has no influence on the result (see :func:`batches`). ``results`` is a folder for the
     predictions in COCO's formats (:class:`~oneformer_lite.metrics.ResultFiles`). ``progress(done, total)``
@@ -96,6 +100,42 @@ def evaluate(
         files.finish()
     confusion = judges["semantic"].confusion_matrix if "semantic" in tasks else None
     return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
+
+
+@torch.inference_mode()
+def evaluate_masks(
+    model: MaskModel, dataset: Given, task: str = "instance", *, batch_size: int = 8, progress: Progress | None = None
+) -> MatchedMasksResult:
+    """How well each object of ``task`` is drawn and named by the query whose mask is nearest to it, and how many
+    detections there are beside (:mod:`.metrics.matched_masks`). A picture that cannot be read is an error.
+
+    PQ and AP count what is found; this tells masks from classes where a model finds little yet.
+    """
+    check_count("batch_size", batch_size)
+    if check_task(task) == "semantic":
+        raise ConfigError("a class's mask is no object: expected the task panoptic or instance")
+    dataset, (task,) = _supplied(model, dataset, [task])
+    categories, class_ids = _categories(model.config, dataset)
+    metric, done = MatchedMasksMetric(), 0
+    with evaluating(model):
+        for samples in batches(dataset, model.config, batch_size, Unreadable(len(dataset), 0, "evaluated")):
+            for raw, sample in zip(_raw_predictions(model, samples, task), samples):
+                _match(metric, raw, renumbered(sample, class_ids, categories), task)
+            done += len(samples)
+            if progress:
+                progress(done, len(dataset))
+    return metric.compute()
+
+
+def _match(metric: MatchedMasksMetric, raw: RawPrediction, sample: Sample, task: str) -> None:
+    targets = targets_for(sample, task)
+    said = class_distribution(raw.class_logits, raw.no_object).argmax(-1)
+    said[said == raw.num_classes] = -1
+    sides = zip(raw.mask_logits.shape[-2:], raw.unpadded, raw.padded)
+    height, width = (max(1, round(cells * part / whole)) for cells, part, whole in sides)
+    probabilities = raw.mask_logits[:, :height, :width].float().sigmoid()
+    found = (said, probabilities, raw.masks() > 0)
+    metric.update(*(t.cpu().numpy() for t in (*found, targets.labels, targets.masks)))
 
 
 def judgeable(

@@ -105,7 +105,8 @@ def test_eval_lists_classes_worst_first_and_writes_all_as_json(tmp_path, capsys)
     found = tmp_path / "found.json"
     assert main(["eval", "--scenes", "4", "--device", "cpu", "--classes", "5", "--json", str(found)]) == 0
     out = capsys.readouterr().out
-    assert "mIoU" in out and "AP of small" in out and "and 9 more classes" in out and "accuracy" in out
+    assert "mIoU" in out and "AP of small" in out and "and 9 more classes" in out
+    assert "dice  accuracy" in out and "mDice" in out
     content = json.loads(found.read_text())
     assert (content["model"], content["data"], content["split"], content["scenes"]) == ("toytown", "toytown", "val", 4)
     assert 0 < content["PQ"] <= 100
@@ -301,7 +302,7 @@ def test_the_demo_from_paint_to_report_stopped_and_taken_up(tmp_path):
         assert word in again.stderr
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert len(records) > done and records[-1]["kind"] == "final"
-    assert all(0 <= records[-1][name] <= 100 for name in ("PQ", "AP", "mIoU", "pixel_accuracy"))
+    assert all(0 <= records[-1][name] <= 100 for name in ("PQ", "AP", "mIoU", "mDice", "pixel_accuracy"))
     steps = [r["step"] for r in records if r["kind"] == "train"]
     assert steps == sorted(set(steps)) and steps[-1] == records[-1]["step"] == 30
     html = (out / "report.html").read_text()

@@ -66,7 +66,7 @@ def full_size(monkeypatch):
 def test_a_perfect_model_scores_100_under_its_own_tokens(dataset, full_size):
     model = Oracle(dataset, dataclasses.replace(ofl.config.toytown(), test_size=128))
     metrics = ofl.evaluate(model, Listed(dataset), batch_size=4)
-    for name in ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy"):
+    for name in ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "mDice", "pixel_accuracy"):
         assert metrics[name] == pytest.approx(100, abs=1e-6), name
     assert model.tokens == ["panoptic", "instance", "semantic"] * 2
 

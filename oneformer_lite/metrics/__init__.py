@@ -2,10 +2,12 @@
 
 Every metric takes one image at a time (``update``), joins what other processes saw (``merge``) and answers in percent
 (``compute``). To be read in this order: ``overlaps.py`` (which segment found which) and ``panoptic.py`` made of it,
-``semantic.py``, ``instance.py``; ``summary.py`` is what one quotes, ``results.py`` writes predictions down.
+``semantic.py``, ``instance.py``, ``matched_masks.py``; ``summary.py`` is what one quotes, ``results.py`` writes
+predictions down.
 """
 
 from .instance import InstanceMetric, InstanceResult
+from .matched_masks import MatchedMasksMetric, MatchedMasksResult
 from .panoptic import PanopticMetric, PanopticResult, match_segments
 from .results import ResultFiles
 from .semantic import IGNORE, SemanticMetric, SemanticResult, semantic_labels
@@ -16,6 +18,8 @@ __all__ = [
     "Evaluation",
     "InstanceMetric",
     "InstanceResult",
+    "MatchedMasksMetric",
+    "MatchedMasksResult",
     "PanopticMetric",
     "PanopticResult",
     "ResultFiles",

@@ -1,6 +1,8 @@
 """Mean intersection over union and its relatives, from a confusion matrix of pixels.
 
-For class k, with TP its correctly labelled pixels,  IoU = TP / (annotated + predicted - TP).
+For class k, with TP its correctly labelled pixels,  IoU = TP / (annotated + predicted - TP)  and
+dice = 2 TP / (annotated + predicted), which is the F1 score and 2 IoU / (1 + IoU). Their means are no functions of each
+other.
 
 Source: detectron2's ``SemSegEvaluator`` (the one OneFormer reports with).
 """
@@ -27,10 +29,12 @@ class SemanticResult:
     """
 
     miou: float
+    mdice: float
     fwiou: float  # classes weighted by their share of annotated pixels
     mean_accuracy: float  # mean over classes of correct / annotated pixels
     pixel_accuracy: float
     per_class_iou: np.ndarray  # float [K]
+    per_class_dice: np.ndarray  # float [K]
     per_class_accuracy: np.ndarray  # float [K]
 
 
@@ -89,16 +93,19 @@ class SemanticMetric:
         present = annotated > 0
         if not present.any():
             unknown = np.full(self.num_classes, np.nan)
-            return SemanticResult(np.nan, np.nan, np.nan, np.nan, unknown, unknown)
+            return SemanticResult(*[np.nan] * 5, *[unknown] * 3)
         annotated[~present] = np.nan  # carries through to the quotients
         iou = 100 * correct / (annotated + predicted - correct)
+        dice = 200 * correct / (annotated + predicted)
         accuracy = 100 * correct / annotated
         return SemanticResult(
             miou=float(np.nanmean(iou)),
+            mdice=float(np.nanmean(dice)),
             fwiou=float(np.nansum(iou * annotated) / np.nansum(annotated)),
             mean_accuracy=float(np.nanmean(accuracy)),
             pixel_accuracy=float(100 * correct.sum() / np.nansum(annotated)),
             per_class_iou=iou,
+            per_class_dice=dice,
             per_class_accuracy=accuracy,
         )
 

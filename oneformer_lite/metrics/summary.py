@@ -14,7 +14,7 @@ from .panoptic import PanopticResult
 from .semantic import SemanticResult
 
 Result = PanopticResult | InstanceResult | SemanticResult
-COLUMNS = ("PQ", "SQ", "RQ", "AP", "IoU", "accuracy")  # of a class, in percent
+COLUMNS = ("PQ", "SQ", "RQ", "AP", "IoU", "dice", "accuracy")  # of a class, in percent
 _DASH = "-"
 
 
@@ -24,7 +24,7 @@ class Evaluation(dict[str, float]):
     ``ap_by_size``: AP of the "small", "medium" and "large" masks (parted at 32 x 32 and 96 x 96 pixels), None where
     none is annotated; empty without the instance task.
     ``per_class``: for each class a dict with ``id`` (of the annotation file), ``name``, ``is_thing`` and, by task, PQ,
-    SQ, RQ with the counts TP, FP, FN; AP; IoU, accuracy. None where the class was not annotated, or is no thing.
+    SQ, RQ with the counts TP, FP, FN; AP; IoU, dice, accuracy. None where the class was not annotated, or is no thing.
     ``confusion``: pixels int64 [K, K + 1] of the semantic task, rows annotated, columns predicted (the last as
     nothing); None without that task.
     """
@@ -113,12 +113,13 @@ def _instance_class(result: InstanceResult, class_id: int) -> dict:
 
 
 def _semantic_averages(result: SemanticResult) -> dict[str, float]:
-    return {"mIoU": result.miou, "pixel_accuracy": result.pixel_accuracy}
+    return {"mIoU": result.miou, "mDice": result.mdice, "pixel_accuracy": result.pixel_accuracy}
 
 
 def _semantic_class(result: SemanticResult, class_id: int) -> dict:
     return {
         "IoU": _known(float(result.per_class_iou[class_id])),
+        "dice": _known(float(result.per_class_dice[class_id])),
         "accuracy": _known(float(result.per_class_accuracy[class_id])),
     }
 

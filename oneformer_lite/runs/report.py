@@ -64,7 +64,7 @@ def report_html(
     """The page as text.
 
     ``history``: the lines of metrics.jsonl. ``metrics``: percent, named PQ, SQ, RQ (plain, ``_th``,
-    ``_st``), AP, AP50, AP_small, AP_medium, AP_large, mIoU, pixel_accuracy; what is absent shows as a dash.
+    ``_st``), AP, AP50, AP_small, AP_medium, AP_large, mIoU, mDice, pixel_accuracy; what is absent shows as a dash.
     ``recipe``: label -> value. ``wrong_token``: task token -> metrics of the same weights under it, or None.
     ``next_steps``: sentences; text in backticks is set as code. ``per_class`` and ``confusion``: as an
     :class:`~oneformer_lite.metrics.Evaluation` has them; left out, the page has no table of classes.
@@ -104,6 +104,7 @@ def _other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, str, float |
         ("instance", "AP of medium masks (under 96 x 96)", "AP_medium"),
         ("instance", "AP of large masks", "AP_large"),
         ("semantic", "mIoU", "mIoU"),
+        ("semantic", "mean dice (F1)", "mDice"),
         ("semantic", "pixel accuracy", "pixel_accuracy"),
     )
     return [(task, name, metrics.get(key)) for task, name, key in entries]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from references import perturb, reference_miou
-from sklearn.metrics import confusion_matrix, jaccard_score, recall_score
+from sklearn.metrics import confusion_matrix, f1_score, jaccard_score, recall_score
 
 from oneformer_lite.data.sample import SegmentInfo
 from oneformer_lite.errors import DataError
@@ -22,6 +22,9 @@ def test_scores_by_hand():
     # classes 2 and 3 are predicted only: no part of the means
     np.testing.assert_allclose(result.per_class_iou, [200 / 3, 40, np.nan, np.nan])
     np.testing.assert_allclose(result.per_class_accuracy, [200 / 3, 50, np.nan, np.nan])
+    # dice: 2 x 2 of 3 + 2, 2 x 2 of 4 + 3
+    np.testing.assert_allclose(result.per_class_dice, [80, 400 / 7, np.nan, np.nan])
+    assert result.mdice == pytest.approx((80 + 400 / 7) / 2)
     assert result.miou == pytest.approx((200 / 3 + 40) / 2)
     assert result.fwiou == pytest.approx(3 / 7 * 200 / 3 + 4 / 7 * 40)
     assert result.mean_accuracy == pytest.approx((200 / 3 + 50) / 2)
@@ -53,10 +56,42 @@ def test_agrees_with_scikit_learn():
     np.testing.assert_allclose(
         result.per_class_iou, 100 * jaccard_score(true, guess, average=None)
     )
+    np.testing.assert_allclose(result.per_class_dice, 100 * f1_score(true, guess, average=None))
+    assert result.mdice == pytest.approx(100 * f1_score(true, guess, average="macro"))
     assert result.miou == pytest.approx(100 * jaccard_score(true, guess, average="macro"))
     assert result.fwiou == pytest.approx(100 * jaccard_score(true, guess, average="weighted"))
     assert result.mean_accuracy == pytest.approx(100 * recall_score(true, guess, average="macro"))
     assert result.pixel_accuracy == pytest.approx(100 * (true == guess).mean())
+
+
+def test_dice_is_what_counting_pixel_by_pixel_gives():
+    """Pixels without annotation count for nobody, those predicted as nothing are missed, over several pictures."""
+    pairs = [random_maps(6, seed) for seed in range(3)]
+    pairs = [(np.where(pred == 4, -1, pred), np.where(gt == 5, 3, gt)) for pred, gt in pairs]  # 5 is predicted only
+    metric = SemanticMetric(6)
+    both, either = np.zeros(6), np.zeros(6)
+    for pred, gt in pairs:
+        metric.update(pred, gt)
+        for p, g in zip(pred.ravel().tolist(), gt.ravel().tolist()):
+            if g >= 0:
+                both[g] += 2 * (p == g)
+                either[g] += 1
+                either[p] += p >= 0
+    result = metric.compute()
+    np.testing.assert_allclose(result.per_class_dice[:5], 100 * both[:5] / either[:5])
+    assert np.isnan(result.per_class_dice[5]) and result.per_class_dice[4] == 0
+    assert result.mdice == pytest.approx(100 * (both[:5] / either[:5]).mean())
+    iou = result.per_class_iou[:5] / 100
+    np.testing.assert_allclose(result.per_class_dice[:5], 200 * iou / (1 + iou))
+
+
+def test_equal_miou_and_unequal_dice():
+    """Classes of IoU 1/2, 1/2 and of IoU 1, 0: the means of dice are 2/3 and 1/2."""
+    even, uneven = SemanticMetric(2), SemanticMetric(2)
+    even.update(np.array([[0, -1, 1, -1]]), np.array([[0, 0, 1, 1]]))
+    uneven.update(np.array([[0, 0, -1, -1]]), np.array([[0, 0, 1, 1]]))
+    assert even.compute().miou == uneven.compute().miou == 50
+    assert (even.compute().mdice, uneven.compute().mdice) == (pytest.approx(200 / 3), 50)
 
 
 def test_agrees_with_the_definition_on_perturbed_coco_annotations(coco):
@@ -90,8 +125,9 @@ def test_nothing_annotated_is_nan():
     metric = SemanticMetric(3)
     metric.update(np.zeros((2, 2), int), np.full((2, 2), -1))
     result = metric.compute()
-    assert np.isnan([result.miou, result.fwiou, result.mean_accuracy, result.pixel_accuracy]).all()
-    assert np.isnan(result.per_class_iou).all() and len(result.per_class_iou) == 3
+    assert np.isnan([result.miou, result.mdice, result.fwiou, result.mean_accuracy, result.pixel_accuracy]).all()
+    for values in (result.per_class_iou, result.per_class_dice, result.per_class_accuracy):
+        assert np.isnan(values).all() and len(values) == 3
 
 
 @pytest.mark.parametrize(

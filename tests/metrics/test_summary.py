@@ -35,6 +35,8 @@ def test_classes_by_hand(evaluation):
     assert (car["id"], car["name"], car["is_thing"]) == (11, "car", True)
     assert car["PQ"] == car["SQ"] == pytest.approx(75) and (car["TP"], car["FP"], car["FN"]) == (1, 0, 0)
     assert car["IoU"] == car["accuracy"] == pytest.approx(75)
+    assert car["dice"] == pytest.approx(100 * 30 / 35) and sky["dice"] == pytest.approx(100 * 120 / 125)
+    assert evaluation["mDice"] == pytest.approx((car["dice"] + sky["dice"]) / 2) and boat["dice"] is None
     assert car["AP"] == pytest.approx(60)  # found at 0.50, 0.55 ... 0.75: six of ten thresholds
     assert sky["IoU"] == pytest.approx(100 * 60 / 65) and sky["accuracy"] == 100 and sky["AP"] is None
     assert (boat["PQ"], boat["AP"], boat["IoU"], boat["TP"]) == (None, None, None, 0)
@@ -61,9 +63,9 @@ def test_all_of_it_is_strict_json(evaluation):
 def test_the_worst_class_comes_first_and_what_was_not_measured_last(evaluation):
     assert [row["name"] for row in worst_first(evaluation.per_class)] == ["car", "sky", "boat"]
     lines = evaluation.table().splitlines()
-    assert lines[0].split() == ["class", "PQ", "SQ", "RQ", "AP", "IoU", "accuracy"]
-    assert lines[1].split() == ["car", "75.0", "75.0", "100.0", "60.0", "75.0", "75.0"]
-    assert lines[3].split() == ["boat", "-", "-", "-", "-", "-", "-"]
+    assert lines[0].split() == ["class", "PQ", "SQ", "RQ", "AP", "IoU", "dice", "accuracy"]
+    assert lines[1].split() == ["car", "75.0", "75.0", "100.0", "60.0", "75.0", "85.7", "75.0"]
+    assert lines[3].split() == ["boat", "-", "-", "-", "-", "-", "-", "-"]
     assert evaluation.table(1).splitlines()[-1] == "and 2 more classes"
 
 

@@ -13,7 +13,7 @@ from oneformer_lite.runs.report import GalleryRow, percent, write_report
 
 METRICS = {
     "PQ": 61.23, "SQ": 80.04, "RQ": 75.55, "PQ_th": 51.11, "PQ_st": 71.39,
-    "AP": 31.4, "AP50": 55.26, "mIoU": 81.97,
+    "AP": 31.4, "AP50": 55.26, "mIoU": 81.97, "mDice": 88.26,
 }  # fmt: skip
 HISTORY = [
     *({"kind": "train", "step": s, "total": 30 / s, "class": 2 / s} for s in range(1, 60)),
