@@ -1,12 +1,13 @@
 """Configurations. To be read in this order:
 
-``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``) the other
-members; ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py`` and ``eomt_presets.py`` are the named ones.
-``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py`` is the way into a file and back.
+``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py`` and
+``roots.py``) the other members; ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py``, ``eomt_presets.py``
+and ``roots_presets.py`` are the named ones. ``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py``
+is the way into a file and back.
 """
 
 from ..data.classes import class_list
-from . import detr, eomt_presets, mask2former, maskformer, presets
+from . import detr, eomt_presets, mask2former, maskformer, presets, roots_presets
 from .base import BaseConfig, for_classes
 from .detr import *  # noqa: F403
 from .eomt import EomtConfig
@@ -16,12 +17,17 @@ from .mask2former import *  # noqa: F403  (the presets, as its __all__ lists the
 from .maskformer import *  # noqa: F403
 from .model import ModelConfig
 from .presets import *  # noqa: F403
+from .roots import Seq2SegConfig, UNetConfig
+from .roots_presets import *  # noqa: F403
 from .stored import from_stored, stored
 
 # of all members
-PRESETS = (*presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__)
+PRESETS = (
+    *presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__,
+    *roots_presets.__all__,
+)  # fmt: skip
 
 __all__ = [
     "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "Mask2FormerConfig", "MaskFormerConfig", "ModelConfig",
-    "class_list", "for_classes", "from_stored", "stored", *PRESETS,
+    "Seq2SegConfig", "UNetConfig", "class_list", "for_classes", "from_stored", "stored", *PRESETS,
 ]  # fmt: skip

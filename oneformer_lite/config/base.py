@@ -53,6 +53,7 @@ class BaseConfig:
     MASKS_IN_LOSSES: ClassVar[str] = "every"
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mask_loss": ("bce", "focal"),
+        "dice_loss": ("plain", "squared"),
         "compared_on": ("points", "pixels"),
         "backbone_norm": ("frozen", "affine", "batch"),
     }
@@ -96,6 +97,7 @@ class BaseConfig:
     dice_weight: float = 5.0
     no_object_weight: float = 0.1
     mask_loss: str = "bce"
+    dice_loss: str = "plain"  # "squared": V-Net's, whose denominator has squares of probabilities and labels
 
     # -- where masks are compared: on points, or on all "pixels" as MaskFormer does, matched at the size of the masks
     # and learned at that of the targets (losses/pixels.py)
@@ -183,6 +185,17 @@ class BaseConfig:
     def answered_tasks(self) -> tuple[str, ...]:
         """The tasks for which its output means something."""
         return TASKS
+
+    @property
+    def fixed_queries(self) -> Mapping[int, int]:
+        """Of those classes for which always the same query answers, that query; the others are matched."""
+        return {}
+
+    @property
+    def learns_absence(self) -> bool:
+        """Whether classes that a picture has not are learned as well, as empty masks of their fixed queries; pixels
+        without a class are then left out."""
+        return False
 
     @property
     def windowed(self) -> bool:

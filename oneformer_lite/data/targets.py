@@ -29,7 +29,8 @@ class Targets:
 
     ``masks`` bool [G, H, W]; ``labels`` int64 [G] class ids; ``texts`` one sentence per mask, both
     in the order of the class ids. G may be 0. ``size``: height and width of the picture where masks are padded beyond
-    it, which boxes are shares of.
+    it, which boxes are shares of. ``known`` bool [H, W]: the pixels that count where masks are learned on all pixels;
+    None: every one.
     """
 
     masks: Tensor
@@ -37,6 +38,7 @@ class Targets:
     texts: list[str]
     task: str = "panoptic"
     size: tuple[int, int] | None = None
+    known: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

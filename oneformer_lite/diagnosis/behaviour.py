@@ -87,6 +87,8 @@ def check_queries(e: Examination) -> Finding:
     """The queries that leave the decoder differ from each other."""
     if e.output.class_logits.shape[1] < 2:
         return Finding("queries", "fine", "a single query")
+    if e.model.config.learns_absence:
+        return Finding("queries", "fine", "each is a class of its own")
     layers = e.output.trace.count(name := "decoder.layer{}.queries")
     if not layers:
         return not_examined("queries", "the model records none in its trace")

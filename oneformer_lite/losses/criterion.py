@@ -64,13 +64,31 @@ class Criterion(nn.Module):
         self, output: Output, targets: list[Targets], seeds: Sequence[Sequence[int]] | None = None
     ) -> Pairs:
         """Which query answers for which mask, in every prediction."""
-        targets = [fit_to_queries(t, output.class_logits.shape[1]) for t in targets]
+        targets = [learned_targets(target, self.config, output.class_logits.shape[1]) for target in targets]
         source = PointSource(output.class_logits.device, seeds)
         # read at points twice, by matching and by the losses: to numbers once
         dtype = at_least_float32(output.class_logits).dtype
         targets = [replace(t, masks=t.masks.to(dtype)) for t in targets]
         assigned = self.matcher(output.predictions, targets, source)
         return Pairs(output.predictions, targets, assigned, source, self.config)
+
+
+def learned_targets(target: Targets, config: BaseConfig, num_queries: int) -> Targets:
+    """What the queries of a model learn of an image's targets: :func:`fit_to_queries`, or :func:`with_every_class`."""
+    if config.learns_absence:
+        return with_every_class(target, config)
+    return fit_to_queries(target, num_queries)
+
+
+def with_every_class(target: Targets, config: BaseConfig) -> Targets:
+    """One mask for each class, empty where a picture has nothing of it; pixels that no mask holds, as those of padding,
+    are not known to be of any class."""
+    masks = target.masks.new_zeros(config.num_classes, *target.masks.shape[1:])
+    for label, mask in zip(target.labels.tolist(), target.masks):
+        masks[label] |= mask
+    texts = [f"a photo with a {name}" for name in config.class_names]
+    labels = torch.arange(config.num_classes, device=target.labels.device)
+    return replace(target, masks=masks, labels=labels, texts=texts, known=target.masks.any(0))
 
 
 def fit_to_queries(target: Targets, num_queries: int) -> Targets:

@@ -1,4 +1,4 @@
-"""What a mask costs: binary cross-entropy, focal loss and dice, on the points of each mask.
+"""What a mask costs: cross-entropy, focal loss and dice, on the points of each mask.
 
 Lesson 09. Official ``modeling/criterion.py`` (``sigmoid_ce_loss``, ``dice_loss``); focal loss after
 Lin et al. (ICCV 2017), as in DETR.
@@ -45,4 +45,21 @@ def dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Flo
     return 1 - (overlap + 1) / (probability.sum(1) + labels.sum(1) + 1)
 
 
-MASK_LOSSES = {"bce": bce_loss, "focal": focal_loss}
+def squared_dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
+    """Dice as V-Net has it (Milletari et al., 3DV 2016, section 3), with the 1s of :func:`dice_loss`.
+
+    1 - (2 sum p y + 1) / (sum p^2 + sum y^2 + 1)
+    """
+    probability = logits.sigmoid()
+    overlap = 2 * (probability * labels).sum(1)
+    return 1 - (overlap + 1) / (probability.square().sum(1) + labels.square().sum(1) + 1)
+
+
+def softmax_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
+    """What a class's mask adds to the cross-entropy of its picture, where masks share a softmax over the classes:
+    ``sigmoid(logits)`` is its probability (``model/parts/class_maps.py``), and it pays for its own pixels alone."""
+    return -(labels * F.logsigmoid(logits)).mean(1)
+
+
+MASK_LOSSES = {"bce": bce_loss, "focal": focal_loss, "softmax": softmax_loss}
+DICE_LOSSES = {"plain": dice_loss, "squared": squared_dice_loss}

@@ -6,7 +6,7 @@ Lesson 08. Carion et al., "DETR" (ECCV 2020) equation 1, with Mask2Former's cost
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,7 +67,17 @@ def dice_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Flo
     return 1 - (overlap + 1) / (total + 1)
 
 
+def squared_dice_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
+    """The same for V-Net's dice loss."""
+    probability = logits.sigmoid()
+    overlap = 2 * probability @ labels.T
+    total = probability.square().sum(1)[:, None] + labels.square().sum(1)[None]
+    return 1 - (overlap + 1) / (total + 1)
+
+
 MASK_COSTS = {"bce": bce_cost, "focal": focal_cost}
+DICE_COSTS = {"plain": dice_cost, "squared": squared_dice_cost}
+_FAR = 1e6  # a cost that no pair has
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,8 @@ class Matcher:
 
     The masks are compared on ``num_points`` uniformly random points, the same for all masks of an
     image and for all predictions of a step; or, if the configuration says so, on all pixels (:mod:`.pixels`).
-    Or not the masks, but the boxes around them are (:mod:`.boxes`).
+    Or not the masks, but the boxes around them are (:mod:`.boxes`). Classes whose query is fixed
+    (``config.fixed_queries``) get that, and nobody else does.
 
     Lesson 08.
     """
@@ -91,7 +102,10 @@ class Matcher:
     def __init__(self, config: BaseConfig) -> None:
         self.parts = config.MATCHED_BY
         self.weights = tuple(getattr(config, f"{name}_weight") for name in self.parts)
-        self.num_points, self.mask_cost = config.num_points, MASK_COSTS[config.mask_loss]
+        self.num_points, self.fixed = config.num_points, config.fixed_queries
+        self.all_fixed = len(self.fixed) == config.num_classes
+        if not self.all_fixed:
+            self.mask_cost, self.dice_cost = MASK_COSTS[config.mask_loss], DICE_COSTS[config.dice_loss]
         self.on_pixels = config.compared_on == "pixels"
 
     def costs(
@@ -110,7 +124,7 @@ class Matcher:
         return self._weighted(
             class_cost(class_logits, labels, no_object),
             self.mask_cost(point_logits, point_labels),
-            dice_cost(point_logits, point_labels),
+            self.dice_cost(point_logits, point_labels),
         )
 
     def box_costs(
@@ -137,9 +151,13 @@ class Matcher:
         self, predictions: list[Predictions], targets: list[Targets], source: PointSource | None = None
     ) -> list[list[Int[Tensor, "_g"]]]:
         """For each prediction and image, the query of every target mask (G <= Q)."""
-        device = predictions[0].class_logits.device
+        device, num_queries = predictions[0].class_logits.device, predictions[0].class_logits.shape[1]
+        if self.all_fixed:
+            query_of = torch.tensor([self.fixed[label] for label in range(len(self.fixed))], device=device)
+            return [[query_of[target.labels] for target in targets] for _ in predictions]
         table = self.cost_table(predictions, targets, source or PointSource(device))
-        found = assign(table.cpu(), predictions[0].class_logits.shape[1], [len(t) for t in targets])
+        table = bound(table, torch.cat([target.labels for target in targets]), self.fixed, num_queries)
+        found = assign(table.cpu(), num_queries, [len(t) for t in targets])
         # to the processor and back once for all images and predictions: each time waits for the GPU
         flat = torch.cat([query for images in found for query in images]).to(device)
         queries = iter(flat.split([len(query) for images in found for query in images]))
@@ -191,6 +209,19 @@ class Matcher:
         points = points.to(at_least_float32(predictions[0].class_logits).dtype)
         labels = [sample_points(t.masks[None].to(points), points[b, None])[0] for b, t in enumerate(targets)]
         return labels, masks_at(points, predictions)
+
+
+def bound(
+    table: Float[Tensor, "LQ G"], labels: Int[Tensor, "G"], fixed: Mapping[int, int], num_queries: int
+) -> Float[Tensor, "LQ G"]:
+    """A cost table in which masks of ``fixed`` classes can get their own query alone, and the others none of these."""
+    if not fixed:
+        return table
+    own = torch.tensor([fixed.get(label, -1) for label in labels.tolist()], device=table.device)
+    queries = torch.arange(num_queries, device=table.device)[:, None]
+    free = ~torch.isin(queries, torch.tensor(list(fixed.values()), device=table.device))
+    allowed = torch.where(own < 0, free, queries == own)  # [Q, G]
+    return table.masked_fill(~allowed.repeat(len(table) // num_queries, 1), _FAR)
 
 
 def assign(table: Float[Tensor, "LQ G"], num_queries: int, counts: Sequence[int]) -> list[list[Int[Tensor, "_g"]]]:

@@ -18,6 +18,8 @@ from ..data.targets import Targets
 from ..model.output import MaskProduct, Predictions
 from .precision import at_least_float32
 
+_OUTSIDE = -1e4  # whose sigmoid is 0, exactly
+
 
 def every_mask(predictions: Sequence[Predictions]) -> Iterator[Float[Tensor, "B Q P"]]:
     """The logits of all masks at all of their cells, one prediction after the other, none of which is kept."""
@@ -38,7 +40,18 @@ def targets_at_masks(targets: Sequence[Targets], predictions: Sequence[Predictio
 
 def enlarged(masks: Float[Tensor, "N h w"], size: tuple[int, int]) -> Float[Tensor, "N P"]:
     """Mask logits at all pixels of the targets' ``size``."""
+    if masks.shape[-2:] == size:
+        return masks.flatten(1)
     return F.interpolate(masks[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].flatten(1)
+
+
+def without_unknown(logits: Float[Tensor, "LG P"], targets: Sequence[Targets]) -> Float[Tensor, "LG P"]:
+    """Pixels that do not count (``Targets.known``) are as sure as can be to lie outside, as they do: no loss has
+    anything of them."""
+    if all(target.known is None for target in targets):
+        return logits
+    known = torch.cat([target.known.flatten().expand(len(target), -1) for target in targets])
+    return logits.masked_fill(~known.repeat(len(logits) // len(known), 1), _OUTSIDE)
 
 
 def pixel_centres(height: int, width: int, like: Tensor) -> Float[Tensor, "P 2"]:

@@ -25,8 +25,8 @@ from ..data.targets import Targets
 from ..model.output import Output, Predictions
 from .boxes import boxes_of, giou_loss, l1_loss
 from .contrastive import contrastive_loss
-from .masks import MASK_LOSSES, dice_loss
-from .pixels import enlarged, pixel_centres
+from .masks import DICE_LOSSES, MASK_LOSSES
+from .pixels import enlarged, pixel_centres, without_unknown
 from .points import PointSource, sample_points, uncertain_points
 from .precision import at_least_float32
 from .predicted_masks import matched_masks, matched_pairs
@@ -94,7 +94,7 @@ class Pairs:
         c, layers = self.config, len(self.predictions[self.masked])
         if c.compared_on == "pixels":
             truth = torch.cat([t.masks for t in self.targets]).to(self.masks)  # [G, H, W]
-            logits = enlarged(self.masks, truth.shape[-2:])
+            logits = without_unknown(enlarged(self.masks, truth.shape[-2:]), self.targets)
             places = pixel_centres(*truth.shape[-2:], logits).expand(len(logits), -1, -1)
             return Points(places, logits, truth.flatten(1).repeat(layers, 1))
         draw = partial(self.source.for_masks, self.counts, layers)
@@ -124,17 +124,22 @@ def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor
 
 
 def mask_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
-    """BCE (or focal) of all matched masks, divided by the number of masks in the batch."""
+    """BCE (or focal) of all matched masks, divided by the number of masks in the batch.
+
+    A softmax over the classes is divided by that of the pictures, which have a mask for each: it is the mean
+    cross-entropy of a pixel.
+    """
     if not sum(pairs.counts):
         return pairs.nothing("mask", pairs.masks)
-    return pairs.mean("mask", MASK_LOSSES[config.mask_loss](pairs.points.logits, pairs.points.labels))
+    of_masks = MASK_LOSSES[config.mask_loss](pairs.points.logits, pairs.points.labels)
+    return pairs.mean("mask", of_masks * config.num_classes if config.mask_loss == "softmax" else of_masks)
 
 
 def dice_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """Dice loss of all matched masks, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
         return pairs.nothing("dice", pairs.masks)
-    return pairs.mean("dice", dice_loss(pairs.points.logits, pairs.points.labels))
+    return pairs.mean("dice", DICE_LOSSES[config.dice_loss](pairs.points.logits, pairs.points.labels))
 
 
 def box_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:

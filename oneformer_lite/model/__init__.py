@@ -2,7 +2,8 @@
 
 ``oneformer.py`` is a whole model as the figure of its paper shows it; ``base.py`` says what all models share, and
 ``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what came
-before that, and ``detr.py`` what all of them come from; ``eomt.py`` takes most of it away. Below them ``parts/`` holds
+before that, and ``detr.py`` what all of them come from; ``eomt.py`` takes most of it away. ``unet.py`` and
+``seq2seg.py`` are older: a mask for each class, and no queries. Below them ``parts/`` holds
 what they are built of, ``networks/`` the backbones, and ``fast/`` what gives the same results faster on CPUs.
 """
 
@@ -15,11 +16,12 @@ from .mask2former import Mask2Former
 from .maskformer import MaskFormer
 from .oneformer import OneFormer
 from .output import Features, OneFormerOutput, Output, Predictions, Trace
+from .seq2seg import Seq2Seg
+from .unet import UNet
 
 __all__ = [
     "MEMBERS", "Detr", "EoMT", "Features", "Mask2Former", "MaskFormer", "MaskModel", "OneFormer", "OneFormerOutput",
-    "Output",
-    "Predictions", "Trace", "build",
+    "Output", "Predictions", "Seq2Seg", "Trace", "UNet", "build",
 ]  # fmt: skip
 
 
@@ -30,6 +32,8 @@ MEMBERS: dict[str, type[MaskModel]] = {
     "maskformer": MaskFormer,
     "eomt": EoMT,
     "detr": Detr,
+    "unet": UNet,
+    "seq2seg": Seq2Seg,
 }
 
 

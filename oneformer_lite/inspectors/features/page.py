@@ -12,7 +12,7 @@ from ...render.pages import base64_numbers
 from ..page import Shown, inspector_page, slider, toggle
 from ..traced import TracedPicture
 from .pictures import paint_components, ramp, to_codes
-from .reading import STRIDES, FeatureMap, Key, compact_units, thinning
+from .reading import FeatureMap, Key, compact_units, thinning
 
 _CELLS, _RANK = 5000, 32  # of a map: its similarities then lie within 0.05
 
@@ -40,7 +40,7 @@ def feature_page(inspector: FeatureShown, views: Mapping[str, str], columns: int
     }  # fmt: skip
     controls = [
         toggle("source", inspector.source_names, state["source"]),
-        toggle("level", {str(s): f"stride {s}" for s in STRIDES}, str(state["level"])),
+        toggle("level", {str(s): f"stride {s}" for s in inspector.strides}, str(state["level"])),
         toggle("view", views, state["view"]),
         slider("channel", 1, tiles, 1, state["channel"]),
     ]

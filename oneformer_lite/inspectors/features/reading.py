@@ -16,6 +16,7 @@ from ..traced import TracedPicture
 
 SOURCES = ("backbone", "pixel decoder")
 COMPONENTS = 3
+_OF = "backbone.stride"
 
 Key = tuple[str, int]
 
@@ -56,10 +57,11 @@ class FeatureMap:
 
 
 def feature_maps(traced: TracedPicture) -> dict[Key, FeatureMap]:
-    """(source, stride) -> map, for each of STRIDES and those of SOURCES that the model has them of."""
-    maps = {}
+    """(source, stride) -> map, of those of SOURCES that the model has maps of: at STRIDES, or a U-Net's at its own."""
+    maps, found = {}, tuple(int(name.removeprefix(_OF)) for name in traced.trace if name.startswith(_OF))
+    strides = found if len(found) > 1 else STRIDES
     for source in SOURCES:
-        for stride in STRIDES:
+        for stride in strides:
             name = f"{source.replace(' ', '_')}.stride{stride}"
             if (source, stride) == ("pixel decoder", 4):
                 name = "pixel_decoder.mask_features"
@@ -68,7 +70,7 @@ def feature_maps(traced: TracedPicture) -> dict[Key, FeatureMap]:
             rows, columns = (-(-side // stride) for side in traced.input_size)
             values = traced.array(name)[:, :rows, :columns]
             maps[source, stride] = FeatureMap(np.ascontiguousarray(values.transpose(1, 2, 0)))
-    return {key: found for key, found in maps.items() if all((key[0], stride) in maps for stride in STRIDES)}
+    return {key: found for key, found in maps.items() if all((key[0], stride) in maps for stride in strides)}
 
 
 def principal_components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

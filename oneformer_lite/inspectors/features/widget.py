@@ -19,7 +19,7 @@ from ..picture import Picture
 from ..traced import trace_picture
 from .page import feature_page
 from .pictures import paint_components, paint_values, ramp_legend, spread_cells, tile_at, tile_grid
-from .reading import SOURCES, STRIDES, FeatureMap, Key, feature_maps
+from .reading import SOURCES, FeatureMap, Key, feature_maps
 
 VIEWS = {"channels": "channels", "PCA": "PCA to colour", "similarity": "similarity to the point"}
 COLUMNS, TILES = 6, 36  # of the grid of channels
@@ -57,6 +57,7 @@ class FeatureInspector(Inspector):
         self.image, self.maps = self.traced.image, feature_maps(self.traced)
         samples = "pixel_decoder.layer0.sampling_weights" in self.traced.trace
         names = dict(zip(SOURCES, ("backbone", "pixel decoder" if samples else "FPN")))
+        self.strides = tuple(dict.fromkeys(stride for _, stride in self.maps))
         self.source_names = {source: names[source] for source, _ in dict.fromkeys(self.maps)} or names
         self.photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
         longest = max(self.photo.shape[:2])
@@ -89,12 +90,12 @@ class FeatureInspector(Inspector):
             VBox([self._caption, self._large], layout=column),
             self._grid_box,
         ]
-        rows = [Box(atlas[i : i + 4], layout=flow) for i in (0, 4)]
+        rows = [Box(atlas[i : i + 4], layout=flow) for i in range(0, len(atlas), 4)]
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
         sources, views = ([(text, value) for value, text in names.items()] for names in (self.source_names, VIEWS))
         controls = {
             "source": ToggleButtons(options=sources, value=list(self.source_names)[-1], **buttons),
-            "level": ToggleButtons(options=[(f"stride {s}", s) for s in STRIDES], **buttons),
+            "level": ToggleButtons(options=[(f"stride {s}", s) for s in self.strides], **buttons),
             "view": ToggleButtons(options=views, value="PCA", **buttons),
             "channel": IntSlider(1, 1, TILES, description="channel", layout={"width": "15rem"}),
             "point": self._lead,
@@ -172,7 +173,7 @@ class FeatureInspector(Inspector):
 
     def _atlas(self) -> list[list[np.ndarray]]:
         """The chosen view of every map: a row for each source, a column for each stride."""
-        return [[self._tile((source, s)) for s in STRIDES] for source in self.source_names]
+        return [[self._tile((source, s)) for s in self.strides] for source in self.source_names]
 
     def _tile(self, key: Key) -> np.ndarray:
         return self._spread(self._cells(key)[0], key, self._tile_size)
@@ -213,7 +214,7 @@ class FeatureInspector(Inspector):
         if self.state["view"] == "channels":
             pictures, titles = [*pictures, self._channel_grid()], [*titles, "channels, the most varying first"]
         top = contact_sheet([pictures], titles)
-        below = contact_sheet(self._atlas(), [f"stride {s}" for s in STRIDES], [*self.source_names.values()])
+        below = contact_sheet(self._atlas(), [f"stride {s}" for s in self.strides], [*self.source_names.values()])
         return contact_sheet([[top], [below]], gap=0)
 
     def _subject(self) -> str:

@@ -19,8 +19,8 @@ from ...data.targets import Targets
 from ...evaluating import evaluating
 from ...losses import Criterion
 from ...losses.contrastive import similarity
-from ...losses.criterion import fit_to_queries
-from ...losses.masks import MASK_LOSSES, dice_loss
+from ...losses.criterion import learned_targets
+from ...losses.masks import DICE_LOSSES, MASK_LOSSES
 from ...losses.precision import at_least_float32
 from ...losses.predicted_masks import matched_pairs
 from ...losses.terms import Pairs
@@ -66,9 +66,10 @@ class LossParts:
         return sums | {"total": sum(self.weights[name] * value for name, value in sums.items())}
 
     def by_layer(self) -> dict[str, np.ndarray]:
-        """Class, mask and dice loss [L] of each prediction."""
+        """Class, mask and dice loss [L] of each prediction, as far as the model has them."""
         classes = self.classes.sum(1) + self.no_object.sum((1, 2))
-        return {"class": classes, "mask": self.mask.sum(1), "dice": self.dice.sum(1)}
+        found = {"class": classes, "mask": self.mask.sum(1), "dice": self.dice.sum(1)}
+        return {name: values for name, values in found.items() if name in self.weights}
 
     def pairs(self, loss: str, layer: int) -> np.ndarray:
         """[G]: what each (mask, query) pair of a prediction adds to ``loss``; "total" is weighted; others
@@ -84,7 +85,7 @@ def take_apart(
     criterion: Criterion, output: Output, targets: list[Targets], seeds: Seeds | None = None
 ) -> LossParts:
     """The parts of ``criterion(output, targets, seeds)``."""
-    targets = [fit_to_queries(target, output.class_logits.shape[1]) for target in targets]
+    targets = [learned_targets(target, criterion.config, output.class_logits.shape[1]) for target in targets]
     pairs = criterion.match(output, targets, seeds)
     count = max(1, sum(pairs.counts))
     images = torch.tensor([b for b, masks in enumerate(pairs.counts) for _ in range(masks)], dtype=torch.int64)
@@ -199,6 +200,8 @@ def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[S
 def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pairs: tuple) -> Tensor:
     """[B, Q]: each query's share of the class loss of one prediction; their sum is the loss."""
     logits, c = at_least_float32(logits), criterion.config
+    if "class" not in criterion.terms:
+        return logits.new_zeros(logits.shape[:2], dtype=torch.float64)
     classes = logits.new_full(logits.shape[:2], c.num_classes, dtype=torch.int64)
     classes[pairs] = labels
     weights = torch.where(classes == c.num_classes, c.no_object_weight, 1.0).double()
@@ -218,7 +221,9 @@ def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return empty[..., None].expand(-1, -1, -1, 2), empty, empty, empty[..., 0], empty[..., 0]
     places, values, labels = pairs.points.places, pairs.points.logits, pairs.points.labels
     losses = MASK_LOSSES[c.mask_loss](values.reshape(-1, 1), labels.reshape(-1, 1)).view_as(values)
-    errors, mask, dice = (values.sigmoid() - labels).abs(), losses.double().mean(-1), dice_loss(values, labels)
+    losses = losses * c.num_classes if c.mask_loss == "softmax" else losses
+    errors, mask = (values.sigmoid() - labels).abs(), losses.double().mean(-1)
+    dice = DICE_LOSSES[c.dice_loss](values, labels)
     if c.compared_on == "pixels":
         kept = torch.linspace(0, values.shape[1] - 1, c.num_points, device=values.device).long()
         places, losses, errors = (part[:, kept] for part in (places, losses, errors))

@@ -11,7 +11,7 @@ import torch
 from ...data.batch import PIXEL_MEAN, PIXEL_STD, Batch
 from ...data.sample import Category, SegmentInfo
 from ...data.targets import Targets
-from ...losses.criterion import fit_to_queries
+from ...losses.criterion import learned_targets
 from ...model import MaskModel
 from ...render import segment_colors
 from ...render.masks import blend_masks, display_ids, display_image
@@ -81,7 +81,9 @@ class LossStep:
     def targets(self) -> list[Targets]:
         """Of all images; those that the losses keep, where there is a model."""
         every = [t for batch in self.batches for t in batch.targets]
-        return [fit_to_queries(t, self.model.config.num_queries) for t in every] if self.model else every
+        if not self.model:
+            return every
+        return [learned_targets(t, self.model.config, self.model.config.num_queries) for t in every]
 
     @cached_property
     def images(self) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from ...inference import check_model
 from ...model import MaskModel
 from ...render import contact_sheet, segment_colors
 from ...render.colors import RGB
-from ..inspector import Inspector
+from ..inspector import Absence, Inspector
 from ..picture import Picture
 from .page import match_page
 from .pictures import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid, small_photo
@@ -21,6 +21,10 @@ from .reading import MEANINGS, nearest_miss, read_matches, rows_that_matter, tot
 from .words import SILENT, rows_words, summary_html, unmatched_html, why_html
 
 STEP = 0.25  # of the weights
+_NOTHING = (
+    "This model has a mask for each class, so nothing is matched: each mask learns its own class, in every picture. "
+    "LossInspector shows what that costs."
+)
 
 
 class MatchInspector(Inspector):
@@ -53,6 +57,9 @@ class MatchInspector(Inspector):
                 "ids do not mean the same; look at a model and a data set that belong together"
             )
         config = model.config
+        if config.learns_absence:
+            super().__init__({}, [], Absence(self._title(), _NOTHING, small_photo(sample.image)))
+            return
         self.categories, self.no_object_weight = sample.categories, config.no_object_weight
         self.parts = config.MATCHED_BY
         self.weights = tuple(getattr(config, f"{part}_weight") for part in self.parts)

@@ -31,6 +31,10 @@ _OTHER_RULE = (
     "class, so there are no steps to follow here. The picture shows what its own rule "
     "(oneformer_lite/inference/detr.py) makes of it."
 )
+_BY_PIXEL = (
+    "This model has a mask for each class, and every pixel goes to the likeliest one: it knows no segments that could "
+    "be merged. The picture shows what it makes of it."
+)
 
 
 class MergeInspector(Inspector):
@@ -60,9 +64,13 @@ class MergeInspector(Inspector):
                 f"the sample has {len(sample.categories)} classes, the model {len(self.categories)}: its ground truth "
                 "cannot be compared; pass sample.image to look at the prediction alone"
             )
-        if self.config.POSTPROCESSING != "mask2former":
-            found = read_prediction(raw, "panoptic", self.image, self.config, self.categories)
-            super().__init__({}, [], Absence(self._title(), _OTHER_RULE, found.render()))
+        other = _OTHER_RULE if self.config.POSTPROCESSING != "mask2former" else None
+        if by_pixel := self.config.learns_absence:
+            other = _BY_PIXEL
+        if other:
+            task = "semantic" if by_pixel else "panoptic"
+            found = read_prediction(raw, task, self.image, self.config, self.categories)
+            super().__init__({}, [], Absence(self._title(), other, found.render()))
             return
         self._sample = sample if sample and "panoptic" in sample.tasks else None
         factor = display_factor(self.image.shape[:2])

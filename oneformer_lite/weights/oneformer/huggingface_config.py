@@ -60,7 +60,8 @@ _FIXED = {
 # ours that theirs does not have
 _OURS = (
     "class_colors", "category_ids", "data_set", "image_size", "test_size", "test_max_size", "backbone",
-    "backbone_options", "pretrained", "backbone_norm", "text_causal", "mask_loss", "object_mask_threshold",
+    "backbone_options", "pretrained", "backbone_norm", "text_causal", "mask_loss", "dice_loss",
+    "object_mask_threshold",
     "overlap_threshold", "merge_within_masks", "max_instances", "mask_stride", "padding_multiple", "compared_on",
 )  # fmt: skip
 
