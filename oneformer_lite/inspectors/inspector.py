@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import numpy as np
@@ -60,9 +61,7 @@ class Inspector(Kept):
 
     LOOK_FOR = ""
 
-    def __init__(
-        self, controls: Mapping[str, Widget], body: Sequence[Widget], absence: Absence | None = None
-    ) -> None:
+    def __init__(self, controls: Mapping[str, Widget], body: Sequence[Widget], absence: Absence | None = None) -> None:
         """``controls``: name -> widget with a ``value``, or a :class:`Picture` with its ``point``; those that have no
         place in ``body`` stand in a row above it. ``absence``: what takes the place of all that, and of the four
         methods, where the model has not what is looked at."""
@@ -106,6 +105,29 @@ class Inspector(Kept):
                     self._choose(name, value)
                 raise
         return self
+
+    @property
+    def words(self) -> str:
+        """What it says now beside its pictures, as plain text: what a screen reader would read."""
+        return "\n".join(filter(None, (_plain(w.value) for w in _shown_below(self.children) if isinstance(w, HTML))))
+
+    @property
+    def views(self) -> dict[str, Picture]:
+        """The pictures that can be pointed at, by what their label says they are."""
+        pictures = (widget for widget in _all_below(self.children) if isinstance(widget, Picture))
+        return {picture.label.partition(":")[0]: picture for picture in pictures}
+
+    def click(self, view: str, row: int, column: int) -> Inspector:
+        """Point at (row, column) of a picture of :attr:`views`, as a click does. Raises :class:`ConfigError` if there
+        is no such picture, or the place is outside of it."""
+        if view not in (views := self.views):
+            raise ConfigError(f"{type(self).__name__} has no picture {view!r}; it has {', '.join(views)}")
+        views[view].move((row, column))
+        return self
+
+    def control(self, name: str) -> Widget:
+        """The widget by which ``name`` of :attr:`state` is chosen."""
+        return self._controls[name]
 
     def still(self) -> Image.Image:
         """What is shown now, as one picture."""
@@ -175,6 +197,18 @@ def _all_below(widgets: Sequence[Widget]):
     for widget in widgets:
         yield widget
         yield from _all_below(getattr(widget, "children", ()))
+
+
+def _shown_below(widgets: Sequence[Widget]):
+    for widget in widgets:
+        if widget.layout.display != "none":
+            yield widget
+            yield from () if isinstance(widget, Picture) else _shown_below(getattr(widget, "children", ()))
+
+
+def _plain(html: str) -> str:
+    """The text of HTML, without what is style."""
+    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", html, flags=re.DOTALL)).split())
 
 
 def _values(options) -> list:

@@ -69,11 +69,13 @@ class Picture(VBox):
         """``picture`` None: not yet. ``label`` says what it is to readers who cannot see it. ``size``: height and
         width in which points count, where they are not the picture's. ``photo``: mostly a photograph, see
         :func:`..render.quick_bytes`."""
-        self._points, self._on_hover, self._photo = size, on_hover, photo
+        self.label = label
+        self.size, self._on_hover, self._photo = size, on_hover, photo
         nothing = quick_bytes(_NOTHING, photo)  # an image without content is a broken one to browsers
         self._image = Image(value=nothing, format="jpeg" if photo else "webp")
         self._frames, self._told = HTML(), Text()
-        self._shown = None
+        self.shown: np.ndarray | None = None
+        self.framed: tuple[Box, ...] = ()
         events = {"onclick": _CLICK, "onkeydown": _KEY}
         if on_hover:
             events |= {"onmousemove": _HOVER, "onmouseleave": _LEAVE}
@@ -89,17 +91,18 @@ class Picture(VBox):
 
     def show(self, picture: np.ndarray) -> None:
         """Another picture, of any size; one that is the same costs nothing."""
-        self._points = self._points or picture.shape[:2]
-        if self._shown is None or not np.array_equal(picture, self._shown):
-            self._shown, self._image.value = picture, quick_bytes(picture, self._photo)
+        self.size = self.size or picture.shape[:2]
+        if self.shown is None or not np.array_equal(picture, self.shown):
+            self.shown, self._image.value = picture, quick_bytes(picture, self._photo)
 
     def frame(self, *boxes: Box) -> None:
         """Lay a frame over each of the boxes, in the unit of the points; one of no width is a line. Frames that only
         say what is chosen move without another picture."""
+        self.framed = boxes
         self._frames.value = "".join(self._frame(*box) for box in boxes)
 
     def _frame(self, top: float, left: float, tall: float, wide: float) -> str:
-        height, width = self._points
+        height, width = self.size
         place = f"top:{_percent(top, height)};left:{_percent(left, width)}"
         size = f"height:{_percent(tall, height)};width:{_percent(wide, width)}"
         return f'<i{"" if wide else _LINE} style="{place};{size}"></i>'
@@ -107,7 +110,7 @@ class Picture(VBox):
     def move(self, point: Point | None) -> None:
         """Point at (row, column). Raises :class:`ConfigError` if it is outside, or no such pair."""
         if point is not None:
-            height, width = self._points
+            height, width = self.size
             try:
                 row, column = point
             except TypeError:
@@ -117,20 +120,30 @@ class Picture(VBox):
             point = int(row), int(column)
         self.point = point
 
+    def press(self, rows: int, columns: int) -> None:
+        """Move the point as the arrow keys do, from the middle if there is none, no further than the edge."""
+        height, width = self.size
+        row, column = self.point or (height // 2, width // 2)
+        self.point = self._inside(row + rows, column + columns)
+
+    def hover(self, point: Point | None) -> None:
+        """The mouse is over (row, column), or gone."""
+        if self._on_hover:
+            self._on_hover(point and self._inside(*point))
+
     def _hear(self, change) -> None:
         kind, *numbers = change["new"].split(" ")
         row, column = (float(number) for number in numbers[:2]) if kind != "off" else (0, 0)
-        height, width = self._points
+        height, width = self.size
         if kind == "by":
-            before = self.point or (height // 2, width // 2)
-            self.point = self._inside(before[0] + row, before[1] + column)
+            self.press(int(row), int(column))
         elif kind == "at":
             self.point = self._inside(row * height, column * width)
         else:
-            self._on_hover(self._inside(row * height, column * width) if kind == "over" else None)
+            self.hover((row * height, column * width) if kind == "over" else None)
 
     def _inside(self, row: float, column: float) -> Point:
-        height, width = self._points
+        height, width = self.size
         return min(max(int(row), 0), height - 1), min(max(int(column), 0), width - 1)
 
 

@@ -27,6 +27,9 @@ def inspector(model, samples) -> ContrastInspector:
     return ContrastInspector(model, samples)
 
 
+SLOTS = {"what each slot adds to the cosine of the pair", "cosine of query (row), text slot (column)"}
+
+
 def loss_of(text: str) -> float:
     return float(re.search(r"loss ([\d.]+)", text)[1])
 
@@ -37,13 +40,11 @@ def test_state_is_set_read_and_told(inspector) -> None:
     assert inspector.set(tasks="semantic", temperature=0.07, row=2, column=0, slot=3) is inspector
     state = inspector.state
     assert list(state.values()) == ["semantic", 0.07, 2, 0, 3]
-    expected = contrast(inspector._shares["semantic"].sum(-1), 0.07).loss
-    assert loss_of(inspector._pair.value) == pytest.approx(expected, abs=6e-4)
+    expected = contrast(inspector.shares["semantic"].sum(-1), 0.07).loss
+    assert loss_of(inspector.words) == pytest.approx(expected, abs=6e-4)
     assert f"contrastive loss {expected:.3f}" in repr(inspector) and len(repr(inspector)) < 250
-    assert (
-        "Image 2 (semantic) and texts 0" in inspector._pair.value and "Query 3 and text slot 3" in inspector._slot.value
-    )
-    assert "a semantic photo (padding" in inspector._table.value and "learned context × 4" in inspector._table.value
+    assert "Image 2 (semantic) and texts 0" in inspector.words and "Query 3 and text slot 3" in inspector.words
+    assert "a semantic photo (padding" in inspector.words and "learned context × 4" in inspector.words
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: di
 
 
 def test_a_browser_finds_the_temperature_on_one_of_the_slider_s_stops(inspector) -> None:
-    slider = inspector._controls["temperature"]
+    slider = inspector.control("temperature")
 
     def stops() -> float:
         return (np.log10(slider.value) - slider.min) / slider.step
@@ -75,47 +76,44 @@ def test_a_browser_finds_the_temperature_on_one_of_the_slider_s_stops(inspector)
 
 
 def test_clicks_choose(inspector) -> None:
-    pictures = inspector._pictures
-    pictures["by_row"]._told.value = f"at {2.5 / 5} {1.5 / 5} 1"  # row 1, column 0
+    views = inspector.views
+    inspector.click("softmax of rows", 2, 1)  # row 1, column 0
     assert (inspector.state["row"], inspector.state["column"]) == (1, 0)
-    pictures["similarity"]._told.value = "by 1 1 2"  # the arrow keys start from what is chosen anywhere
+    views["similarity"].press(1, 1)  # the arrow keys start from what is chosen anywhere
     assert (inspector.state["row"], inspector.state["column"]) == (2, 1)
-    pictures["similarity"]._told.value = f"at {1.5 / 5} 0.05 3"  # the photograph: the image and its own texts
+    inspector.click("similarity", 1, 0)  # the photograph: the image and its own texts
     assert (inspector.state["row"], inspector.state["column"]) == (0, 0)
-    pictures["shares"]._told.value = f"at 0.5 {9.5 / 32} 4"
+    inspector.click("what each slot adds to the cosine of the pair", 0, 9)
     assert inspector.state["slot"] == 9
-    pictures["cosines"]._told.value = f"at {12.5 / 32} {20.5 / 32} 5"
+    inspector.click("cosine of query (row), text slot (column)", 12, 20)
     assert inspector.state["slot"] == 12
-    pictures["cosines"]._told.value = f"over {2.5 / 32} {30.5 / 32} 6"
-    assert "Query 2 and text slot 30" in inspector._slot.value and "never compares" in inspector._slot.value
-    pictures["cosines"]._told.value = "off 7"
-    assert "Query 12 and text slot 12" in inspector._slot.value
-    pictures["curve"]._told.value = "at 0.5 0.99999 8"
+    views["cosine of query (row), text slot (column)"].hover((2, 30))
+    assert "Query 2 and text slot 30" in inspector.words and "never compares" in inspector.words
+    views["cosine of query (row), text slot (column)"].hover(None)
+    assert "Query 12 and text slot 12" in inspector.words
+    inspector.click("loss at every temperature", 0, views["loss at every temperature"].size[1] - 1)
     assert inspector.state["temperature"] == pytest.approx(1)
 
 
 def test_pictures_follow(inspector) -> None:
     def shown() -> dict:
-        return {name: picture._image.value for name, picture in inspector._pictures.items()}
+        return {name: view.shown.tobytes() for name, view in inspector.views.items()}
 
     def frames() -> dict:
-        return {name: picture._frames.value for name, picture in inspector._pictures.items()}
+        return {name: view.framed for name, view in inspector.views.items()}
 
     before = shown()
     inspector.set(temperature=0.5)
     warm = shown()
-    assert {name for name in before if before[name] != warm[name]} == {
-        "similarity",
-        "by_row",
-        "by_column",
-        "curve",
-    } or ({"by_row", "by_column", "curve"} <= {name for name in before if before[name] != warm[name]})
+    changed = {name for name in before if before[name] != warm[name]}
+    assert {"softmax of rows", "softmax of columns", "loss at every temperature"} <= changed
+    assert changed <= {"similarity", "softmax of rows", "softmax of columns", "loss at every temperature"}
     held, still = frames(), np.asarray(inspector.still())
     inspector.set(slot=(inspector.state["slot"] + 5) % 32)
     assert warm == shown() and not np.array_equal(still, np.asarray(inspector.still()))
-    assert {name for name in held if held[name] != frames()[name]} == {"shares", "cosines"}
+    assert {name for name in held if held[name] != frames()[name]} == SLOTS
     inspector.set(row=(inspector.state["row"] + 1) % 3)
-    assert {name for name in warm if warm[name] != shown()[name]} == {"shares", "cosines"}
+    assert {name for name in warm if warm[name] != shown()[name]} == SLOTS
     assert held["similarity"] != frames()["similarity"]
     assert np.asarray(inspector.still()).std() > 10
 
@@ -123,22 +121,22 @@ def test_pictures_follow(inspector) -> None:
 def test_the_clamp_and_false_negatives(model, samples) -> None:
     inspector = ContrastInspector(model, [(samples[0], "panoptic"), (samples[0], "panoptic"), samples[1]])
     assert list(inspector.batches) == ["given", "panoptic", "instance", "semantic"]
-    assert "1 false-negative pairs" in repr(inspector) and "cannot fall below 0.924" in inspector._pair.value
-    assert "share 100 % of their sentences: a false negative" in inspector.set(row=0, column=1)._pair.value
-    tinted = inspector.set(row=2, column=2)._painted("similarity")
+    assert "1 false-negative pairs" in repr(inspector) and "cannot fall below 0.924" in inspector.words
+    assert "share 100 % of their sentences: a false negative" in inspector.set(row=0, column=1).words
+    tinted = inspector.set(row=2, column=2).views["similarity"].shown
     purple = (tinted == np.array([204, 121, 167])).all(-1)
     side = len(tinted) // 5
     cells = {(i, j) for i in range(3) for j in range(3)
              if purple[(i + 1) * side : (i + 2) * side, (j + 1) * side : (j + 2) * side].any()}  # fmt: skip
     assert cells == {(0, 1), (1, 0)}
-    frozen = inspector.set(temperature=0.006)._pair.value
+    frozen = inspector.set(temperature=0.006).words
     assert "(clamped)" in frozen
-    assert loss_of(frozen) == loss_of(inspector.set(temperature=0.01)._pair.value)
+    assert loss_of(frozen) == loss_of(inspector.set(temperature=0.01).words)
 
 
 def test_one_image_says_why_nothing_is_learned(model, samples) -> None:
     inspector = ContrastInspector(model, samples[:1])
-    assert "loss 0." in inspector._pair.value and "single entry" in inspector._pair.value
+    assert "loss 0." in inspector.words and "single entry" in inspector.words
     assert inspector.set(temperature=0.5).still()
 
 
@@ -177,11 +175,11 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
     assert path.stat().st_size < 5e6 and "http" not in path.read_text().replace("http://www.w3.org", "")
     with chromium() as browser:
         with opened(browser, path) as page:
-            assert loss_of(page.inner_text("#pair")) == loss_of(inspector._pair.value)
+            assert loss_of(page.inner_text("#pair")) == loss_of(inspector.words)
             cells = page.locator("#by_column td")
             change(page, lambda: cells.nth(5).click())  # row 1, column 2
             inspector.set(row=1, column=2)
-            plain = re.sub("<[^>]*>", " ", inspector._pair.value).split()
+            plain = next(line for line in inspector.words.split("\n") if line.startswith("loss ")).split()
             assert page.inner_text("#pair").split() == plain  # Python and JavaScript say the same
             change(page, lambda: page.keyboard.press("ArrowLeft"))
             assert "Image 1" in page.inner_text("#pair") and "texts 1" in page.inner_text("#pair")
@@ -195,8 +193,7 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             change(page, lambda: page.get_by_text("semantic", exact=True).first.click())
             assert loss_of(page.inner_text("#pair")) != before and "a semantic photo" in page.inner_text("#table")
             inspector.set(tasks="semantic", slot=slot, row=1, column=1)
-            rows = [re.sub("<[^>]*>", "", row) for row in inspector._table.value.split("<tr")[1:]]
-            assert page.locator("#table tr").count() == len(rows)
+            assert " ".join(page.inner_text("#table").split()) in inspector.words
         with opened(browser, path) as page:
             slot, slots = page.evaluate("[ofl.state().slot, Number(document.querySelector('[name=slot]').max) + 1]")
             page.locator("#cosines").hover(position={"x": 200, "y": 150})

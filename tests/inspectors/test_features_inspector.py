@@ -52,7 +52,7 @@ def test_state_is_set_read_and_told(inspector) -> None:
     assert state == {"source": "backbone", "level": 8, "view": "channels", "channel": 3, "point": (5, 6)}
     assert "backbone, stride 8, 20 x 20 positions, 40 channels" in repr(inspector) and "point 5x6" in repr(inspector)
     number = inspector.maps["backbone", 8].order[2]
-    assert f"Channel {number}, place 3" in inspector._told.value
+    assert f"Channel {number}, place 3" in inspector.words
     with pytest.raises(ConfigError, match="one of 4, 8, 16, 32"):
         inspector.set(view="PCA", level=2)
     assert inspector.state == state
@@ -62,22 +62,22 @@ def test_similarity_is_one_at_the_point_itself(inspector) -> None:
     from oneformer_lite.inspectors.features.pictures import ramp
 
     inspector.set(view="similarity", point=(100, 20))
-    cells, (low, high) = inspector._cells(("pixel decoder", 4))
+    cells, (low, high) = inspector.cells(("pixel decoder", 4))
     assert cells.shape == (40, 40, 3) and (cells[31, 6] == ramp()[255]).all() and low < high == 1.0
-    assert "row 31, column 6" in inspector._told.value
+    assert "row 31, column 6" in inspector.words
     before = np.asarray(inspector.still())
     assert not np.array_equal(before, np.asarray(inspector.set(point=(10, 20)).still()))
 
 
 def test_clicks_choose_channels_maps_and_places(inspector) -> None:
     inspector.set(view="channels")
-    inspector._grid._told.value = "at 0.99 0.99 1"
+    inspector.click("channels", 999, 999)
     assert inspector.state["channel"] == 36
     inspector.set(source="backbone", level=4)  # of 24 channels: the last is meant
-    assert "place 24" in inspector._told.value and inspector._channel_grid().shape[0] < 600
-    inspector._tiles["pixel decoder", 16]._told.value = "at 0.5 0.5 2"
+    assert "place 24" in inspector.words and inspector.views["channels"].shown.shape[0] < 600
+    inspector.click("pixel decoder, stride 16", 64, 64)
     assert (inspector.state["source"], inspector.state["level"]) == ("pixel decoder", 16)
-    inspector._large._told.value = "at 0.25 0.75 3"
+    inspector.click("the chosen map", 32, 96)
     assert inspector.state["point"] == (32, 96)
 
 
@@ -93,7 +93,7 @@ def test_any_size_and_the_fpn(size: tuple[int, int], tmp_path: Path) -> None:
     inspector = FeatureInspector(small_model(pixel_decoder="fpn"), image)
     for view in ("PCA", "similarity", "channels"):
         inspector.set(view=view, level=32, point=(size[0] - 1, size[1] - 1))
-        assert inspector.still() and "positions" in inspector._told.value
+        assert inspector.still() and "positions" in inspector.words
     assert "FPN, stride 32" in repr(inspector)
     assert inspector.to_html(tmp_path / "page.html").stat().st_size < 5e6
 
@@ -108,13 +108,13 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
     assert path.stat().st_size < 5e6 and "http" not in path.read_text().replace("http://www.w3.org", "")
     with chromium() as browser:
         with opened(browser, path) as page:
-            assert (shown(page, 1) == inspector._large_view()).mean() > 0.97  # all but the ring
+            assert (shown(page, 1) == inspector.views["the chosen map"].shown).mean() > 0.97  # all but the ring
             change(page, lambda: page.get_by_text("similarity to the point").click())
             box = page.locator("canvas").first.bounding_box()
             change(page, lambda: page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.8))
             row, column = (int(part) for part in inspector_point(page))
             inspector.set(view="similarity", point=(row * 128 // 40, column * 128 // 40))
-            apart = np.abs(shown(page, 1).astype(int) - inspector._large_view().astype(int))
+            apart = np.abs(shown(page, 1).astype(int) - inspector.views["the chosen map"].shown.astype(int))
             assert np.median(apart) <= 2 and (apart < 16).mean() > 0.95  # shortened vectors: nearly the same
             page.mouse.move(box["x"] + 5, box["y"] + 5)  # hovering moves no point
             change(page, lambda: page.keyboard.press("Shift+ArrowUp"))

@@ -45,7 +45,7 @@ def test_state_is_set_read_and_told(inspector) -> None:
     inspector.set(**inspector.state)
     assert inspector.state["segment"] == 1 and "step 38" in repr(inspector) and "loss mask" in repr(inspector)
     assert inspector.set(step=1000).state["step"] == 40 and inspector.state["segment"] is None
-    assert "weights of step 40" in inspector._told.value and "as logged" in inspector._told.value
+    assert "weights of step 40" in inspector.words and "as logged" in inspector.words
 
 
 @pytest.mark.parametrize(
@@ -66,35 +66,40 @@ def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: di
 
 def test_the_table_adds_up_and_follows_the_loss(inspector) -> None:
     inspector.set(step=40, loss="dice", layer=6, image=0)
-    parts, rows = inspector.step_shown().parts, inspector._rows()
+    parts, rows = inspector.step_shown().parts, inspector.rows()
     assert sum(row.values.get("dice", 0) for row in rows) == pytest.approx(parts.by_layer()["dice"][6])
     assert sum(row.values["class"] for row in rows) == pytest.approx(parts.by_layer()["class"][6])
     dearest = [row.values["dice"] for row in rows if row.pair is not None]
-    assert dearest == sorted(dearest, reverse=True) and f"{dearest[0]:.3g}" in inspector._table.value
+    assert dearest == sorted(dearest, reverse=True) and f"{dearest[0]:.3g}" in inspector.words
     images = toytown_training(steps=40).batch_size  # the contrastive loss has one row an image
-    assert [row.pair for row in inspector.set(loss="contrastive")._rows()] == [None] * images
-    inspector._pressed.value = f"{rows[0].pair} 1"  # as a click on the first row sends it
+    assert [row.pair for row in inspector.set(loss="contrastive").rows()] == [None] * images
+    inspector.press_row(rows[0].pair)
     assert inspector.state["image"] == rows[0].image and inspector.state["segment"] is not None
 
 
 def test_clicks_choose_step_image_and_segment(inspector) -> None:
     inspector.set(step=40, loss="mask", image=0)
     plot = inspector.curves.plots["losses"]
-    inspector._views["losses"]._told.value = f"at 0.5 {plot.start + plot.slope * 20} 1"
+    view = inspector.views["losses over the steps"]
+    inspector.click("losses over the steps", 10, round((plot.start + plot.slope * 20) * view.size[1]))
     assert inspector.state["step"] == 20
-    inspector._views["batch"]._told.value = "at 0.75 0.4 2"  # second row, second column
+    height, width = inspector.views["the batch"].size
+    inspector.click("the batch", int(0.75 * height), int(0.4 * width))  # second row, second column
     assert inspector.state["image"] == 5
     ids = inspector.step_shown().ids(5)
     row, column = np.argwhere(ids > 0)[len(np.argwhere(ids > 0)) // 2]
-    inspector._views["focus"]._told.value = f"at {(row + 0.5) / ids.shape[0]} {(column + 0.5) / ids.shape[1]} 3"
+    height, width = inspector.views["the chosen image"].size
+    inspector.click(
+        "the chosen image", int((row + 0.5) / ids.shape[0] * height), int((column + 0.5) / ids.shape[1] * width)
+    )
     assert inspector.state["segment"] == ids[row, column] - 1
 
 
 def test_pictures_show_segments_then_points(inspector) -> None:
     inspector.set(step=40, loss="mask", layer=6, image=0)
-    shown = {"all": inspector._focus()}
+    shown = {"all": inspector.views["the chosen image"].shown}
     for name, choice in {"points": {"segment": 0}, "dice": {"loss": "dice"}, "early": {"layer": 0}}.items():
-        shown[name] = inspector.set(**choice)._focus()
+        shown[name] = inspector.set(**choice).views["the chosen image"].shown
     different = [np.asarray(p).tobytes() for p in shown.values()]
     assert len(set(different)) == 4 and len({p.shape for p in shown.values()}) == 1
     colors = {tuple(c) for c in heat_colors()}
@@ -105,36 +110,36 @@ def test_pictures_show_segments_then_points(inspector) -> None:
 
 def test_gradients_are_computed_on_demand_and_kept(inspector) -> None:
     inspector.set(step=39)
-    assert not inspector._norms.value
+    assert "text mapper" not in inspector.words
     found = inspector.gradients()
-    assert inspector.gradients() is found and "text mapper" in inspector._norms.value
+    assert inspector.gradients() is found and "text mapper" in inspector.words
     assert found.norms.shape == (len(found.components), 5) and (found.norms[-1] > 0).all()
-    assert not inspector.set(step=38)._norms.value and "text mapper" in inspector.set(step=39)._norms.value
+    assert "text mapper" not in inspector.set(step=38).words and "text mapper" in inspector.set(step=39).words
 
 
 def test_a_new_step_shows_what_is_known_before_what_it_costs(inspector) -> None:
     inspector.set(step=40, loss="total")
-    told, pictures, cursor = [], [], inspector._views["losses"]._frames.value
+    told, pictures, cursor = [], [], inspector.views["losses over the steps"].framed
     inspector._told.observe(lambda change: told.append(change["new"]), "value")
     inspector._views["focus"]._image.observe(lambda change: pictures.append(change["new"]), "value")
     inspector.set(step=33)
     assert "being computed" in told[0] and "step 33" in told[0] and "Now, with" in told[-1] and len(pictures) == 2
-    assert inspector._views["losses"]._frames.value != cursor
+    assert inspector.views["losses over the steps"].framed != cursor
     told.clear()
     inspector.set(step=40).set(step=33)  # known by now
     assert not any("being computed" in words for words in told)
 
 
-def test_the_page_of_a_large_model_waits_for_no_gradients(inspector, monkeypatch) -> None:
+def test_the_page_of_a_large_model_waits_for_no_gradients(inspector, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("oneformer_lite.inspectors.losses.shown_step._LARGE", 10)
     inspector.set(step=31)
-    assert "gradient norm" not in inspector._page()
+    assert "gradient norm" not in inspector.to_html(tmp_path / "page.html").read_text()
     inspector.gradients()
-    assert "gradient norm" in inspector._page()
+    assert "gradient norm" in inspector.to_html(tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (900, 1200)])
-def test_a_model_alone_any_size_one_query_no_segment(size) -> None:
+def test_a_model_alone_any_size_one_query_no_segment(size, tmp_path) -> None:
     torch.manual_seed(0)
     config = dataclasses.replace(
         ofl.config.toytown(), image_size=64, num_queries=1, text_context=0, decoder_layers=1, num_points=16
@@ -147,7 +152,7 @@ def test_a_model_alone_any_size_one_query_no_segment(size) -> None:
     for loss in ("class", "mask", "contrastive"):
         inspector.set(loss=loss, image=0).set(image=1, segment=0)
     assert inspector.still() and "2 images" in repr(inspector) and "step" not in inspector.state
-    assert "losses.js" not in inspector._page()
+    assert "losses.js" not in inspector.to_html(tmp_path / "page.html").read_text()
 
 
 def test_what_is_missing_is_said(tmp_path, run, scenes, model) -> None:
@@ -179,7 +184,7 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
     inspector.set(step=40, loss="mask", layer=6, image=0)
     path = inspector.to_html(tmp_path / "losses.html")
     assert path.stat().st_size < 5e6 and "://" not in path.read_text().replace("http://www.w3.org", "")
-    painted = inspector._focus()
+    painted = inspector.views["the chosen image"].shown
     with chromium() as browser:
         with opened(browser, path) as page:
             read = (

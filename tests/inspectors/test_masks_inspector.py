@@ -11,6 +11,7 @@ import pytest
 from browser import assert_back_opens_again, change, chromium, opened
 
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.render.masks import display_image
 from oneformer_lite.widgets import MaskInspector
 
 
@@ -32,7 +33,7 @@ def test_state_is_set_read_and_told(inspector) -> None:
 @pytest.mark.parametrize(("told", "first"), [(("semantic",), "semantic"), (("instance", "semantic"), "instance")])
 def test_it_opens_on_a_task_that_the_annotation_can_be_compared_in(model, sample, told, first) -> None:
     inspector = MaskInspector(model, dataclasses.replace(sample, tasks=told))
-    assert inspector.state["task"] == first and f"ground truth, {first}" in inspector._caption(first, "ground truth")
+    assert inspector.state["task"] == first and f"ground truth, {first}" in inspector.words
     assert inspector.set(point=(3, 4)).state["point"] == (3, 4)
     assert MaskInspector(model, sample.image).state["task"] == "panoptic"
 
@@ -67,7 +68,7 @@ def test_pictures_follow_the_controls(inspector) -> None:
     }
     shown = {name: np.asarray(inspector.set(**choice).still()) for name, choice in choices.items()}
     assert not np.array_equal(shown["class"], shown["verdict"])
-    photo = inspector._photo
+    photo = display_image(inspector.image)
     height, width = photo.shape[:2]
     rows = slice(-height - 8, -8)
     assert np.array_equal(shown["faint"][rows, 8 : 8 + width], photo)  # nothing painted: the photograph
@@ -76,34 +77,36 @@ def test_pictures_follow_the_controls(inspector) -> None:
 
 
 def test_all_panels_say_what_lies_at_the_point(inspector) -> None:
+    view = inspector.views["prediction, panoptic"]
     inspector.set(point=(120, 64))
-    assert inspector._told.value.count("<tr>") == 3 and "sidewalk" in inspector._told.value
-    inspector._tell((2, 64))
-    assert "sky" in inspector._told.value
-    inspector._tell(None)
-    assert "sidewalk" in inspector._told.value
+    assert inspector.words.count("row 120, column 64") == 1 and "sidewalk" in inspector.words
+    view.hover((2, 64))
+    assert "sky" in inspector.words
+    view.hover(None)
+    assert "sidewalk" in inspector.words
 
 
 def test_a_click_travels_like_the_browser_sends_it(inspector) -> None:
-    picture = inspector._pictures["panoptic", "ground truth"]
-    picture._told.value = "at 0.5 0.25 1"
+    picture = inspector.views["ground truth, panoptic"]
+    told = picture.children[-1]  # the hidden text into which the browser writes
+    told.value = "at 0.5 0.25 1"
     assert inspector.state["point"] == (64, 32)
-    picture._told.value = "by -10 1 2"
+    told.value = "by -10 1 2"
     assert inspector.state["point"] == (54, 33)
-    picture._told.value = "by -1000 0 3"
+    told.value = "by -1000 0 3"
     assert inspector.state["point"] == (0, 33)
-    picture._told.value = "over 0.99 0.5 4"
-    assert "row 126" in inspector._told.value
-    picture._told.value = "off 5"
-    assert "row 0," in inspector._told.value
+    told.value = "over 0.99 0.5 4"
+    assert "row 126" in inspector.words
+    told.value = "off 5"
+    assert "row 0," in inspector.words
 
 
 @pytest.mark.parametrize("size", [(32, 32), (3000, 4000)])
 def test_any_size_and_no_ground_truth(model, size) -> None:
     image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
     inspector = MaskInspector(model, image).set(point=(size[0] - 1, size[1] - 1))
-    assert inspector._controls["colors"].disabled and 400 <= max(inspector._photo.shape) <= 1024
-    assert "row" in inspector._told.value and inspector.still()
+    assert inspector.control("colors").disabled
+    assert "row" in inspector.words and inspector.still()
 
 
 def test_a_sample_of_other_classes(model, sample) -> None:
@@ -118,7 +121,7 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
         with opened(browser, path) as page:
             first = page.locator("canvas").first
             before = page.evaluate("document.querySelectorAll('canvas')[1].toDataURL()")
-            painted = np.asarray(inspector.set(opacity=60)._painted(("panoptic", "prediction")))
+            painted = inspector.set(opacity=60).views["prediction, panoptic"].shown
             pixels = page.evaluate(
                 "() => { const c = document.querySelectorAll('canvas')[1];"
                 "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
@@ -172,7 +175,7 @@ def assert_shows(page, inspector) -> None:
     """The page has the classes and the point of the notebook, and paints what that paints."""
     assert page.evaluate("ofl.state().classes") == inspector.state["classes"]
     assert page.inner_text("#told").startswith("row {}, column {}".format(*inspector.state["point"]))
-    painted = inspector._painted(("panoptic", "prediction"))
+    painted = inspector.views["prediction, panoptic"].shown
     pixels = page.evaluate(
         "() => { const c = document.querySelectorAll('canvas')[1];"
         "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"

@@ -67,38 +67,38 @@ def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: di
 
 
 def test_the_first_picture_shows_a_near_miss(inspector) -> None:
-    view, state = inspector._view, inspector.state
-    assert state["query"] not in view.assigned and "a regret of" in inspector._told.value
-    assert "<b>0 changed</b>" in inspector._summary.value and "8 pairs" in inspector._summary.value
-    assert "24 of 32 queries are unmatched" in inspector._unmatched.value
+    view, state = inspector.matches, inspector.state
+    assert state["query"] not in view.assigned and "a regret of" in inspector.words
+    assert "; 0 changed" in inspector.words and "8 pairs" in inspector.words
+    assert "24 of 32 queries are unmatched" in inspector.words
 
 
 def test_weights_flip_pairs_and_their_frames(inspector) -> None:
-    before = inspector._painted("total")
+    before = inspector.views["total cost, panoptic"].shown
     inspector.set(layer=0, dice_weight=0.0, mask_weight=0.0)
-    changed = int((inspector._view.assigned != inspector._view.usual).sum())
-    assert changed > 0 and f"<b>{changed} changed</b>" in inspector._summary.value
-    assert not np.array_equal(before, inspector._painted("total")) and inspector.still().size[0] > 800
+    changed = int((inspector.matches.assigned != inspector.matches.usual).sum())
+    assert changed > 0 and f"; {changed} changed" in inspector.words
+    assert not np.array_equal(before, inspector.views["total cost, panoptic"].shown) and inspector.still().size[0] > 800
 
 
 def test_a_chosen_pair_and_its_terms(inspector) -> None:
-    query = int(inspector._view.assigned[2])
+    query = int(inspector.matches.assigned[2])
     inspector.set(query=query, segment=2)
-    assert f"Query {query} answers for person. Without this pair query" in inspector._told.value
-    parts = inspector._view.parts[:, query, 2] * (2, 5, 5)
+    assert f"Query {query} answers for person. Without this pair query" in inspector.words
+    parts = inspector.matches.parts[:, query, 2] * (2, 5, 5)
     for value in (*parts, parts.sum()):
-        assert f"{value:.2f}" in inspector._told.value
+        assert f"{value:.2f}" in inspector.words
 
 
 def test_a_click_and_the_arrow_keys_choose_a_pair(inspector) -> None:
-    picture, grid = inspector._pictures["panoptic", "total"], inspector._grid("panoptic", "total")
-    height, width = grid.head + 20, grid.side + 8
-    picture._told.value = f"at {(grid.head + 3.5) / height} {(grid.side + 0.5) / width} 1"
-    assert (inspector.state["query"], inspector.state["segment"]) == (inspector._view.assigned[3], 0)
-    picture._told.value = "by 1 2 2"
-    assert (inspector.state["query"], inspector.state["segment"]) == (inspector._view.assigned[4], 2)
-    picture._told.value = f"at 0.01 {(grid.side + 5.5) / width} 3"  # the head of a column: the segment alone
-    assert (inspector.state["query"], inspector.state["segment"]) == (inspector._view.assigned[4], 5)
+    view, (rows, columns) = "total cost, panoptic", inspector.views["total cost, panoptic"].size
+    head, side = rows - 20, columns - 8  # what stands above and beside the cells
+    inspector.click(view, head + 3, side)
+    assert (inspector.state["query"], inspector.state["segment"]) == (inspector.matches.assigned[3], 0)
+    inspector.views[view].press(1, 2)
+    assert (inspector.state["query"], inspector.state["segment"]) == (inspector.matches.assigned[4], 2)
+    inspector.click(view, 0, side + 5)  # the head of a column: the segment alone
+    assert (inspector.state["query"], inspector.state["segment"]) == (inspector.matches.assigned[4], 5)
 
 
 def test_without_ground_truth_or_with_another_it_says_what_to_do(sample) -> None:
@@ -115,7 +115,7 @@ def test_one_and_many_queries(sample, queries: int, tmp_path: Path) -> None:
     inspector = MatchInspector(small_model(num_queries=queries, text_context=0), sample)
     assert inspector.set(query=queries - 1).still()
     words = "there is no other query" if queries == 1 else "242 of 250 queries are unmatched"
-    assert words in inspector._told.value + inspector._unmatched.value
+    assert words in inspector.words
     assert inspector.to_html(tmp_path / "page.html").stat().st_size < 5e6
 
 
@@ -123,7 +123,7 @@ def test_one_and_many_queries(sample, queries: int, tmp_path: Path) -> None:
 def test_any_size_and_nothing_annotated(sample, size) -> None:
     inspector = MatchInspector(small_model(), void(sample, size))
     assert inspector.state["segment"] is None and inspector.still()
-    assert "No segment under this task" in inspector._summary.value
+    assert "No segment under this task" in inspector.words
     assert inspector.set(task="semantic", query=3).state["query"] == 3
 
 
@@ -154,8 +154,8 @@ def test_the_page_in_a_browser(inspector, sample, tmp_path: Path) -> None:
                 found = page.evaluate("([c, r, n]) => ofl.assign(c, r, n)", [costs.ravel().tolist(), rows, columns])
                 assert found == linear_sum_assignment(costs.T)[1].tolist()
             words = page.locator(".ofl-slider > span").all_inner_texts()
-            assert [control.description for control in inspector._controls.values()][1:] == words  # the same in both
-            assert page.inner_text("#why p") in inspector._told.value
+            assert [inspector.control(name).description for name in inspector.state][1:] == words  # the same in both
+            assert page.inner_text("#why p") in inspector.words
             assert_shows(page, inspector)
             slow = change(page, lambda: slide(page, "dice_weight", 0))
             assert_shows(page, inspector.set(dice_weight=0.0))
@@ -167,9 +167,9 @@ def test_the_page_in_a_browser(inspector, sample, tmp_path: Path) -> None:
                                   "return { x: label + 5, y: head + 5 }; })()")  # fmt: skip
             change(page, lambda: canvas.click(position=place))
             change(page, lambda: page.keyboard.press("ArrowRight"))
-            first = int(inspector._view.assigned[0])
+            first = int(inspector.matches.assigned[0])
             assert page.evaluate("[ofl.shown.query, ofl.shown.segment]") == [first, 1]
-            assert page.inner_text("#why p") in inspector.set(query=first, segment=1)._told.value
+            assert page.inner_text("#why p") in inspector.set(query=first, segment=1).words
             change(page, lambda: page.get_by_text("semantic", exact=True).click())
             assert_shows(page, inspector.set(task="semantic"))
         with opened(browser, path) as page:
@@ -191,11 +191,11 @@ def test_the_page_in_a_browser(inspector, sample, tmp_path: Path) -> None:
 
 def assert_shows(page, inspector: MatchInspector) -> None:
     """The page has the notebook's pairs, rows and words."""
-    view = inspector._view
+    view = inspector.matches
     assert page.evaluate("ofl.shown.assigned") == view.assigned.tolist()
     assert page.evaluate("ofl.shown.usual") == view.usual.tolist()
     assert abs(page.evaluate("ofl.shown.costs[7]") - view.total.ravel()[7]) < 0.01
-    assert page.inner_text("#unmatched p b") in inspector._unmatched.value
+    assert page.inner_text("#unmatched p b") in inspector.words
 
 
 def slide(page, name: str, value: float) -> None:
@@ -206,13 +206,15 @@ def slide(page, name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(("queries", "words"), [(32, "of 32 queries, the "), (8, "rows: all 8 queries")])
-def test_which_queries_are_shown_is_said_in_widget_still_and_page(sample, queries, words, tmp_path) -> None:
+def test_which_queries_are_shown_is_said_in_widget_still_and_page(
+    sample, queries, words, monkeypatch, tmp_path
+) -> None:
     looked = MatchInspector(small_model(num_queries=queries), sample).set(task="instance")
-    assert words in looked._rows_words() and words in looked._captions["total"].value
+    assert words in looked.words
     if queries == 32:
-        assert "the others cost more" in looked._rows_words() and str(len(looked._rows)) in looked._rows_words()
+        assert "the others cost more" in looked.words
     said = np.asarray(looked.still())
-    looked._rows_words = lambda: "rows"
+    monkeypatch.setattr("oneformer_lite.inspectors.matches.widget.rows_words", lambda *counts: "rows")
     assert not np.array_equal(said, np.asarray(looked.still()))
     page = looked.to_html(tmp_path / "page.html").read_text()
     assert "rows: all ${v.Q} queries" in page and "the others cost more" in page

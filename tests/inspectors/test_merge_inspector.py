@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def inspector(model, sample) -> MergeInspector:
 def test_state_is_set_read_and_told(inspector) -> None:
     state = inspector.state
     assert (state["object_threshold"], state["overlap_threshold"]) == (0.5, 0.8) and state["min_iou"] == 0.5
-    assert "dropped" in inspector._told.value and "PQ" in repr(inspector)  # the first picture tells of a dropped query
+    assert "dropped" in inspector.words and "PQ" in repr(inspector)  # the first picture tells of a dropped query
     inspector.set(object_threshold=0.9, overlap_threshold=0.3, step=4, colors="outcome", min_iou=0.7)
     assert inspector.state["query"] is None and "step 4" in repr(inspector)
     state = inspector.state
@@ -34,23 +35,24 @@ def test_state_is_set_read_and_told(inspector) -> None:
     with pytest.raises(ConfigError, match="overlap_threshold"):
         inspector.set(step=1, overlap_threshold=7)
     assert inspector.state == state
-    slider = inspector.set(object_threshold=0.123)._controls["object_threshold"]
+    slider = inspector.set(object_threshold=0.123).control("object_threshold")
     assert (slider.value, slider.step, slider.readout_format) == (0.123, pytest.approx(0.001), ".3f")
 
 
 def test_thresholds_change_map_and_quality(inspector) -> None:
-    first, quality, fates = np.asarray(inspector.still()), inspector._quality.value, inspector._fates.value
+    first, words = np.asarray(inspector.still()), inspector.words
     inspector.set(overlap_threshold=0.3)
-    assert "share too small" in fates and "share too small" not in inspector._fates.value
-    assert inspector._quality.value != quality and not np.array_equal(np.asarray(inspector.still()), first)
+    assert "share too small" in words and "share too small" not in inspector.words
+    assert re.search(r"PQ [\d.]+", inspector.words)[0] != re.search(r"PQ [\d.]+", words)[0]
+    assert not np.array_equal(np.asarray(inspector.still()), first)
     inspector.set(object_threshold=1.0)
     assert "0 segments" in repr(inspector) and "PQ 0.0" in repr(inspector)
 
 
 def test_a_click_chooses_the_query_that_wins(inspector) -> None:
-    inspector._pictures["result"]._told.value = "at 0.05 0.5 1"
-    assert "sky" in inspector._told.value and inspector.state["query"] is not None
-    inspector._controls["step"].value = 1  # a step by hand shows its own query
+    inspector.click("result", 6, 64)
+    assert "sky" in inspector.words and inspector.state["query"] is not None
+    inspector.control("step").value = 1  # a step by hand shows its own query
     assert inspector.state["query"] is None
 
 
@@ -59,7 +61,7 @@ def test_any_size_and_no_ground_truth(model, size) -> None:
     image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
     inspector = MergeInspector(model, image).set(object_threshold=0.0)
     assert "min_iou" not in inspector.state and inspector.still() and "PQ" not in repr(inspector)
-    inspector._pictures["result"].move((size[0] - 1, size[1] - 1))
+    inspector.click("result", size[0] - 1, size[1] - 1)
 
 
 @pytest.mark.parametrize(
@@ -101,14 +103,14 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
                           "min_iou": min_iou}  # fmt: skip
                 inspector.set(**values)
                 change(page, lambda v=values: page.evaluate(MOVE, v))
-                merged = inspector._merged()
-                measured = inspector._measured(merged)
+                merged = inspector.merged()
+                measured = inspector.measured(merged)
                 answer = page.evaluate("ofl.answer")
                 assert answer["fates"] == [list(fate) for fate in merged.fates]
                 assert answer["segments"] == [list(segment) for segment in merged.segments]
                 assert answer["quality"] == pytest.approx([measured[1].pq, measured[1].sq, measured[1].rq])
-                assert page.inner_text("#told") in inspector._told.value.replace("&quot;", '"')
-                for n, painted in enumerate(inspector._painted(merged, measured).values()):
+                assert page.inner_text("#told") in inspector.words
+                for n, painted in enumerate(view.shown for view in inspector.views.values()):
                     assert np.array_equal(pixels_of(page, n), painted)
             change(page, lambda: page.evaluate(MOVE, {"object_threshold": 0.5, "step": steps}))
             box = page.locator("canvas").first.bounding_box()

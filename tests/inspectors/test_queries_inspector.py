@@ -30,7 +30,7 @@ def small_model(**changes) -> ofl.OneFormer:
 def test_state_is_set_read_and_told(inspector) -> None:
     first = inspector.state
     assert first["task"] == "panoptic" and first["layer"] == 6 and first["point"] is None
-    assert first["query"] == inspector._order()[0]  # the surest one
+    assert first["query"] == inspector.order()[0]  # the surest one
     inspector.set(task="semantic", sort="number", query=5, layer=2, point=(70, 60))
     assert inspector.state == {
         "task": "semantic", "sort": "number", "query": 5, "layer": 2, "point": (70, 60),
@@ -45,27 +45,27 @@ def test_state_is_set_read_and_told(inspector) -> None:
 def test_pictures_and_words_follow_the_controls(inspector) -> None:
     stills = [np.asarray(inspector.set(**choice).still()) for choice in ({}, {"layer": 1}, {"query": 31})]
     assert not np.array_equal(stills[0], stills[1]) and not np.array_equal(stills[1], stills[2])
-    inspector.set(layer=6).set(query=inspector._order()[0])
-    assert "Matched with the annotated" in inspector._told.value and "stride 8" in inspector._told.value
+    inspector.set(layer=6).set(query=inspector.order()[0])
+    assert "Matched with the annotated" in inspector.words and "stride 8" in inspector.words
     inspector.set(layer=0)
-    assert "without any decoder layer" in inspector._told.value and "before layer 1" in inspector._captions[0].value
+    assert "without any decoder layer" in inspector.words and "before layer 1" in inspector.words
     inspector.set(layer=6, point=(3, 64))
-    assert "wins: sky" in inspector._claims.value and "largest score" in inspector._claims.value
+    assert "wins: sky" in inspector.words and "largest score" in inspector.words
     outcome, claims = inspector.claims()
     assert outcome.endswith("sky.") and claims[0].value == pytest.approx(claims[0].score * claims[0].probability)
 
 
 def test_a_click_chooses_query_and_layer(inspector) -> None:
-    order = inspector._order()
-    inspector._sheet._told.value = "at 0.3 0.3 1"  # second row of four, third of eight columns
+    order = inspector.order()
+    inspector.click("all queries", 1, 2)  # second row of four, third of eight columns
     assert inspector.state["query"] == order[8 + 2]
-    inspector._life._told.value = "at 0.5 0.5 2"
+    inspector.click("life of the query", 0, 3)
     assert inspector.state["layer"] == 3
-    inspector._attention._told.value = "at 0.5 0.25 3"
-    assert inspector.state["point"] == (64, 32) and "row 64, column 32" in inspector._claims.value
-    inspector.set(query=inspector._order()[0])
-    inspector._sheet._told.value = "by 0 1 4"
-    assert inspector.state["query"] == inspector._order()[1]
+    inspector.click("where the query looked", 64, 32)
+    assert inspector.state["point"] == (64, 32) and "row 64, column 32" in inspector.words
+    inspector.set(query=inspector.order()[0])
+    inspector.views["all queries"].press(0, 1)
+    assert inspector.state["query"] == inspector.order()[1]
 
 
 def test_states_of_a_training_side_by_side(model, sample, tmp_path: Path) -> None:
@@ -74,11 +74,12 @@ def test_states_of_a_training_side_by_side(model, sample, tmp_path: Path) -> Non
     folder = young.save_pretrained(tmp_path / "step0")
     inspector = QueryInspector(model, sample, checkpoints=[folder])
     assert inspector.state["checkpoint"] == "this model"
-    before = inspector._mask._image.value
+    mask = inspector.views["the picture with the mask of the query"]
+    before = mask.shown
     inspector.set(checkpoint="1: step0")
-    assert inspector._mask._image.value != before
-    inspector._training._told.value = "at 0.5 0.9 1"
-    assert inspector.state["checkpoint"] == "this model" and inspector._mask._image.value == before
+    assert not np.array_equal(mask.shown, before)
+    inspector.click("the query over the training", 0, 1)
+    assert inspector.state["checkpoint"] == "this model" and np.array_equal(mask.shown, before)
     path = inspector.to_html(tmp_path / "training.html")
     assert path.stat().st_size < 5e6
     with chromium() as browser, opened(browser, path) as page:
@@ -102,13 +103,13 @@ def test_edges(changes: dict, size: tuple[int, int], tmp_path: Path) -> None:
     inspector = QueryInspector(small_model(**changes), image)
     for task in ofl.data.sample.TASKS:
         inspector.set(task=task, layer=1, point=(size[0] - 1, size[1] - 1))
-        assert "row" in inspector._claims.value and inspector.still()
+        assert "row" in inspector.words and inspector.still()
     assert inspector.to_html(tmp_path / "edge.html").stat().st_size < 5e6
 
 
 def test_the_page_says_which_tasks_have_no_room(inspector, tmp_path: Path, monkeypatch) -> None:
     inspector.set(task="semantic")
-    assert "task alone" not in inspector._page()
+    assert "task alone" not in inspector.to_html(tmp_path / "all.html").read_text()
     monkeypatch.setattr("oneformer_lite.inspectors.queries.page.MOST_BYTES", 500_000)
     path = inspector.to_html(tmp_path / "one.html")
     with chromium() as browser, opened(browser, path) as page:
@@ -120,7 +121,7 @@ def test_the_page_says_which_tasks_have_no_room(inspector, tmp_path: Path, monke
 
 def test_no_segment_and_a_sample_of_other_classes(model, sample) -> None:
     nothing = dataclasses.replace(sample, segments=(), segment_map=np.zeros_like(sample.segment_map))
-    assert "Matched" not in QueryInspector(model, nothing)._told.value
+    assert "Matched" not in QueryInspector(model, nothing).words
     with pytest.raises(ConfigError, match="pass sample.image"):
         QueryInspector(model, dataclasses.replace(sample, categories=sample.categories[:3]))
 
@@ -133,13 +134,15 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert page.locator("#sheet button").count() == 32 and page.locator("#life button").count() == 7
             assert "wins: sky" in page.inner_text("#claims")
             shown = page.locator("#sheet button").evaluate_all("buttons => buttons.map((b) => Number(b.dataset.value))")
-            assert shown == inspector._order()  # also where scores differ only behind the third digit
+            assert shown == inspector.order()  # also where scores differ only behind the third digit
             pixels = page.evaluate(
                 "() => { const c = document.getElementById('mask');"
                 "return [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
             )
             page_picture = np.array(pixels[2:], dtype=np.uint8).reshape(pixels[0], pixels[1], 4)[..., :3]
-            difference = np.abs(page_picture.astype(int) - inspector._mask_picture())
+            difference = np.abs(
+                page_picture.astype(int) - inspector.views["the picture with the mask of the query"].shown
+            )
             assert np.mean(difference) < 6  # photograph as WebP, masks in steps: nearly the same picture
             slow = [change(page, lambda i=i: page.locator("#life button").nth(i).click()) for i in (2, 5, 0)]
             assert "before layer 1" in page.inner_text("#caption0") and max(slow) < 1000

@@ -73,10 +73,10 @@ def test_state_is_set_read_and_told(inspector) -> None:
     assert inspector.set(layer=2, head=3, level=8, point=(5, 6)) is inspector
     state = inspector.state
     assert state == {"layer": 2, "head": 3, "level": 8, "point": (5, 6)}
-    assert "Layer 2, head 3: 12 places" in inspector._told.value and "on stride 32" in repr(inspector)
+    assert "Layer 2, head 3: 12 places" in inspector.words and "on stride 32" in repr(inspector)
     one = np.asarray(inspector.still())
     assert not np.array_equal(one, np.asarray(inspector.set(head="all").still()))
-    assert "96 places" in inspector._told.value
+    assert "96 places" in inspector.words
     for wrong in ({"layer": 3}, {"head": 9}, {"level": 4}):
         with pytest.raises(ConfigError):
             inspector.set(**wrong)
@@ -90,7 +90,7 @@ def test_any_size_and_the_fpn(size, kind: str, tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
     inspector = SamplingInspector(ofl.OneFormer(config), image).set(point=(size[0] - 1, size[1] - 1))
     words = "is an FPN" if kind == "fpn" else "96 places"
-    assert words in inspector._told.value and inspector.still() and ("FPN" in repr(inspector)) == (kind == "fpn")
+    assert words in inspector.words and inspector.still() and ("FPN" in repr(inspector)) == (kind == "fpn")
     path = inspector.to_html(tmp_path / "page.html")
     assert path.stat().st_size < 5e6 and ("triangles" in path.read_text()) == (kind == "deformable")
 

@@ -18,6 +18,8 @@ from oneformer_lite.inspectors.tasks.pairs import KEPT
 from oneformer_lite.inspectors.tasks.pictures import ABOVE, LEFT, shrunk
 from oneformer_lite.widgets import TaskInspector
 
+CHART = "queries at each step of the blend"
+
 
 @pytest.fixture(scope="module")
 def shared(sample) -> TaskInspector:
@@ -58,10 +60,10 @@ def test_what_does_not_exist_is_refused_and_nothing_changes(inspector, wrong: di
 
 
 def test_stuff_falls_silent_on_the_way_to_instance(inspector) -> None:
-    assert "0 stuff" not in inspector._blend_words.value
+    assert "blend 0.0: 3 things, 4 stuff" in inspector.words
     first = np.asarray(inspector.still())
     inspector.set(blend=1.0)
-    assert "0 stuff" in inspector._blend_words.value and "go silent" in inspector._headline.value
+    assert "blend 1.0: 4 things, 0 stuff" in inspector.words and "go silent" in inspector.words
     assert not np.array_equal(first, np.asarray(inspector.still()))
     told = inspector.pair("panoptic", "instance").told
     assert told.count("goes silent") >= 3 and told.count("keeps its class") >= 1
@@ -73,7 +75,7 @@ def test_a_task_compared_with_itself_changes_nothing(inspector) -> None:
     inspector.set(task="semantic", other="semantic", blend=0.5)
     pair = inspector.pair("semantic", "semantic")
     assert pair.after == pytest.approx(1) and set(pair.told) <= {"keeps its class", "silent"}
-    assert "Choose another task" in inspector._headline.value and "the same" in inspector._token.value
+    assert "Choose another task" in inspector.words and "the same" in inspector.words
 
 
 def test_pictures_of_few_steps_are_kept() -> None:
@@ -90,23 +92,22 @@ def test_pictures_of_few_steps_are_kept() -> None:
 
 
 def test_texts_targets_and_token_are_told(inspector, sample) -> None:
-    assert "34572" in inspector._token.value and "channel" in inspector._token.value
+    assert "34572" in inspector.words and "channel" in inspector.words
     assert "an instance photo" in inspector.texts("instance") and "sky" not in inspector.texts("instance")
     assert not np.array_equal(inspector.truth_picture("instance"), inspector.truth_picture("semantic"))
 
 
 def test_a_click_in_the_chart_chooses_query_and_blend(inspector) -> None:
     chart = inspector.pair("panoptic", "instance").chart
-    rows, columns = chart.size
     row, column = ABOVE + 3, LEFT + 6
-    inspector._chart._told.value = f"at {(row + 0.5) / rows} {(column + 0.5) / columns} 1"
+    inspector.click(CHART, row, column)
     assert (inspector.state["query"], inspector.state["blend"]) == (chart.queries[3], 0.6)
-    inspector._chart._told.value = "by 1 -1 2"
+    inspector.views[CHART].press(1, -1)
     assert (inspector.state["query"], inspector.state["blend"]) == (chart.queries[4], 0.5)
-    inspector._chart._told.value = f"at 0.01 {(LEFT + 0.5) / columns} 3"  # the curve: the blend alone
+    inspector.click(CHART, 0, LEFT)  # the curve: the blend alone
     assert (inspector.state["query"], inspector.state["blend"]) == (chart.queries[4], 0.0)
     inspector.set(query=int(chart.queries[0]))
-    assert inspector._chart.point == (ABOVE, LEFT)
+    assert inspector.views[CHART].point == (ABOVE, LEFT)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (600, 3000)])
@@ -115,7 +116,7 @@ def test_any_size_a_random_model_and_no_ground_truth(size: tuple[int, int], chan
     image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
     inspector = TaskInspector(random_model(**changes), image).set(blend=0.5, other="semantic")
     assert 160 <= max(inspector.photo.shape) <= 512 and inspector.still()
-    assert inspector.truth_picture("panoptic") is None and "0 queries speak" in inspector._headline.value
+    assert inspector.truth_picture("panoptic") is None and "0 queries speak" in inspector.words
 
 
 def test_a_sample_of_other_classes(sample) -> None:

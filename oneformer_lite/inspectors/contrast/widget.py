@@ -92,7 +92,7 @@ class ContrastInspector(Inspector):
             for name, tasks in task_choices(pairs).items()
         }
         self._slots = len(next(iter(self.encoded.values())).texts)
-        self._shares = {name: slot_shares(batch) for name, batch in self.batches.items()}
+        self.shares = {name: slot_shares(batch) for name, batch in self.batches.items()}
         self.twins = {name: false_negatives(batch) for name, batch in self.batches.items()}
         self.learned = float(f"{math.exp(-model.text_mapper.logit_scale.item()):.4g}")
         start = model.config.temperature
@@ -178,7 +178,7 @@ class ContrastInspector(Inspector):
             if name in frames:
                 picture.frame(frames[name])
             picture.move(places[name])
-        state, batch, shares = self.state, self.batches[self.state["tasks"]], self._shares[self.state["tasks"]]
+        state, batch, shares = self.state, self.batches[self.state["tasks"]], self.shares[self.state["tasks"]]
         row, column = state["row"], state["column"]
         now = contrast(shares.sum(-1), state["temperature"])
         self._pair.value = pair_text(batch, shares, now, row, column, state["temperature"])
@@ -189,13 +189,13 @@ class ContrastInspector(Inspector):
         """One query and one text slot: those under the mouse, or else the chosen slot of both."""
         state, batch = self.state, self.batches[self.state["tasks"]]
         query, text = hovered or (state["slot"], state["slot"])
-        shares = self._shares[state["tasks"]][state["row"], state["column"]]
+        shares = self.shares[state["tasks"]][state["row"], state["column"]]
         self._slot.value = slot_text(batch[state["row"]], batch[state["column"]], shares, query, text)
 
     def _painted(self, view: str, framed: bool = True) -> np.ndarray:
         """One of the pictures, with a frame around what is chosen."""
         state, name = self.state, self.state["tasks"]
-        batch, shares, pair = self.batches[name], self._shares[name], (state["row"], state["column"])
+        batch, shares, pair = self.batches[name], self.shares[name], (state["row"], state["column"])
         image, texts = (batch[i] for i in pair)
         slot = state["slot"] if framed else None
         if view == "shares":
@@ -214,7 +214,7 @@ class ContrastInspector(Inspector):
     def _losses(self, name: str) -> np.ndarray:
         """The loss at all temperatures."""
         if name not in self._curves:
-            cosines = self._shares[name].sum(-1)
+            cosines = self.shares[name].sum(-1)
             self._curves[name] = np.array([contrast(cosines, t).loss for t in self.temperatures])
         return self._curves[name]
 
@@ -227,7 +227,7 @@ class ContrastInspector(Inspector):
 
     def _subject(self) -> str:
         name = self.state["tasks"]
-        loss = contrast(self._shares[name].sum(-1), self.state["temperature"]).loss
+        loss = contrast(self.shares[name].sum(-1), self.state["temperature"]).loss
         pairs = int(self.twins[name].sum()) // 2
         images = f"{len(self.samples)} image" + ("s" if len(self.samples) > 1 else "")
         return f"{images}, contrastive loss {loss:.3f}, {pairs} false-negative pairs"

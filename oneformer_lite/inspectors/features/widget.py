@@ -127,7 +127,7 @@ class FeatureInspector(Inspector):
         if tile is not None:
             self.set(channel=tile + 1)
 
-    def _cells(self, key: Key) -> tuple[np.ndarray, tuple[float, float]]:
+    def cells(self, key: Key) -> tuple[np.ndarray, tuple[float, float]]:
         """The chosen view of a map, uint8 [h, w, 3], and what the ends of its ramp mean."""
         found, view = self.maps[key], self.state["view"]
         if view == "PCA":
@@ -147,7 +147,7 @@ class FeatureInspector(Inspector):
         return mark_point(picture, *((value + 0.5) * self._factor for value in self.state["point"]))
 
     def _large_view(self) -> np.ndarray:
-        return self._marked(self._spread(self._cells(self._key)[0], self._key, self.photo.shape[:2]))
+        return self._marked(self._spread(self.cells(self._key)[0], self._key, self.photo.shape[:2]))
 
     def _held_by_view(self) -> tuple:
         """What the maps shown depend on, besides which map it is."""
@@ -176,7 +176,7 @@ class FeatureInspector(Inspector):
         return [[self._tile((source, s)) for s in self.strides] for source in self.source_names]
 
     def _tile(self, key: Key) -> np.ndarray:
-        return self._spread(self._cells(key)[0], key, self._tile_size)
+        return self._spread(self.cells(key)[0], key, self._tile_size)
 
     def _draw(self) -> None:
         grid = self.state["view"] == "channels"
@@ -202,7 +202,7 @@ class FeatureInspector(Inspector):
         if view == "PCA":
             parts = ", ".join(f"{share:.0%} as {name}" for share, name in zip(found.components[1], self.PARTS))
             return f"{told}. Three components hold {found.components[1].sum():.0%} of the variance: {parts}."
-        legend = ramp_legend(*self._cells(self._key)[1])
+        legend = ramp_legend(*self.cells(self._key)[1])
         if view == "similarity":
             return f"{told}. Cosine similarity to the position at row {cell[0]}, column {cell[1]}: {legend}"
         channel = self._channel(found)

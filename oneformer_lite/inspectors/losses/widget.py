@@ -113,7 +113,7 @@ class LossInspector(Inspector):
             body.append(Panels(pictures, clicked, photos=pictures))
         self._views = {name: view for part in body if isinstance(part, Panels) for name, view in part.views.items()}
         self._pressed = Text().add_class("ofl-told").add_class("ofl-row")
-        self._pressed.observe(lambda change: self._to_pair(int(change["new"].split(" ")[0])), "value")
+        self._pressed.observe(lambda change: self.press_row(int(change["new"].split(" ")[0])), "value")
         body += [self._table, self._pressed]
         if first and first.parts:
             button = Button(description="gradient norms", tooltip="one backward pass for each loss", layout=width)
@@ -136,7 +136,8 @@ class LossInspector(Inspector):
         if "segment" in self._controls:
             self.set(segment=found - 1 if found else None)
 
-    def _to_pair(self, pair: int) -> None:
+    def press_row(self, pair: int) -> None:
+        """Choose image and segment of a row of the table, as a click on it does."""
         parts = self.step_shown().parts
         self.set(image=int(parts.images[pair]), segment=int(parts.segments[pair]))
 
@@ -190,7 +191,7 @@ class LossInspector(Inspector):
         if not step.parts:
             return
         place = state["layer"] + step.parts.first
-        self._table.value = rows_table(self._rows(), state["loss"], place, self._chosen(), TELL)
+        self._table.value = rows_table(self.rows(), state["loss"], place, self._chosen(), TELL)
         self._norms.value = self.norms_html() if "gradients" in vars(step) else ""
 
     def _draw_curves(self) -> None:
@@ -213,7 +214,8 @@ class LossInspector(Inspector):
         state = self.state
         return None if state["segment"] is None else self.step_shown().pair(state["image"], state["segment"])
 
-    def _rows(self) -> list[LossRow]:
+    def rows(self) -> list[LossRow]:
+        """The rows of the table: what each pair adds to the chosen loss."""
         names = [category.name for category in self._source.config.categories]
         return loss_rows(self.step_shown().parts, self.state["loss"], self.state["layer"], names)
 

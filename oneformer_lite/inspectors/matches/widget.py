@@ -171,8 +171,8 @@ class MatchInspector(Inspector):
     def _draw(self) -> None:
         state = self.state
         self._reading = self.readings[state["task"]]
-        self._view = view_matches(self._reading, state["layer"], self._weights(), self.weights)
-        self._rows = rows_that_matter(self._view.total, self._view.assigned, state["query"])
+        self.matches = view_matches(self._reading, state["layer"], self._weights(), self.weights)
+        self._rows = rows_that_matter(self.matches.total, self.matches.assigned, state["query"])
         held, self._held = self._held, True
         for part, caption in self._captions.items():
             rows = f"<br><small>{self._rows_words()}</small>" if part == "total" else ""
@@ -185,7 +185,7 @@ class MatchInspector(Inspector):
                 picture.move((grid.head + row, grid.side + column))
                 picture.frame((grid.head + row, grid.side + column, 1, 1))
         self._held = held
-        reading, view, layer = self._reading, self._view, state["layer"]
+        reading, view, layer = self._reading, self.matches, state["layer"]
         self._summary.value = summary_html(view, self.weights, reading.left_out)
         says = [self._surest(q) for q in range(len(view.total))]
         self._unmatched.value = unmatched_html(view, reading.no_object[layer], says, self.no_object_weight)
@@ -204,7 +204,7 @@ class MatchInspector(Inspector):
         return f"{self.names[self.parts.index(part)]} cost: {MEANINGS[part]}"
 
     def _painted(self, part: str, framed: bool = True) -> np.ndarray:
-        view, rows, large = self._view, self._rows, part == "total"
+        view, rows, large = self.matches, self._rows, part == "total"
         values = (view.total if large else view.parts[self.parts.index(part)])[rows]
         limits = total_limits(values) if large else self._reading.limits[self.parts.index(part)]
         place = {int(query): row for row, query in enumerate(rows)}
@@ -235,23 +235,23 @@ class MatchInspector(Inspector):
             return contact_sheet([[mask_over(self.photo, self._reading.query_masks[layer, query], SILENT)]])
         color = self.colors[self._reading.task][segment]
         shown = {f"segment {segment}": self._reading.segment_masks[segment]}
-        for q in (query, self._view.rival(query, segment)[0]):
+        for q in (query, self.matches.rival(query, segment)[0]):
             if q is not None:
                 shown[f"query {q}"] = self._reading.query_masks[layer, q]
         return contact_sheet([[mask_over(self.photo, mask, color) for mask in shown.values()]], list(shown))
 
     def _picture(self) -> np.ndarray:
-        if not len(self._view.assigned):
+        if not len(self.matches.assigned):
             return self._mask_pictures()
         parts = contact_sheet([[self._painted(part) for part in self.parts]], [f"{name} cost" for name in self.names])
         top = contact_sheet([[self._painted("total"), self._mask_pictures()]], [self._caption("total"), ""])
         return contact_sheet([[contact_sheet([[top]], [self._rows_words()])], [parts]])
 
     def _rows_words(self) -> str:
-        return rows_words(len(self._view.assigned), len(self._view.total), len(self._rows))
+        return rows_words(len(self.matches.assigned), len(self.matches.total), len(self._rows))
 
     def _subject(self) -> str:
-        view = self._view
+        view = self.matches
         words = f"{len(view.assigned)} segments matched among {len(view.total)} queries"
         if len(view.assigned):
             words += f", costs {view.cost:.2f}"

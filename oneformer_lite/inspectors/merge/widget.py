@@ -162,11 +162,12 @@ class MergeInspector(Inspector):
             int(np.searchsorted(places, value, side="right")) - 1
             for places, value in zip((self._rows, self._cols), change["new"])
         )
-        place = int(self.contest.winners(self._merged().entered)[row, column])
+        place = int(self.contest.winners(self.merged().entered)[row, column])
         if place >= 0:
             self.set(query=self.contest.candidates[place].query)
 
-    def _merged(self) -> Merged:
+    def merged(self) -> Merged:
+        """The merge with the chosen thresholds, up to the chosen step."""
         state = self.state
         return merge(self.contest, state["object_threshold"], state["overlap_threshold"], state["step"])
 
@@ -177,14 +178,15 @@ class MergeInspector(Inspector):
             return state["query"]
         return self.contest.candidates[state["step"] - 1].query
 
-    def _measured(self, merged: Merged) -> tuple[SegmentMatching, PanopticResult] | None:
+    def measured(self, merged: Merged) -> tuple[SegmentMatching, PanopticResult] | None:
+        """Matching with the ground truth and PQ; None where there is no ground truth."""
         if self._sample is None:
             return None
         return measure(self.contest, merged, self._sample, self.categories, self.state["min_iou"])
 
     def _draw(self) -> None:
-        merged, current = self._merged(), self._current()
-        measured = self._measured(merged)
+        merged, current = self.merged(), self._current()
+        measured = self.measured(merged)
         for key, picture in self._painted(merged, measured).items():
             self._pictures[key].show(picture)
         for key, caption in self._titles(merged).items():
@@ -229,8 +231,8 @@ class MergeInspector(Inspector):
         return rows
 
     def _picture(self) -> np.ndarray:
-        merged = self._merged()
-        measured = self._measured(merged)
+        merged = self.merged()
+        measured = self.measured(merged)
         titles = self._titles(merged)
         if measured:
             titles["result"] += f", PQ {measured[1].pq:.1f}"
@@ -238,8 +240,8 @@ class MergeInspector(Inspector):
         return contact_sheet([[pictures[key] for key in titles]], list(titles.values()))
 
     def _subject(self) -> str:
-        merged = self._merged()
-        measured = self._measured(merged)
+        merged = self.merged()
+        measured = self.measured(merged)
         words = f"{len(merged.segments)} segments of {len(self.contest.candidates)} candidates"
         return words + (f", PQ {measured[1].pq:.1f}" if measured else "")
 

@@ -111,7 +111,7 @@ class QueryInspector(Inspector):
         self._controls[name].value = value
 
     def _choose_cell(self, cell: tuple[int, int]) -> None:
-        order, place = self._order(), cell[0] * self._columns + cell[1]
+        order, place = self.order(), cell[0] * self._columns + cell[1]
         if place < len(order):
             self._pick("query", order[place])
 
@@ -130,7 +130,8 @@ class QueryInspector(Inspector):
     def _checkpoint(self) -> str:
         return self.state.get("checkpoint", OWN)
 
-    def _order(self) -> list[int]:
+    def order(self) -> list[int]:
+        """The queries as they are sorted now."""
         reading, layer, _ = self._now()
         return reading.order(layer, self.state["sort"])
 
@@ -146,7 +147,7 @@ class QueryInspector(Inspector):
         for caption, text in zip(self._captions, captions(layer + reading.first, query)):
             caption.value = text
         self._choose_in(self._life, of_query, self._life_picture, (0, layer))
-        place = divmod(self._order().index(query), self._columns)
+        place = divmod(self.order().index(query), self._columns)
         self._choose_in(self._sheet, (task, layer, self.state["sort"], checkpoint), self._sheet_picture, place)
         if len(self._models.names) > 1:
             place = 0, self._models.names.index(checkpoint)
@@ -167,7 +168,7 @@ class QueryInspector(Inspector):
 
     def _sheet_picture(self, framed: bool = True) -> np.ndarray:
         reading, layer, query = self._now()
-        return self._painter.sheet(reading, layer, self._order(), query if framed else None)
+        return self._painter.sheet(reading, layer, self.order(), query if framed else None)
 
     def _life_picture(self, framed: bool = True) -> np.ndarray:
         reading, layer, query = self._now()
