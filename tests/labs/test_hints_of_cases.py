@@ -29,7 +29,7 @@ MISLED = (  # exercise, answer, a pattern of what is not said, and one of what i
      "return r / (r.square().mean(-1, keepdim=True) + 1e-5) * scale + shift", "scale were 0", ""),
     ("15.1", "return [n if not n.startswith('head.') else 'decoder.class_' + n for n in names]", "last entry alone",
      "never looks at table"),
-    ("16.1", "n = sum(g.norm() for g in gradients)\nreturn [g * min(1, most / (n + 1e-6)) for g in gradients]", "0.727 times",
+    ("22.1", "n = sum(g.norm() for g in gradients)\nreturn [g * min(1, most / (n + 1e-6)) for g in gradients]", "0.727 times",
      "lengths do not add up"),
     ("09.2", "p = x.sigmoid()\nreturn 1 - ((p * y).sum(1) + 1) / (p.sum(1) + y.sum(1) + 1)", "one element", "twice the"),
     ("07.1", "q, t = queries.flatten(1), texts.flatten(1)\nreturn q @ t.T / (q.norm() * t.norm())", "NaN", "whole batch"),

@@ -154,4 +154,4 @@ QueryInspector(model, sample).set(layer=0)
 labs.tally("00", globals())
 
 # %% [markdown]
-# Lab 16 puts the answers of all labs together: your OneFormer.
+# Lab 22 puts the answers of all labs together: your OneFormer.

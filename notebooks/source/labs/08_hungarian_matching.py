@@ -199,4 +199,4 @@ labs.tally("08", globals())
 
 # %% [markdown]
 # `labs.assemble(".", "08", globals())` shows what your answers do in the whole model, beside those of the labs before.
-# Lab 16 puts all of them together: your OneFormer.
+# Lab 22 puts all of them together: your OneFormer.

@@ -227,4 +227,4 @@ labs.tally("12", globals())
 
 # %% [markdown]
 # `labs.assemble(".", "12", globals())` shows what your answers do in the whole model, beside those of the labs before.
-# Lab 16 puts all of them together: your OneFormer.
+# Lab 22 puts all of them together: your OneFormer.

@@ -153,4 +153,4 @@ plt.show()
 labs.tally("14", globals())
 
 # %% [markdown]
-# Lab 16 puts the answers of all labs together: your OneFormer.
+# Lab 22 puts the answers of all labs together: your OneFormer.

@@ -174,4 +174,4 @@ print("cure:", finding.cure)
 labs.tally("15", globals())
 
 # %% [markdown]
-# Lab 16 puts the answers of all labs together: your OneFormer.
+# Lab 22 puts the answers of all labs together: your OneFormer.

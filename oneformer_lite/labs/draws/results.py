@@ -1,4 +1,4 @@
-"""Drawn cases of labs 07 to 09, 11 to 13 and 16: costs, losses, merged pictures, metrics, schedules, optimisers."""
+"""Drawn cases of labs 07 to 09, 11 to 13 and 22: costs, losses, merged pictures, metrics, schedules, optimisers."""
 
 from __future__ import annotations
 

@@ -67,12 +67,12 @@ class Training:
         loss = self.loss(step, seed)
         gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
         pairs = {name: g for name, g in zip(parameters, gradients, strict=True) if g is not None}
-        clipped = self.parts["16.1"](list(pairs.values()), self.recipe.clip_norm)
+        clipped = self.parts["22.1"](list(pairs.values()), self.recipe.clip_norm)
         with torch.no_grad():
             for name, gradient in zip(pairs, clipped, strict=True):
                 (rate, decay), m = rates[name], memory[name]
                 moments = gradient, m.mean, m.square, step + 1
-                new, m.mean, m.square = self.parts["16.2"](parameters[name].detach(), *moments, rate * share, decay)
+                new, m.mean, m.square = self.parts["22.2"](parameters[name].detach(), *moments, rate * share, decay)
                 parameters[name].copy_(new)
         return float(loss.detach())
 

@@ -1,4 +1,4 @@
-"""Lab 16: the optimiser of your OneFormer: clipped gradients, a step of AdamW, the curve of its losses."""
+"""Lab 22: the optimiser of your OneFormer: clipped gradients, a step of AdamW, the curve of its losses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .exercise import Case, Exercise, Mistake, Rules
 
 Step = tuple[Tensor, Tensor, Tensor]  # value, mean, square
 
-# -- 16.1: gradients of any shapes, the most that their common length may be -> the gradients
+# -- 22.1: gradients of any shapes, the most that their common length may be -> the gradients
 
 
 def _clipped(gradients: list[Tensor], most: float) -> list[Tensor]:
@@ -95,7 +95,7 @@ def _by_absolute_values(gradients: list[Tensor], most: float) -> list[Tensor]:
     return [g * min(1.0, most / (total + 1e-6)) for g in gradients]
 
 
-# -- 16.2: value, gradient, mean, square, step (from 1), rate, decay -> value, mean, square
+# -- 22.2: value, gradient, mean, square, step (from 1), rate, decay -> value, mean, square
 
 
 def _adamw(value: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, step: int, rate: float, decay: float) -> Step:
@@ -146,7 +146,7 @@ def _rule(
     return rule
 
 
-# -- 16.3: losses, share of the old -> smoothed losses
+# -- 22.3: losses, share of the old -> smoothed losses
 
 
 def _smoothed(losses: list[float], share: float) -> list[float]:
@@ -184,7 +184,7 @@ def _running_mean(losses: list[float], share: float) -> list[float]:
 
 EXERCISES = (
     Exercise(
-        id="16.1",
+        id="22.1",
         name="clipped",
         reference=_clipped,
         cases=_cases_clipped,
@@ -210,7 +210,7 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="16.2",
+        id="22.2",
         name="adamw",
         reference=_adamw,
         cases=_cases_adamw,
@@ -228,7 +228,7 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="16.3",
+        id="22.3",
         name="smoothed",
         reference=_smoothed,
         cases=_cases_smoothed,

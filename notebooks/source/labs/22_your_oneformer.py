@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lab 16 · Your OneFormer
+# # Lab 22 · Your OneFormer
 #
 # The labs before asked for parts. Here they come together: every answer that passed takes the place of ours in the
 # model. Three exercises make the optimiser, then your OneFormer is trained with it. Replace each `...` by your code,
@@ -16,10 +16,10 @@ from oneformer_lite import labs
 # The names of your answers, so that a slip in one of them stops nothing that follows:
 
 # %%
-labs.begin("16", globals())
+labs.begin("22", globals())
 
 # %% [markdown]
-# ## 16.1 · A step that is not too long
+# ## 22.1 · A step that is not too long
 # ●●○○○ · 10 minutes · you may use: torch, but not `clip_grad_norm_`
 #
 # `gradients` is a list of tensors of any shapes. Their common length is the root of the sum of the squares of all their
@@ -42,13 +42,13 @@ def clipped(gradients, most):
 # Check it.
 
 # %%
-labs.check("16.1", clipped)
+labs.check("22.1", clipped)
 
 # %% [markdown]
 # The gradient of the class head for one scene, and clipped to a length of 1. The direction stays:
 
 # %%
-clipped = labs.use("16.1", clipped)
+clipped = labs.use("22.1", clipped)
 model = ofl.from_pretrained("toytown")
 batch = ofl.data.collate([(ofl.data.Toytown("val", size=64)[i], "panoptic") for i in (13, 14)])
 output = model(batch.images, batch.tasks, texts=batch.texts)
@@ -59,7 +59,7 @@ one, other = (torch.cat([g.flatten() for g in gradients]) for gradients in (long
 print(f"length {one.norm():.1f}, clipped {other.norm():.2f}, cosine {torch.cosine_similarity(one, other, 0):.2f}")
 
 # %% [markdown]
-# ## 16.2 · A step of AdamW
+# ## 22.2 · A step of AdamW
 # ●●●○○ · 20 minutes · you may use: torch, but not `torch.optim.AdamW`
 #
 # Of one parameter: its `value`, its `gradient`, what is remembered of the gradients before (`mean`, `square`), the number
@@ -89,14 +89,14 @@ def adamw(value, gradient, mean, square, step, rate, decay):
 # Check it.
 
 # %%
-labs.check("16.2", adamw)
+labs.check("22.2", adamw)
 
 # %% [markdown]
 # Down a narrow valley: plain gradient descent (orange) must go slowly, or it jumps from wall to wall; AdamW (blue)
 # divides each direction by its own size.
 
 # %%
-adamw = labs.use("16.2", adamw)
+adamw = labs.use("22.2", adamw)
 scale = torch.tensor([1.0, 60.0])  # the valley: x² + 60 y²
 paths = {}
 for name in ("descent", "adamw"):
@@ -117,14 +117,14 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# ## 16.3 · A curve to look at
+# ## 22.3 · A curve to look at
 # ●●○○○ · 10 minutes · you may use: Python
 #
 # The loss of single batches jumps. Return the list of its smoothed values: an average that keeps the `share` of what it
 # was and takes 1 − `share` of the new loss. It starts at 0 and is too small at first: divide it by 1 − share^n after n
 # losses (but go on with the undivided one).
 #
-# <details><summary>Hint</summary>The same correction as in 16.2.</details>
+# <details><summary>Hint</summary>The same correction as in 22.2.</details>
 
 # %%
 def smoothed(losses, share):
@@ -141,13 +141,13 @@ def smoothed(losses, share):
 # Check it.
 
 # %%
-labs.check("16.3", smoothed)
+labs.check("22.3", smoothed)
 
 # %% [markdown]
 # The total loss of the recorded run of lesson 13, as it was logged, and smoothed:
 
 # %%
-smoothed = labs.use("16.3", smoothed)
+smoothed = labs.use("22.3", smoothed)
 run = ofl.Run.attach(ofl.data.sample_folder() / "run")
 logged = [record["total"] for record in run.history if record["kind"] == "train"]
 plt.figure(figsize=(7, 2.6), layout="constrained")
@@ -165,7 +165,7 @@ plt.show()
 # is compared with ours; one that passed its check but does not fit into the whole is set aside, with the reason.
 
 # %%
-mine = labs.assemble(".", "16", globals())
+mine = labs.assemble(".", "22", globals())
 mine
 
 # %% [markdown]
@@ -207,4 +207,4 @@ mine.picture()
 # What you wrote yourself here, and what the package lent you:
 
 # %%
-labs.tally("16", globals())
+labs.tally("22", globals())
