@@ -1,9 +1,9 @@
 """Configurations. To be read in this order:
 
-``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py`` and
-``roots.py``) the other members; ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py``, ``eomt_presets.py``
-and ``roots_presets.py`` are the named ones. ``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py``
-is the way into a file and back.
+``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``, ``roots.py``
+and ``root_queries.py``) the other members; ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py``,
+``eomt_presets.py`` and ``roots_presets.py`` are the named ones. ``checks.py`` and ``backbone.py`` say what fields may
+hold, ``stored.py`` is the way into a file and back.
 """
 
 from ..data.classes import class_list
@@ -17,6 +17,7 @@ from .mask2former import *  # noqa: F403  (the presets, as its __all__ lists the
 from .maskformer import *  # noqa: F403
 from .model import ModelConfig
 from .presets import *  # noqa: F403
+from .root_queries import HungarianUNetConfig, QuerySeq2SegConfig
 from .roots import Seq2SegConfig, UNetConfig
 from .roots_presets import *  # noqa: F403
 from .stored import from_stored, stored
@@ -28,6 +29,7 @@ PRESETS = (
 )  # fmt: skip
 
 __all__ = [
-    "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "Mask2FormerConfig", "MaskFormerConfig", "ModelConfig",
-    "Seq2SegConfig", "UNetConfig", "class_list", "for_classes", "from_stored", "stored", *PRESETS,
+    "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "HungarianUNetConfig", "Mask2FormerConfig",
+    "MaskFormerConfig", "ModelConfig", "QuerySeq2SegConfig", "Seq2SegConfig", "UNetConfig",
+    "class_list", "for_classes", "from_stored", "stored", *PRESETS,
 ]  # fmt: skip

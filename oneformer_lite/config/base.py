@@ -15,23 +15,9 @@ from ..checks import meant
 from ..data.sample import TASKS, Category
 from ..errors import ConfigError
 from .backbone import check_backbone
-from .checks import check_fields, check_list, shown
+from .checks import ALSO_CALLED, ELSEWHERE, check_fields, check_list, shown
 
 _DATA_SET = re.compile(r"[a-z0-9_]{0,40}")
-# how other programs call what a configuration has, and what of theirs is elsewhere
-_ALSO_CALLED = {
-    "num_queries": ("queries", "num_object_queries", "n_queries"),
-    "num_heads": ("heads", "nheads", "num_attention_heads"),
-    "image_size": ("img_size", "crop_size", "input_size", "resolution"),
-    "no_object_weight": ("eos_coef", "eos_coefficient"),
-    "object_mask_threshold": ("score_threshold", "min_score", "confidence"),
-    "overlap_threshold": ("overlap_mask_area_threshold",),
-    "num_points": ("train_num_points", "points"),
-}
-_RECIPE = "the recipe has it: training.toytown_training({}=...), or that of another data set"
-_ELSEWHERE = {name: _RECIPE.format(name) for name in ("lr", "batch_size", "steps", "weight_decay", "augmentation")}
-_ELSEWHERE["learning_rate"] = _ELSEWHERE["lr"]
-_ELSEWHERE["classes"] = "config.for_classes(config, dataset.categories) sets everything about the classes"
 
 
 @dataclass(frozen=True)
@@ -121,7 +107,7 @@ class BaseConfig:
         """A name that is no field is answered with what was probably meant; ``dataclasses.replace`` comes here too."""
         names = [field.name for field in fields(cls)]
         if unknown := [name for name in values if name not in names]:
-            words = meant(unknown[0], names, _ALSO_CALLED, _ELSEWHERE)
+            words = meant(unknown[0], names, ALSO_CALLED, ELSEWHERE)
             raise ConfigError(f"{cls.__name__} has no field {unknown[0]!r}{words}")
         return super().__new__(cls)
 
@@ -190,6 +176,11 @@ class BaseConfig:
     def fixed_queries(self) -> Mapping[int, int]:
         """Of those classes for which always the same query answers, that query; the others are matched."""
         return {}
+
+    @property
+    def matching_shrink(self) -> int:
+        """By how much masks that are matched on all pixels are shrunk before."""
+        return 1
 
     @property
     def learns_absence(self) -> bool:

@@ -36,6 +36,20 @@ RANGES: dict[str, tuple[float, float]] = {
     "mask_stride": (1, 64), "padding_multiple": (1, 1024),
 }  # fmt: skip
 
+# how other programs call what a configuration has, and what of theirs is elsewhere
+ALSO_CALLED = {
+    "num_queries": ("queries", "num_object_queries", "n_queries"),
+    "num_heads": ("heads", "nheads", "num_attention_heads"),
+    "image_size": ("img_size", "crop_size", "input_size", "resolution"),
+    "no_object_weight": ("eos_coef", "eos_coefficient"),
+    "object_mask_threshold": ("score_threshold", "min_score", "confidence"),
+    "overlap_threshold": ("overlap_mask_area_threshold",),
+    "num_points": ("train_num_points", "points"),
+}
+_RECIPE = "the recipe has it: training.toytown_training({}=...), or that of another data set"
+ELSEWHERE = {name: _RECIPE.format(name) for name in ("lr", "batch_size", "steps", "weight_decay", "augmentation")}
+ELSEWHERE["learning_rate"] = ELSEWHERE["lr"]
+ELSEWHERE["classes"] = "config.for_classes(config, dataset.categories) sets everything about the classes"
 
 _KINDS = {int: Integral, float: Real, bool: bool, str: str}
 _UNSTATED = {Integral: (0, 65_536), Real: (0.0, 1e6)}

@@ -24,6 +24,10 @@ class FromScratchConfig(OneTaskConfig):
         "compared_on": ("pixels",), "backbone_norm": ("batch",),
     }  # fmt: skip
 
+    def has_term(self, name: str) -> bool:
+        """A weight of 0 costs nothing, as losses are compared here."""
+        return super().has_term(name) and getattr(self, f"{name}_weight") > 0
+
     def __post_init__(self) -> None:
         super().__post_init__()
         own = type(self).backbone
@@ -70,9 +74,6 @@ class SemanticConfig(FromScratchConfig):
     def learns_absence(self) -> bool:
         return True
 
-    def has_term(self, name: str) -> bool:
-        return name in ("mask", "dice") and getattr(self, f"{name}_weight") > 0
-
 
 @dataclass(frozen=True)
 class UNetConfig(SemanticConfig):
@@ -107,14 +108,15 @@ class BertSizes:
     grid_columns: int = field(default=16, metadata={"range": (1, 1024)})
     max_positions: int = field(default=512, metadata={"range": (1, 65_536)})
 
-    def check_patches(self) -> None:
-        """Raises :class:`ConfigError` for patches that do not cover a picture, or have no positions."""
+    def check_patches(self, queries: int = 0) -> None:
+        """Raises :class:`ConfigError` for patches that do not cover a picture, or have no positions after those of
+        ``queries``."""
         if 32 % self.patch_size:
             raise ConfigError(f"patch_size {self.patch_size} must divide 32, to multiples of which pictures are padded")
-        if self.grid_rows * self.grid_columns > self.max_positions:
+        if self.grid_rows * self.grid_columns + queries > self.max_positions:
             raise ConfigError(
-                f"{self.grid_rows} x {self.grid_columns} patches need as many positions, but max_positions is "
-                f"{self.max_positions}: raise it, or take larger patches"
+                f"{self.grid_rows} x {self.grid_columns} patches{f' and {queries} queries' * bool(queries)} need as "
+                f"many positions, but max_positions is {self.max_positions}: raise it, or take larger patches"
             )
 
     @property

@@ -10,9 +10,14 @@ from dataclasses import replace
 
 from ..data.classes import class_list
 from .base import Config, for_classes
+from .root_queries import HungarianUNetConfig, QuerySeq2SegConfig
 from .roots import Seq2SegConfig, UNetConfig
 
-__all__ = ["seq2seg_cityscapes", "seq2seg_last_cityscapes", "seq2seg_toytown", "unet_cityscapes", "unet_toytown"]
+__all__ = [
+    "hungarian_unet_cityscapes", "hungarian_unet_digits", "hungarian_unet_toytown",
+    "query_seq2seg_digits", "query_seq2seg_toytown",
+    "seq2seg_cityscapes", "seq2seg_last_cityscapes", "seq2seg_toytown", "unet_cityscapes", "unet_toytown",
+]  # fmt: skip
 
 
 def unet_cityscapes() -> UNetConfig:
@@ -42,6 +47,48 @@ def seq2seg_toytown() -> Seq2SegConfig:
         hidden_dim=128, num_heads=4, encoder_layers=4, encoder_ffn=512, encoder_dropout=0.0, patch_size=8, grid_rows=16,
         grid_columns=16, mask_loss="softmax",
     ))  # fmt: skip
+
+
+def hungarian_unet_cityscapes() -> HungarianUNetConfig:
+    """Crops of 128 x 256, 100 queries as channels, matched at 32 x 64."""
+    return _cityscapes(HungarianUNetConfig())
+
+
+def hungarian_unet_toytown() -> HungarianUNetConfig:
+    """The laptop model beside :func:`~.presets.toytown`, with three transformer layers between its halves."""
+    return _toytown(HungarianUNetConfig(
+        num_queries=32, base_channels=24, start_stride=2, norm="group", masks="product", transformer_layers=3,
+        hidden_dim=96, num_heads=4, ffn=384, mask_weight=1.0,
+    ))  # fmt: skip
+
+
+def hungarian_unet_digits() -> HungarianUNetConfig:
+    """Scattered digits: starts at half the picture's size, with three transformer layers over 8 x 8 cells."""
+    return _digits(HungarianUNetConfig(
+        num_queries=8, base_channels=24, depth=2, start_stride=2, norm="batch", masks="product", mask_dim=24,
+        transformer_layers=3, hidden_dim=96, num_heads=4, ffn=384, mask_weight=1.0, matched_stride=2,
+        no_object_weight=0.5, trained_task="instance",
+    ))  # fmt: skip
+
+
+def query_seq2seg_digits() -> QuerySeq2SegConfig:
+    """Scattered digits with 6 queries before 64 patches: 97 % of the easy digits named rightly and a dice loss of 0.03,
+    62 % and 0.2 of the hard ones, after 11,256 steps of 64 pictures."""
+    return _digits(QuerySeq2SegConfig())
+
+
+def query_seq2seg_toytown() -> QuerySeq2SegConfig:
+    """The laptop model beside :func:`~.presets.toytown`, whose masks are products of queries and pixels."""
+    return _toytown(QuerySeq2SegConfig(
+        hidden_dim=128, num_heads=4, encoder_ffn=512, encoder_dropout=0.0, grid_rows=16, grid_columns=16,
+        num_queries=32, masks="product", mask_weight=1.0, class_weight=1.0, trained_task="panoptic",
+    ))  # fmt: skip
+
+
+def _digits(config: Config) -> Config:
+    from ..data.digits import CATEGORIES
+
+    return for_classes(replace(config, data_set="digits", image_size=64, test_size=64), CATEGORIES)
 
 
 def _cityscapes(config: Config) -> Config:

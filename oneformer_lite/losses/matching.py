@@ -106,7 +106,7 @@ class Matcher:
         self.all_fixed = len(self.fixed) == config.num_classes
         if not self.all_fixed:
             self.mask_cost, self.dice_cost = MASK_COSTS[config.mask_loss], DICE_COSTS[config.dice_loss]
-        self.on_pixels = config.compared_on == "pixels"
+        self.on_pixels, self.shrink = config.compared_on == "pixels", config.matching_shrink
 
     def costs(
         self,
@@ -204,7 +204,7 @@ class Matcher:
     ) -> tuple[list[Float[Tensor, "_g P"]], Iterator[Float[Tensor, "B Q P"]]]:
         """What the masks of each image, and of each prediction all queries, say at the places of comparison."""
         if self.on_pixels:
-            return targets_at_masks(targets, predictions), every_mask(predictions)
+            return targets_at_masks(targets, predictions, self.shrink), every_mask(predictions, self.shrink)
         points = source.for_images(len(targets), self.num_points)
         points = points.to(at_least_float32(predictions[0].class_logits).dtype)
         labels = [sample_points(t.masks[None].to(points), points[b, None])[0] for b, t in enumerate(targets)]

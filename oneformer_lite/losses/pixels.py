@@ -21,21 +21,30 @@ from .precision import at_least_float32
 _OUTSIDE = -1e4  # whose sigmoid is 0, exactly
 
 
-def every_mask(predictions: Sequence[Predictions]) -> Iterator[Float[Tensor, "B Q P"]]:
-    """The logits of all masks at all of their cells, one prediction after the other, none of which is kept."""
+def every_mask(predictions: Sequence[Predictions], shrink: int = 1) -> Iterator[Float[Tensor, "B Q P"]]:
+    """The logits of all masks at all of their cells, one prediction after the other, none of which is kept; or their
+    means over squares of ``shrink`` x ``shrink`` cells."""
     for masks in (p.masks for p in predictions):
         if isinstance(masks, MaskProduct):
-            features = at_least_float32(masks.features)
+            features = shrunk(at_least_float32(masks.features), shrink)
             yield masks.embeddings.to(features) @ features.flatten(2)
         else:
-            yield at_least_float32(masks).flatten(2)
+            yield shrunk(at_least_float32(masks), shrink).flatten(2)
 
 
-def targets_at_masks(targets: Sequence[Targets], predictions: Sequence[Predictions]) -> list[Float[Tensor, "G P"]]:
-    """The targets of each image at the cells of its masks."""
+def targets_at_masks(
+    targets: Sequence[Targets], predictions: Sequence[Predictions], shrink: int = 1
+) -> list[Float[Tensor, "G P"]]:
+    """The targets of each image at the cells of its masks, or their means as in :func:`every_mask`."""
     masks = predictions[0].masks
     like = at_least_float32(masks.features if isinstance(masks, MaskProduct) else masks)
-    return [F.interpolate(t.masks[:, None].to(like), size=like.shape[-2:]).flatten(1) for t in targets]
+    at_cells = (F.interpolate(t.masks[:, None].to(like), size=like.shape[-2:]) for t in targets)
+    return [shrunk(masks, shrink).flatten(1) for masks in at_cells]
+
+
+def shrunk(maps: Float[Tensor, "N C h w"], shrink: int) -> Float[Tensor, "N C _h _w"]:
+    """Means over squares; what is left at the edges is one as well."""
+    return maps if shrink == 1 else F.avg_pool2d(maps, shrink, ceil_mode=True)
 
 
 def enlarged(masks: Float[Tensor, "N h w"], size: tuple[int, int]) -> Float[Tensor, "N P"]:

@@ -17,6 +17,12 @@ def toytown_training(**changes) -> TrainConfig:
     return TrainConfig(**(settings | changes))
 
 
+def digits_training(**changes) -> TrainConfig:
+    """Scattered digits, which are not mirrored: many small steps at a high rate, as for Toytown."""
+    settings = {"data": "data/digits", "out": "runs/digits", "augmentation": "fit", "batch_size": 16}
+    return toytown_training(**(settings | changes))
+
+
 def coco_training(epochs: float = 50, **changes) -> TrainConfig:
     """COCO as published: 50 epochs for ResNet-50 and Swin-T, 100 for Swin-L and DiNAT-L, without the thousand of
     118,287 pictures in which there is no thing.
@@ -86,6 +92,6 @@ def _published(settings: dict, changes: dict) -> TrainConfig:
 
 
 RECIPES = {
-    "toytown": toytown_training, "coco": coco_training, "ade20k": ade20k_training,
+    "toytown": toytown_training, "digits": digits_training, "coco": coco_training, "ade20k": ade20k_training,
     "cityscapes": cityscapes_training, "mapillary": mapillary_training,
 }  # fmt: skip

@@ -39,7 +39,8 @@ USAGE = (
     "Inputs: images float32 [batch, 3, height, width], RGB, (pixel - pixel_mean) / pixel_std with pixels 0 to 255, "
     "smaller pictures padded with pad_value at the bottom and the right; unless the list tasks is empty, task int64 "
     "[batch], the place of each image's task in that list. Outputs: class_logits float32 [batch, queries, classes + "
-    "1], the last one of no object; mask_logits float32 [batch, queries, height / 4, width / 4], above 0 inside."
+    "1], the last one of no object; mask_logits float32 [batch, queries, height / mask_stride, width / "
+    "mask_stride], above 0 inside."
 )
 
 
@@ -71,8 +72,8 @@ def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> P
 
     Inputs ``images`` float32 [B, 3, H, W], normalised as by ``ofl.data.collate``, and ``task`` int64 [B], 0 panoptic,
     1 instance, 2 semantic (of models that are told it); outputs ``class_logits`` [B, Q, K+1] and ``mask_logits``
-    [B, Q, H/4, W/4]. B is free, H and W are not: position maps and the padding of windows are worked out once, for
-    this size.
+    [B, Q, H/4, W/4] (4: ``config.mask_stride``). B is free, H and W are not: position maps and the padding of windows
+    are worked out once, for this size.
 
     Raises :class:`ConfigError` for sides that 32 does not divide, without the packages onnx and onnxscript, and for
     models that PyTorch cannot convert or that one file cannot hold.
@@ -168,6 +169,7 @@ def metadata(
         "pixel_mean": PIXEL_MEAN,
         "pixel_std": PIXEL_STD,
         "pad_value": tuple(pad_value),  # of normalised pixels
+        "mask_stride": config.mask_stride,
         "equalize": config.equalize,
         "class_names": config.class_names,
         "is_thing": config.is_thing,

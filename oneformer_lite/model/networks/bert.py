@@ -7,7 +7,7 @@ place stands a linear layer over the pixels of each patch, and without its poole
 from __future__ import annotations
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..fast.dropout import Dropout
@@ -39,20 +39,22 @@ class Bert(FromScratch):
         self.layers = nn.ModuleList(BertLayer(dim, heads, ffn, dropout) for _ in range(layers))
         self.apply(_start)
 
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> tuple[Float[Tensor, "B S C"], tuple[int, int]]:
-        """The embedded patches, and how many rows and columns of them there are."""
+    def forward(
+        self, images: Float[Tensor, "B 3 H W"], first: int = 0
+    ) -> tuple[Float[Tensor, "B S C"], tuple[int, int]]:
+        """The embedded patches, and how many rows and columns of them there are; their positions begin at ``first``."""
         patches = self.patches(images)
         grid = (patches.shape[-2], patches.shape[-1])
-        return self.embed(patches.flatten(2).transpose(1, 2), self.places(grid)), grid
+        return self.embed(patches.flatten(2).transpose(1, 2), self.places(grid, first)), grid
 
-    def embed(self, tokens: Float[Tensor, "B S C"], positions: Float[Tensor, "*b C"]) -> Float[Tensor, "B S C"]:
+    def embed(self, tokens: Float[Tensor, "B S C"], positions: Float[Tensor, "S C"] | float) -> Float[Tensor, "B S C"]:
         """What the first layer reads."""
         return self.dropout(self.norm(tokens + positions + self.token_types.weight[0]))
 
-    def places(self, grid: tuple[int, int]) -> Float[Tensor, "S C"]:
+    def places(self, grid: tuple[int, int], first: int = 0) -> Float[Tensor, "S C"]:
         """The positions of the patches of a picture, row by row."""
         rows, columns = self.grid
-        table = self.positions.weight[: rows * columns]
+        table = self.positions.weight[first : first + rows * columns]
         if grid == self.grid:
             return table
         whole = table.T.unflatten(1, self.grid)[None]
@@ -71,21 +73,32 @@ class Bert(FromScratch):
 
 
 class BertLayer(nn.Module):
-    """Self-attention and two linear layers with GELU between, each added to its input and then normalised."""
+    """Self-attention and two linear layers with GELU between, each added to its input and then normalised; or, with
+    ``pre_norm``, normalised first and then added, which learns at higher rates."""
 
-    def __init__(self, dim: int, heads: int, ffn: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, ffn: int, dropout: float, pre_norm: bool = False) -> None:
         super().__init__()
+        self.pre_norm = pre_norm
         self.attention = Attention(dim, heads, dropout)
         self.norm1, self.norm2 = nn.LayerNorm(dim, eps=EPS), nn.LayerNorm(dim, eps=EPS)
         self.linear1, self.linear2 = Linear(dim, ffn), Linear(ffn, dim)
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "B S C"], need_weights: bool = False
+        self, x: Float[Tensor, "B S C"], need_weights: bool = False, allowed: Bool[Tensor, "B S S"] | None = None
     ) -> tuple[Float[Tensor, "B S C"], Float[Tensor, "B M S S"] | None]:
-        mixed, weights = self.attention(x, x, x, need_weights=need_weights)
+        """``allowed`` says which token may look at which (True = may)."""
+        if self.pre_norm:
+            y = self.norm1(x)
+            mixed, weights = self.attention(y, y, y, allowed, need_weights)
+            x = x + self.dropout(mixed)
+            return x + self.dropout(self._update(self.norm2(x))), weights
+        mixed, weights = self.attention(x, x, x, allowed, need_weights)
         x = self.norm1(x + self.dropout(mixed))
-        return self.norm2(x + self.dropout(self.linear2(F.gelu(self.linear1(x))))), weights
+        return self.norm2(x + self.dropout(self._update(x))), weights
+
+    def _update(self, x: Float[Tensor, "B S C"]) -> Float[Tensor, "B S C"]:
+        return self.linear2(F.gelu(self.linear1(x)))
 
 
 def as_map(tokens: Float[Tensor, "B S C"], grid: tuple[int, int]) -> Float[Tensor, "B C h w"]:
