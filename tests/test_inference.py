@@ -1,6 +1,7 @@
 """``predict`` as its user meets it; the post-processing itself is compared in test_postprocessing.py."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -110,6 +111,16 @@ def test_bad_pictures_and_tasks_get_a_sentence(model, picture, tmp_path):
         "floats of bytes": (np.float64(picture), r": image.round\(\).astype\(np.uint8\)"),
         "normalised": (picture / 127.5 - 1, "without normalisation"),
         "a batch": (picture[None], r"one by one, list\(images\)"),
+        "true and false": (picture > 99, r": image \* np.uint8\(255\)"),
+        "a mask": (picture[..., 0] > 99, r": image \* np.uint8\(255\)"),
+        "NaN": (np.where(picture > 250, np.nan, picture), "replace these first"),
+        "complex": (picture.astype(complex), r"complex128 \[\d+, \d+, 3\]$"),
+        "grey and transparency": (picture[..., :2], r"image\[..., 0\]"),
+        "many channels": (np.dstack([picture] * 4), r"image\[..., \[0, 1, 2\]\]"),
+        "an open file": (io.BytesIO(), r"Image.open\(file\)"),
+        "bytes": (b"x.png", "os.fsdecode"),
+        "nested lists": (picture[:4, :4].tolist(), r"np.array\(image, np.uint8\)"),
+        "a generator": ((p for p in [picture]), r"list\(images\)"),
     }.values():
         with pytest.raises(ofl.errors.ConfigError, match=cure):
             ofl.predict(model, wrong, "panoptic")
@@ -121,6 +132,8 @@ def test_bad_pictures_and_tasks_get_a_sentence(model, picture, tmp_path):
         ofl.predict("toytown", picture, "panoptic")
     with pytest.raises(ofl.errors.ConfigError, match="expected a model first, got a ndarray"):
         ofl.predict(picture, model, "panoptic")
+    with pytest.raises(ofl.errors.DataError, match="the picture has 0 x 5 pixels"):
+        ofl.predict(model, Image.new("RGB", (0, 5)), "panoptic")
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(ofl.errors.DataError, match="empty.jpg is empty"):
         ofl.predict(model, tmp_path / "empty.jpg", "panoptic")

@@ -65,6 +65,8 @@ def loaded(picture: Image.Image, name: str | Path) -> Image.Image:
             f"{name} is a file in the format {picture.format}, which is not read here: save it as {_NAMES}, or if you "
             'trust it, decode it first with picture.convert("RGB")'
         )
+    if 0 in picture.size:
+        raise DataError(f"{name} has {picture.width} x {picture.height} pixels: there is nothing in it")
     put_right(picture, name)
     try:
         picture.load()
@@ -215,6 +217,9 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
         raise DataError(f"{path} does not end like a picture's name: choose .png or .jpg")
     # Pillow, given a path, does not notice when a full disk takes only a part of its last block.
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, picture_format, quality=95)
+    try:
+        Image.fromarray(pixels).save(content, picture_format, quality=95)
+    except (OSError, ValueError, KeyError) as error:  # formats that Pillow can name but not write
+        raise DataError(f"{path} cannot be written as {picture_format} ({error}): choose .png or .jpg") from error
     with replacing(path, durable=False) as draft:
         draft.write_bytes(content.getbuffer())

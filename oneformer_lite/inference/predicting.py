@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -111,28 +112,57 @@ def as_pixels(image: Picture) -> np.ndarray:
         return np.repeat(grey[..., None], 3, axis=2)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
         raise ConfigError(
-            f"expected one picture, as a path, a PIL image or a uint8 array [H, W, 3] of raw pixels; got "
-            f"{type(image).__name__} of {pixels.dtype} {list(pixels.shape)}{_cure(pixels)}"
+            f"expected one picture, as a path, a PIL image, a grey array [H, W] or a uint8 array [H, W, 3] of raw pixels; "
+            f"got {type(image).__name__} of {pixels.dtype} {list(pixels.shape)}{_cure(image, pixels)}"
         )
     return pixels
 
 
-def _cure(pixels: np.ndarray) -> str:
+def _cure(image: object, pixels: np.ndarray) -> str:
     """What makes a picture of an array that is none yet; empty where that is not clear."""
-    if pixels.dtype == object or not pixels.size or pixels.ndim not in (3, 4):
+    if pixels.ndim == 0:
+        return _cure_of_no_array(image)
+    if pixels.dtype.kind not in "buif" or not pixels.size:
         return ""
-    shape, steps = pixels.shape, []
     if pixels.ndim == 4:
         return ": that is a batch, so give its pictures one by one, list(images)"
-    if shape[-1] not in (1, 3, 4) and shape[0] in (1, 3, 4):
+    steps = [*_channel_steps(pixels.shape), *_value_steps(pixels)]
+    return f": {'; '.join(steps)}" if steps else ""
+
+
+def _cure_of_no_array(image: object) -> str:
+    if isinstance(image, Number):
+        return ": numbers in nested lists are made an array by np.array(image, np.uint8)"
+    if isinstance(image, (bytes, bytearray)):
+        return ": Image.open(io.BytesIO(content)) opens the content of a file, os.fsdecode(path) makes text of a path"
+    if hasattr(image, "read"):
+        return ": Image.open(file) opens it"
+    return ": several pictures are given as a list, list(images)" if isinstance(image, Iterable) else ""
+
+
+def _channel_steps(shape: tuple[int, ...]) -> list[str]:
+    if len(shape) != 3:
+        return []
+    steps = []
+    if shape[-1] > 4 and shape[0] <= 4:
         steps.append("put the channels last, np.moveaxis(image, 0, -1)")
         shape = (*shape[1:], shape[0])
-    if shape[-1] in (1, 4):
-        steps.append("image[..., :3] leaves out the transparency" if shape[-1] == 4 else "image[..., 0] is grey")
-    if pixels.dtype.kind == "f" and 0 <= pixels.min() and pixels.max() <= 1:
-        steps.append("(image * 255).round().astype(np.uint8) makes bytes of 0 to 1")
-    elif pixels.dtype != np.uint8 and 0 <= pixels.min() and pixels.max() <= 255:
-        steps.append("image.round().astype(np.uint8) makes bytes of 0 to 255")
-    elif pixels.dtype != np.uint8:
-        steps.append("scale the values to 0 to 255, without normalisation, and make them np.uint8")
-    return f": {'; '.join(steps)}" if steps else ""
+    if shape[-1] != 3:
+        cures = {1: "image[..., 0] is grey", 2: "image[..., 0] is grey", 4: "image[..., :3] leaves out the transparency"}
+        steps.append(cures.get(shape[-1], "image[..., [0, 1, 2]] takes three channels, if these are red, green, blue"))
+    return steps
+
+
+def _value_steps(pixels: np.ndarray) -> list[str]:
+    if pixels.dtype == np.uint8:
+        return []
+    if pixels.dtype == bool:
+        return ["image * np.uint8(255) makes bytes of true and false"]
+    if not np.isfinite(pixels).all():
+        return ["it holds NaN or infinite values: replace these first, np.nan_to_num(image)"]
+    low, high = pixels.min(), pixels.max()
+    if pixels.dtype.kind == "f" and 0 <= low and high <= 1:
+        return ["(image * 255).round().astype(np.uint8) makes bytes of 0 to 1"]
+    if 0 <= low and high <= 255:
+        return ["image.round().astype(np.uint8) makes bytes of 0 to 255"]
+    return ["scale the values to 0 to 255, without normalisation, and make them np.uint8"]

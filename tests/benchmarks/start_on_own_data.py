@@ -51,12 +51,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--starts", nargs="+", choices=("auto", "none"), default=("auto", "none"))
     options = parser.parse_args()
 
     train, val = {"camvid": camvid, "nuclei": nuclei}[options.name](options.data)
     config = dataclasses.replace(ofl.config.toytown(), num_queries=64)
     config = ofl.config.for_classes(config, val[0].categories)
-    for start in ("auto", None):
+    for start in (None if name == "none" else name for name in options.starts):
         with tempfile.TemporaryDirectory() as out, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             recipe = toytown_training(

@@ -46,6 +46,13 @@ def test_png_is_written_exactly_and_jpeg_at_quality_95(tmp_path):
     assert (tmp_path / "x.jpg").read_bytes() == (tmp_path / "expected.jpg").read_bytes()
 
 
+@pytest.mark.parametrize("ending", ["h5", "psd", "wmf", "fits"])
+def test_endings_of_formats_that_cannot_be_written_are_said(tmp_path, ending):
+    with pytest.raises(DataError, match=rf"x.{ending} cannot be written as .*choose .png or .jpg"):
+        write_image(tmp_path / f"x.{ending}", PIXELS)
+    assert not any(tmp_path.iterdir())
+
+
 def encoded(name: str, **options) -> bytes:
     content = io.BytesIO()
     Image.fromarray(PIXELS).save(content, name, **options)
