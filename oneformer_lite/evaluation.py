@@ -13,14 +13,14 @@ from pathlib import Path
 
 import torch
 
-from .checks import check_count
+from .checks import check_count, check_share
 from .config import BaseConfig
 from .data.batch import pad_to, padded_size
-from .data.by_name import class_places
+from .data.by_name import class_places, warn_of_other_kinds
 from .data.dataset import SegmentationDataset
 from .data.sample import TASKS, Category, Sample, check_task
 from .data.targets import targets_for
-from .data.unreadable import Unreadable, read
+from .data.unreadable import Unreadable, read_checked
 from .data.views import Given, as_dataset, renumbered
 from .errors import ConfigError, DataError
 from .evaluating import evaluating
@@ -77,8 +77,12 @@ def evaluate(
     check_count("batch_size", batch_size)
     if token is not None:
         check_task(token)
+    if not isinstance(unreadable, Unreadable):
+        check_share("unreadable", unreadable)
     dataset, tasks = _supplied(model, dataset, tasks)
     categories, class_ids = _categories(model.config, dataset)
+    if "panoptic" in dataset.tasks and tasks != ["semantic"]:
+        warn_of_other_kinds(model.config.categories, dataset.categories, class_ids)
     judges = {
         "panoptic": PanopticMetric(categories),
         "instance": InstanceMetric(categories),
@@ -151,7 +155,7 @@ def judgeable(
 def _supplied(model: MaskModel, dataset, tasks: Sequence[str]) -> tuple:
     """:func:`judgeable`, but for the classes."""
     check_model(model)
-    chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks)]
+    chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks or ())]
     if not chosen:
         raise ConfigError(f"no tasks to judge: expected some of {', '.join(TASKS)}")
     for task in chosen:
@@ -177,7 +181,7 @@ def batches(
     waiting: dict[tuple[int, int], list[Sample]] = defaultdict(list)
     for index in range(len(dataset)):
         try:
-            sample = read(dataset, index)
+            sample = read_checked(dataset, index)
         except DataError as error:
             unreadable.note({index: str(error)})
             continue

@@ -128,7 +128,12 @@ def test_every_class_and_the_confusion_matrix_come_along(dataset, full_size):
         ({"batch_size": True}, "batch_size must be"),
         ({"tasks": ()}, "no tasks to judge"),
         ({"tasks": "everything"}, "unknown task 'everything'"),
+        ({"tasks": None}, "no tasks to judge"),
         ({"token": "everything"}, "unknown task 'everything'"),
+        ({"unreadable": 2}, "unreadable must be a number from 0 to 1, got 2"),
+        ({"unreadable": "1 %"}, "unreadable must be a number from 0 to 1, got '1 %'"),
+        ({"results": ""}, "need a folder of their own"),
+        ({"results": " "}, "need a folder of their own"),
     ],
 )
 def test_numbers_and_names_out_of_range_are_refused(dataset, options, words):
@@ -166,7 +171,7 @@ def test_what_cannot_be_judged_is_refused(dataset):
     model = ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), pretrained=False))
     with pytest.raises(ConfigError, match="a Sample alone is no data set: expected .* or a list"):
         ofl.evaluate(model, dataset[0])
-    with pytest.raises(ConfigError, match="a str is no data set"):
+    with pytest.raises(ConfigError, match="the name 'data/toytown', which ofl.data.open.* opens, is no data set"):
         ofl.evaluate(model, "data/toytown")
     with pytest.raises(ConfigError, match="an empty list is no data set"):
         ofl.evaluate(model, [])
@@ -180,6 +185,44 @@ def test_what_cannot_be_judged_is_refused(dataset):
     fewer.categories = Toytown.categories[:3]
     with pytest.raises(ConfigError, match="model knows 14 classes, the data set has 3"):
         ofl.evaluate(model, fewer)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: {"segments": tuple(dataclasses.replace(g, class_id=77) for g in s.segments)}, "the class id 77"),
+        (lambda s: {"segments": tuple(dataclasses.replace(g, class_id=-1) for g in s.segments)}, "the class id -1"),
+        (lambda s: {"image": s.image / 255}, "is float64 .*expected uint8"),
+        (lambda s: {"image": s.image[..., 0]}, r"is uint8 \[128, 128\]: expected"),
+    ],
+    ids=["beyond the classes", "below 0", "floats", "grey"],
+)
+def test_a_sample_that_is_none_is_left_out_and_many_end_it(model, dataset, change, words):
+    bad = [sample.replace(**change(sample)) for sample in dataset]
+    with pytest.raises(DataError, match=words):
+        ofl.evaluate(model, bad, "semantic")
+    with pytest.warns(UserWarning, match=words):
+        found = ofl.evaluate(model, [*dataset[:3], bad[3]], "semantic")
+    assert found == ofl.evaluate(model, dataset[:3], "semantic")
+
+
+def test_things_that_are_stuff_for_the_model_are_told(model, dataset, recwarn):
+    categories = tuple(dataclasses.replace(c, is_thing=c.is_thing and c.name != "car") for c in Toytown.categories)
+    other = [sample.replace(categories=categories) for sample in dataset[:1]]
+    ofl.evaluate(model, other, "semantic")
+    assert not recwarn  # of which the semantic task knows nothing
+    with pytest.warns(UserWarning, match="'car' is not of the same kind in the data set as for the model"):
+        ofl.evaluate(model, other, ("panoptic", "semantic"))
+
+
+def test_a_model_that_answers_nan_is_told(dataset):
+    model = ofl.OneFormer(dataclasses.replace(ofl.config.toytown(), pretrained=False))
+    with torch.no_grad():
+        model.decoder.class_head.weight.fill_(float("nan"))
+    with pytest.warns(UserWarning, match="class logits are NaN or infinite"):
+        ofl.evaluate(model, dataset[:1], "panoptic")
+    with pytest.warns(UserWarning, match="class logits are NaN or infinite"):
+        ofl.predict(model, dataset[0].image, "semantic")
 
 
 @pytest.mark.parametrize("tasks", [("semantic", "panoptic"), ["semantic", "semantic", "panoptic"]])

@@ -45,6 +45,19 @@ def class_places(
     )
 
 
+def warn_of_other_kinds(
+    known: Sequence[Category], categories: Sequence[Category], places: Sequence[int], data: str = "the data set"
+) -> None:
+    """Say which classes are things for the model (``known``) and stuff for the data, or the other way round."""
+    other = [c.name for place, c in zip(places, categories) if c.is_thing != known[place].is_thing]
+    if other and not all(GENERIC.fullmatch(c.name) for c in known):
+        warn_user(
+            f"{few(other, 5)} {'is' if len(other) == 1 else 'are'} not of the same kind in {data} as for the model: "
+            "things (each object apart) for the one, stuff (merged) for the other. Correct is_thing of the data's "
+            "categories, or take it over with config.for_classes(config, dataset.categories)"
+        )
+
+
 def _key(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", str(name).casefold()).strip()
 

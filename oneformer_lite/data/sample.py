@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 
 TASKS = ("panoptic", "instance", "semantic")
 MAX_CATEGORY_ID = 2**53  # up to which all readers of JSON agree
@@ -18,6 +18,12 @@ def check_task(task: str) -> str:
     if task not in TASKS:
         raise ConfigError(f"unknown task {task!r}: expected one of {', '.join(map(repr, TASKS))}")
     return task
+
+
+def check_tasks_of(tasks: object, whose: str) -> None:
+    """Raises :class:`ConfigError` unless ``tasks`` are some of :data:`TASKS`, not a text alone."""
+    if not isinstance(tasks, (tuple, list)) or not tasks or not set(map(str, tasks)) <= set(TASKS):
+        raise ConfigError(f"the tasks of {whose} are {tasks!r}: expected a tuple of some of {', '.join(TASKS)}")
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,21 @@ class Sample:
         segments = self.segments if places is None else [self.segments[place] for place in places]
         ids = np.array([s.id for s in segments], dtype=self.segment_map.dtype)
         return self.segment_map[None] == ids[:, None, None]
+
+    def check(self) -> Sample:
+        """Itself; raises :class:`DataError` for a picture of another kind than ``image`` says, or an unknown class."""
+        image, count = self.image, len(self.categories)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise DataError(
+                f"image {self.image_id} is {image.dtype} {list(image.shape)}: expected uint8 [H, W, 3], 0 to 255"
+            )
+        for segment in self.segments:
+            if not 0 <= segment.class_id < count:
+                raise DataError(
+                    f"image {self.image_id}: segment {segment.id} has the class id {segment.class_id}, but there are "
+                    f"{count} classes (0 to {count - 1})"
+                )
+        return self
 
     def replace(self, **changes) -> Sample:
         """A copy with some fields changed (what the transforms use)."""

@@ -18,6 +18,12 @@ def read(dataset: SegmentationDataset, index: int) -> Sample:
         raise DataError(f"picture {index}: {error}") from error
 
 
+def read_checked(dataset: SegmentationDataset, index: int) -> Sample:
+    """:func:`read`; also raises :class:`DataError` for what :meth:`Sample.check` refuses."""
+    sample = read(dataset, index)
+    return sample.check() if isinstance(sample, Sample) else sample
+
+
 class Unreadable:
     """Those ``found`` so far among ``total`` pictures, by number, with the reason.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from torch.utils.data import Subset
 
 from ..errors import ConfigError
 from .dataset import SegmentationDataset
-from .sample import TASKS, Category, Sample
+from .sample import TASKS, Category, Sample, check_tasks_of
 
 # what may be given where a data set is asked for
 Given = SegmentationDataset | Sequence[Sample] | Subset
@@ -63,7 +64,12 @@ def paths_of(dataset: SegmentationDataset, index: int) -> tuple:
 
 
 def renumbered(sample: Sample, class_ids: Sequence[int], categories: tuple[Category, ...]) -> Sample:
-    """The sample with ``categories``, in which its classes have these ids."""
+    """The sample with ``categories``, in which its classes have these ids.
+
+    Raises :class:`DataError` for a class id that is none of the data set's.
+    """
+    if any(not 0 <= segment.class_id < len(class_ids) for segment in sample.segments):
+        sample.check()
     segments = tuple(replace(s, class_id=class_ids[s.class_id]) for s in sample.segments)
     return sample.replace(segments=segments, categories=categories)
 
@@ -82,6 +88,7 @@ def as_dataset(given: Given) -> SegmentationDataset:
     Raises :class:`ConfigError` for everything else.
     """
     if all(hasattr(given, name) for name in ("categories", "__len__", "__getitem__")):
+        check_tasks_of(tasks_of(given), "the data set")
         return given if hasattr(given, "tasks") else Chosen(given, range(len(given)))
     if isinstance(given, Subset):
         chosen = Chosen(as_dataset(given.dataset), given.indices)
@@ -90,13 +97,25 @@ def as_dataset(given: Given) -> SegmentationDataset:
     if isinstance(given, (list, tuple)) and given and all(isinstance(sample, Sample) for sample in given):
         if any(sample.categories != given[0].categories for sample in given):
             raise ConfigError("the samples have different categories: give those of one data set")
+        if any(sample.tasks != given[0].tasks for sample in given):
+            raise ConfigError("the samples have different tasks: give those that an annotation of one kind supplies")
+        check_tasks_of(given[0].tasks, "the samples")
         return Listed(given, given[0].categories, given[0].tasks)
-    what = "an empty list" if isinstance(given, (list, tuple)) and not given else f"a {type(given).__name__}"
-    what += " alone" if isinstance(given, Sample) else ""
     raise ConfigError(
-        f"{what} is no data set: expected one with 'categories' and 'tasks' whose items are Samples, as those of "
-        "ofl.data, or a list of at least one Sample"
+        f"{_what_came(given)} is no data set: expected one with 'categories' and 'tasks' whose items are Samples, as "
+        "those of ofl.data, or a list of at least one Sample"
     )
+
+
+def _what_came(given: object) -> str:
+    if isinstance(given, (str, Path)):
+        return f"the name {str(given)!r}, which ofl.data.open({str(given)!r}, split) opens,"
+    if isinstance(given, Sample):
+        return "a Sample alone"
+    if isinstance(given, (list, tuple)):
+        other = next((item for item in given if not isinstance(item, Sample)), None)
+        return f"a {type(given).__name__} with a {type(other).__name__} in it" if given else "an empty list"
+    return f"a {type(given).__name__}"
 
 
 def require_samples(items: Sequence) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..data.sample import TASKS, Category, Sample
+from ..data.segment_ids import present_ids
 from ..data.targets import targets_for
+from ..listing import few
 from .findings import Finding
 
 MAX_VOID = 0.5  # share of pixels without a segment from which a sample counts as hardly annotated
@@ -62,19 +64,9 @@ def check_segments(samples: Sequence[Sample]) -> Finding:
             name, "fault", f"none of {len(samples)} samples has a segment: there is no ground truth to learn from",
             "look at how segments are read: the class loss then only says \"no object\" and falls to 0",
         )  # fmt: skip
+    if (ids := check_segment_ids(samples)).verdict == "fault":
+        return ids
     for sample in samples:
-        ids = [s.id for s in sample.segments]
-        if sample.masks is None and (repeated := [i for i, times in Counter(ids).items() if times > 1]):
-            return Finding(
-                name, "fault", f"image {sample.image_id} lists segments {repeated[:5]} twice: each becomes two "
-                "targets",
-                "every segment once; two objects need two ids in the map",
-            )  # fmt: skip
-        if sample.masks is None and 0 in ids:
-            return Finding(
-                name, "fault", f"image {sample.image_id} lists segment id 0, which is void in the map",
-                "number the segments from 1",
-            )  # fmt: skip
         pixels = sample.segment_masks().reshape(len(sample.segments), -1).sum(1) if sample.segments else np.zeros(0)
         if empty := [s.id for s, n in zip(sample.segments, pixels) if n == 0]:
             return Finding(
@@ -98,6 +90,46 @@ def check_segments(samples: Sequence[Sample]) -> Finding:
     if len(without) > (len(samples) / 2 if things_only else 0):
         return Finding(name, "warning", f"{evidence}; {len(without)} of {len(samples)} pictures have none at all")
     return Finding(name, "fine", evidence)
+
+
+def check_segment_ids(samples: Sequence[Sample]) -> Finding:
+    """The list of segments and the map name the same ids, each once; PQ can be computed of nothing else."""
+    name = "segments"
+    for sample in samples:
+        if sample.masks is not None:
+            continue
+        ids = [s.id for s in sample.segments]
+        if repeated := [i for i, times in Counter(ids).items() if times > 1]:
+            return Finding(
+                name, "fault", f"image {sample.image_id} lists segments {repeated[:5]} twice: each becomes two "
+                "targets",
+                "every segment once; two objects need two ids in the map",
+            )  # fmt: skip
+        if 0 in ids:
+            return Finding(
+                name, "fault", f"image {sample.image_id} lists segment id 0, which is void in the map",
+                "number the segments from 1",
+            )  # fmt: skip
+        if unlisted := sorted(set(present_ids(sample.segment_map).tolist()) - set(ids)):
+            return Finding(
+                name, "fault",
+                f"image {sample.image_id} has pixels of the ids {unlisted[:5]}, which are not in its list",
+                "list these segments, or set their pixels to 0 (void)",
+            )  # fmt: skip
+    return Finding(name, "fine", "each id of the maps is listed once")
+
+
+def check_image_ids(samples: Sequence[Sample]) -> Finding:
+    """Each picture has an id of its own, which AP needs."""
+    name = "image ids"
+    if twice := [i for i, times in Counter(s.image_id for s in samples).items() if times > 1]:
+        return Finding(
+            name, "fault",
+            f"{few(twice, 3)} {'is the id' if len(twice) == 1 else 'are ids'} of several pictures, and AP needs one of "
+            "its own for each",
+            "number the pictures: Sample(..., image_id=...)",
+        )  # fmt: skip
+    return Finding(name, "fine", f"{len(samples)}, no two alike")
 
 
 def check_tasks(samples: Sequence[Sample], shares: Mapping[str, float] | None = None) -> Finding:

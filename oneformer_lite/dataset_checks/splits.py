@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,8 @@ from ..config.checks import is_color
 from ..data.dataset import SegmentationDataset
 from ..data.folders import contents
 from ..data.map_dataset import MapDataset
-from ..data.sample import Category
+from ..data.sample import Category, Sample
+from ..data.views import Listed
 from ..errors import DataError
 from ..listing import few
 from .findings import Finding
@@ -68,6 +69,8 @@ def check_seen_classes(dataset: SegmentationDataset) -> Finding | None:
     """Each class occurs: in data sets that know it of all pictures (``class_counts``), or in their first maps; None of
     others."""
     counts = getattr(dataset, "class_counts", None)
+    if counts is None and (held := _held(dataset)):
+        counts = _counted(held, len(dataset.categories))
     if counts is None:
         return _check_classes_of_maps(dataset) if isinstance(dataset, MapDataset) else None
     never = [category.name for category, count in zip(dataset.categories, counts) if not count]
@@ -76,6 +79,37 @@ def check_seen_classes(dataset: SegmentationDataset) -> Finding | None:
         rarest = f"the rarest has {min(counts)} of {sum(counts)} segments"
         return Finding("classes seen", "fine", f"each of {total} classes occurs; {rarest}")
     return _never(f"{len(never)} of {total} classes never occur: {few(never)}")
+
+
+def _held(dataset: SegmentationDataset) -> Sequence[Sample]:
+    """The samples of a data set that is a list of them in memory; of others none."""
+    samples = dataset.samples if isinstance(dataset, Listed) and isinstance(dataset.samples, (list, tuple)) else ()
+    return samples if all(isinstance(sample, Sample) for sample in samples) else ()
+
+
+def _counted(samples: Sequence[Sample], classes: int) -> list[int]:
+    """How many segments of each class samples in memory have; class ids out of range are another check's."""
+    seen = Counter(segment.class_id for sample in samples for segment in sample.segments)
+    return [seen[class_id] for class_id in range(classes)]
+
+
+def check_apart(train: SegmentationDataset, val: SegmentationDataset) -> Finding:
+    """No picture is in both splits, as far as data sets know their files, or hold their samples."""
+    both = _pictures(train) & _pictures(val)
+    if both:
+        return Finding(
+            "splits", "warning", f"{len(both)} of {len(val)} validation pictures are training pictures as well: scores "
+            "will say how well these are remembered", "keep pictures for validation that are not trained on",
+        )  # fmt: skip
+    return Finding("splits", "fine", "no picture is known to be in both")
+
+
+def _pictures(dataset: SegmentationDataset) -> set:
+    if held := _held(dataset):
+        return set(map(id, held))
+    if not hasattr(dataset, "paths"):
+        return set()
+    return {path.absolute() for index in range(len(dataset)) for path in dataset.paths(index)[:1]}
 
 
 def _check_classes_of_maps(dataset: MapDataset) -> Finding:

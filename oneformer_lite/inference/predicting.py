@@ -112,8 +112,8 @@ def as_pixels(image: Picture) -> np.ndarray:
         return np.repeat(grey[..., None], 3, axis=2)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or not pixels.size:
         raise ConfigError(
-            f"expected one picture, as a path, a PIL image, a grey array [H, W] or a uint8 array [H, W, 3] of raw pixels; "
-            f"got {type(image).__name__} of {pixels.dtype} {list(pixels.shape)}{_cure(image, pixels)}"
+            "expected one picture, as a path, a PIL image, a grey array [H, W] or a uint8 array [H, W, 3] of raw "
+            f"pixels; got {type(image).__name__} of {pixels.dtype} {list(pixels.shape)}{_cure(image, pixels)}"
         )
     return pixels
 
@@ -148,8 +148,8 @@ def _channel_steps(shape: tuple[int, ...]) -> list[str]:
         steps.append("put the channels last, np.moveaxis(image, 0, -1)")
         shape = (*shape[1:], shape[0])
     if shape[-1] != 3:
-        cures = {1: "image[..., 0] is grey", 2: "image[..., 0] is grey", 4: "image[..., :3] leaves out the transparency"}
-        steps.append(cures.get(shape[-1], "image[..., [0, 1, 2]] takes three channels, if these are red, green, blue"))
+        grey, others = "image[..., 0] is grey", "image[..., [0, 1, 2]] takes three, if these are red, green and blue"
+        steps.append({1: grey, 2: grey, 4: "image[..., :3] leaves out the transparency"}.get(shape[-1], others))
     return steps
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..model.output import class_probabilities
+from ..notices import warn_user
 from .merging import surest_classes
 
 Size = tuple[int, int]
@@ -139,6 +140,11 @@ def raw_predictions(
 ) -> list[RawPrediction]:
     """Split a batch's output (a model's, or whatever has ``class_logits`` and ``mask_logits``) into images: ``sizes``
     before padding, ``output_sizes`` as wanted; ``padded``: what the model saw, if not four times the masks' size."""
+    if not output.class_logits.isfinite().all():
+        warn_user(
+            "the model's class logits are NaN or infinite, so its answer means nothing: its weights are damaged, it "
+            "was trained until it diverged, or the precision is too low for it"
+        )
     no_object = getattr(output, "no_object", True)
     padded = padded or tuple(4 * side for side in output.mask_logits.shape[-2:])
     return [

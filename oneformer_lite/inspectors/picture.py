@@ -34,6 +34,7 @@ _KEY = (
 )
 _STYLE = """<style>
 .ofl-picture { position: relative; overflow: visible; }
+.ofl-inspector .widget-image { margin: 0; }
 .ofl-picture > .widget-image { width: 100%; height: auto; display: block; }
 .ofl-picture > .ofl-layer { position: absolute; inset: 0; margin: 0; height: auto; width: auto; overflow: visible; }
 .ofl-layer .widget-html-content, .ofl-layer [role] { height: 100%; }

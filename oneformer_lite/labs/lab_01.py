@@ -105,6 +105,16 @@ def _with_empty_masks(segment_map: np.ndarray, segments: Segments) -> tuple[list
     return _merged([(c, segment_map == i) for i, c, crowd in sorted(segments, key=lambda s: s[1]) if not crowd])
 
 
+def _class_ids_in_the_map(segment_map: np.ndarray, segments: Segments) -> tuple[list[np.ndarray], list[int]]:
+    class_ids = _semantic(segment_map, segments)[1]
+    return [segment_map == class_id for class_id in class_ids], class_ids
+
+
+def _places_as_labels(segment_map: np.ndarray, segments: Segments) -> tuple[list[np.ndarray], list[int]]:
+    masks, class_ids = _semantic(segment_map, segments)
+    return masks, list(range(len(class_ids)))
+
+
 # -- 01.3: class ids of the masks, class names, task, length -> the text list
 
 
@@ -194,6 +204,9 @@ EXERCISES = (
             Mistake("a later mask of a class replaces the earlier one: join them with |", _last_mask_only),
             Mistake("masks and labels come in the order of the class ids, not of the file", _in_file_order),
             Mistake("a segment without a single pixel is no target", _with_empty_masks),
+            Mistake("the map holds the ids of segments, not of classes: compare it with the ids of a class's segments",
+                    _class_ids_in_the_map),
+            Mistake("the labels are the class ids of the masks, not their places 0, 1, 2, ...", _places_as_labels),
         ),
     ),
     Exercise(

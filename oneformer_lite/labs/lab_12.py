@@ -49,6 +49,10 @@ def _iou_without_minus(*args) -> np.ndarray:
     return _over_union(shared, shared.sum(1, keepdims=True) + shared.sum(0))
 
 
+def _dice_matrix(*args) -> np.ndarray:
+    return 2 * _iou_without_minus(*args)
+
+
 def _iou_over_guess(*args) -> np.ndarray:
     shared = _shared(*args)
     return _over_union(shared, np.broadcast_to(shared.sum(1, keepdims=True), shared.shape))
@@ -153,6 +157,12 @@ def _miou_per_picture(pairs: Pairs, classes: int) -> float:
     return float(np.mean([_mean_iou(t, t.sum(1) > 0) for t in _tables(pairs, classes) if t.any()]))
 
 
+def _mean_of_pairs(pairs: Pairs, classes: int) -> float:
+    tables = _tables(pairs, classes)
+    unions = [table.sum(1) + table.sum(0) - np.diag(table) for table in tables]
+    return float(np.concatenate([np.diag(t)[u > 0] / u[u > 0] for t, u in zip(tables, unions)]).mean())
+
+
 def _miou_all_classes(pairs: Pairs, classes: int) -> float:
     return _mean_iou(sum(_tables(pairs, classes)), np.full(classes, True))
 
@@ -184,6 +194,7 @@ EXERCISES = (
         rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("union = one + other - both: yours counts the common pixels twice", _iou_without_minus),
+            Mistake("2 * common / (one + other) is dice: IoU is common / union", _dice_matrix),
             Mistake("divide by the union, not by the predicted segment alone", _iou_over_guess),
             Mistake("guess * G + truth: the factor is the number of truths, else two pairs share a code",
                     _iou_wrong_base),
@@ -217,6 +228,8 @@ EXERCISES = (
         mistakes=(
             Mistake("one table over all pictures, then the quotient: yours is the mean of the pictures' mIoU",
                     _miou_per_picture),
+            Mistake("one table over all pictures, then a quotient for each class: yours has one a picture and class",
+                    _mean_of_pairs),
             Mistake("the mean runs over the classes that are annotated somewhere", _miou_all_classes),
             Mistake("divide by the union: right / annotated is the mean accuracy", _mean_accuracy),
             Mistake("pixels annotated -1 do not count: leave them out before you count", _miou_with_void),

@@ -54,7 +54,7 @@ def seen_in_pair(expected: Any, yours: Any, arguments: Mapping[str, Any]) -> str
 def _parts(expected: list, given: Any, arguments: Mapping[str, Any]) -> str | None:
     """Of several results, or a list: the order and number of its parts, else the first part that differs."""
     yours = listed(given)
-    if isinstance(given, np.ndarray | Tensor) and any(difference(part, given) is None for part in expected):
+    if isinstance(given, np.ndarray | Tensor | list) and any(difference(part, given) is None for part in expected):
         return f"yours is one of the {len(expected)} results alone: 'return a, b' gives both"
     if not isinstance(yours, list | tuple):
         last = bool(expected) and difference(expected[-1], yours) is None

@@ -17,7 +17,7 @@ from ..data.image import write_image
 from ..data.instance import encode_mask
 from ..data.sample import Category
 from ..data.segment_ids import encode_ids
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..files import all_to_disk, make_folder, write_json
 from .overlaps import PredictedSegment
 
@@ -59,6 +59,8 @@ class ResultFiles:
     """
 
     def __init__(self, folder: str | Path, tasks: Sequence[str]) -> None:
+        if not str(folder).strip() or folder == Path():
+            raise ConfigError(f"the results need a folder of their own, such as 'results', got {str(folder)!r}")
         self.folder = make_folder(folder)
         self._entries: dict[str, list[dict]] = {task: [] for task in tasks if task in JSON_NAMES}
         self._written: set[Path] = set()

@@ -138,6 +138,8 @@ class TrainConfig:
     def _check_ranges(self) -> None:
         if not self.out.strip():
             raise ConfigError("out is empty; expected the folder of the run, such as 'runs/mine'")
+        if self.start_from is not None and not self.start_from.strip():
+            raise ConfigError("start_from is empty; expected 'auto', a model's name or folder, or None for none")
         check_range(self, "positive", lambda value: value > 0, (
             "steps", "minutes", "batch_size", "accumulate", "lr", "eval_images", "save_minutes", "save_steps",
             "log_steps",

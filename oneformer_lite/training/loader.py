@@ -19,7 +19,7 @@ from ..data.dataset import SegmentationDataset
 from ..data.opening import open as open_dataset
 from ..data.parallel import importable_by_children
 from ..data.sample import TASKS, Sample
-from ..data.unreadable import read
+from ..data.unreadable import read_checked
 from ..errors import ConfigError, DataError, OneFormerLiteError, WorkerError
 from .config import TrainConfig
 from .distributed import ALONE, Processes
@@ -60,7 +60,7 @@ class TaskSamples(Dataset):
         epoch, index = address
         rng = np.random.default_rng((self.seed, epoch, index))
         try:
-            sample = read(self.dataset, index)
+            sample = read_checked(self.dataset, index)
             task = self.draw_task(sample.tasks, rng)
             return self.augment(sample, rng), task
         except OneFormerLiteError as error:

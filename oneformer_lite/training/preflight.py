@@ -13,29 +13,32 @@ from pathlib import Path
 import numpy as np
 
 from ..config import BaseConfig
-from ..data.by_name import class_places
+from ..data.by_name import class_places, warn_of_other_kinds
 from ..data.dataset import SegmentationDataset
 from ..data.sample import TASKS, Sample
 from ..data.unreadable import Unreadable, read
-from ..data.views import Chosen, Given, Renumbered, as_dataset, require_samples
+from ..data.views import Given, as_dataset, require_samples
 from ..dataset_checks.alignment import check_alignment
 from ..dataset_checks.annotation import (
     check_class_ids,
     check_contrast,
+    check_image_ids,
     check_query_count,
     check_range,
+    check_segment_ids,
     check_segments,
     check_shapes,
     check_tasks,
 )
 from ..dataset_checks.findings import Finding
-from ..dataset_checks.splits import check_categories, check_files, check_seen_classes, missing_files
+from ..dataset_checks.splits import check_apart, check_categories, check_files, check_seen_classes, missing_files
 from ..errors import ConfigError, DataError, OneFormerLiteError
 from ..notices import warn_user
 from .config import TrainConfig
 from .crops import check_crops
 from .distributed import Processes
 from .pictures import try_pictures
+from .prepared import in_model_order, prepared
 from .randomness import undisturbed
 from .rates import check_rates
 
@@ -58,11 +61,12 @@ def ready(
         raise ConfigError("there are no validation data for the evaluations: give val_data, or set evaluations=0")
     if c.evaluations:
         check_evaluations(config)
-    in_model_order(config, train_data)  # the classes first: it takes no time
+    ordered = in_model_order(config, train_data)  # the classes first: it takes no time
     fault = None
     if c.look_first and processes.is_first:
         try:
             with undisturbed():
+                _compare_kinds(config, ordered, range(config.num_classes), "the training data")
                 tell(look(config, c, train_data, val_data, fresh))
         except OneFormerLiteError as error:
             fault = error
@@ -76,44 +80,6 @@ def check_evaluations(config: BaseConfig) -> None:
         config.check_answers(config.learned_tasks[0])
     except ConfigError as error:
         raise ConfigError(f"{error}. Until then there is nothing to evaluate: set evaluations=0") from error
-
-
-def prepared(config: BaseConfig, c: TrainConfig, dataset: Given) -> SegmentationDataset:
-    """The training data as the model gets them: the useful pictures, with classes numbered as the model's."""
-    return in_model_order(config, only_useful(c, as_dataset(dataset)))
-
-
-def in_model_order(config: BaseConfig, dataset: SegmentationDataset) -> SegmentationDataset:
-    """The data set with classes numbered as those of the model, by name; raises :class:`ConfigError` for others."""
-    check_classes(config, dataset)
-    places = class_places(config.class_names, dataset.categories)
-    if places == list(range(config.num_classes)):
-        return dataset
-    ordered = sorted(zip(places, dataset.categories))
-    return Renumbered(dataset, places, tuple(category for _, category in ordered))
-
-
-def check_classes(config: BaseConfig, dataset: SegmentationDataset) -> None:
-    """Raise :class:`ConfigError` unless the model has as many classes as the data."""
-    if len(dataset.categories) != config.num_classes:
-        raise ConfigError(
-            f"the configuration has {config.num_classes} classes, the data {len(dataset.categories)}: "
-            "use config.for_classes(config, dataset.categories)"
-        )
-
-
-def only_useful(c: TrainConfig, dataset: SegmentationDataset) -> SegmentationDataset:
-    """The pictures with things alone, where the recipe asks for it and the data set knows (``thing_counts``)."""
-    counts = getattr(dataset, "thing_counts", None)
-    if not c.only_with_things or counts is None or not any(category.is_thing for category in dataset.categories):
-        return dataset
-    kept = np.flatnonzero(counts)
-    if not len(kept):
-        raise ConfigError(
-            f"only_with_things leaves out all {len(dataset)} pictures, as none has a thing that is no crowd: set "
-            "only_with_things=False in the recipe"
-        )
-    return Chosen(dataset, kept)
 
 
 def look(
@@ -132,6 +98,7 @@ def look(
         findings.append(seen)
     if c.evaluations:
         findings += _look_at_validation(config, c, val_data, fresh)
+        findings += _odd(check_apart(train_data, val_data))
     if fresh:
         findings += _look_at_samples(config, c, train_data, missing)
     return findings
@@ -177,7 +144,7 @@ def _look_at_samples(
     _refuse(tasks, contrast)
     crops = _crops_with_targets(config, c, dataset)
     queries, place = check_query_count(samples, config.num_queries), check_alignment(samples[:ALIGNED])
-    return [f for f in (segments, tasks, contrast, queries, place, crops) if f.verdict != "fine"]
+    return _odd(segments, tasks, contrast, queries, place, crops)
 
 
 def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> Finding:
@@ -193,7 +160,8 @@ def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset: Segmentatio
     if not len(dataset):
         raise DataError("the validation data set is empty: look at its paths and its split, or set evaluations=0")
     only_instances = tuple(dataset.tasks) == ("instance",)
-    class_places(config.class_names, dataset.categories, only_instances, "the validation data set")
+    places = class_places(config.class_names, dataset.categories, only_instances, "the validation data set")
+    _compare_kinds(config, dataset, places, "the validation data set")
     tasks = config.answers(dataset.tasks)
     if not tasks:
         asked = ", ".join(config.answered_tasks)
@@ -205,6 +173,10 @@ def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset: Segmentatio
     if fresh and first:
         samples = _read(dataset, first, c, "validation")
         _refuse(check_shapes(samples), _class_ids(dataset, samples))
+        if "panoptic" in tasks:
+            _refuse(check_segment_ids(samples))
+        if "instance" in tasks:
+            _refuse(check_image_ids(samples))
         if not any(segment for sample in samples for segment in sample.segments if not segment.is_crowd):
             findings.append(Finding(
                 "validation", "warning", f"its first {len(samples)} pictures have no segment: scores will be empty",
@@ -212,6 +184,16 @@ def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset: Segmentatio
             ))  # fmt: skip
         try_pictures(samples, tasks, Path(c.out))
     return findings
+
+
+def _compare_kinds(config: BaseConfig, dataset: SegmentationDataset, places: Sequence[int], data: str) -> None:
+    """A warning where things of the data are stuff for the model, as far as the data know both."""
+    if "panoptic" in dataset.tasks and "panoptic" in config.learned_tasks:
+        warn_of_other_kinds(config.categories, dataset.categories, places, data)
+
+
+def _odd(*findings: Finding) -> list[Finding]:
+    return [finding for finding in findings if finding.verdict != "fine"]
 
 
 def _class_ids(dataset: SegmentationDataset, samples: Sequence[Sample]) -> Finding:

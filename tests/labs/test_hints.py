@@ -54,6 +54,7 @@ SQUARE = np.array([[1.0, 2.0], [3.0, 5.0]])
     [
         (E_, E_.T, "transposed"),
         (SQUARE, SQUARE.T, "transposed: rows and columns"),
+        (([E_, 2 * E_], [3, 8]), [E_, 2 * E_], "one of the 2 results alone"),
         (E_, E_.ravel(), "the shape is not"),
         (E_, E_[None], "the shape is not"),
         (E_, -E_, "the sign"),

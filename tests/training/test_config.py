@@ -43,6 +43,7 @@ NAN, INFINITY = float("nan"), float("inf")
         ("compile", 1, "compile must be True or False"),
         ("out", 3, "out must be a text"),
         ("out", " ", "out is empty; expected the folder of the run"),
+        ("start_from", "", "start_from is empty; expected 'auto', a model's name or folder, or None"),
         ("start_from", 3, "start_from must be a text or None"),
     ],
 )  # fmt: skip

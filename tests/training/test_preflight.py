@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import re
 import warnings
 from pathlib import Path
 
@@ -82,7 +83,8 @@ def without_things(sample) -> dict:
 
 
 def test_healthy_data_are_silent(config, recipe, scenes) -> None:
-    assert looked(config, recipe(evaluations=1), listed(scenes), listed(scenes)) == []
+    others = [sample.replace() for sample in scenes]
+    assert looked(config, recipe(evaluations=1), listed(scenes), listed(others)) == []
 
 
 @pytest.mark.parametrize(
@@ -154,14 +156,86 @@ def test_data_sets_that_are_none(config, recipe, scenes) -> None:
         looked(config, recipe(evaluations=1), listed(scenes))
     with pytest.raises(ConfigError, match="an empty list is no data set"):
         looked(config, recipe(), [])
-    with pytest.raises(ConfigError, match="a str is no data set"):
+    with pytest.raises(ConfigError, match="the name 'data/coco', which ofl.data.open.* opens, is no data set"):
         looked(config, recipe(), "data/coco")
+    with pytest.raises(ConfigError, match="a list with a ndarray in it is no data set"):
+        looked(config, recipe(), [scenes[0], scenes[1].image])
     with pytest.raises(ConfigError, match="yields a tuple"):
         looked(config, recipe(), listed(scenes, samples=[(s, 1) for s in scenes]))
 
 
 def test_a_list_of_samples_is_a_data_set(config, recipe, scenes) -> None:
-    assert looked(config, recipe(evaluations=1), scenes, tuple(scenes[:4])) == []
+    assert looked(config, recipe(evaluations=1), scenes, tuple(s.replace() for s in scenes[:4])) == []
+
+
+@pytest.mark.parametrize("tasks", [(), ("boxes",), "panoptic", None])
+def test_tasks_that_are_none_are_refused(config, recipe, scenes, tasks) -> None:
+    for data in (listed(scenes, tasks=tasks), each(scenes, lambda s: {"tasks": tasks})):
+        with pytest.raises(ConfigError, match="the tasks of the .* are .*expected a tuple of some of panoptic"):
+            looked(config, recipe(), data)
+
+
+def test_samples_of_other_tasks_are_no_data_set(config, recipe, scenes) -> None:
+    mixed = [s.replace(tasks=("semantic",) if i % 2 else s.tasks) for i, s in enumerate(scenes)]
+    with pytest.raises(ConfigError, match="the samples have different tasks"):
+        looked(config, recipe(), mixed)
+
+
+def unlisted(sample) -> dict:
+    return {"segments": sample.segments[1:]}
+
+
+def twice(sample) -> dict:
+    return {"segments": (*sample.segments, sample.segments[0])}
+
+
+def below_zero(sample) -> dict:
+    return {"segment_map": sample.segment_map - (sample.segment_map == 0).astype(np.int32)}
+
+
+def with_void(samples: list) -> list:
+    return [s for s in samples if (s.segment_map == 0).any()]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [(unlisted, "which are not in its list"), (twice, "twice"), (below_zero, "the ids \\[-1\\]")]
+)
+def test_maps_and_lists_that_disagree(config, recipe, scenes, change, words: str) -> None:
+    """A warning before a training, which can do without; a validation would end at its first picture."""
+    samples = with_void(scenes) if change is below_zero else scenes
+    assert any(re.search(words, w) for w in looked(config, recipe(), listed(each(samples, change))))
+    with pytest.raises(DataError, match=words):
+        looked(config, recipe(evaluations=1), listed(scenes), listed(each(samples, change)))
+
+
+def test_validation_pictures_need_ids_of_their_own(config, recipe, scenes) -> None:
+    val = each(scenes[:5], lambda s: {"image_id": min(s.image_id, scenes[3].image_id)})
+    with pytest.raises(DataError, match=f"{scenes[3].image_id} is the id of several pictures"):
+        looked(config, recipe(evaluations=1), listed(scenes), val)
+
+
+def test_validation_pictures_that_are_trained_on_are_told(config, recipe, scenes, folder: Path) -> None:
+    some = [*scenes[:2], scenes[2].replace()]
+    said = looked(config, recipe(evaluations=1), scenes, some)
+    assert any("2 of 3 validation pictures are training pictures" in w for w in said)
+    files = open_split(folder, "train")
+    said = looked(config, recipe(evaluations=1), files, files)
+    assert any("24 of 24 validation pictures are training pictures" in w for w in said)
+
+
+def test_classes_that_no_sample_of_a_list_has_are_told(config, recipe, scenes) -> None:
+    one = each(scenes, lambda s: {"segments": tuple(dataclasses.replace(g, class_id=0) for g in s.segments)})
+    assert any("13 of 14 classes never occur" in w for w in looked(config, recipe(), one))
+
+
+def test_things_that_are_stuff_for_the_model_are_told(config, recipe, scenes) -> None:
+    categories = tuple(dataclasses.replace(c, is_thing=c.is_thing and c.name != "car") for c in scenes[0].categories)
+    other = each(scenes, lambda s: {"categories": categories})
+    (said,) = looked(config, recipe(), other)
+    assert said.startswith("'car' is not of the same kind in the training data as for the model")
+    (said,) = looked(config, recipe(evaluations=1), scenes, other)
+    assert "in the validation data set" in said
+    assert looked(ofl.config.for_classes(config, categories), recipe(), other) == []
 
 
 # -- classes
@@ -274,7 +348,8 @@ def test_what_cannot_be_painted_is_refused(config, recipe, scenes) -> None:
 
 def test_a_plan_in_the_folder_of_a_run_writes_nothing(config, recipe, scenes, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
-    assert looked(config, recipe(evaluations=1), listed(scenes), listed(scenes)) == []
+    others = [sample.replace() for sample in scenes]
+    assert looked(config, recipe(evaluations=1), listed(scenes), listed(others)) == []
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 

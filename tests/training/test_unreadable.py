@@ -20,7 +20,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data.opening import open as open_split
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.data.unreadable import Unreadable
-from oneformer_lite.data.views import Listed
+from oneformer_lite.data.views import Listed, Renumbered
 from oneformer_lite.errors import DataError, OneFormerLiteError, WorkerError
 from oneformer_lite.training import toytown_training, train
 from oneformer_lite.training.loader import training_batches
@@ -79,6 +79,17 @@ def test_a_mistake_in_the_data_set_is_not_hidden_and_names_the_picture(scenes, w
     with pytest.raises(ZeroDivisionError) as caught:
         seen(Damaged(scenes, (3,), ZeroDivisionError), workers=workers)
     assert "picture 3 of the training data" in str(caught.value) + "".join(getattr(caught.value, "__notes__", []))
+
+
+@pytest.mark.parametrize("renumbered", [False, True])
+@pytest.mark.parametrize("class_id", [14, -1])
+def test_a_class_that_is_none_leaves_its_picture_out(scenes, class_id: int, renumbered: bool) -> None:
+    other = scenes[5].replace(segments=(dataclasses.replace(scenes[5].segments[0], class_id=class_id),))
+    data = Listed([*scenes[:5], other, *scenes[6:]], scenes[0].categories, scenes[0].tasks)
+    if renumbered:
+        data = Renumbered(data, range(14), scenes[0].categories)
+    _, unreadable = seen(data)
+    assert list(unreadable) == [5] and f"has the class id {class_id}, but there are 14 classes" in unreadable[5]
 
 
 def test_nothing_at_all_can_be_read(scenes) -> None:

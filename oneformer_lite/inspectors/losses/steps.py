@@ -23,7 +23,7 @@ from ...model import MaskModel
 from ...training.checkpoint import saved_model
 from ...training.config import TrainConfig
 from ...training.loader import run_split, training_batches
-from ...training.preflight import prepared
+from ...training.prepared import prepared
 from ...training.run import Run
 from ...training.state import read_recipe
 from ..samples import sample_pairs

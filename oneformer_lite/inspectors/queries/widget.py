@@ -25,7 +25,7 @@ from .reading import SORTS, QueryReading
 from .words import after, captions, claims_html, looked_words, moment, partner_words, query_html
 
 _NO_OBJECT = (140, 140, 140)
-_SMALLEST = 0.8  # share of a sheet's width
+_SMALLEST = 0.5  # share of a sheet's width: it is whole on a screen of 1024 pixels, beside a list of files
 
 
 class QueryInspector(Inspector):
@@ -241,5 +241,5 @@ class QueryInspector(Inspector):
 def _scrolling(picture: Picture) -> Box:
     """Sheets shrink as long as they can be read, and scroll where there is less room."""
     picture.layout.flex, picture.layout.width = "none", "100%"
-    room = {"overflow": "auto", "max_height": "27rem", "width": "100%"}
+    room = {"overflow": "auto", "max_height": "36rem", "width": "100%"}
     return Box([picture], layout=room | {"align_items": "flex-start"})  # else it would stretch to the box's height

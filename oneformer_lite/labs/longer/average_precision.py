@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from typing import Literal
 
 import numpy as np
 
@@ -44,19 +45,36 @@ def _cases() -> list[Case]:
 
 def _area(
     scores: np.ndarray, hits: np.ndarray, total: int, *, sort: float = -1.0, falling: bool = True, points: int = 101,
-    of_found: bool = False,
+    of_found: bool = False, beyond: float = 0.0, side: Literal["left", "right"] = "left", missed: bool = False,
 ) -> float:  # fmt: skip
     """The answer written once more, with switches for what goes wrong."""
     if not len(hits):
         return 0.0
     hits = np.asarray(hits)[np.argsort(sort * np.asarray(scores), kind="stable")] if sort else np.asarray(hits)
     found = np.cumsum(hits)
-    precision = found / np.arange(1, len(hits) + 1)
+    precision = found / (np.arange(1, len(hits) + 1) + (total - found if missed else 0))
     if falling:
         precision = np.maximum.accumulate(precision[::-1])[::-1]
     whole = max(1, found[-1]) if of_found else total
-    first = np.searchsorted(found / whole, np.linspace(0, 1, points))
-    return float(np.append(precision, 0)[first].mean())
+    first = np.searchsorted(found / whole, np.linspace(0, 1, points), side)
+    return float(np.append(precision, beyond)[first].mean())
+
+
+def _curve(scores: np.ndarray, hits: np.ndarray, total: int, falling: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall after each guess."""
+    found = np.cumsum(np.asarray(hits)[np.argsort(-np.asarray(scores), kind="stable")])
+    precision = found / np.arange(1, len(found) + 1)
+    return np.maximum.accumulate(precision[::-1])[::-1] if falling else precision, found / total
+
+
+def _steps(*args) -> float:
+    precision, recall = _curve(*args, falling=True)
+    return float((precision * np.diff(recall, prepend=0)).sum())
+
+
+def _trapezoids(*args) -> float:
+    precision, recall = _curve(*args, falling=False)
+    return float((np.diff(recall) * (precision[1:] + precision[:-1]) / 2).sum())
 
 
 def _mean_at_hits(scores: np.ndarray, hits: np.ndarray, total: int) -> float:
@@ -80,6 +98,18 @@ AVERAGE_PRECISION = Exercise(
                 lambda *args: _area(*args, points=11)),
         Mistake("recall is found / annotated, not found / all hits of the list",
                 lambda *args: _area(*args, of_found=True)),
+        Mistake("101 recalls: np.linspace counts its last point too, so np.linspace(0, 1, 101)",
+                lambda *args: _area(*args, points=100)),
+        Mistake("a recall that no part of the list reaches has precision 0, not 1",
+                lambda *args: _area(*args, beyond=1.0)),
+        Mistake("a recall counts from where the list reaches it: found / annotated >= it, not above it",
+                lambda *args: _area(*args, side="right")),
+        Mistake("precision is hits / guesses so far: what has not been found counts in recall alone",
+                lambda *args: _area(*args, missed=True)),
+        Mistake("this is the area under the falling curve, as other contests have it: take its mean at 101 recalls",
+                _steps),
+        Mistake("the area in trapezoids is not asked for: make the curve fall, then take its mean at 101 recalls",
+                _trapezoids),
         Mistake("this is the mean precision at the hits; COCO samples the falling curve at 101 recalls",
                 _mean_at_hits),
     ),

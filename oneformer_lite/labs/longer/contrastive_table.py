@@ -97,6 +97,26 @@ def _multiplied(table: Tensor) -> Tensor:
     return _rows_only(table) * _rows_only(table.T)
 
 
+def _second_counts_half(table: Tensor) -> Tensor:
+    return _rows_only(table) + _rows_only(table.T) / 2
+
+
+def _first_counts_half(table: Tensor) -> Tensor:
+    return _second_counts_half(table.T)
+
+
+def _sum_and_mean(table: Tensor) -> Tensor:
+    return len(table) * _rows_only(table) + _rows_only(table.T)
+
+
+def _mean_and_sum(table: Tensor) -> Tensor:
+    return _sum_and_mean(table.T)
+
+
+def _distance(table: Tensor) -> Tensor:
+    return F.mse_loss(table, torch.eye(len(table)))
+
+
 def _overflowing(table: Tensor) -> Tensor:
     right, power = table.diagonal().exp(), table.exp()
     return -((right / power.sum(1)).log() + (right / power.sum(0)).log()).mean()
@@ -153,6 +173,14 @@ OF_A_TABLE = (
             Mistake("the table is divided by the temperature already", _cold_again),
             Mistake("image b belongs to text b: the labels are 0, 1, 2, ..., torch.arange(B)", _first_is_right),
             Mistake("the loss is the SUM of both directions, not their product", _multiplied),
+            Mistake("both directions count whole: yours halves that of the columns", _second_counts_half),
+            Mistake("both directions count whole: yours halves that of the rows", _first_counts_half),
+            Mistake("each direction is a mean over the images: yours adds up the rows", _sum_and_mean),
+            Mistake("each direction is a mean over the images: yours adds up the columns", _mean_and_sum),
+            Mistake("a distance to the identity tells nothing apart: minus the log of the softmax at the diagonal",
+                    _distance),
+            Mistake("no distance to the identity is asked for: minus the log of the softmax at the diagonal",
+                    lambda table: 2 * _distance(table)),
         ),
     ),
     Exercise(

@@ -1,0 +1,50 @@
+"""The training data as the model gets them: the useful pictures, with classes numbered as the model's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..config import BaseConfig
+from ..data.by_name import class_places
+from ..data.dataset import SegmentationDataset
+from ..data.views import Chosen, Given, Renumbered, as_dataset
+from ..errors import ConfigError
+from .config import TrainConfig
+
+
+def prepared(config: BaseConfig, c: TrainConfig, dataset: Given) -> SegmentationDataset:
+    """The training data as the model gets them: the useful pictures, with classes numbered as the model's."""
+    return in_model_order(config, only_useful(c, as_dataset(dataset)))
+
+
+def in_model_order(config: BaseConfig, dataset: SegmentationDataset) -> SegmentationDataset:
+    """The data set with classes numbered as those of the model, by name; raises :class:`ConfigError` for others."""
+    check_classes(config, dataset)
+    places = class_places(config.class_names, dataset.categories)
+    if places == list(range(config.num_classes)):
+        return dataset
+    ordered = sorted(zip(places, dataset.categories))
+    return Renumbered(dataset, places, tuple(category for _, category in ordered))
+
+
+def check_classes(config: BaseConfig, dataset: SegmentationDataset) -> None:
+    """Raise :class:`ConfigError` unless the model has as many classes as the data."""
+    if len(dataset.categories) != config.num_classes:
+        raise ConfigError(
+            f"the configuration has {config.num_classes} classes, the data {len(dataset.categories)}: "
+            "use config.for_classes(config, dataset.categories)"
+        )
+
+
+def only_useful(c: TrainConfig, dataset: SegmentationDataset) -> SegmentationDataset:
+    """The pictures with things alone, where the recipe asks for it and the data set knows (``thing_counts``)."""
+    counts = getattr(dataset, "thing_counts", None)
+    if not c.only_with_things or counts is None or not any(category.is_thing for category in dataset.categories):
+        return dataset
+    kept = np.flatnonzero(counts)
+    if not len(kept):
+        raise ConfigError(
+            f"only_with_things leaves out all {len(dataset)} pictures, as none has a thing that is no crowd: set "
+            "only_with_things=False in the recipe"
+        )
+    return Chosen(dataset, kept)
