@@ -12,6 +12,7 @@ from ..errors import DataError
 from ..labs.calls import Call, Raised
 from ..labs.check import Made, judged
 from ..labs.exercise import Case, Exercise
+from ..labs.gradients import BUT
 from ..labs.owner import not_an_answer
 from ..labs.result import Result
 from ..labs.watch import Watch
@@ -136,10 +137,12 @@ def _counted(exercise: Exercise, result: Result, outputs: Sequence[Any]) -> tupl
 
 
 def _right_on_printed_alone(result: Result) -> bool:
-    """Every printed case right, not one that was drawn: so does a table of the printed results."""
+    """Every printed case right, not one that was drawn: so does a table of the printed results. Values that are right
+    and lack a gradient are nothing of that kind."""
     drawn = [line for name, line in result.differences if name.startswith("drawn")]
     printed = [line for name, line in result.differences if not name.startswith("drawn")]
-    return bool(drawn) and all(drawn) and not any(printed)
+    by_heart = bool(drawn) and all(line and not line.startswith(BUT) for line in drawn)
+    return by_heart and not any(printed)
 
 
 def _by_heart(result: Result) -> Result:

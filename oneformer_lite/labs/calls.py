@@ -100,7 +100,8 @@ def raised(error: BaseException, answer: Callable) -> Raised:
 def _line(error: BaseException, answer: Callable) -> int | None:
     """The last line that ran of the file, or of the notebook cell, that the answer was written in."""
     code = getattr(answer, "__code__", None)
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
+    steps = traceback.walk_tb(error.__traceback__)  # which opens no source file, as extract_tb does
+    lines = [line for frame, line in steps if code and frame.f_code.co_filename == code.co_filename]
     return lines[-1] if lines else None
 
 

@@ -12,6 +12,7 @@ from .calls import Raised, argument_names, call, leaves
 from .compare import difference, listed
 from .exercise import Case, Exercise
 
+BUT = "right, but"  # how a line begins that says what is wrong beside the value
 _STEPS = "detach, item, float, numpy and no_grad cut it off"
 
 
@@ -20,12 +21,12 @@ def gradient_difference(exercise: Exercise, yours: list[Tensor | None] | Raised,
     names = _paths(argument_names(exercise.reference, len(case.args)), case.args)
     expected = gradients(exercise.reference, case.args)
     if isinstance(yours, Raised):
-        return f"right, but where gradients are asked for yours raises {yours}"
+        return f"{BUT} where gradients are asked for yours raises {yours}"
     if not any(map(_counts, yours)) and any(map(_counts, expected)):
-        return f"right, but no gradient flows back through yours: {_STEPS}"
+        return f"{BUT} no gradient flows back through yours: {_STEPS}"
     for name, wanted, found in zip(names, expected, yours, strict=True):
         if _counts(wanted) and found is None:
-            return f"right, but no gradient flows back to {name}: {_STEPS}"
+            return f"{BUT} no gradient flows back to {name}: {_STEPS}"
         zero = (
             torch.zeros(())
             if wanted is None and found is None
@@ -33,7 +34,7 @@ def gradient_difference(exercise: Exercise, yours: list[Tensor | None] | Raised,
         )
         line = difference(zero if wanted is None else wanted, zero if found is None else found, 10 * exercise.tolerance)
         if line:
-            return f"right, but in the gradient with respect to {name}: {line}"
+            return f"{BUT} in the gradient with respect to {name}: {line}"
     return None
 
 

@@ -79,6 +79,25 @@ def test_a_table_of_the_printed_cases_is_named(loss_template):
     assert mark.state == NOT_COUNTED and "by heart" in mark.verdict
 
 
+HONEST = {
+    "an endless recursion": "def contrastive_loss(table):\n    return contrastive_loss(table)",
+    "too much memory": "def contrastive_loss(table):\n    return [bytearray(10**8) for _ in range(99)]",
+    "a key that is not there": "def contrastive_loss(table):\n    return {}[table.sum()]",
+    "an error of torch": "def contrastive_loss(table):\n    return table @ torch.ones(99, 3)",
+}
+
+
+@pytest.mark.parametrize("fault", HONEST)
+def test_an_honest_error_is_no_attempt_at_anything(loss_template, fault):
+    mark = marked(loss_template, HONEST[fault])
+    assert mark.state == WRONG and mark.tried == () and "yours raises" in mark.verdict
+
+
+def test_a_right_value_without_gradient_is_not_known_by_heart(loss_template):
+    mark = marked(loss_template, "@torch.no_grad()" + RIGHT)
+    assert mark.state == WRONG and "no gradient flows back" in mark.verdict
+
+
 FORGED = {
     "a printed verdict": "print('07.2  7/7 passed')",
     "a printed verdict, then an end": "print('07.2  7/7 passed', flush=True); import os; os._exit(0)",
