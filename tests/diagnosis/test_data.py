@@ -86,6 +86,7 @@ def void_listed(sample):
         (crowded, ["of 12 samples are crowds", "iscrowd"]),
         (twice, ["twice", "every segment once"]),
         (void_listed, ["segment id 0", "from 1"]),
+        (lambda s: s.replace(segments=s.segments[1:]), ["which are not in its list", "to 0 (void)"]),
     ],
 )
 def test_segments_that_are_no_targets(change, words: list[str]) -> None:
@@ -106,13 +107,17 @@ def test_background_of_things_is_no_void_to_warn_of() -> None:
     assert finding.verdict == "fine" and "only things" in finding.evidence, finding
 
 
+def without_segments(sample):
+    return sample.replace(segments=(), segment_map=np.zeros_like(sample.segment_map))
+
+
 @pytest.mark.parametrize(("empty", "verdict"), [(2, "fine"), (8, "warning")])
 def test_some_pictures_without_a_thing_are_fine_where_there_are_only_things(empty: int, verdict: str) -> None:
     things = tuple(dataclasses.replace(category, is_thing=True) for category in Changed().categories)
     ids = [Changed()[i].image_id for i in range(empty)]
 
     def emptied(sample):
-        return sample.replace(categories=things, segments=() if sample.image_id in ids else sample.segments)
+        return (without_segments(sample) if sample.image_id in ids else sample).replace(categories=things)
 
     finding = found(ofl.doctor(dataset=Changed(emptied, categories=things)), "segments")
     assert finding.verdict == verdict, finding
@@ -120,7 +125,7 @@ def test_some_pictures_without_a_thing_are_fine_where_there_are_only_things(empt
 
 def test_a_picture_without_a_segment_is_a_warning_where_there_is_stuff() -> None:
     first = Changed()[0].image_id
-    emptied = Changed(lambda sample: sample.replace(segments=()) if sample.image_id == first else sample)
+    emptied = Changed(lambda sample: without_segments(sample) if sample.image_id == first else sample)
     finding = found(ofl.doctor(dataset=emptied), "segments")
     assert finding.verdict == "warning" and "1 of 12 pictures have none" in finding.evidence
 
