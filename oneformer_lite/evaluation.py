@@ -77,8 +77,6 @@ def evaluate(
     check_count("batch_size", batch_size)
     if token is not None:
         check_task(token)
-    if not isinstance(unreadable, Unreadable):
-        check_share("unreadable", unreadable)
     dataset, tasks = _supplied(model, dataset, tasks)
     categories, class_ids = _categories(model.config, dataset)
     if "panoptic" in dataset.tasks and tasks != ["semantic"]:
@@ -88,9 +86,10 @@ def evaluate(
         "instance": InstanceMetric(categories),
         "semantic": SemanticMetric(len(categories)),
     }
-    files = ResultFiles(results, tasks) if results is not None else None
     if not isinstance(unreadable, Unreadable):
+        check_share("unreadable", unreadable)
         unreadable = Unreadable(len(dataset), unreadable, "evaluated")
+    files = ResultFiles(results, tasks) if results is not None else None
     done = 0
     with evaluating(model):
         for samples in batches(dataset, model.config, batch_size, unreadable):

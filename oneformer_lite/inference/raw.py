@@ -140,9 +140,9 @@ def raw_predictions(
 ) -> list[RawPrediction]:
     """Split a batch's output (a model's, or whatever has ``class_logits`` and ``mask_logits``) into images: ``sizes``
     before padding, ``output_sizes`` as wanted; ``padded``: what the model saw, if not four times the masks' size."""
-    if not output.class_logits.isfinite().all():
+    if output.class_logits.isnan().any():
         warn_user(
-            "the model's class logits are NaN or infinite, so its answer means nothing: its weights are damaged, it "
+            "the model's class logits are NaN, so its answer means nothing: its weights are damaged, it "
             "was trained until it diverged, or the precision is too low for it"
         )
     no_object = getattr(output, "no_object", True)
