@@ -72,6 +72,8 @@ class MaskFormerConfig(OneTaskConfig):
             settings["steps"] = 720_000
         if "swin" in self.backbone:
             settings |= {"lr": 6e-5, "weight_decay": 0.01, "backbone_lr_multiplier": 1.0, "warmup_steps": 1500}
+        if self.data_set == "coco":
+            settings["augmentation"] = "detr_1000" if self.backbone.startswith("swin_large") else "detr"
         return settings
 
 
@@ -119,7 +121,9 @@ class DetrConfig(BaseConfig):
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {"stage": ("boxes", "masks", "joint")}
 
     # what a training teaches. As published first "boxes": all but the masks' attention and convolutions, of which there
-    # is nothing to be seen yet; then "masks": those alone, over the frozen rest. "joint": all at once, from the start
+    # is nothing to be seen yet; then "masks": those alone, over the frozen rest. "joint": all at once, where masks wait
+    # for the rest: of all that their convolutions see, the maps of attention alone tell queries apart, and at first
+    # these are even, and so weak that the gradient of what makes them is less than a ten-millionth of the whole
     stage: str = "masks"
     num_queries: int = 100
     padding_multiple: int = 1  # padding is told apart: a picture alone gets none
@@ -155,7 +159,7 @@ class DetrConfig(BaseConfig):
             return self.RECIPE
         epochs, drop = (25, 15) if self.stage == "masks" else (500, 400)
         budget = {"steps": 7393 * epochs, "lr_drops": (drop / epochs,), "only_with_things": False}
-        return {**self.RECIPE, **budget, "precision": "float32"}
+        return {**self.RECIPE, **budget, "precision": "float32", "augmentation": "detr"}
 
     @property
     def learned_tasks(self) -> tuple[str, ...]:

@@ -3,8 +3,6 @@
 There are panoptic models of COCO and ADE20K, and semantic ones of all data sets but COCO; ``task`` says which, where
 there are both. Values are those of the official ``configs/*/**.yaml``; scores are the model zoo's, in percent, at a
 single scale: PQ of the panoptic models, mIoU of the semantic ones. R101c, a ResNet with another stem, is left out.
-
-COCO was published with DETR's augmentation (pictures of varied sizes); training here crops as Mask2Former's does.
 """
 
 from __future__ import annotations
@@ -146,7 +144,7 @@ def _preset(data_set: str, backbone: dict, **fields) -> MaskFormerConfig:
 
 def _coco(backbone: dict, **fields) -> MaskFormerConfig:
     """Pictures are not padded to multiples of 32 there."""
-    sizes = {"image_size": 1024, "test_size": 800, "test_max_size": 1333, "padding_multiple": 1}
+    sizes = {"image_size": 800, "test_size": 800, "test_max_size": 1333, "padding_multiple": 1}
     return _preset("coco", backbone, **sizes, **fields)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ..checks import check_number
 from ..errors import ConfigError
 from .color_jitter import ColorJitter
 from .equalize import Equalize
+from .random_sizes import RandomSizeCrop, Sometimes
 from .transforms import (
     Compose,
     FixedSizeCrop,
@@ -41,6 +43,24 @@ def flip_recipe(image_size: int) -> Compose:
 def coco_recipe(image_size: int) -> Compose:
     """COCO: large-scale jitter, then a crop of fixed size."""
     return Compose([HorizontalFlip(), LargeScaleJitter(image_size), FixedSizeCrop(image_size)])
+
+
+def detr_recipe(image_size: int, longest: int = 1333) -> Compose:
+    """DETR's and MaskFormer's on COCO: the shorter side becomes one of eleven lengths up to ``image_size`` (480, 512,
+    ..., 800), the longer at most ``longest`` of it; half the time what is scaled so is a crop of a smaller picture.
+
+    What comes out has no fixed size: a batch pads to its largest (official ``datasets/coco_panoptic.py``;
+    ``longest`` is counted for an ``image_size`` of 800).
+    """
+    lengths = tuple(image_size * share // 25 for share in range(15, 26))
+    smaller = tuple(image_size * share // 8 for share in (4, 5, 6))  # 400, 500, 600
+    crop = RandomSizeCrop(image_size * 12 // 25, image_size * 3 // 4)  # 384 to 600
+    return Compose([
+        HorizontalFlip(),
+        # no longest side there; this one keeps a picture of one row from becoming a gigabyte
+        Sometimes(Compose([ResizeShortestSide(smaller, 10 * image_size), crop])),
+        ResizeShortestSide(lengths, image_size * longest // 800),
+    ])
 
 
 def eomt_recipe(image_size: int) -> Compose:
@@ -109,6 +129,8 @@ AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {
     "cityscapes": cityscapes_recipe,
     "mapillary": mapillary_recipe,
     "small_streets": small_streets_recipe,
+    "detr": detr_recipe,
+    "detr_1000": partial(detr_recipe, longest=1000),  # MaskFormer with Swin-L
     "eomt": eomt_recipe,
     "eomt_colors": eomt_colors_recipe,
     "eomt_semantic": eomt_semantic_recipe,

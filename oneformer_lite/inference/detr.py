@@ -6,12 +6,14 @@ which the model saw the picture; what was decided there is brought to the pictur
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from PIL import Image
 from torch import Tensor
 
@@ -32,6 +34,27 @@ def detr_panoptic(
     that were joined have no pixels of their own by then, so they drop out too, and their pixels go to whatever mask
     comes next; with ``keep_joined_stuff`` they stay. Raises :class:`ConfigError` for a threshold outside 0..1.
     """
+    scores, labels = raw.surest
+    for r in rounds(raw, is_thing, object_threshold, keep_joined_stuff):
+        if not r.small.any():
+            return _numbered(r.winner, r.first, labels[r.kept].tolist(), scores[r.kept].tolist(), scores.device)
+    return torch.zeros(raw.output, dtype=torch.int32, device=scores.device), []
+
+
+class Round(NamedTuple):
+    """The N queries that compete (``kept``), of each the place among them of the one that it is joined to (``first``,
+    its own if to none), who wins each pixel, and whose segments are so small that they drop out."""
+
+    kept: Int[Tensor, "N"]
+    first: Int[Tensor, "N"]
+    winner: np.ndarray
+    small: Bool[Tensor, "N"]
+
+
+def rounds(
+    raw: RawPrediction, is_thing: tuple[bool, ...], object_threshold: float, keep_joined_stuff: bool = False
+) -> Iterator[Round]:
+    """One after the other, until no segment is small or nobody is left."""
     check_share("object_threshold", object_threshold)
     scores, labels = raw.surest
     kept = ((labels != raw.num_classes) & (scores > object_threshold)).nonzero().flatten()
@@ -40,10 +63,10 @@ def detr_panoptic(
         winner = _nearest(first[_winners(raw, kept)], raw.output)
         areas = torch.from_numpy(np.bincount(winner.ravel(), minlength=len(kept)))
         small = (areas[first] if keep_joined_stuff else areas) <= SMALL
+        yield Round(kept, first, winner, small)
         if not small.any():
-            return _numbered(winner, first, labels[kept].tolist(), scores[kept].tolist(), scores.device)
+            return
         kept = kept[~small.to(kept.device)]
-    return torch.zeros(raw.output, dtype=torch.int32, device=scores.device), []
 
 
 def _first_of_class(labels: list[int], is_thing: tuple[bool, ...]) -> Int[Tensor, "N"]:

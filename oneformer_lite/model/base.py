@@ -63,6 +63,11 @@ class MaskModel(nn.Module):
     def anneal(self, progress: float) -> None:
         """Called before each training step with the used share of the budget, 0 to 1."""
 
+    @property
+    def needs_a_start(self) -> bool:
+        """Whether a training makes sense from a trained model alone."""
+        return False
+
     def layers_above(self, parameter: str) -> int:
         """How many blocks of the backbone come after a parameter, for recipes with layer-wise decay of the rate."""
         return 0

@@ -58,6 +58,11 @@ class Detr(MaskModel):
         self.mask_head = MaskHead(c.hidden_dim, c.num_heads, channels[2::-1])
         self._freeze()
 
+    @property
+    def needs_a_start(self) -> bool:
+        """Masks that are learned from random boxes are worth nothing."""
+        return self.config.stage == "masks"
+
     def _freeze(self) -> None:
         """What the stage of the training leaves as it is. It stays in training mode: dropout goes on."""
         stage = self.config.stage

@@ -43,10 +43,15 @@ def chosen_start(config: BaseConfig, c: TrainConfig) -> TrainConfig:
 
 def set_initial_weights(model: MaskModel, c: TrainConfig) -> None:
     """Give a new model what its recipe says (:func:`chosen_start`), with a warning that names what is new all the
-    same."""
+    same. Raises :class:`ConfigError` where nothing would come of random ones."""
     if c.start_from:
         if new := start_from(model, c.start_from):
             warn_user(f"the run starts from {c.start_from}; new, with random weights: {'; '.join(new)}")
+    elif model.needs_a_start:
+        raise ConfigError(
+            f"this training of a {model.config.model_type} leaves most of it as it is, and it is random: "
+            "TrainConfig(start_from=...) names the model that has learned it"
+        )
     elif model.config.pretrained:
         model.backbone.load_imagenet_weights()
 

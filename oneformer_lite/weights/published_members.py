@@ -28,9 +28,9 @@ CC BY-NC 4.0: not for commercial use. The code here is this package's own; whoev
 terms.
 
 COCO's models see pictures without padding (`padding_multiple=1`), and their segments also hold what they win outside
-their own masks (`merge_within_masks=False`). Training compares masks on all pixels (`compared_on="pixels"`). COCO was
-published with DETR's augmentation; the recipe here crops as Mask2Former's does. Tests compare all predictions with
-transformers' at random weights, and the losses with its own; no score has been measured with this package yet.
+their own masks (`merge_within_masks=False`). Training compares masks on all pixels (`compared_on="pixels"`). COCO's
+recipe is DETR's augmentation: pictures of varied sizes. Tests compare all predictions with transformers' at random
+weights, and the losses with its own; no score has been measured with this package yet.
 
 ## EoMT
 
@@ -76,9 +76,17 @@ file's name does, or `from_pretrained(file, config=...)`. The authors' code and 
 
 Classes are numbered as in COCO's annotation files, 250 of them with gaps ("unused number 12"), which evaluation on
 COCO takes for what they are; to train further, `config.for_classes(config, dataset.categories)` makes 133 of them.
-A training has two stages, as published: `stage="boxes"`, then `stage="masks"` with `start_from` the first, which
-teaches masks to the frozen model; or `stage="joint"`. The panoptic merge is the published one, which loses stuff that
-two queries share (`keep_joined_stuff=True` keeps it). In batches of several sizes padding is looked at by nobody, and
+A training has two stages, as published, boxes and then the masks of the frozen model; each is resumed like any run:
+
+```python
+c = ofl.config.detr_coco_r50("boxes")
+ofl.train(c, ofl.training.recipe_for(c, out="runs/boxes", evaluations=0))
+c = ofl.config.detr_coco_r50("masks")
+ofl.train(c, ofl.training.recipe_for(c, out="runs/masks", start_from="runs/boxes/model"))
+```
+
+`detr_coco_r50("joint")` teaches all at once. The panoptic merge is the published one, which loses stuff that two
+queries share (`keep_joined_stuff=True` keeps it). In batches of several sizes padding is looked at by nobody, and
 masks are cut to the picture before they are resized, where the published code forgets it: evaluate that with one
 picture at a time to compare.
 

@@ -54,6 +54,12 @@ def test_presets_build_without_warnings_and_are_stored(name: str) -> None:
     assert name in config.PRESETS and training.recipe_for(c, minutes=1).minutes == 1
 
 
+@pytest.mark.parametrize("name", config.detr.__all__)
+@pytest.mark.parametrize("stage", ["boxes", "masks", "joint"])
+def test_presets_are_asked_for_a_stage(name: str, stage: str) -> None:
+    assert getattr(config, name)(stage) == dataclasses.replace(getattr(config, name)(), stage=stage)
+
+
 def test_published_values() -> None:
     c = config.detr_coco_r50()
     assert (c.hidden_dim, c.num_heads, c.num_queries, c.encoder_layers, c.decoder_layers) == (256, 8, 100, 6, 6)
@@ -74,7 +80,8 @@ def test_classes_are_numbered_as_in_the_annotation_files() -> None:
 
 @pytest.mark.parametrize("stage, epochs, drop", [("boxes", 500, 400), ("masks", 25, 15)])
 def test_the_recipe_is_that_of_the_stage(stage: str, epochs: int, drop: int) -> None:
-    recipe = training.recipe_for(dataclasses.replace(config.detr_coco_r50(), stage=stage))
+    recipe = training.recipe_for(config.detr_coco_r50(stage))
+    assert recipe.augmentation == "detr" and config.detr_coco_r50().image_size == 800
     assert recipe.steps == epochs * -(-118_287 // 16) and recipe.lr_drops == (drop / epochs,)
     assert (recipe.lr, recipe.backbone_lr_multiplier, recipe.weight_decay, recipe.clip_norm) == (1e-4, 0.1, 1e-4, 0.1)
     assert not recipe.only_with_things and recipe.precision == "float32" and recipe.batch_size == 16

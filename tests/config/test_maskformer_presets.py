@@ -25,8 +25,8 @@ MILLIONS = {
 }  # fmt: skip
 # crop, test size, longest side, merge threshold, classes, encoder layers, multiple to which pictures are padded
 PUBLISHED = {
-    "coco_r50()": (1024, 800, 1333, 0.8, 133, 6, 1),
-    "coco_swin_l()": (1024, 800, 1333, 0.8, 133, 0, 1),
+    "coco_r50()": (800, 800, 1333, 0.8, 133, 6, 1),
+    "coco_swin_l()": (800, 800, 1333, 0.8, 133, 0, 1),
     "ade20k_r50()": (512, 512, 2048, 0.8, 150, 0, 32),
     "ade20k_r50('panoptic')": (640, 640, 2560, 0.7, 150, 6, 32),
     "ade20k_swin_s()": (512, 512, 2048, 0.8, 150, 0, 32),
@@ -105,8 +105,14 @@ def test_the_recipe_is_the_papers(call: str, settings: dict) -> None:
     found = {name: getattr(recipe, name) for name in settings}
     assert found == {name: pytest.approx(value) for name, value in settings.items()}
     assert recipe.clip_norm == 0.01 and recipe.precision == "float32"
+    assert recipe.augmentation == {"toytown": "flip", "coco": "detr"}.get(c.data_set, c.data_set)
     drawn = [t for t, share in zip(("panoptic", "instance", "semantic"), recipe.task_probabilities) if share]
     assert drawn == [c.trained_task]
+
+
+def test_swin_l_sees_smaller_pictures_of_coco() -> None:
+    assert training.recipe_for(config.maskformer_coco_swin_l()).augmentation == "detr_1000"
+    assert training.recipe_for(config.maskformer_ade20k_swin_l()).augmentation == "ade20k"
 
 
 def test_another_budget_takes_the_place_of_the_published_steps() -> None:

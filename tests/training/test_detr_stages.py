@@ -69,6 +69,20 @@ def test_the_second_stage_teaches_masks_to_the_frozen_model(boxes, data, tmp_pat
     assert ofl.from_pretrained(tmp_path / "model").config.stage == "masks"
 
 
+def test_masks_of_a_model_that_has_learned_nothing_are_refused(data, tmp_path) -> None:
+    """Frozen and random: whatever masks learned from it would be worth nothing."""
+    with pytest.raises(ConfigError, match="detr leaves most of it.*random.*start_from"):
+        train(small("masks"), recipe(tmp_path), data)
+
+
+def test_stages_learn_from_pictures_of_varied_sizes(boxes, data, tmp_path) -> None:
+    """As published: what a batch adds to the smaller ones is told apart."""
+    settings = {"augmentation": "detr", "start_from": str(boxes / "model"), "batch_size": 3}
+    result = train(small("masks"), recipe(tmp_path, **settings), data)
+    records = [record for record in read_log(tmp_path) if record["kind"] == "train"]
+    assert result.finished and all(record["total"] > 0 for record in records) and len(records) == 3
+
+
 def test_the_frozen_model_stays_in_training_mode(boxes, data, tmp_path) -> None:
     """Its dropout goes on, as published."""
     trainer = Trainer(small("masks"), recipe(tmp_path, start_from=str(boxes / "model")), data, None)

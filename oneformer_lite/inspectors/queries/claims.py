@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ...config import BaseConfig
+from ...config import BaseConfig, DetrConfig
 from ...inference import RawPrediction, mean_inside
+from ...inference.detr import SMALL, rounds
 from ...inference.merging import compete
 from .reading import QueryReading
 
@@ -32,7 +33,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Claim:
-    """What one query says of one pixel; ``value`` is what the claims are compared by."""
+    """What one query says of one pixel; ``value`` is what the claims are compared by, unless by their ``logit``."""
 
     query: int
     class_id: int
@@ -43,6 +44,14 @@ class Claim:
     why: str
 
 
+def rule_of(config: BaseConfig) -> str:
+    """How the panoptic task gives a pixel away: to the greatest mask "logit", as DETR does; to the largest product of
+    score and probability, and then "within" the winner's own mask alone, or "anywhere"."""
+    if config.POSTPROCESSING == "detr":
+        return "logit"
+    return "within" if config.merge_within_masks else "anywhere"
+
+
 def standings(reading: QueryReading, layer: int, config: BaseConfig) -> list[Standing]:
     """Of all queries, if the decoder ended after ``layer``, by the rule of the reading's task."""
     things = [category.is_thing for category in config.categories]
@@ -51,8 +60,9 @@ def standings(reading: QueryReading, layer: int, config: BaseConfig) -> list[Sta
     plain = [Standing(k, s) for k, s in zip(labels.tolist(), scores.tolist())]
     if reading.task == "semantic":
         return plain
+    by_logit = rule_of(config) == "logit"
     if reading.task == "instance":
-        return _instances(reading, layer, things)
+        return _own_instances(plain, things) if by_logit else _instances(reading, layer, things)
     threshold = config.object_mask_threshold
     empty = (probabilities[:, -1] > scores).tolist()
     for q, standing in enumerate(plain):
@@ -61,15 +71,17 @@ def standings(reading: QueryReading, layer: int, config: BaseConfig) -> list[Sta
             plain[q] = replace(standing, barred=barred)
         elif standing.score <= threshold:
             plain[q] = replace(standing, barred=f"takes no part: its score is not above {threshold:g}")
+    if by_logit:
+        return _after_rounds(plain, reading, layer, tuple(things), config)
     kept = [q for q, standing in enumerate(plain) if not standing.barred]
-    for q, share in zip(kept, _kept_shares(reading, layer, kept)):
+    for q, share in zip(kept, _kept_shares(reading, layer, kept, config.merge_within_masks)):
         if share < config.overlap_threshold:
             dropped = f"keeps {share:.0%} of its mask, {config.overlap_threshold:.0%} are needed"
             plain[q] = replace(plain[q], dropped=dropped)
     return plain
 
 
-def _kept_shares(reading: QueryReading, layer: int, kept: list[int]) -> list[float]:
+def _kept_shares(reading: QueryReading, layer: int, kept: list[int], within_masks: bool) -> list[float]:
     """How much of its own mask's area each query wins; 0 where it wins none of its mask."""
     if not kept:
         return []
@@ -79,7 +91,31 @@ def _kept_shares(reading: QueryReading, layer: int, kept: list[int]) -> list[flo
     masks = _raw(reading, layer, size).masks(torch.tensor(kept)).sigmoid()
     scores = reading.probabilities[layer, kept, :-1].amax(-1)
     _, _, areas = compete(scores, masks)
-    return [area.won / area.own if area.visible else 0.0 for area in areas]
+    return [area.won / area.own if (area.visible if within_masks else area.own) else 0.0 for area in areas]
+
+
+def _after_rounds(
+    plain: list[Standing], reading: QueryReading, layer: int, things: tuple[bool, ...], config: DetrConfig
+) -> list[Standing]:
+    """Those whose segments turn out too small take no part either, in the end."""
+    raw = _raw(reading, layer, reading.size)
+    for r in rounds(raw, things, config.object_mask_threshold, config.keep_joined_stuff):
+        for place in r.small.nonzero().flatten().tolist():
+            q, first = int(r.kept[place]), int(r.first[place])
+            why = f"its segment has at most {SMALL} pixels"
+            if first != place:
+                why = f"joined to query {int(r.kept[first])}, it has no pixels of its own"
+            plain[q] = replace(plain[q], barred=f"drops out: {why}")
+    return plain
+
+
+def _own_instances(plain: list[Standing], things: list[bool]) -> list[Standing]:
+    """DETR's: of each query its likeliest class, where that is a thing, by the probability of the class alone."""
+    barred = [
+        f"left out: its score is below {MIN_SCORE:g}" if s.score < MIN_SCORE else
+        "left out: its likeliest class is no thing" if not things[s.class_id] else "" for s in plain
+    ]  # fmt: skip
+    return [replace(standing, barred=why) for standing, why in zip(plain, barred)]
 
 
 def _instances(reading: QueryReading, layer: int, things: list[bool]) -> list[Standing]:
@@ -99,8 +135,8 @@ def _instances(reading: QueryReading, layer: int, things: list[bool]) -> list[St
 
 
 def _raw(reading: QueryReading, layer: int, size: tuple[int, int]) -> RawPrediction:
-    logits = reading.mask_logits[layer]
-    return RawPrediction(reading.probabilities[layer], logits, reading.padded, reading.unpadded, size)
+    classes, masks = reading.probabilities[layer].log(), reading.mask_logits[layer]  # logits but for a constant
+    return RawPrediction(classes, masks, reading.padded, reading.unpadded, size)
 
 
 def claims_at(
@@ -109,9 +145,11 @@ def claims_at(
     probabilities: np.ndarray,
     logits: np.ndarray,
     names: Sequence[str],
+    rule: str = "within",
     most: int = 6,
 ) -> tuple[str, list[Claim]]:
-    """Who wins a pixel, in one sentence, and the strongest claims. ``probabilities`` [Q, K+1], ``logits`` [Q] there.
+    """Who wins a pixel, in one sentence, and the strongest claims. ``probabilities`` [Q, K+1], ``logits`` [Q] there;
+    ``rule``: that of :func:`rule_of`.
 
     ``inspectors/queries/page.js`` does the same in the exported page.
     """
@@ -121,10 +159,11 @@ def claims_at(
         part = float(logits[q] > 0) if task == "instance" else chance
         value = standing.score * part
         claims.append(Claim(q, standing.class_id, standing.score, float(logits[q]), chance, value, standing.barred))
-    claims.sort(key=lambda claim: -claim.value)
+    by_logit = rule == "logit" and task == "panoptic"
+    claims.sort(key=lambda claim: -(claim.logit if by_logit else claim.value))
     if task == "semantic":
         return _semantic(claims[:most], probabilities, logits, names)
-    shown = [claim for claim in claims if claim.value >= 0.005]
+    shown = [claim for claim in claims if by_logit or claim.value >= 0.005]
     if task == "instance":
         found = [claim for claim in shown if not claim.why]
         outcome = {0: "No instance here.", 1: "One instance here."}.get(len(found), f"{len(found)} instances here.")
@@ -133,19 +172,20 @@ def claims_at(
     winner = next((claim for claim in claims if not claim.why), None)
     if winner is None:
         return "Void: no query is sure enough to take part.", shown[:most]
-    outcome, why = _verdict(winner, standings[winner.query], names)
-    lost = f"loses to query {winner.query}: smaller score × probability"
+    what, most_of = ("mask logit", "greatest") if by_logit else ("score × probability", "largest")
+    outcome, why = _verdict(winner, standings[winner.query], names, f"wins: {most_of} {what}", rule)
+    lost = f"loses to query {winner.query}: smaller {what}"
     others = [claim if claim.why else replace(claim, why=lost) for claim in shown if claim.query != winner.query]
     return outcome, [replace(winner, why=why), *others][:most]
 
 
-def _verdict(winner: Claim, standing: Standing, names: Sequence[str]) -> tuple[str, str]:
-    """The panoptic rule for the query with the largest score x probability: outcome, and why."""
-    if winner.probability < 0.5:
+def _verdict(winner: Claim, standing: Standing, names: Sequence[str], why: str, rule: str) -> tuple[str, str]:
+    """The panoptic rule for the query that all others lose to: outcome, and why."""
+    if rule == "within" and winner.probability < 0.5:
         return f"Void: query {winner.query} has the largest product, but not this pixel.", "its own mask is below 0.5"
     if standing.dropped:
         return f"Void: query {winner.query} has the largest product, but is dropped.", standing.dropped
-    return f"Query {winner.query} wins: {names[winner.class_id]}.", "wins: largest score × probability"
+    return f"Query {winner.query} wins: {names[winner.class_id]}.", why
 
 
 def _semantic(

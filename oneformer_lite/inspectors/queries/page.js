@@ -1,6 +1,6 @@
 // QueryInspector: all masks of all predictions as uint8 logits; paints them, and tells who claims a pixel.
 (async () => {
-  const { names, colors, size, factor, checkpoints, first } = ofl.data;  // first: layers before the first prediction
+  const { names, colors, size, factor, checkpoints, first, rule } = ofl.data;  // first: layers before the first prediction
   const photo = await ofl.pixels(ofl.data.photo), element = (id) => document.getElementById(id);
   const strength = Float32Array.from({ length: 2048 }, (_, i) => 1 / (1 + Math.exp(-(i / 8 - 128) / 8)));
   const source = new OffscreenCanvas(photo.width, photo.height);
@@ -233,9 +233,11 @@
       const logit = logitAt(reading, layer, query), chance = 1 / (1 + Math.exp(-logit));
       const value = score * (task === "instance" ? Number(logit > 0) : chance);
       return { query, id, score, logit, chance, value, why: barred, dropped };
-    }).sort((a, b) => b.value - a.value);
+    });
+    const byLogit = rule === "logit" && task === "panoptic";
+    claims.sort((a, b) => byLogit ? b.logit - a.logit : b.value - a.value);
     if (task === "semantic") return semantic(reading, layer, claims);
-    const shown = claims.filter((claim) => claim.value >= 0.005);
+    const shown = claims.filter((claim) => byLogit || claim.value >= 0.005);
     if (task === "instance") {
       const found = shown.filter((claim) => !claim.why);
       found.forEach((claim) => { claim.why = "an instance of its own: none competes"; });
@@ -245,8 +247,9 @@
     const winner = claims.find((claim) => !claim.why);
     if (!winner) return ["Void: no query is sure enough to take part.", shown.slice(0, 6)];
     let outcome = `Query ${winner.query} wins: ${names[winner.id]}.`;
-    winner.why = "wins: largest score × probability";
-    if (winner.chance < 0.5) {
+    const [most, what] = byLogit ? ["greatest", "mask logit"] : ["largest", "score × probability"];
+    winner.why = `wins: ${most} ${what}`;
+    if (rule === "within" && winner.chance < 0.5) {
       outcome = `Void: query ${winner.query} has the largest product, but not this pixel.`;
       winner.why = "its own mask is below 0.5";
     } else if (winner.dropped) {
@@ -254,7 +257,7 @@
       winner.why = winner.dropped;
     }
     const others = shown.filter((claim) => claim !== winner);
-    others.forEach((claim) => { claim.why ||= `loses to query ${winner.query}: smaller score × probability`; });
+    others.forEach((claim) => { claim.why ||= `loses to query ${winner.query}: smaller ${what}`; });
     return [outcome, [winner, ...others].slice(0, 6)];
   }
   function semantic(reading, layer, claims) {

@@ -31,9 +31,10 @@ MOST_CELLS = 2_000_000  # of attention in all shades
 
 
 def query_page(
-    title: str, look_for: str, state: Mapping, readings: Readings, painter: QueryPainter, factor: float
+    title: str, look_for: str, state: Mapping, readings: Readings, painter: QueryPainter, factor: float, rule: str
 ) -> str:
-    """The page as text. ``state``: what the inspector shows; ``factor``: how many times as large the picture is shown.
+    """The page as text. ``state``: what the inspector shows; ``factor``: how many times as large the picture is shown;
+    ``rule``: by which a pixel is given away (``claims.rule_of``).
 
     Where the masks of all tasks have no room, the page has one task: that of ``state``.
     """
@@ -49,7 +50,7 @@ def query_page(
     data = {
         "photo": data_uri(webp_bytes(painter.photo)), "factor": factor, "size": first.size, "names": painter.names,
         "colors": painter.colors, "queries": queries, "layers": layers, "checkpoints": names, "point": state["point"],
-        "first": first.first,
+        "first": first.first, "rule": rule,
         "readings": {f"{name}|{task}": reading_data(*value, step) for (name, task), value in readings.items()},
     }  # fmt: skip
     controls = [

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...data.batch import pad_to
 from ...data.sample import Sample
 from ...data.targets import Targets, targets_for
+from ...data.transforms import resize_nearest
 from ...evaluating import evaluating
 from ...inference import Size
 from ...losses.criterion import fit_to_queries
@@ -69,6 +70,7 @@ class QueryReading:
     first: int = 0  # decoder layers before the first prediction
     masked: bool = True  # whether a query looks only where its mask is
     bound: tuple[float, ...] = ()  # the share of queries that do, by layer; empty: all
+    nearest: bool = False  # whether what masks decide at the input's size is brought to the picture's pixel by pixel
 
     @property
     def stride(self) -> int:
@@ -130,7 +132,11 @@ class QueryReading:
 
     def logits_at(self, layer: int, row: int, column: int) -> Float[Tensor, "Q"]:
         """Mask logits of all queries at one pixel of the picture: exactly those that decide there."""
-        rows, columns = self._weights(0, self.size[0])[row], self._weights(1, self.size[1])[column]
+        if self.nearest:
+            places = zip((row, column), self.unpadded, self.size)
+            row, column = (resize_nearest(np.arange(seen)[None], 1, size)[0, at] for at, seen, size in places)
+        height, width = self.unpadded if self.nearest else self.size
+        rows, columns = self._weights(0, height)[row], self._weights(1, width)[column]
         return torch.einsum("qhw,h,w->q", self.mask_logits[layer], rows, columns)
 
     def _weights(self, axis: int, output: int) -> Tensor:
@@ -179,6 +185,7 @@ def read_queries(
         told=token is not None,
         first=model.first_prediction,
         masked=bool(allowed),
+        nearest=model.config.POSTPROCESSING == "detr" and task != "semantic",
         bound=tuple(float(trace[shares.format(i)]) for i in range(trace.count(shares))),
     )
 

@@ -17,7 +17,7 @@ from ...render import contact_sheet, label_colors
 from ...render.masks import display_factor, display_image, mark_point
 from ..inspector import Inspector
 from ..picture import Picture, Point
-from .claims import Claim, Standing, claims_at
+from .claims import Claim, Standing, claims_at, rule_of
 from .models import OWN, QueryModels, Source
 from .page import query_page
 from .painter import QueryPainter, sheet_columns
@@ -57,7 +57,7 @@ class QueryInspector(Inspector):
         check_model(model)
         sample = image if isinstance(image, Sample) else None
         self.image, self.categories = sample.image if sample else as_pixels(image), model.config.categories
-        self._models = QueryModels(model, checkpoints, self.image, sample)
+        self._models, self._rule = QueryModels(model, checkpoints, self.image, sample), rule_of(model.config)
         names, colors = [c.name for c in self.categories], list(label_colors(self.categories).values())
         photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
         self._painter = QueryPainter(photo, [*names, "no object"], [*colors, _NO_OBJECT])
@@ -212,7 +212,8 @@ class QueryInspector(Inspector):
             raise ConfigError("no point is chosen: set(point=(row, column)) first")
         logits = reading.logits_at(layer, *self.state["point"]).numpy()
         found = self.standings(reading.task, layer, self._checkpoint())
-        return claims_at(reading.task, found, reading.probabilities[layer].numpy(), logits, self._painter.names)
+        probabilities, names = reading.probabilities[layer].numpy(), self._painter.names
+        return claims_at(reading.task, found, probabilities, logits, names, self._rule)
 
     def _picture(self) -> np.ndarray:
         rows = [[self._sheet_picture()], [contact_sheet([[self._mask_picture(), self._attention_picture()]])]]
@@ -235,7 +236,8 @@ class QueryInspector(Inspector):
             for name in self._models.names
             for task in TASKS
         }
-        return query_page(self._title(), self.LOOK_FOR, self.state, readings, self._painter, self._factor)
+        title, factor = self._title(), self._factor
+        return query_page(title, self.LOOK_FOR, self.state, readings, self._painter, factor, self._rule)
 
 
 def _scrolling(picture: Picture) -> Box:
