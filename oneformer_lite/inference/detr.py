@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
@@ -110,9 +110,22 @@ def detr_instances(
     """
     check_share("min_score", min_score)
     scores, labels = raw.probabilities.max(-1)
+    queries = _of_things(raw, is_thing, min_score)
+    return _inside(raw, queries), labels[queries], scores[queries]
+
+
+def detr_boxes(raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float = 0.0) -> Float[Tensor, "N 4"]:
+    """The boxes that the queries of :func:`detr_instances` say themselves: x, y, width, height, in pixels of the
+    picture. Official ``models/detr.py`` (``PostProcess``)."""
+    centre, size = raw.boxes[_of_things(raw, is_thing, min_score)].float().split(2, dim=1)
+    return torch.cat([centre - size / 2, size], dim=1) * centre.new_tensor(raw.output).flip(0).repeat(2)
+
+
+def _of_things(raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float) -> Int[Tensor, "N"]:
+    """The queries whose likeliest class is a thing."""
+    scores, labels = raw.probabilities.max(-1)
     keep = torch.tensor(is_thing, device=labels.device)[labels] & (scores >= min_score)
-    masks = _inside(raw, keep.nonzero().flatten())
-    return masks, labels[keep], scores[keep]
+    return keep.nonzero().flatten()
 
 
 def _inside(raw: RawPrediction, queries: Int[Tensor, "N"]) -> Tensor:

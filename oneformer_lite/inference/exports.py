@@ -28,6 +28,7 @@ class ExportedSegment(PredictedSegment, Protocol):
     class_name: str
     is_thing: bool
     score: float
+    predicted_box: tuple[float, ...] | None
 
     @property
     def area(self) -> int: ...
@@ -50,8 +51,9 @@ class Exported(Predicted, Protocol):
 
 
 def as_record(prediction: Exported, masks: bool = True) -> dict:
-    """What a prediction says, for JSON: task, size, and of each segment class, score, area, box and (``masks``)
-    run-length code. ``category_id`` is the id of the data set's annotation file, ``class_id`` the model's index."""
+    """What a prediction says, for JSON: task, size, and of each segment class, score, area, box, ``predicted_box``
+    where the model says one, and (``masks``) run-length code. ``category_id`` is the id of the data set's annotation
+    file, ``class_id`` the model's index."""
     height, width = prediction.image.shape[:2]
     segments = [segment_record(s, prediction.categories, masks) for s in prediction.segments]
     return {"task": prediction.task, "height": height, "width": width, "segments": segments}
@@ -69,6 +71,8 @@ def segment_record(segment: ExportedSegment, categories: tuple[Category, ...], m
         "area": segment.area,
         "box": segment.box,
     }
+    if segment.predicted_box is not None:
+        record["predicted_box"] = list(segment.predicted_box)
     return record | ({"rle": segment.rle} if mask else {})
 
 

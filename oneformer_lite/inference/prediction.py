@@ -19,7 +19,7 @@ from .exports import as_record, coco_results, write_masks
 from .polygons import outlines
 from .postprocessing import surest_labels
 from .raw import RawPrediction
-from .rules import instances, panoptic_segments
+from .rules import instance_boxes, instances, panoptic_segments
 from .windows import WindowedPrediction
 
 
@@ -41,6 +41,8 @@ class Segment:
     # the map on which its pixels are those of this value; shared by all segments of a prediction
     where: np.ndarray | None = field(default=None, repr=False, compare=False)
     value: int | bool = field(default=True, repr=False, compare=False)
+    # of an instance of DETR, the box [x, y, width, height] in pixels that it says apart from the mask
+    predicted_box: tuple[float, ...] | None = field(default=None, repr=False)
 
     @property
     def mask(self) -> np.ndarray:
@@ -168,6 +170,9 @@ def read_prediction(
         masks = masks[order].cpu().numpy()
         rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)), masks)
         segments = [segment(i, *row, True) for i, row in enumerate(rows, start=1)]
+        if (boxes := instance_boxes(raw, things, config, min_score)) is not None:
+            said = boxes[order].tolist()
+            segments = [replace(s, predicted_box=tuple(box)) for s, box in zip(segments, said, strict=True)]
         return Prediction(task, image, segments, categories, masks=masks)
     if isinstance(raw, RawPrediction):
         raw = replace(raw, sums_first=config.sums_before_resizing)

@@ -30,6 +30,7 @@ class RawPrediction:
     unpadded: Size
     output: Size
     no_object: bool = True
+    boxes: Tensor | None = None  # [Q, 4] of models that have some: centre x, y, width, height, in shares of the picture
     sums_first: bool = False  # whether class scores are summed at the input's size, and the sums resized
 
     @property
@@ -145,9 +146,12 @@ def raw_predictions(
             "the model's class logits are NaN, so its answer means nothing: its weights are damaged, it "
             "was trained until it diverged, or the precision is too low for it"
         )
-    no_object = getattr(output, "no_object", True)
+    no_object, boxes = getattr(output, "no_object", True), getattr(output, "boxes", None)
     padded = padded or tuple(4 * side for side in output.mask_logits.shape[-2:])
     return [
-        RawPrediction(output.class_logits[b], output.mask_logits[b], padded, size, wanted, no_object)
+        RawPrediction(
+            output.class_logits[b], output.mask_logits[b], padded, size, wanted, no_object,
+            None if boxes is None else boxes[b],
+        )
         for b, (size, wanted) in enumerate(zip(sizes, output_sizes, strict=True))
-    ]
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..config import BaseConfig
-from .detr import detr_instances, detr_panoptic
+from .detr import detr_boxes, detr_instances, detr_panoptic
 from .postprocessing import instance_inference, panoptic_inference
 from .raw import RawPrediction
 
@@ -28,3 +28,13 @@ def instances(
     if config.POSTPROCESSING == "detr":
         return detr_instances(raw, is_thing, min_score)
     return instance_inference(raw, is_thing, min_score, config.max_instances)
+
+
+def instance_boxes(
+    raw: RawPrediction, is_thing: tuple[bool, ...], config: BaseConfig, min_score: float = 0.0
+) -> Tensor | None:
+    """Of each of :func:`instances` the box [n, 4] that the model itself says: x, y, width, height in pixels of the
+    picture. None of a model that says none."""
+    if raw.boxes is None or config.POSTPROCESSING != "detr":
+        return None
+    return detr_boxes(raw, is_thing, min_score)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ..data.sample import Category, Sample, check_task
+from .boxes import draw_boxes
 from .colors import HasClass, segment_colors
 from .labels import draw_labels, label_items, label_size
 from .overlay import enlarge, enlarge_map, overlay, overlay_labels, overlay_masks, stack_masks
@@ -69,6 +70,7 @@ def render_prediction(
             [s.score for s in prediction.segments],
             scale,
             labels,
+            [box for box in (getattr(s, "predicted_box", None) for s in prediction.segments) if box is not None],
         )
     check_task(prediction.task)
     return render_panoptic(
@@ -126,8 +128,10 @@ def render_instances(
     scores: Sequence[float] | None = None,
     scale: int | None = None,
     labels: bool = True,
+    boxes: Sequence[Sequence[float]] = (),
 ) -> np.ndarray:
-    """Instance masks (bool [n, H, W]) on a faded picture, named, with their scores where given.
+    """Instance masks (bool [n, H, W]) on a faded picture, named, with their scores where given, and ``boxes`` [x, y,
+    width, height] where a model says some.
 
     An instance of which little can be seen, say because another query found it as well, gets no name.
     """
@@ -139,6 +143,7 @@ def render_instances(
         scale,
         lambda img, ids: overlay_masks(img, ids == one_each, class_ids, categories, scores),
     )
+    painted = draw_boxes(painted, boxes, painted.shape[0] / stacked.shape[0])
     visible = np.bincount(stacked.ravel(), minlength=len(masks) + 1)[1:]
     named = visible >= _NAMED * masks.sum(axis=(1, 2))
     names = {i + 1: categories[class_id].name for i, class_id in enumerate(class_ids) if named[i]}

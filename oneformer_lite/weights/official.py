@@ -40,6 +40,7 @@ OWNERS: dict[str, tuple[type[BaseConfig], Callable[[], Mapping[str, BaseConfig]]
     "MaskFormer": (MaskFormerConfig, maskformer.published),
 }
 
+_WRAPPING = re.compile(r"(model|module|_orig_mod)\..")
 IGNORED = [
     r"criterion\.empty_weight",  # made of no_object_weight
     r".*\.relative_position_index",  # made of the window size
@@ -60,7 +61,7 @@ def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | N
         return from_eomt_file(state, path, config, base)
     if base is not None:
         raise CheckpointError(f"base is for EoMT's files of differences from DINOv3, which {path} is none of")
-    state = drop(state, IGNORED)
+    state = drop(unwrapped(drop(state, IGNORED)), IGNORED)
     if is_official_detr(state):
         return from_official_detr(state, path, config)
     state = _with_pixel_decoder(state)
@@ -71,6 +72,13 @@ def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | N
     except (IndexError, ValueError, ZeroDivisionError) as error:  # weights of other ranks, sizes that contradict
         raise CheckpointError(f"the shapes of the weights in {path} are no {shapes.owner}'s: {error}") from error
     return build(config, state, str(path))
+
+
+def unwrapped(state: State) -> State:
+    """Without what Lightning (``model.``), processes (``module.``) or ``torch.compile`` set before all names."""
+    while state and all(_WRAPPING.match(name) for name in state):
+        state = {name.partition(".")[2]: tensor for name, tensor in state.items()}
+    return state
 
 
 def _with_pixel_decoder(state: State) -> State:

@@ -40,12 +40,14 @@ USAGE = (
     "smaller pictures padded with pad_value at the bottom and the right; unless the list tasks is empty, task int64 "
     "[batch], the place of each image's task in that list. Outputs: class_logits float32 [batch, queries, classes + "
     "1], the last one of no object; mask_logits float32 [batch, queries, height / mask_stride, width / "
-    "mask_stride], above 0 inside."
+    "mask_stride], above 0 inside; of models that have them boxes float32 [batch, queries, 4]: centre x, y, width, "
+    "height, in shares of the picture."
 )
 
 
 class Segmenter(nn.Module):
-    """What the file computes: ``images`` [B, 3, H, W] and ``task`` [B] to class and mask logits.
+    """What the file computes: ``images`` [B, 3, H, W] and ``task`` [B] to class and mask logits, and boxes of models
+    that have some.
 
     The tokens of the three tasks are computed beforehand: a program needs no tokenizer. Of a model that is not told its
     task there are none, and ``images`` are the only input.
@@ -61,10 +63,14 @@ class Segmenter(nn.Module):
     def inputs(self) -> tuple[str, ...]:
         return ("images",) if self.tokens is None else ("images", "task")
 
-    def forward(self, images: Tensor, task: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (*OUTPUTS, "boxes") if self.model.config.has_term("box") else OUTPUTS
+
+    def forward(self, images: Tensor, task: Tensor | None = None) -> tuple[Tensor, ...]:
         token = None if task is None else self.tokens[task]
         final = self.model.read(self.model.encode(images), token)[-1]
-        return final.class_logits, final.mask_logits
+        return tuple(getattr(final, name) for name in self.outputs)
 
 
 def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> Path:
@@ -72,8 +78,8 @@ def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> P
 
     Inputs ``images`` float32 [B, 3, H, W], normalised as by ``ofl.data.collate``, and ``task`` int64 [B], 0 panoptic,
     1 instance, 2 semantic (of models that are told it); outputs ``class_logits`` [B, Q, K+1] and ``mask_logits``
-    [B, Q, H/4, W/4] (4: ``config.mask_stride``). B is free, H and W are not: position maps and the padding of windows
-    are worked out once, for this size.
+    [B, Q, H/4, W/4] (4: ``config.mask_stride``), and of DETR ``boxes`` [B, Q, 4]. B is free, H and W are not: position
+    maps and the padding of windows are worked out once, for this size.
 
     Raises :class:`ConfigError` for sides that 32 does not divide, without the packages onnx and onnxscript, and for
     models that PyTorch cannot convert or that one file cannot hold.
@@ -146,7 +152,7 @@ def _converted(segmenter: Segmenter, size: Size, fixed: bool = False) -> ModelPr
         warnings.simplefilter("ignore")  # the exporter's notes on its own versions and passes
         program = torch.onnx.export(
             segmenter, inputs, dynamo=True, verbose=False, dynamic_shapes=shapes, input_names=names,
-            output_names=OUTPUTS,
+            output_names=segmenter.outputs,
         )  # fmt: skip
     return program.model_proto
 
@@ -179,13 +185,14 @@ def metadata(
         "overlap_threshold": config.overlap_threshold,
         "merge_within_masks": config.merge_within_masks,
         "max_instances": config.max_instances,
+        "postprocessing": config.POSTPROCESSING,  # whose rules: those of "detr" differ
     }
     return {name: json.dumps(value) for name, value in facts.items()}
 
 
 def onnx_difference(model: MaskModel, path: str | Path) -> float | None:
-    """By how much onnxruntime's outputs differ from the model's: the largest difference of a logit, relative to the
-    largest logit, over the three tasks on one picture of noise. ``None`` where onnxruntime is not installed.
+    """By how much onnxruntime's outputs differ from the model's: the largest difference of a number, relative to the
+    largest of its kind, over the three tasks on one picture of noise. ``None`` where onnxruntime is not installed.
     """
     if importlib.util.find_spec("onnxruntime") is None:
         return None
@@ -197,12 +204,13 @@ def onnx_difference(model: MaskModel, path: str | Path) -> float | None:
     model = copy.deepcopy(model).to("cpu", torch.float32).eval()
     worst = 0.0
     names = {given.name for given in session.get_inputs()}
+    outputs = [made.name for made in session.get_outputs()]
     for number, task in enumerate(TASKS if "task" in names else TASKS[:1]):
         given = {"images": images.numpy(), "task": torch.tensor([number]).numpy()}
-        found = session.run(list(OUTPUTS), {name: given[name] for name in names})
+        found = session.run(outputs, {name: given[name] for name in names})
         with torch.inference_mode():
             wanted = model(images, task)
-        for a, b in zip(found, (wanted.class_logits, wanted.mask_logits)):
+        for a, b in zip(found, (getattr(wanted, name) for name in outputs)):
             difference = (torch.from_numpy(a) - b).abs().max() / b.abs().max()
             worst = max(worst, difference.item())
     return worst

@@ -42,6 +42,22 @@ def test_parameters(call: str) -> None:
     assert round(sum(p.numel() for p in model.parameters()) / 1e6, 2) == MILLIONS[call]
 
 
+# of the others, which are those for COCO at 640 x 640 but for classes, queries and positions: what these have
+EXACT = {"large_patch14": 316_695_686, "giant_patch14": 1_163_622_022, "large_patch16": 315_032_710}
+
+
+@pytest.mark.parametrize("call", sorted(PUBLISHED.keys() - MILLIONS.keys() - {"eomt_toytown()"}))
+def test_parameters_of_the_others(call: str) -> None:
+    c = PUBLISHED[call]
+    with torch.device("meta"):
+        model = build(dataclasses.replace(c, pretrained=False))
+    expected = next(count for name, count in EXACT.items() if name in c.backbone)
+    expected += (c.num_classes - 133) * (c.hidden_dim + 1) + (c.num_queries - 200) * c.hidden_dim
+    if "dinov2" in c.backbone:  # which adds a learned position to each patch
+        expected += ((c.image_size // 16) ** 2 - 40**2) * c.hidden_dim
+    assert sum(p.numel() for p in model.parameters()) == expected
+
+
 @pytest.mark.parametrize("call", VALUES)
 def test_published_values(call: str) -> None:
     c = next(c for name, c in PUBLISHED.items() if name == call.replace(",)", ")"))

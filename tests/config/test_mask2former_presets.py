@@ -51,6 +51,27 @@ def test_parameters(name: str) -> None:
     assert round(sum(p.numel() for p in model.parameters()) / 1e6, digits) == MILLIONS[name]
 
 
+# the same networks' exact numbers, for 133 classes; and their queries
+EXACT = {
+    "resnet50": (44_036_998, 100), "resnet101": (63_029_126, 100), "swin_tiny": (47_435_264, 100),
+    "swin_small": (68_753_168, 100), "swin_base": (106_917_822, 100), "swin_large": (215_535_610, 200),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n.removeprefix("mask2former_") for n in config.mask2former.__all__ if "_coco_" not in n and "toytown" not in n],
+)
+def test_parameters_of_other_data_sets(name: str) -> None:
+    """As many as for COCO, but for the classes and the two tables of queries."""
+    with torch.device("meta"):
+        model = build(dataclasses.replace(preset(name), pretrained=False))
+    c = model.config
+    expected, queries = next(known for start, known in EXACT.items() if c.backbone.startswith(start))
+    expected += (c.num_classes - 133) * (c.hidden_dim + 1) + (c.num_queries - queries) * 2 * c.hidden_dim
+    assert sum(p.numel() for p in model.parameters()) == expected
+
+
 @pytest.mark.parametrize("name, task", PUBLISHED)
 def test_published_values(name: str, task: str) -> None:
     c = preset(name, task)

@@ -84,6 +84,7 @@ def test_maskformers_pixels_are_won_outside_a_mask_too() -> None:
 
 
 def test_the_widget_and_its_page_know_the_rule(tmp_path) -> None:
-    inspector = ofl.widgets.QueryInspector(member("detr", 0), ofl.data.Toytown("val", 64, 1)[0]).set(point=(30, 30))
-    assert "greatest mask logit" in inspector._claims.value
+    image = ofl.data.Toytown("val", 64, 1)[0].image
+    inspector = ofl.widgets.QueryInspector(member("detr", 0), image).set(point=(30, 30))
+    assert "greatest mask logit" in inspector.words
     assert '"rule": "logit"' in inspector.to_html(tmp_path / "page.html").read_text().replace('"rule":"', '"rule": "')

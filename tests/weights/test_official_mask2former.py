@@ -6,6 +6,7 @@ import dataclasses
 import re
 
 import pytest
+import torch
 from official_names import MASK2FORMER, official_state, written
 from reference import small_mask2former
 from safetensors.torch import load
@@ -44,6 +45,18 @@ def test_an_official_file_is_the_model_of_transformers_folder(files, tmp_path, f
     assert list(ours.state_dict()) == list(expected.state_dict())
     for (name, a), b in zip(expected.state_dict().items(), ours.state_dict().values()):
         assert a.equal(b), name
+
+
+@pytest.mark.parametrize("wrapping", ["model.", "module.", "model._orig_mod."])
+def test_a_file_in_wrapping_is_the_same(files, tmp_path, wrapping):
+    """As Lightning writes it, or a run of several processes, or a compiled one; the criterion stays outside or in."""
+    folder, state = files
+    path, key = tmp_path / "model.ckpt", "state_dict" if wrapping.startswith("model") else "model"
+    wrapped = {wrapping + name: value for name, value in state.items()} | {"criterion.empty_weight": torch.ones(7)}
+    wrapped[f"{wrapping}criterion.empty_weight"] = torch.ones(7)
+    torch.save({key: wrapped, "epoch": 3, "hyper_parameters": {"lr": 1e-4}}, path)
+    expected, ours = ofl.from_pretrained(folder).state_dict(), ofl.from_pretrained(path).state_dict()
+    assert expected.keys() == ours.keys() and all(a.equal(ours[name]) for name, a in expected.items())
 
 
 def test_a_configuration_may_be_given_and_must_fit(files, tmp_path):
