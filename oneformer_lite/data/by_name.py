@@ -24,12 +24,11 @@ def class_places(
     as many ``categories`` in the same order (with a warning), are found by number; :data:`UNUSED` ones need not be.
     Raises :class:`ConfigError` for a class that is not among them.
     """
-    used = sum(not name.startswith(UNUSED) for name in names)
     own, given = [_key(name) for name in names], [_key(category.name) for category in categories]
     if own == given or (len(own) == len(given) and all(map(GENERIC.fullmatch, names))):
         return list(range(len(given)))
     if len(set(own)) == len(own) and len(set(given)) == len(given) and set(given) <= set(own) and (
-        some or len(given) in (used, len(own))
+        some or len(given) in (used_names(names), len(own))
     ):
         return [own.index(key) for key in given]
     unknown = [category.name for category, key in zip(categories, given) if key not in own]
@@ -56,6 +55,11 @@ def warn_of_other_kinds(
             "things (each object apart) for the one, stuff (merged) for the other. Correct is_thing of the data's "
             "categories, or take it over with config.for_classes(config, dataset.categories)"
         )
+
+
+def used_names(names: Sequence[str]) -> int:
+    """How many of a model's classes its data may have."""
+    return sum(not name.startswith(UNUSED) for name in names)
 
 
 def _key(name: str) -> str:

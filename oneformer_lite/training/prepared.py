@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..config import BaseConfig
-from ..data.by_name import class_places
+from ..data.by_name import class_places, used_names
 from ..data.dataset import SegmentationDataset
 from ..data.views import Chosen, Given, Renumbered, as_dataset
 from ..errors import ConfigError
@@ -18,18 +18,18 @@ def prepared(config: BaseConfig, c: TrainConfig, dataset: Given) -> Segmentation
 
 
 def in_model_order(config: BaseConfig, dataset: SegmentationDataset) -> SegmentationDataset:
-    """The data set with classes numbered as those of the model, by name; raises :class:`ConfigError` for others."""
+    """The data set with the classes of the model, found by name; raises :class:`ConfigError` for others."""
     check_classes(config, dataset)
     places = class_places(config.class_names, dataset.categories)
     if places == list(range(config.num_classes)):
         return dataset
-    ordered = sorted(zip(places, dataset.categories))
-    return Renumbered(dataset, places, tuple(category for _, category in ordered))
+    categories = dict(enumerate(config.categories)) | dict(zip(places, dataset.categories))
+    return Renumbered(dataset, places, tuple(categories.values()))
 
 
 def check_classes(config: BaseConfig, dataset: SegmentationDataset) -> None:
-    """Raise :class:`ConfigError` unless the model has as many classes as the data."""
-    if len(dataset.categories) != config.num_classes:
+    """Raise :class:`ConfigError` unless the model has as many classes as the data, but for gaps in its numbers."""
+    if len(dataset.categories) not in (config.num_classes, used_names(config.class_names)):
         raise ConfigError(
             f"the configuration has {config.num_classes} classes, the data {len(dataset.categories)}: "
             "use config.for_classes(config, dataset.categories)"

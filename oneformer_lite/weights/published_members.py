@@ -61,7 +61,9 @@ from Meta's weights, to which these are added here: put Meta's file or folder be
 | `eomt_dinov3_coco_l("instance")`, `(..., 1280)` | 45.9, 49.9 | eomt-dinov3-coco-instance-large-640, large-1280 |
 | `eomt_dinov3_ade20k_l()` | 59.5 | eomt-dinov3-ade-semantic-large-512 |
 
-EoMT-7B is not read: its transformer is in no configuration of the official code. Where transformers differs from the
+EoMT-7B (tue-mps/coco_panoptic_eomt_7b_640, 58.4) is not read: its transformer is Web-DINO's ViT-7B
+(facebook/webssl-dino7b-full8b-518), which timm does not have, and no configuration of the official code says which of
+its blocks have queries. Where transformers differs from the
 official code, this package follows the latter: once a block has made masks, transformers keeps them in later blocks
 whose own have faded out, and it leaves the gated feed-forward blocks of older ViT-g files random. All else is equal:
 tests compare all predictions at random weights, masks on, off and mixed.

@@ -9,10 +9,12 @@ import torch
 
 import oneformer_lite as ofl
 from oneformer_lite import config
+from oneformer_lite.data.by_name import UNUSED
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import build
 from oneformer_lite.training import Trainer, read_log, toytown_training, train
+from oneformer_lite.training.prepared import prepared
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(segments but the model has|number of queries|the run starts from)")
 SMALL = {
@@ -81,6 +83,22 @@ def test_stages_learn_from_pictures_of_varied_sizes(boxes, data, tmp_path) -> No
     result = train(small("masks"), recipe(tmp_path, **settings), data)
     records = [record for record in read_log(tmp_path) if record["kind"] == "train"]
     assert result.finished and all(record["total"] > 0 for record in records) and len(records) == 3
+
+
+def test_classes_between_which_numbers_have_gaps_are_learned(data, tmp_path) -> None:
+    """As COCO's, whose numbers the published models keep: what no data have is found by name, and left alone."""
+    gaps = [ofl.data.Category(9000 + i, f"{UNUSED}{i}", True) for i in range(2)]
+    c = config.for_classes(small("boxes"), [gaps[0], *data.categories[7:], gaps[1], *data.categories[:7]])
+    learned = prepared(c, recipe(tmp_path), data)
+    own, given = learned[0], data[0]
+    assert [own.categories[s.class_id] for s in own.segments] == [given.categories[s.class_id] for s in given.segments]
+    assert learned.categories[0].name == gaps[0].name and len(learned.categories) == c.num_classes == 16
+    assert own.segments[0].class_id != given.segments[0].class_id
+    result = train(c, recipe(tmp_path, steps=1), data)
+    assert result.finished and result.model.class_head.out_features == 17
+    with pytest.raises(ConfigError, match="has 15 classes, the data 14"):
+        train(config.for_classes(small("boxes"), [*data.categories, ofl.data.Category(99, "horse", True)]),
+              recipe(tmp_path / "other"), data)  # fmt: skip
 
 
 def test_the_frozen_model_stays_in_training_mode(boxes, data, tmp_path) -> None:
