@@ -32,7 +32,8 @@ def detr_panoptic(
     void, unless nobody competes. Stuff of a class becomes one segment, of its first query. Then those whose segment has
     at most 4 pixels drop out, and the others compete again, until none is so small. In the published code the queries
     that were joined have no pixels of their own by then, so they drop out too, and their pixels go to whatever mask
-    comes next; with ``keep_joined_stuff`` they stay. Raises :class:`ConfigError` for a threshold outside 0..1.
+    comes next; with ``keep_joined_stuff`` they stay. Lesson 16. Raises :class:`ConfigError` for a threshold outside
+    0..1.
     """
     scores, labels = raw.surest
     for r in rounds(raw, is_thing, object_threshold, keep_joined_stuff):

@@ -60,7 +60,7 @@ def giou_loss(boxes: Float[Tensor, "N 4"], targets: Float[Tensor, "N 4"]) -> Flo
 
 def giou(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*m 4"]) -> Float[Tensor, "*k"]:
     """IoU minus the share of the smallest box around both that neither covers: below 0 where they do not touch, and
-    the further apart the less, so that there is a slope to follow. -1 to 1."""
+    the further apart the less, so that there is a slope to follow. -1 to 1. Lesson 16."""
     a, b = corners(a), corners(b)
     shared = _area(torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:]))
     union = _area(a[..., :2], a[..., 2:]) + _area(b[..., :2], b[..., 2:]) - shared

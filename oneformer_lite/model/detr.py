@@ -34,6 +34,8 @@ class Detr(MaskModel):
     Pictures are not padded to multiples of 32. In a batch of several sizes the padding is told from the picture and
     looked at by nobody: its pixels are 0 in all channels, and no picture's are, for no byte is the mean that is taken
     away to normalise it.
+
+    Lesson 16.
     """
 
     first_prediction = 1

@@ -45,6 +45,8 @@ class EoMT(MaskModel):
     A prediction is made before each of these blocks, from which it follows where the queries may look in it, and after
     the last one. ``mask_shares`` [L2] are the shares of queries that are still bound to their masks, 1 before a
     training and 0 at its end (:meth:`anneal`); they are part of the weights.
+
+    Lesson 16.
     """
 
     def __init__(self, config: EomtConfig) -> None:

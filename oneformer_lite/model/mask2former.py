@@ -22,6 +22,8 @@ class Mask2Former(MaskModel):
 
     Query features and query positions are two tables. The features are supervised before they have seen the picture,
     as predictions of "layer 0": so they learn to be region proposals (section 3.2.2 of the paper).
+
+    Lesson 16.
     """
 
     def __init__(self, config: Mask2FormerConfig) -> None:

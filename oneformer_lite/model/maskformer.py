@@ -26,6 +26,8 @@ class MaskFormer(MaskModel):
 
     The queries look at the coarsest map alone, at all of it, in each layer; an FPN makes the features of the pixels.
     With ``encoder_layers`` DETR's encoder goes over that map first, for the FPN as well as for the queries.
+
+    Lesson 16.
     """
 
     first_prediction = 1  # queries that are zeros say nothing yet

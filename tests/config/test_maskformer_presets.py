@@ -96,7 +96,7 @@ def test_values_shared_by_all() -> None:
         ("ade20k_r50('panoptic')", {"steps": 720_000, "weight_decay": 1e-4}),
         ("cityscapes_r101()", {"steps": 90_000, "weight_decay": 1e-4}),
         ("mapillary_r50()", {"steps": 300_000}),
-        ("toytown()", {"lr": 2e-3}),
+        ("toytown()", {"lr": 5e-4}),
     ],
 )  # fmt: skip
 def test_the_recipe_is_the_papers(call: str, settings: dict) -> None:

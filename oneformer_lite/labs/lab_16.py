@@ -1,0 +1,270 @@
+"""Lab 16: rungs of the ladder: what a box costs, where DETR looks, who may look in EoMT, masks that fade out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+
+from ..losses.boxes import giou_cost, l1_cost
+from ..model.eomt import EoMT
+from ..model.output import MaskProduct
+from ..model.parts.mask_attention import MaskAttention
+from .draws import ladder
+from .exercise import Case, Exercise, Mistake, Rules
+
+# -- 16.1: boxes [Q, 4] and [G, 4], as centre x, centre y, width, height -> costs [Q, G]
+
+
+def _box_costs(said: Tensor, wanted: Tensor) -> Tensor:
+    """With DETR's weights."""
+    return 5 * l1_cost(said, wanted) + 2 * giou_cost(said, wanted)
+
+
+def _cases_box_costs() -> list[Case]:
+    one, left, other = [0.3, 0.4, 0.2, 0.4], [0.1, 0.4, 0.1, 0.2], [0.8, 0.9, 0.2, 0.1]
+    inside, wide = [0.3, 0.4, 0.1, 0.1], [0.5, 0.5, 1.0, 1.0]
+    return [
+        Case("the same box", torch.tensor([one]), torch.tensor([one])),
+        Case("boxes that do not touch", torch.tensor([left, other]), torch.tensor([one])),
+        Case("one inside the other", torch.tensor([inside, one]), torch.tensor([one, wide])),
+        Case("apart in both directions", torch.tensor([left]), torch.tensor([other])),
+        Case("many", torch.tensor([one, left, other, wide]), torch.tensor([inside, other, left])),
+    ]
+
+
+def _ends(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    return boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2
+
+
+def _costs(
+    said: Tensor, wanted: Tensor, *, clamped: bool = True, general: bool = True, mean: bool = False,
+    whole: bool = False, ends: Callable[[Tensor], tuple[Tensor, Tensor]] = _ends,
+    weights: tuple[float, float] = (5.0, 2.0),
+) -> Tensor:  # fmt: skip
+    """The answer written once more, with switches for what goes wrong."""
+    a, b = said[:, None], wanted[None]
+    (a1, a2), (b1, b2) = ends(a), ends(b)
+
+    def area(low: Tensor, high: Tensor) -> Tensor:
+        size = high - low
+        return (size.clamp_min(0) if clamped else size).prod(-1)
+
+    shared = area(torch.maximum(a1, b1), torch.minimum(a2, b2))
+    union = area(a1, a2) + area(b1, b2) - shared
+    around = area(torch.minimum(a1, b1), torch.maximum(a2, b2))
+    lost = (around - union) / (1 if whole else around)
+    distance = (a - b).abs()
+    l1 = distance.mean(-1) if mean else distance.sum(-1)
+    return weights[0] * l1 - weights[1] * (shared / union - (lost if general else 0))
+
+
+# -- 16.2: queries [Q, M, d], keys [S, M, d] of M heads -> weights [Q, M, S]
+
+
+def _looks(q: Tensor, k: Tensor) -> Tensor:
+    """The package's mask attention without its projections."""
+    attention = MaskAttention(q.shape[1] * q.shape[2], q.shape[1])
+    attention.q_proj = attention.k_proj = nn.Identity()
+    everywhere = torch.ones(1, 1, len(k), dtype=torch.bool)
+    return attention(q.flatten(1)[None], k.flatten(1).T[None, :, None], everywhere)[0, :, :, 0]
+
+
+def _cases_looks() -> list[Case]:
+    draw = torch.Generator().manual_seed(2)
+    q, k = torch.randn(3, 4, 5, generator=draw), torch.randn(7, 4, 5, generator=draw)
+    return [
+        Case("three queries, four heads", q, k),
+        Case("one head", q[:, :1], k[:, :1]),
+        Case("one place", q, k[:1]),
+        Case("one head that finds something", torch.eye(2)[None] * 6, torch.eye(2)[None].repeat(3, 1, 1) * 4),
+        Case("nothing to choose by", torch.zeros(2, 3, 4), k[:, :3, :4]),
+    ]
+
+
+def _scores(q: Tensor, k: Tensor) -> Tensor:
+    return torch.einsum("qmd,smd->qms", q, k)
+
+
+def _jointly(scores: Tensor) -> Tensor:
+    return scores.flatten(1).softmax(-1).view(scores.shape)
+
+
+# -- 16.3: inside bool [Q, S], number of other tokens -> bool [T, T], T = Q + others + S
+
+
+def _may_look(inside: Tensor, others: int) -> Tensor:
+    """EoMT's own, with the regions as masks: an embedding of +-1 at each patch, and a feature for each patch alone."""
+    queries, patches = inside.shape
+    masks = MaskProduct(2.0 * inside[None] - 1, torch.eye(patches)[None, :, None])
+    plain = SimpleNamespace(training=False)
+    return EoMT.allowed(plain, masks, (1, patches), 1.0, queries + others + patches)[0, 0]
+
+
+def _cases_may_look() -> list[Case]:
+    draw = torch.Generator().manual_seed(3)
+    inside = torch.rand(4, 9, generator=draw) < 0.5
+    empty = inside.clone()
+    empty[2] = False
+    return [
+        Case("by hand", torch.tensor([[True, False, False], [False, True, True]]), 1),
+        Case("four queries, five other tokens", inside, 5),
+        Case("an empty mask", empty, 2),
+        Case("no other token", inside[:, :6], 0),
+        Case("one query that sees all", torch.ones(1, 4, dtype=torch.bool), 1),
+    ]
+
+
+def _bound(
+    inside: Tensor, others: int, *, rescue: bool = False, both: bool = False, apart: bool = False, last: bool = False
+) -> Tensor:
+    """The answer written once more, with switches for what goes wrong."""
+    queries, patches = inside.shape
+    tokens = queries + others + patches
+    may = torch.ones(tokens, tokens, dtype=torch.bool)
+    if rescue:
+        inside = inside | ~inside.any(-1, keepdim=True)
+    rows, columns = slice(0, queries), slice(tokens - patches, tokens)
+    if last:
+        rows, columns = slice(tokens - queries, tokens), slice(others, others + patches)
+    may[rows, columns] = inside
+    if both:
+        may[columns, rows] = inside.T
+    if apart:
+        may[rows, rows] = torch.eye(queries, dtype=torch.bool)
+    return may
+
+
+# -- 16.4: share of the training, (begin, end) of each block -> share of bound queries in each block
+
+
+def _shares(progress: float, spans: Sequence[tuple[float, float]]) -> list[float]:
+    """What EoMT sets its blocks to."""
+    found: list[float] = []
+    model = SimpleNamespace(config=SimpleNamespace(annealing=spans), set_shares=found.extend)
+    EoMT.anneal(model, progress)
+    return found
+
+
+def _cases_shares() -> list[Case]:
+    sixths = [(1 / 6, 2 / 6), (3 / 6, 4 / 6)]
+    return [
+        Case("in the middle of the first block's time", 0.25, sixths),
+        Case("before anything fades", 0.1, sixths),
+        Case("at the end", 1.0, sixths),
+        Case("blocks that fade together", 0.4, [(0.0, 0.8), (0.2, 1.0), (0.3, 0.5)]),
+        Case("the last moment of one", 0.65, sixths),
+    ]
+
+
+def _faded(rule: Callable[[float], float]) -> Callable[..., list[float]]:
+    """With another rule for the used share of a block's time, which is kept within 0 and 1."""
+
+    def shares(progress: float, spans: Sequence[tuple[float, float]]) -> list[float]:
+        return [rule(min(1.0, max(0.0, (progress - begin) / (end - begin)))) for begin, end in spans]
+
+    return shares
+
+
+def _of_the_whole(progress: float, spans: Sequence[tuple[float, float]]) -> list[float]:
+    return [(1 - progress) ** 0.9 for _ in spans]
+
+
+def _until_the_end(progress: float, spans: Sequence[tuple[float, float]]) -> list[float]:
+    return [(1 - min(1.0, progress / end)) ** 0.9 for _, end in spans]
+
+
+def _at_once(progress: float, spans: Sequence[tuple[float, float]]) -> list[float]:
+    return [1.0 if progress < end else 0.0 for _, end in spans]
+
+
+EXERCISES = (
+    Exercise(
+        id="16.1",
+        name="box_costs",
+        reference=_box_costs,
+        cases=_cases_box_costs,
+        drawn=ladder.boxes,
+        gradients=True,
+        rules=Rules(never=("loops",)),
+        mistakes=(
+            Mistake("sides of the shared part are at least 0: two negative ones have a positive product",
+                    lambda a, b: _costs(a, b, clamped=False)),
+            Mistake("this is IoU: GIoU also takes away the share of the box around both that neither covers",
+                    lambda a, b: _costs(a, b, general=False)),
+            Mistake("the boxes are centre, width and height: take half of the size to both sides of the centre",
+                    lambda a, b: _costs(a, b, ends=lambda boxes: (boxes[..., :2], boxes[..., 2:]))),
+            Mistake("the centre lies in the middle: add and take away half of the size, not all of it",
+                    lambda a, b: _costs(a, b, ends=lambda x: (x[..., :2] - x[..., 2:], x[..., :2] + x[..., 2:]))),
+            Mistake("a large GIoU is good, so it makes the cost smaller",
+                    lambda a, b: _costs(a, b, weights=(5.0, -2.0))),
+            Mistake("the weights are swapped: 5 for L1, 2 for GIoU", lambda a, b: _costs(a, b, weights=(2.0, 5.0))),
+            Mistake("L1 is the sum of the four differences, not their mean", lambda a, b: _costs(a, b, mean=True)),
+            Mistake("what neither covers is a share: divide it by the area of the box around both",
+                    lambda a, b: _costs(a, b, whole=True)),
+        ),
+    ),
+    Exercise(
+        id="16.2",
+        name="looks",
+        reference=_looks,
+        cases=_cases_looks,
+        drawn=ladder.heads,
+        gradients=True,
+        rules=Rules(never=("loops",)),
+        mistakes=(
+            Mistake("one softmax for all heads of a query together: yours lets each head's weights sum to 1",
+                    lambda q, k: (_scores(q, k) / q.shape[-1] ** 0.5).softmax(-1)),
+            Mistake("the softmax runs over heads and places, not over heads alone",
+                    lambda q, k: (_scores(q, k) / q.shape[-1] ** 0.5).softmax(1)),
+            Mistake("divide the scores by sqrt(d)", lambda q, k: _jointly(_scores(q, k))),
+            Mistake("d is the width of one head: divide by its root, not by that of all heads together",
+                    lambda q, k: _jointly(_scores(q, k) / (q.shape[1] * q.shape[2]) ** 0.5)),
+            Mistake("each query has a softmax of its own: yours shares one among all queries",
+                    lambda q, k: (_scores(q, k) / q.shape[-1] ** 0.5).flatten().softmax(0).view(len(q), -1, len(k))),
+            Mistake("every head has its own keys: yours sums over the heads and repeats",
+                    lambda q, k: _jointly(_scores(q, k).sum(1, keepdim=True).expand(-1, q.shape[1], -1)
+                                          / q.shape[-1] ** 0.5)),
+        ),
+    ),
+    Exercise(
+        id="16.3",
+        name="may_look",
+        reference=_may_look,
+        cases=_cases_may_look,
+        drawn=ladder.regions,
+        rules=Rules(never=("loops",)),
+        mistakes=(
+            Mistake("no rescue here: a query without a patch still sees the queries and the other tokens",
+                    lambda inside, others: _bound(inside, others, rescue=True)),
+            Mistake("only the queries are bound: patches may look at all queries",
+                    lambda inside, others: _bound(inside, others, both=True)),
+            Mistake("queries see each other, whatever their masks",
+                    lambda inside, others: _bound(inside, others, apart=True)),
+            Mistake("the queries are the first tokens, the patches the last",
+                    lambda inside, others: _bound(inside, others, last=True)),
+            Mistake("True means may look; yours says where not", lambda inside, others: ~_bound(inside, others)),
+            Mistake("rows look, columns are looked at: yours is transposed",
+                    lambda inside, others: _bound(inside, others).T),
+        ),
+    ),
+    Exercise(
+        id="16.4",
+        name="shares",
+        reference=_shares,
+        cases=_cases_shares,
+        drawn=ladder.fading,
+        mistakes=(
+            Mistake("the power is missing: (1 - p) to the 0.9", _faded(lambda p: 1 - p)),
+            Mistake("masks fade out: 1 at the beginning of a block's time, 0 at its end", _faded(lambda p: p**0.9)),
+            Mistake("the power is taken of what is left: (1 - p) ** 0.9, not 1 - p ** 0.9",
+                    _faded(lambda p: 1 - p**0.9)),
+            Mistake("each block has a time of its own: p is the used share of it, not of the whole training",
+                    _of_the_whole),
+            Mistake("a block's masks begin to fade at its begin, not at the start of the training", _until_the_end),
+            Mistake("they fade, and do not go at once", _at_once),
+        ),
+    ),
+)  # fmt: skip
