@@ -50,30 +50,31 @@ def seq2seg_toytown() -> Seq2SegConfig:
 
 
 def hungarian_unet_cityscapes() -> HungarianUNetConfig:
-    """Crops of 128 x 256, 100 queries as channels, matched at 32 x 64."""
+    """Crops of 128 x 256, 100 queries as channels, matched at 32 x 64: 8.80 million parameters."""
     return _cityscapes(HungarianUNetConfig())
 
 
 def hungarian_unet_toytown() -> HungarianUNetConfig:
     """The laptop model beside :func:`~.presets.toytown`, with three transformer layers between its halves."""
     return _toytown(HungarianUNetConfig(
-        num_queries=32, base_channels=24, start_stride=2, norm="group", masks="product", transformer_layers=3,
-        hidden_dim=96, num_heads=4, ffn=384, mask_weight=1.0,
+        num_queries=32, base_channels=24, depth=3, start_stride=2, masks="product", transformer_layers=3, hidden_dim=96,
+        num_heads=4, ffn=384, mask_weight=1.0,
     ))  # fmt: skip
 
 
 def hungarian_unet_digits() -> HungarianUNetConfig:
-    """Scattered digits: starts at half the picture's size, with three transformer layers over 8 x 8 cells."""
+    """Scattered digits: starts at half the picture's size, with three transformer layers over 8 x 8 cells and 8
+    queries: 0.65 million parameters."""
     return _digits(HungarianUNetConfig(
-        num_queries=8, base_channels=24, depth=2, start_stride=2, norm="batch", masks="product", mask_dim=24,
-        transformer_layers=3, hidden_dim=96, num_heads=4, ffn=384, mask_weight=1.0, matched_stride=2,
+        num_queries=8, base_channels=24, depth=2, start_stride=2, masks="product", mask_dim=24, transformer_layers=3,
+        hidden_dim=96, num_heads=4, ffn=384, mask_weight=1.0, matched_stride=2,
         no_object_weight=0.5, trained_task="instance",
     ))  # fmt: skip
 
 
 def query_seq2seg_digits() -> QuerySeq2SegConfig:
-    """Scattered digits with 6 queries before 64 patches: 97 % of the easy digits named rightly and a dice loss of 0.03,
-    62 % and 0.2 of the hard ones, after 11,256 steps of 64 pictures."""
+    """Scattered digits with 6 queries before 64 patches, 13.5 million parameters. Reported: after 11,256 steps of 64
+    pictures 97 % of the easy digits named rightly and a dice loss of 0.03, 62 % and 0.2 of the hard ones."""
     return _digits(QuerySeq2SegConfig())
 
 

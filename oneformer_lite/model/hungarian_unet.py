@@ -83,12 +83,12 @@ class HungarianUNet(MaskModel):
             cells = self.among_cells(cells)
             masks = self.mask_head(self.decoder([*finer, self.out_of(cells)], trace))
             return [Predictions(self.class_head(cells), masks)]
-        colors = self.colors(features.images)
-        queries, cells, predictions = self.among_queries(cells, colors, trace)
+        queries, cells, predictions = self.among_queries(cells, features.images, trace)
         up = self.decoder([*finer, self.out_of(cells)], trace)
-        masks = self.sub_pixels(self.pixel_features(up)) + colors
+        masks = self.sub_pixels(self.pixel_features(up)) + self.colors(features.images)
         record(trace, "pixel_decoder.{}", ("mask_features",), [masks])
-        predictions.append(self.predict(self.norm(queries), masks))
+        queries = self.norm(queries)
+        predictions.append(Predictions(self.class_head(queries), MaskProduct(self.mask_head(queries), masks)))
         return predictions if every or trace is not None else predictions[-1:]
 
     def among_cells(self, cells: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
@@ -102,18 +102,17 @@ class HungarianUNet(MaskModel):
         return as_map(x, (cells.shape[-2], cells.shape[-1]))
 
     def among_queries(
-        self, cells: Float[Tensor, "B C h w"], colors: Float[Tensor, "B C2 H W"], trace: Trace | None
+        self, cells: Float[Tensor, "B C h w"], images: Float[Tensor, "B 3 H W"], trace: Trace | None
     ) -> tuple[Float[Tensor, "B Q C"], Float[Tensor, "B C h w"], list[Predictions]]:
-        """The layers, with the queries before the cells. What queries say before each, with masks as coarse as the
-        cells but for the pixels' own colours, is where they may look in it."""
+        """The layers, with the queries before the cells. Where the masks are that queries name before each, they may
+        look in it."""
         count, grid = self.config.num_queries, (cells.shape[-2], cells.shape[-1])
         values, positions = tokens(cells)
         x = torch.cat([self.queries.weight.expand(values.shape[0], -1, -1), values + positions], dim=1)
         predictions = []
         for i, layer in enumerate(self.layers):
             normed = self.norm(x)
-            coarse = F.interpolate(self.cell_features(as_map(normed, grid)), colors.shape[-2:], mode="bilinear")
-            predictions.append(self.predict(normed[:, :count], coarse + colors))
+            predictions.append(self.coarse(normed[:, :count], as_map(normed, grid), images))
             region = region_of(predictions[-1].mask_logits.detach(), grid)
             x, weights = layer(x, trace is not None, allowed_among(region))
             if trace is not None:
@@ -122,9 +121,14 @@ class HungarianUNet(MaskModel):
                 trace.record(f"decoder.layer{i}.queries", x[:, :count])
         return x[:, :count], as_map(x, grid), predictions
 
-    def predict(self, queries: Float[Tensor, "B Q C"], features: Float[Tensor, "B C H W"]) -> Predictions:
-        """Classes by a linear layer, masks by a dot product of each query with each pixel."""
-        return Predictions(self.class_head(queries), MaskProduct(self.mask_head(queries), features))
+    def coarse(
+        self, queries: Float[Tensor, "B Q C"], cells: Float[Tensor, "B C h w"], images: Float[Tensor, "B 3 H W"]
+    ) -> Predictions:
+        """Before the way up: masks as coarse as the cells, but for the pixels' own colours."""
+        embedding = self.mask_head(queries)
+        masks = torch.einsum("bqc,bchw->bqhw", embedding, self.cell_features(cells))
+        colors = torch.einsum("bqc,bchw->bqhw", embedding @ self.colors.weight.flatten(1), images)
+        return Predictions(self.class_head(queries), F.interpolate(masks, images.shape[-2:], mode="bilinear") + colors)
 
     def idle(self, images: int) -> Iterator[nn.Module]:
         """Also what makes features of masks that have no loss."""

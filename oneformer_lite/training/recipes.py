@@ -92,6 +92,7 @@ def _published(settings: dict, changes: dict) -> TrainConfig:
 
 
 RECIPES = {
-    "toytown": toytown_training, "digits": digits_training, "coco": coco_training, "ade20k": ade20k_training,
+    "toytown": toytown_training, "coco": coco_training, "ade20k": ade20k_training,
     "cityscapes": cityscapes_training, "mapillary": mapillary_training,
+    "digits": digits_training,
 }  # fmt: skip

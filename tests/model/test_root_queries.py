@@ -14,6 +14,7 @@ from small_roots import small_hungarian, small_query_seq2seg
 
 import oneformer_lite as ofl
 from oneformer_lite import config
+from oneformer_lite.data.digits import Digits
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MEMBERS, MaskModel, build
@@ -178,6 +179,20 @@ def test_it_is_exported(tmp_path) -> None:
 def test_contradictions_are_refused(make, changes, words) -> None:
     with pytest.raises(ConfigError, match=words):
         make(**changes)
+
+
+@pytest.mark.parametrize("name, changes", [
+    ("hungarian_unet_digits", {"base_channels": 4, "hidden_dim": 16, "num_heads": 2, "ffn": 16}),
+    ("query_seq2seg_digits", {"hidden_dim": 16, "num_heads": 2, "encoder_ffn": 16}),
+])  # fmt: skip
+def test_digits_that_lie_over_each_other_are_learned_whole(tmp_path, name, changes) -> None:
+    digits = Digits("train", "hard", length=4)
+    c = replace(getattr(config, name)(), **changes)
+    settings = {"steps": 2, "batch_size": 2, "workers": 0, "evaluations": 1, "eval_images": 2, "log_steps": 1}
+    run = train(c, ofl.training.recipe_for(c, out=str(tmp_path), look_first=False, **settings), digits, digits)
+    assert run.finished and any("AP" in record for record in read_log(tmp_path))
+    found = ofl.predict(run.model, digits[0].image, "instance", min_score=0.0)
+    assert all(segment.mask.shape == (64, 64) for segment in found.segments)
 
 
 def test_digits_have_presets_and_a_recipe() -> None:
