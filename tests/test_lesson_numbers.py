@@ -43,6 +43,22 @@ OWN = {  # in one lesson
     "13": {"0.995": "self-test"},
     "14": {"1.7": "GB of the slice", "4500": "its training pictures", "500": "its test pictures"},
     "15": {"880": "MB of the published file"},
+    "16": {
+        "2021": "Cheng et al., MaskFormer",
+        "2025": "Kerssies et al., EoMT",
+        "50": "ResNet-50",
+        "500": "epochs of DETR's boxes, README of the official code",
+        "25": "of its masks",
+        "300": "of MaskFormer, official config",
+        "100": "of Mask2Former with Swin-L, its model zoo",
+        "43.4": "PQ on COCO, README of DETR",
+        "46.5": "model zoo of MaskFormer",
+        "51.9": "of Mask2Former",
+        "57.8": "there, Swin-L",
+        "56.0": "model zoo of EoMT, ViT-L",
+        "640": "side of its pictures",
+        "200": "scenes that the demo holds out, too",
+    },
 }
 HIDDEN = re.compile(  # what says no number of its own: formulas, code, addresses, numbers of lessons and labs
     r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)|\b(?:[Ll]essons?|[Ll]ab) \d\d(?: (?:and|to) \d\d)?", re.DOTALL
