@@ -5,7 +5,8 @@
     python tests/fuzz --reader instance_json --seed 1234 --keep folder
 
 prints a table by reader and exits with 1 if an input ended in anything but acceptance or a refusal in words. An input
-is told by its reader and its seed alone. --findings FILE groups what went wrong, with a command for each.
+is told by its reader and its seed alone. A round that is ended early (--minutes, Ctrl-C, SIGTERM) reports what it has
+tried until then, of all readers alike. --findings FILE groups what went wrong, with a command for each.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import argparse  # noqa: E402
+import math  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 from collections import Counter, defaultdict  # noqa: E402
@@ -31,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=0, help="how many in all, shared out among the readers")
     parser.add_argument("--seed", type=int, default=0, help="where the seeds begin; without --inputs: the one input")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end then, whatever is left")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--reader", nargs="*", default=[], choices=list(READERS), metavar="NAME", help="which (all)")
     parser.add_argument("--findings", type=Path, metavar="FILE", help="write what went wrong, grouped")
@@ -41,7 +44,7 @@ def main() -> int:
     if not args.inputs:
         again(readers[0], args.seed, args.keep)
         return 0
-    found = long_round(readers, args.inputs, args.seed, args.processes)
+    found = long_round(readers, args.inputs, args.seed, args.processes, args.minutes)
     print(table(found))
     if args.findings:
         args.findings.write_text(findings(found), encoding="utf-8")
@@ -65,12 +68,12 @@ def table(found: dict[str, list[Outcome]]) -> str:
         "fuzzer's own | slowest | peak memory |",
         "|---|" + "---:|" * 11,
     ]
-    rows = {name: outcomes for name, outcomes in found.items()}
+    rows = {name: outcomes for name, outcomes in found.items() if outcomes}
     rows["all"] = [outcome for outcomes in found.values() for outcome in outcomes]
     for name, outcomes in rows.items():
         counts = Counter(outcome.end for outcome in outcomes)
         ends = " | ".join(f"{counts[end]:,}" for end in ("accepted", "refused", *BAD))
-        slowest, peak = max(o.seconds for o in outcomes), max(o.memory for o in outcomes)
+        slowest, peak = (max((getattr(o, what) for o in outcomes), default=0) for what in ("seconds", "memory"))
         lines.append(f"| {name} | {len(outcomes):,} | {ends} | {slowest:.2f} s | {peak / 2**20:.0f} MB |")
     return "\n".join(lines)
 

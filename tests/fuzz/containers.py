@@ -1,5 +1,5 @@
-"""Changes to what lies within a container whose own structure stays whole: PNG, zip and tar, safetensors, PyTorch's
-files, pictures. A flipped bit in one of them would else be noticed at the first checksum and go no further."""
+"""Changes to what lies within a container whose own structure stays whole: PNG and other pictures, zip and tar. A
+flipped bit in one of them would else be noticed at the first checksum and go no further."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ import zlib
 from random import Random
 
 import numpy as np
-import torch
-from mutations import DEEP, VALUES, dumped, json_text, raw, tree
+from mutations import json_text, raw
 from PIL import Image
 
-_DEEP_PICKLES = (b"(" * DEEP + b".", b"]" * DEEP + b"a" * (DEEP - 1) + b".")
 _SIZES = (0, 1, 2, 255, 65_535, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
 _NAMES = (
     "", " ", "a\0b", "/abs.png", "../up.png", "a/../../up.png", "C:\\up.png", "\\\\host\\x.png", "x" * 300 + ".png",
@@ -75,6 +73,27 @@ def _extra_chunk(rng: Random) -> tuple[bytes, bytes]:
         (b"IDAT", rng.randbytes(50)),
         (b"IEND", b""),
     ))  # fmt: skip
+
+
+def tiff(content: bytes, rng: Random) -> bytes:
+    """A little-endian TIFF with a tag of another number, kind, count or value; or one to three of them."""
+    data = bytearray(content)
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        entry = start + 2 + 12 * rng.randrange(count)
+        tag, kind, many, value = struct.unpack_from("<HHII", data, entry)
+        which = rng.randrange(4)
+        if which == 0:
+            tag = rng.choice((256, 258, 259, 262, 273, 277, 278, 279, 284, 317, 320, 338, 339, 700, 34675, 65_535))
+        elif which == 1:
+            kind = rng.choice((0, 1, 2, 3, 4, 5, 12, 13, 16, 255))
+        elif which == 2:
+            many = rng.choice(_SIZES)
+        else:
+            value = rng.choice((*_SIZES, 3, 4, 5, 7, 8, 16, 32_773, 50_000, start, value + 1))
+        struct.pack_into("<HHII", data, entry, tag, kind, many, value)
+    return bytes(data)
 
 
 def repainted(content: bytes, rng: Random) -> bytes:
@@ -207,97 +226,3 @@ def tar_file(content: bytes, rng: Random) -> bytes:
                     info.size = rng.choice((0, 1, len(data)))
             archive.addfile(info, io.BytesIO(data))
     return raw(out.getvalue(), rng) if rng.random() < 0.2 else out.getvalue()
-
-
-# -- weights
-
-
-def safetensors_file(content: bytes, rng: Random) -> bytes:
-    """Another header (names, kinds, shapes, places), right in length, or other bytes."""
-    if rng.random() < 0.25:
-        return raw(content, rng)
-    (length,) = struct.unpack("<Q", content[:8])
-    header, rest = content[8 : 8 + length], content[8 + length :]
-    new = json_text(header, rng)
-    told = len(new) if rng.random() < 0.95 else rng.choice((0, 2**32, 2**63, length))
-    return struct.pack("<Q", told) + new + rest
-
-
-def torch_file(content: bytes, rng: Random) -> bytes:
-    """A PyTorch file with an odd entry, or whose pickle is damaged within a whole zip, or other bytes."""
-    action = rng.random()
-    if action < 0.2:
-        return raw(content, rng)
-    if action < 0.5:
-        return _other_pickle(content, rng)
-    state = torch.load(io.BytesIO(content), weights_only=True)
-    state = _other_entry(state, rng)
-    out = io.BytesIO()
-    torch.save(state, out, _use_new_zipfile_serialization=rng.random() < 0.8)
-    return raw(out.getvalue(), rng) if rng.random() < 0.1 else out.getvalue()
-
-
-def _other_pickle(content: bytes, rng: Random) -> bytes:
-    """The bytes of data.pkl changed, sometimes at an opcode's number, and the zip written again around them."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
-        for info in old.infolist():
-            data = old.read(info)
-            if info.filename.endswith("data.pkl") or rng.random() < 0.05:
-                data = raw(data, rng) if rng.random() < 0.8 else b"\x80\x02" + rng.choice(_DEEP_PICKLES)
-            if rng.random() < 0.98:
-                new.writestr(info.filename, data)
-    return out.getvalue()
-
-
-def _other_entry(state, rng: Random):
-    """One value somewhere in nested dictionaries, in another kind or shape."""
-    if rng.random() < 0.03:
-        return rng.choice((*VALUES[:40], [state], (state,), {1: state}, torch.zeros(3)))
-    holder = state = dict(state)
-    while holder:
-        key = rng.choice(list(holder))
-        if not isinstance(holder[key], dict) or not holder[key] or rng.random() < 0.1:
-            break
-        holder[key] = dict(holder[key])
-        holder = holder[key]
-    else:
-        return state
-    action = rng.random()
-    if action < 0.15:
-        del holder[key]
-    elif action < 0.25:
-        holder[rng.choice((1, None, "", "x.y.z", key if isinstance(key, int) else key + ".0", (1, 2)))] = holder[key]
-    elif isinstance(holder[key], torch.Tensor):
-        holder[key] = _other_tensor(holder[key], rng)
-    elif action < 0.6:
-        holder[key] = rng.choice(VALUES)
-    else:
-        holder[key] = tree([holder[key]], rng) if isinstance(holder[key], (list, dict, int, float, str, bool)) else None
-    return state
-
-
-def _other_tensor(value: torch.Tensor, rng: Random):
-    return rng.choice((
-        lambda: torch.zeros(1).expand(10**10),
-        lambda: torch.zeros(1).expand(100_000, 100_000),
-        lambda: torch.zeros(0),
-        lambda: torch.tensor(1.0),
-        lambda: value.reshape(-1),
-        lambda: value[None],
-        lambda: value.double(),
-        lambda: value.half(),
-        lambda: value.bool(),
-        lambda: torch.full_like(value, float("nan")) if value.is_floating_point() else value * 0 - 1,
-        lambda: value.to(torch.complex64),
-        lambda: value.to_sparse() if value.dim() else value,
-        lambda: value.to("meta"),
-        lambda: torch.quantize_per_tensor(value.float(), 0.1, 0, torch.qint8),
-        lambda: value.T if value.dim() == 2 else value,
-        lambda: torch.cat([value, value]) if value.dim() else value,
-        lambda: value.tolist() if value.numel() < 1000 else [],
-        lambda: "text",
-        lambda: None,
-        lambda: {"a": value},
-        lambda: dumped({"a": 1}),
-    ))()  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from containers import picture, png, repainted, tar_file, zip_file
+from containers import picture, png, repainted, tar_file, tiff, zip_file
 from mutations import json_text, raw, tree
 from PIL import Image
 from reader import reader
@@ -191,6 +191,45 @@ def label_maps(folder: Path) -> None:
     look_at(SemanticDataset(folder / "images", folder / "labels", ["a", "b", "c", "d"]))
 
 
+def own_files() -> dict[str, bytes]:
+    """Label maps with a list of classes, and outlines, as labelling tools lay them out."""
+    maps = semantic_files()
+    objects = {name.replace("images/", "val/"): data for name, data in instance_files().items()}
+    objects["val/_annotations.coco.json"] = objects.pop("instances.json")
+    names = "0: (void)\n1: road\n2: grass\n3: sky\n255: car\n".encode("utf-8-sig")
+    return objects | {"maps/labels/a.png": maps["labels/a.png"], "maps/images/a.png": maps["images/a.png"],
+                      "maps/labels/classes.txt": names}  # fmt: skip
+
+
+def _class_list(content: bytes, rng) -> bytes:
+    lines = content.decode("utf-8-sig").split("\n")
+    odd = ("", ":", "0:", "7", "road", "1: road", "-1: a", "99999999999999999999: a", "²: a", "٣: a", "1: \0", "a" * 5000,
+           "0: (void)", "1.5: a", "1: <b>", "\x85", "\u2028", "\r", "1 : 1 : 1")  # fmt: skip
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        place = rng.randrange(len(lines))
+        lines[place : place + rng.choice((0, 1, 1, 3))] = rng.sample(odd, rng.choice((0, 1, 1, 2)))
+        lines = lines or [""]
+    text = "\n".join(lines)
+    if rng.random() < 0.1:
+        text *= rng.choice((2, 2000))
+    return text.encode(rng.choice(("utf-8", "utf-8", "utf-8", "utf-16", "latin-1")), errors="replace")
+
+
+@reader(
+    own_files,
+    {"val/_annotations.coco.json": json_text, "maps/labels/classes.txt": _class_list, "maps/labels/a.png": picture},
+)
+def own_folders(folder: Path) -> None:
+    """Found by their layout; the doctor looks at them as at any other."""
+    import oneformer_lite as ofl
+
+    outlines = ofl.data.open(folder, "val", skip_boxes=True, crowds_as_objects=True)
+    maps = ofl.data.open(folder / "maps/labels", pictures=folder / "maps/images")
+    for dataset in (outlines, maps):
+        look_at(dataset)
+        assert str(ofl.doctor(dataset=dataset))
+
+
 def picture_files() -> dict[str, bytes]:
     """One picture in every format that is accepted, some of them in more than one kind of pixels."""
     rgb, grey = scene(shape=(20, 24)), scene(shape=(20, 24))[..., 0]
@@ -209,8 +248,8 @@ def picture_files() -> dict[str, bytes]:
 
 
 def _any_picture(content: bytes, rng) -> bytes:
-    if content.startswith(b"\x89PNG") and rng.random() < 0.5:
-        return png(content, rng)
+    if content.startswith((b"\x89PNG", b"II*\0")) and rng.random() < 0.5:
+        return png(content, rng) if content.startswith(b"\x89PNG") else tiff(content, rng)
     return raw(content, rng) if rng.random() < 0.8 else repainted(content, rng)
 
 

@@ -12,6 +12,7 @@ import ctypes
 import faulthandler
 import gc
 import json
+import math
 import multiprocessing
 import os
 import resource
@@ -23,12 +24,13 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import data_readers  # noqa: F401  # they register themselves
+import course_readers  # noqa: F401  # they register themselves
+import data_readers  # noqa: F401
+import member_readers  # noqa: F401
 import run_readers  # noqa: F401
 import torch
 import weight_readers  # noqa: F401
@@ -37,6 +39,7 @@ from reader import READERS, Reader, write
 from oneformer_lite.errors import OneFormerLiteError
 
 SECONDS = 20.0  # of processor time: a busy machine makes nobody slow
+PARTS = 20  # of a long round, in each of which every reader has its turn
 PATIENCE = 10  # times as long by the clock: something waits that will not come
 ROOM = 3 * 2**30  # bytes of address space an input may take on top of what is loaded
 RESIDENT = 2**30  # bytes of memory
@@ -171,6 +174,8 @@ def _child(reader: Reader, seeds: list[int], writing: int) -> None:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the child, whatever an input does with signals
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         faulthandler.disable()  # pytest's writes to where a test's words go
         gc.collect()  # what the parent left, and would be freed while an input is read, hides what the input takes
         gc.freeze()
@@ -253,25 +258,48 @@ def _resident(name: str) -> int:
     return 0
 
 
-def long_round(readers: Sequence[Reader], inputs: int, seed: int, processes: int) -> dict[str, list[Outcome]]:
-    """Outcomes by reader; with several processes each takes a part of the readers' seeds."""
-    shares, jobs, found = sum(reader.share for reader in readers), [], defaultdict(list)
-    for reader in readers:
-        count = max(2, round(inputs * reader.share / shares))
-        jobs += [(reader.name, seed + part, count, processes) for part in range(processes)]
-    pool = multiprocessing.get_context("spawn").Pool(processes) if processes > 1 else None
-    for outcomes in pool.imap(_job, jobs) if pool else map(_job, jobs):
-        name = outcomes[0].reader
-        found[name] += outcomes
-        bad = sum(outcome.end in BAD for outcome in outcomes)
-        print(f"{name}: {len(outcomes)} tried, {bad} bad", file=sys.stderr, flush=True)
+def long_round(
+    readers: Sequence[Reader], inputs: int, seed: int, processes: int, minutes: float = math.inf
+) -> dict[str, list[Outcome]]:
+    """Outcomes by reader. All readers take turns, so that one that ends early (after so many ``minutes``, or on SIGINT
+    or SIGTERM) has tried them all."""
+    shares, found = sum(reader.share for reader in readers), {reader.name: [] for reader in readers}
+    counts = {reader.name: max(2, round(inputs * reader.share / shares)) for reader in readers}
+    parts = min(PARTS, *counts.values())
+    jobs = [(name, range(seed + part, seed + count, parts)) for part in range(parts) for name, count in counts.items()]
+    end, before = time.monotonic() + 60 * minutes, signal.signal(signal.SIGTERM, signal.default_int_handler)
+    pool = multiprocessing.get_context("spawn").Pool(processes, _quiet) if processes > 1 else None
+    try:
+        for number, outcomes in enumerate(pool.imap(_job, jobs) if pool else map(_job, jobs), 1):
+            found[outcomes[0].reader] += outcomes
+            if number % len(readers) == 0:
+                _tell(found)
+            if time.monotonic() > end:
+                break
+    except KeyboardInterrupt:
+        print("ended early: what follows is of the inputs until then", file=sys.stderr, flush=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if pool:
+            pool.terminate()
     return found
 
 
-def _job(job: tuple[str, int, int, int]) -> list[Outcome]:
-    name, first, count, step = job
+def _tell(found: dict[str, list[Outcome]]) -> None:
+    outcomes = [outcome for each in found.values() for outcome in each]
+    bad = sum(outcome.end in BAD for outcome in outcomes)
+    print(f"{len(outcomes):,} tried, {bad} bad", file=sys.stderr, flush=True)
+
+
+def _quiet() -> None:
+    """In a process of the pool: the one that started it hears the signals and ends all."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    return list(tried(READERS[name], range(first, first + count, step)))
+
+
+def _job(job: tuple[str, range]) -> list[Outcome]:
+    name, seeds = job
+    return list(tried(READERS[name], seeds))
 
 
 def by_name(names: list[str]) -> list[Reader]:

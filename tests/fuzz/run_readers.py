@@ -9,9 +9,10 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-from containers import sheet, torch_file
+from containers import sheet
 from mutations import json_lines, json_text
 from reader import reader
+from tensors import torch_file
 from weight_readers import tiny_model
 
 RECIPE, STATE, LOG, CHECKPOINT = "run.json", "state.json", "metrics.jsonl", "checkpoint.pt"

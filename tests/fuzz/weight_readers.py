@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from containers import safetensors_file, torch_file
+from tensors import safetensors_file, torch_file
 from mutations import json_text
 from reader import reader
 
@@ -34,7 +34,7 @@ def tiny_model():
     return model.eval()
 
 
-def _load(source: Path) -> None:
+def load(source: Path) -> None:
     """Load a model and let it see one picture."""
     import numpy as np
 
@@ -45,35 +45,35 @@ def _load(source: Path) -> None:
         ofl.predict(model, np.zeros((16, 16, 3), np.uint8), "panoptic")
 
 
-def _written(save) -> dict[str, bytes]:
+def written(save) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         save(folder)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def own_folder() -> dict[str, bytes]:
-    return _written(tiny_model().save_pretrained)
+    return written(tiny_model().save_pretrained)
 
 
 @reader(own_folder, {"config.json": json_text}, share=0.6)
 def own_config(folder: Path) -> None:
-    _load(folder)
+    load(folder)
 
 
 @reader(own_folder, {"model.safetensors": safetensors_file}, share=0.6)
 def safetensors(folder: Path) -> None:
-    _load(folder)
+    load(folder)
 
 
 def huggingface_folder() -> dict[str, bytes]:
     from oneformer_lite.weights import save_huggingface
 
-    return _written(lambda folder: save_huggingface(tiny_model(), folder))
+    return written(lambda folder: save_huggingface(tiny_model(), folder))
 
 
 @reader(huggingface_folder, {"config.json": json_text, "preprocessor_config.json": json_text}, share=0.6)
 def huggingface_config(folder: Path) -> None:
-    _load(folder)
+    load(folder)
 
 
 def sharded_folder() -> dict[str, bytes]:
@@ -93,7 +93,7 @@ _SHARD = "model-00001-of-00002.safetensors"
 
 @reader(sharded_folder, {"model.safetensors.index.json": json_text, _SHARD: safetensors_file}, share=0.4)
 def index(folder: Path) -> None:
-    _load(folder)
+    load(folder)
 
 
 def official_file() -> dict[str, bytes]:
@@ -107,7 +107,7 @@ def official_file() -> dict[str, bytes]:
 
 @reader(official_file, {"model.pth": torch_file}, share=1.5)
 def pth(folder: Path) -> None:
-    _load(folder / "model.pth")
+    load(folder / "model.pth")
 
 
 def binary_folder() -> dict[str, bytes]:
@@ -121,4 +121,4 @@ def binary_folder() -> dict[str, bytes]:
 
 @reader(binary_folder, {"pytorch_model.bin": torch_file}, share=0.4)
 def pytorch_bin(folder: Path) -> None:
-    _load(folder)
+    load(folder)
