@@ -21,12 +21,13 @@ import argparse  # noqa: E402
 import math  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-from collections import Counter, defaultdict  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import torch  # noqa: E402
+from outcomes import findings, table  # noqa: E402
 from reader import READERS, Reader, write  # noqa: E402
-from rounds import BAD, Outcome, by_name, folder_of, long_round  # noqa: E402
+from rounds import by_name, long_round  # noqa: E402
+from trying import BAD, folder_of  # noqa: E402
 
 
 def main() -> int:
@@ -59,40 +60,6 @@ def again(reader: Reader, seed: int, keep: Path | None) -> None:
         return
     with tempfile.TemporaryDirectory() as folder, folder_of(reader, seed, Path(folder)):
         print(reader.read(Path(folder)) or "accepted")
-
-
-def table(found: dict[str, list[Outcome]]) -> str:
-    """Tried, and how it ended, by reader."""
-    lines = [
-        "| reader | tried | accepted | refused | unhandled | escapes | crashes | timeouts | over memory | "
-        "fuzzer's own | slowest | peak memory |",
-        "|---|" + "---:|" * 11,
-    ]
-    rows = {name: outcomes for name, outcomes in found.items() if outcomes}
-    rows["all"] = [outcome for outcomes in found.values() for outcome in outcomes]
-    for name, outcomes in rows.items():
-        counts = Counter(outcome.end for outcome in outcomes)
-        ends = " | ".join(f"{counts[end]:,}" for end in ("accepted", "refused", *BAD))
-        slowest, peak = (max((getattr(o, what) for o in outcomes), default=0) for what in ("seconds", "memory"))
-        lines.append(f"| {name} | {len(outcomes):,} | {ends} | {slowest:.2f} s | {peak / 2**20:.0f} MB |")
-    return "\n".join(lines)
-
-
-def findings(found: dict[str, list[Outcome]]) -> str:
-    """What went wrong, by reader and kind, the most frequent first, each with a command that shows it."""
-    lines = []
-    for name, outcomes in found.items():
-        kinds = defaultdict(list)
-        for outcome in outcomes:
-            if outcome.end in BAD:
-                kinds[outcome.end, outcome.kind].append(outcome)
-        if kinds:
-            lines.append(f"## {name}: {sum(map(len, kinds.values()))} of {len(outcomes)}")
-        for (end, _), members in sorted(kinds.items(), key=lambda item: -len(item[1])):
-            first = members[0]
-            lines.append(f"* {len(members)} x {end}: {first.words}")
-            lines.append(f"  `python tests/fuzz --reader {name} --seed {first.seed}`")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -17,14 +17,16 @@ _CELLS = (
 _ODD = (
     "(" * 100_000, "-" * 100_000 + "1", "[" * 3000 + "]" * 3000, "x" + ".a" * 50_000, "1" + "+1" * 50_000,
     "if 1:\n" + "".join(" " * n + "if 1:\n" for n in range(1, 120)), "lambda: " * 5000 + "0", "f(" * 90 + ")" * 90,
-    "9" * 10_000, "x = " + "9" * 5000, "10**10**10", "1 << 10**9", "'a' * 10**10", "b'' * 2**40", "((0,) * 2**20,) * 2**20",
+    "9" * 10_000, "x = " + "9" * 5000, "10**10**10", "1 << 10**9", "'a' * 10**10", "b'' * 2**40",
+    "((0,) * 2**20,) * 2**20",
     "def f(" + ",".join(f"a{n}" for n in range(300)) + "): pass", "@" * 50, "\0", "\ud800", "\ufeff", "\x0c", "\t x",
     "def coverage(masks): return coverage", "coverage += 1", "coverage = labs.use('01.1', coverage)", "del coverage",
     "class coverage: pass", "import coverage", "from x import *", "async def coverage(): await x", "return 1", "yield",
     "global coverage", "nonlocal coverage", "coverage: int", "(coverage := 1)", "match x:\n case coverage: pass",
     "try:\n pass\nexcept* E as coverage:\n pass", "[coverage for coverage in x]", "%%bash\nls", "!ls", "?x", "'\\d'",
     "# -*- coding: utf-7 -*-", "# coding: nothing", "x = f'{" * 60, "f'{x!r:{y}}'", "0777", "1_000", "print 1", "=", "",
-    "x" * 300_000, "\n" * 200_000, "from __future__ import braces", "from __future__ import annotations", "ä = 1", "ª = 1",
+    "x" * 300_000, "\n" * 200_000, "from __future__ import braces", "from __future__ import annotations", "ä = 1",
+    "ª = 1",
     "def f(x): return (yield)\n" * 500, "a = b = c = d = e\n" * 1000, "__builtins__ = 1", "def helper(helper): helper",
 )  # fmt: skip
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
-import tarfile
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
-from containers import picture, png, repainted, tar_file, tiff, zip_file
-from mutations import json_text, raw, tree
+from containers import picture, png
+from mutations import json_text, tree
 from PIL import Image
 from reader import reader
 
@@ -73,15 +70,15 @@ def panoptic_files() -> dict[str, bytes]:
     return files | {f"{name}/{i}.png": encoded(colors) for i in (1, 2)}
 
 
-def _open_split(folder: Path):
-    from oneformer_lite.data.opening import open as open_split
+def open_split(folder: Path):
+    from oneformer_lite.data import opening
 
-    return open_split(folder, "val")
+    return opening.open(folder, "val")
 
 
 @reader(panoptic_files, {"annotations/panoptic_val.json": json_text}, share=3)
 def panoptic_json(folder: Path) -> None:
-    look_at(_open_split(folder))
+    look_at(open_split(folder))
 
 
 @reader(
@@ -89,7 +86,7 @@ def panoptic_json(folder: Path) -> None:
     {"annotations/panoptic_val/1.png": picture, "annotations/panoptic_val/2.png": png, "val/1.png": picture},
 )
 def panoptic_png(folder: Path) -> None:
-    look_at(_open_split(folder))
+    look_at(open_split(folder))
 
 
 def coco_files() -> dict[str, bytes]:
@@ -98,12 +95,12 @@ def coco_files() -> dict[str, bytes]:
 
 @reader(coco_files, {"annotations/panoptic_val2017.json": json_text})
 def coco_split(folder: Path) -> None:
-    from oneformer_lite.data.opening import open as open_split
+    from oneformer_lite.data import opening
     from oneformer_lite.data.published.coco import split_val
 
     split_val(folder)
     for part in ("val2017-train", "val2017-test"):
-        look_at(open_split(folder, part))
+        look_at(opening.open(folder, part))
 
 
 def instance_files() -> dict[str, bytes]:
@@ -175,20 +172,13 @@ def segmentations(folder: Path) -> None:
     look_at(InstanceDataset(folder / "images", folder / "instances.json"))
 
 
-# -- label maps and pictures
+# -- label maps, and the layouts of labelling tools
 
 
 def semantic_files() -> dict[str, bytes]:
     labels = np.arange(192, dtype=np.uint8).reshape(SHAPE) % 4
     labels[0] = 255
     return {"images/a.png": encoded(scene()), "labels/a.png": encoded(labels)}
-
-
-@reader(semantic_files, {"labels/a.png": picture, "images/a.png": picture})
-def label_maps(folder: Path) -> None:
-    from oneformer_lite.data.semantic import SemanticDataset
-
-    look_at(SemanticDataset(folder / "images", folder / "labels", ["a", "b", "c", "d"]))
 
 
 def own_files() -> dict[str, bytes]:
@@ -203,8 +193,8 @@ def own_files() -> dict[str, bytes]:
 
 def _class_list(content: bytes, rng) -> bytes:
     lines = content.decode("utf-8-sig").split("\n")
-    odd = ("", ":", "0:", "7", "road", "1: road", "-1: a", "99999999999999999999: a", "²: a", "٣: a", "1: \0", "a" * 5000,
-           "0: (void)", "1.5: a", "1: <b>", "\x85", "\u2028", "\r", "1 : 1 : 1")  # fmt: skip
+    odd = ("", ":", "0:", "7", "road", "1: road", "-1: a", "99999999999999999999: a", "²: a", "٣: a", "1: \0",
+           "a" * 5000, "0: (void)", "1.5: a", "1: <b>", "\x85", "\u2028", "\r", "1 : 1 : 1")  # fmt: skip
     for _ in range(rng.choice((1, 1, 2, 5))):
         place = rng.randrange(len(lines))
         lines[place : place + rng.choice((0, 1, 1, 3))] = rng.sample(odd, rng.choice((0, 1, 1, 2)))
@@ -228,160 +218,3 @@ def own_folders(folder: Path) -> None:
     for dataset in (outlines, maps):
         look_at(dataset)
         assert str(ofl.doctor(dataset=dataset))
-
-
-def picture_files() -> dict[str, bytes]:
-    """One picture in every format that is accepted, some of them in more than one kind of pixels."""
-    rgb, grey = scene(shape=(20, 24)), scene(shape=(20, 24))[..., 0]
-    wide = (grey.astype(np.uint16) << 8) + 7
-    files = {"a.png": encoded(rgb), "grey.png": encoded(grey), "palette.png": encoded(rgb, mode="P")}
-    files |= {"16.png": encoded(wide), "a.jpg": encoded(rgb, "JPEG"), "grey.jpg": encoded(grey, "JPEG")}
-    files |= {"cmyk.jpg": encoded(rgb, "JPEG", "CMYK")}
-    files |= {"a.tif": encoded(rgb, "TIFF"), "16.tif": encoded(wide, "TIFF"), "float.tif": encoded(grey, "TIFF", "F")}
-    files |= {"packed.tif": encoded(rgb, "TIFF", compression="tiff_lzw"), "a.bmp": encoded(rgb, "BMP")}
-    files |= {"a.webp": encoded(rgb, "WEBP"), "a.gif": encoded(rgb, "GIF"), "a.ppm": encoded(rgb, "PPM")}
-    files |= {"progressive.jpg": encoded(rgb, "JPEG", progressive=True, quality=80)}
-    for kind, name in (("AVIF", "a.avif"), ("JPEG2000", "a.jp2")):
-        if kind in Image.SAVE:
-            files[name] = encoded(rgb, kind)
-    return files
-
-
-def _any_picture(content: bytes, rng) -> bytes:
-    if content.startswith((b"\x89PNG", b"II*\0")) and rng.random() < 0.5:
-        return png(content, rng) if content.startswith(b"\x89PNG") else tiff(content, rng)
-    return raw(content, rng) if rng.random() < 0.8 else repainted(content, rng)
-
-
-Image.init()
-
-
-@reader(picture_files, {name: _any_picture for name in picture_files()}, share=5)
-def pictures(folder: Path) -> None:
-    """Every file is read; one that is refused keeps none of the others from being read."""
-    from oneformer_lite.data.image import read_image
-    from oneformer_lite.errors import DataError
-
-    refusal = None
-    for path in sorted(folder.iterdir()):
-        try:
-            pixels = read_image(path)
-            assert pixels.dtype == np.uint8 and pixels.shape[2] == 3 and pixels.sum() >= 0
-        except DataError as error:
-            refusal = error
-    if refusal is not None:
-        raise refusal
-
-
-def one_picture() -> dict[str, bytes]:
-    return {name: content for name, content in picture_files().items() if name in ("a.jpg", "16.png", "a.tif")}
-
-
-@reader(one_picture, {name: picture for name in one_picture()}, share=0.3)
-def predicted_pictures(folder: Path) -> None:
-    from weight_readers import tiny_model
-
-    import oneformer_lite as ofl
-
-    for path in sorted(folder.iterdir()):
-        prediction = ofl.predict(tiny_model(), path, "panoptic")
-        assert prediction.segment_map.shape == prediction.image.shape[:2]
-
-
-# -- published archives
-
-
-def ade20k_files() -> dict[str, bytes]:
-    semantic, instance = np.zeros((8, 12), np.uint8), np.zeros((8, 12, 3), np.uint8)
-    semantic[:3], semantic[3:6], semantic[6:, :4] = 3, 1, 8
-    instance[2:5, 1:4], instance[3:8, 6:9] = (4, 2, 9), (9, 5, 9)
-    maps = {"semantic": semantic, "instances": instance}
-    files = {f"annotations/raw_{kind}_val/a.png": encoded(pixels) for kind, pixels in maps.items()}
-    return files | {"val/a.jpg": encoded(scene(shape=(8, 12)), "JPEG")}
-
-
-@reader(ade20k_files, {name: picture for name in ade20k_files()})
-def ade20k(folder: Path) -> None:
-    from oneformer_lite.data.instance import InstanceDataset
-    from oneformer_lite.data.published import ade20k
-
-    ade20k._convert(folder, "val", workers=1)
-    look_at(_open_split(folder))
-    look_at(InstanceDataset(folder / "val", folder / "annotations/instances_val.json"))
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return out.getvalue()
-
-
-def tarred(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return out.getvalue()
-
-
-def cityscapes_files() -> dict[str, bytes]:
-    ids = np.array([[7, 11, 26000, 26001], [23, 26, 33002, 0]], np.uint16).repeat(6, 0).repeat(4, 1)
-    stem = "val/ulm/ulm_000000_000019"
-    pictures = {f"leftImg8bit/{stem}_leftImg8bit.png": encoded(scene(shape=ids.shape))}
-    labels = {f"gtFine/{stem}_gtFine_instanceIds.png": encoded(ids), "license.txt": b"..."}
-    return {"leftImg8bit_trainvaltest.zip": zipped(pictures), "gtFine_trainvaltest.zip": zipped(labels)}
-
-
-def _map_in_zip(content: bytes, rng) -> bytes:
-    """Mostly the map that lies in the archive is another one."""
-    if rng.random() < 0.3:
-        return zip_file(content, rng)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        files = {info.filename: archive.read(info) for info in archive.infolist()}
-    name = next(name for name in files if name.endswith(".png"))
-    return zipped(files | {name: picture(files[name], rng)})
-
-
-@reader(cityscapes_files, {name: _map_in_zip for name in cityscapes_files()})
-def cityscapes(folder: Path) -> None:
-    from oneformer_lite.data.published.cityscapes import prepare_cityscapes
-
-    prepare_cityscapes(folder, workers=1, counts={"val": 1})
-    look_at(_open_split(folder))
-
-
-def archive_files() -> dict[str, bytes]:
-    files = {"a/1.png": encoded(scene(1)), "a/2.png": encoded(scene(2)), "notes.json": b"{}"}
-    return {"a.zip": zipped(files), "a.tar": tarred(files)}
-
-
-@reader(archive_files, {"a.zip": zip_file, "a.tar": tar_file}, share=2)
-def archives(folder: Path) -> None:
-    """Nothing but what was unpacked may lie outside of the folder for it."""
-    from oneformer_lite.data.published.archive import open_archive, staged, unpack
-
-    for name in ("a.zip", "a.tar"):
-        with open_archive(folder / name) as members, staged(folder / f"out/{name}") as draft:
-            unpack(members, draft, lambda name: name, "all")
-    assert {path.name for path in folder.iterdir()} <= {"a.zip", "a.tar", "out"}
-
-
-def part_files() -> dict[str, bytes]:
-    record = {"identity": {"size": 20, "version": "v", "piece": 64 * 2**20}, "done": [8]}
-    return {"a.zip.part": b"x" * 8, "a.zip.part.json": json.dumps(record).encode()}
-
-
-@reader(part_files, {"a.zip.part.json": json_text, "a.zip.part": raw})
-def part_json(folder: Path) -> None:
-    """The record of a download that was interrupted; the server says that it has nothing more."""
-    from oneformer_lite.data.published import download
-    from oneformer_lite.data.published.remote import Remote
-
-    part = download.Part(folder / "a.zip", Remote("http://localhost/a.zip", 20, "v", True))
-    assert all(0 <= count <= 20 for count in part.done)
-    with mock.patch.object(download.Part, "_fetch_piece"):
-        part.fill(1)

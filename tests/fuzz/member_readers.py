@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -77,7 +76,8 @@ def _detr():
     )
     stages = [f"stage{i}" for i in range(1, 5)]
     network = t.ResNetConfig(hidden_sizes=[64, 64, 64, 64], depths=[1, 1, 1, 1], out_features=stages)
-    return t.DetrForSegmentation(t.DetrConfig(backbone_config=network, num_queries=6, d_model=64, **sizes, **_classes()))
+    config = t.DetrConfig(backbone_config=network, num_queries=6, d_model=64, **sizes, **_classes())
+    return t.DetrForSegmentation(config)
 
 
 def _eomt():

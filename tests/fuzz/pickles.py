@@ -25,7 +25,8 @@ _ODD = (
     b"cos\nsystem\n" + _TEXT + b"\x85R", b"cbuiltins\nexec\n", b"cnumpy\nload\n", b"cbuiltins\ngetattr\n",
     b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy\ndtype\n", b"cnumpy\nndarray\n", b"c_codecs\nencode\n",
     b"(ios\nsystem\n", b"X\x02\x00\x00\x00osX\x06\x00\x00\x00system\x93",
-    b")" + _TWICE * 60, b")" + b"\x85" * DEEP, b"]" * DEEP, b"(" * DEEP, b"]q\x00h\x00a", b"}q\x00X\x01\x00\x00\x00xh\x00s",
+    b")" + _TWICE * 60, b")" + b"\x85" * DEEP, b"]" * DEEP, b"(" * DEEP, b"]q\x00h\x00a",
+    b"}q\x00X\x01\x00\x00\x00xh\x00s",
     b"]q\x00(" + b"h\x00" * 1000 + b"t", b")q\x00" + b"h\x00\x85q\x00" * 1000, b"\x8fq\x00(h\x00\x90",
 )  # fmt: skip
 
@@ -72,8 +73,8 @@ def _change(steps: list[bytes], rng: Random) -> None:
 def _argument(argument: bytes, rng: Random) -> bytes:
     """What follows a step's first byte, with its length as it was most of the time."""
     if len(argument) in (1, 2, 4, 8) and rng.random() < 0.7:
-        return rng.choice((b"\0" * len(argument), b"\xff" * len(argument), rng.randbytes(len(argument)), argument[::-1]))
+        size = len(argument)
+        return rng.choice((b"\0" * size, b"\xff" * size, rng.randbytes(size), argument[::-1]))
     data = bytearray(argument)
     data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     return bytes(data)
-

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,8 @@ import mutations
 import numpy as np
 import pytest
 import rounds
+import trying
+from outcomes import findings, table
 from reader import READERS, Reader
 
 from oneformer_lite.errors import DataError
@@ -28,8 +32,8 @@ SLOW = {"replay": 2, "predicted_pictures": 4, "diagnosis": 8}
 
 @pytest.mark.parametrize("name", READERS)
 def test_every_input_is_read_or_refused_in_words(name):
-    outcomes = list(rounds.tried(READERS[name], range(SLOW.get(name, INPUTS))))
-    bad = [o for o in outcomes if o.end in rounds.BAD]
+    outcomes = list(trying.tried(READERS[name], range(SLOW.get(name, INPUTS))))
+    bad = [o for o in outcomes if o.end in trying.BAD]
     assert not bad, "\n".join(f"python tests/fuzz --reader {name} --seed {o.seed}  # {o.end}: {o.words}" for o in bad)
     assert outcomes[0].end == "accepted", "the valid input"
     assert len(outcomes) == SLOW.get(name, INPUTS)
@@ -84,13 +88,13 @@ def _reads(name: str):
 )  # fmt: skip
 def test_every_end_is_told_from_the_others(does, end, words, monkeypatch):
     """Each by an input of that kind, and the inputs before and after it are not lost."""
-    monkeypatch.setattr(rounds, "RESIDENT", 2**26)
-    monkeypatch.setattr(rounds, "ROOM", 2**28)
-    monkeypatch.setattr(rounds, "PATIENCE", 4)
-    seconds = 0.5 if does in ("hang", "spin", "wait") else rounds.SECONDS
+    monkeypatch.setattr(trying, "RESIDENT", 2**26)
+    monkeypatch.setattr(trying, "ROOM", 2**28)
+    monkeypatch.setattr(trying, "PATIENCE", 4)
+    seconds = 0.5 if does in ("hang", "spin", "wait") else trying.SECONDS
     reader = Reader("made", lambda: {"a": b"accept"}, {"a": lambda content, rng: does.encode()}, _reads("made"))
     seeds = [seed for seed in range(100) if reader.input(seed) == {"a": does.encode()}][:1]
-    outcomes = list(rounds.tried(reader, [0, *seeds, 0], seconds))
+    outcomes = list(trying.tried(reader, [0, *seeds, 0], seconds))
     assert [o.end for o in outcomes] == ["accepted", end, "accepted"]
     assert words in outcomes[1].words
     assert not os.path.exists(OUTSIDE)
@@ -98,7 +102,7 @@ def test_every_end_is_told_from_the_others(does, end, words, monkeypatch):
 
 def test_garbage_of_the_parent_hides_no_growth(monkeypatch):
     """Memory that the parent no longer needs is freed while an input is read: its growth is seen all the same."""
-    monkeypatch.setattr(rounds, "RESIDENT", 2**26)
+    monkeypatch.setattr(trying, "RESIDENT", 2**26)
 
     def read(folder):
         if (folder / "a").read_bytes() == b"grow":
@@ -112,7 +116,7 @@ def test_garbage_of_the_parent_hides_no_growth(monkeypatch):
         cycle = [np.ones(1 << 24)]
         cycle.append(cycle)
         del cycle
-        assert [outcome.end for outcome in rounds.tried(reader, [seed])] == ["memory"]
+        assert [outcome.end for outcome in trying.tried(reader, [seed])] == ["memory"]
     finally:
         gc.enable()
 
@@ -131,3 +135,25 @@ def test_mutations_are_of_many_kinds():
         seen["same"] += changed == content
     assert all(seen[kind] > 5 for kind in ("nan", "huge", "deleted", "swapped")) and seen["same"] < 60
     assert sys.getrecursionlimit() < mutations.DEEP
+
+
+@pytest.mark.parametrize("ends", ["at its end", "after so many minutes", "by SIGTERM", "by Ctrl-C"])
+def test_a_round_that_ends_early_tells_what_it_has_tried_of_all_readers(ends, monkeypatch):
+    def job(job):
+        name, seeds = job
+        done.append(name)
+        if len(done) == 4 and "by" in ends:
+            signal.raise_signal(signal.SIGTERM if ends == "by SIGTERM" else signal.SIGINT)
+        return [trying.Outcome(name, seed, "accepted") for seed in seeds]
+
+    done: list[str] = []
+    monkeypatch.setattr(rounds, "_job", job)
+    before = signal.getsignal(signal.SIGTERM)
+    readers = [READERS[name] for name in ("instance_json", "panoptic_json", "archives")]
+    found = rounds.long_round(readers, 80, 5, 1, minutes=0 if "minutes" in ends else math.inf)
+    counts = [len(found[reader.name]) for reader in readers]
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert counts == {"at its end": [30, 30, 20], "after so many minutes": [2, 0, 0]}.get(ends, [2, 2, 1])
+    seeds = sorted(outcome.seed for outcome in found["instance_json"])
+    assert len(set(seeds)) == len(seeds) and set(seeds) <= set(range(5, 35))
+    assert "| all |" in table(found) and findings(found).strip() == ""

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from tensors import safetensors_file, torch_file
 from mutations import json_text
 from reader import reader
+from tensors import safetensors_file, torch_file
 
 SIZES = {"embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "window_size": 2}
 
