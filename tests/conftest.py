@@ -12,6 +12,25 @@ from jaxtyping import install_import_hook
 install_import_hook(("oneformer_lite.model", "oneformer_lite.losses"), "beartype.beartype")
 
 
+# files that take minutes, or wait for other processes: they begin, so that none of several workers is left alone with
+# one of them at the end
+LONGEST = (
+    "training/test_launch.py", "training/test_sockets.py", "training/test_trainer.py", "training/test_endings.py",
+    "test_cli.py", "training/test_unreadable.py", "training/test_processes.py", "inspectors/test_in_jupyterlab.py",
+    "training/test_resume.py", "model/test_made_up_member.py", "notebooks/test_lab_builder.py", "labs/test_result.py",
+    "notebooks/test_builder.py", "course/test_grade.py", "inspectors/test_masks_inspector.py", "weights/test_onnx.py",
+)  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # pytest-xdist's own order: the files with the most tests begin
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data for tests: $OFL_SHARED_DATA, else shared/data beside the repository."""

@@ -34,7 +34,7 @@ FLOORS = (
     "cli",
 )
 # doors list what is behind them, and import it on use
-DOORS = ("", "data", "widgets")
+DOORS = ("", "data", "training", "widgets")
 # upwards all the same, on use, because people expect it where it is
 EXCEPTIONS = {
     ("model.base", "weights"): "model.save_pretrained(folder)",

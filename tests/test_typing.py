@@ -82,7 +82,7 @@ def test_mistakes_are_found(checked, code):
     assert any(WRONG[code] in text for text in told), told
 
 
-@pytest.mark.parametrize("package", [ofl, ofl.data], ids=["ofl", "ofl.data"])
+@pytest.mark.parametrize("package", [ofl, ofl.data, ofl.training], ids=["ofl", "ofl.data", "ofl.training"])
 def test_the_names_for_editors_are_those_that_are_imported_on_use(package):
     (block,) = [node for node in ast.parse(inspect.getsource(package)).body if isinstance(node, ast.If)]
     assert block.test.id == "TYPE_CHECKING"

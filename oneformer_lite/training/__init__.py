@@ -8,39 +8,52 @@
 ``pictures.py`` look in between, ``trend.py`` judges how it goes, ``progress.py`` shows it (``meter.py``, ``log.py``),
 ``checkpoint.py`` keeps it (``checksum.py``, ``fingerprint.py``: of which data, ``randomness.py``).
 
-``launch.py`` does so in the background: ``supervisor.py`` starts ``worker.py`` in several processes, which
-``distributed.py`` keeps together. ``run.py`` is a run on disk: its ``state.py``, ``locks.py``, ``own_folder.py``,
+``launch.py`` does so in the background: ``supervisor.py`` (``failures.py``) starts ``worker.py`` in several processes,
+which ``distributed.py`` keeps together. ``run.py`` is a run on disk: its ``state.py``, ``locks.py``, ``own_folder.py``,
 ``moved.py``. ``plan.py`` says what a run will cost, after ``measure.py``.
 """
 
-from .config import TrainConfig
-from .log import read_log
-from .machines import for_machine, rescaled
-from .recipes import (
-    ade20k_training,
-    cityscapes_training,
-    coco_training,
-    digits_training,
-    mapillary_training,
-    recipe_for,
-    toytown_training,
-)
-from .trainer import Trainer, TrainingResult
-from .whole_run import train
+from __future__ import annotations
 
-__all__ = [
-    "TrainConfig",
-    "Trainer",
-    "TrainingResult",
-    "ade20k_training",
-    "cityscapes_training",
-    "coco_training",
-    "digits_training",
-    "for_machine",
-    "mapillary_training",
-    "read_log",
-    "recipe_for",
-    "rescaled",
-    "toytown_training",
-    "train",
-]
+import importlib
+from typing import TYPE_CHECKING
+
+_NAMES = {
+    "TrainConfig": "config",
+    "Trainer": "trainer",
+    "TrainingResult": "trainer",
+    "ade20k_training": "recipes",
+    "cityscapes_training": "recipes",
+    "coco_training": "recipes",
+    "digits_training": "recipes",
+    "for_machine": "machines",
+    "mapillary_training": "recipes",
+    "read_log": "log",
+    "recipe_for": "recipes",
+    "rescaled": "machines",
+    "toytown_training": "recipes",
+    "train": "whole_run",
+}
+__all__ = [*_NAMES]
+
+if TYPE_CHECKING:  # the same names for editors and type checkers (a test compares)
+    from .config import TrainConfig as TrainConfig
+    from .log import read_log as read_log
+    from .machines import for_machine as for_machine
+    from .machines import rescaled as rescaled
+    from .recipes import ade20k_training as ade20k_training
+    from .recipes import cityscapes_training as cityscapes_training
+    from .recipes import coco_training as coco_training
+    from .recipes import digits_training as digits_training
+    from .recipes import mapillary_training as mapillary_training
+    from .recipes import recipe_for as recipe_for
+    from .recipes import toytown_training as toytown_training
+    from .trainer import Trainer as Trainer
+    from .trainer import TrainingResult as TrainingResult
+    from .whole_run import train as train
+else:
+
+    def __getattr__(name: str):
+        if name in _NAMES:
+            return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

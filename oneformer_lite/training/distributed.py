@@ -25,12 +25,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
+from .supervisor import MEETING_FILE
 
 # how long a process waits for another, which may be evaluating or writing a checkpoint; who started them sees a
 # process that has died long before
 PATIENCE = timedelta(hours=1)
-# environment: the file in which the processes of one machine read each other's addresses, in a folder of this user
-MEETING_FILE = "ONEFORMER_LITE_MEETING_FILE"
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import BaseConfig, from_stored, stored
 from ..errors import CheckpointError, DataError
 from ..files import make_folder, write_json
 from ..json_reader import read_json
-from .config import TrainConfig
-from .moved import absolute, relocated
+
+if TYPE_CHECKING:  # on use: it imports PyTorch, which the supervisor does without
+    from .config import TrainConfig
 
 RECIPE, STATE, STOP = "run.json", "state.json", "stop"
 OUTPUT = "output.log"  # what the processes of a launched run print
@@ -28,9 +30,7 @@ RESERVE = ".reserve"  # room that is given back on a full disk, so that a run ca
 RESERVED = 2**16  # bytes
 
 
-def write_recipe(
-    config: BaseConfig, train_config: TrainConfig, devices: int | str, own_data: bool = False
-) -> Path:
+def write_recipe(config: BaseConfig, train_config: TrainConfig, devices: int | str, own_data: bool = False) -> Path:
     """Put all that a run needs into ``{out}/run.json``, but for the data sets where it is given its ``own_data``; the
     file's path."""
     folder = make_folder(train_config.out)
@@ -47,6 +47,9 @@ def write_recipe(
 def read_recipe(folder: str | Path) -> tuple[BaseConfig, TrainConfig, int | str]:
     """Configuration, training configuration and devices of the run in ``folder``, which is its ``out`` wherever it was
     when it was written."""
+    from .config import TrainConfig
+    from .moved import relocated
+
     path = Path(folder) / RECIPE
     if not os.path.exists(path):
         raise CheckpointError(
@@ -76,6 +79,8 @@ def has_own_data(folder: str | Path) -> bool:
 
 def keep_recipe(config: BaseConfig, train_config: TrainConfig, own_data: bool) -> Path:
     """:func:`write_recipe` of a run that starts or is resumed here, on the devices it was launched on, if it was."""
+    from .moved import absolute
+
     try:
         devices = read_recipe(train_config.out)[2]
     except CheckpointError:

@@ -9,7 +9,6 @@ on loopback; one process alone opens no network socket.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -20,12 +19,12 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 
-from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
-
-from .distributed import MEETING_FILE
+from .failures import Failure, cause, failure, for_good
 from .state import read_state, write_state
 
 MEETING = ".processes-"  # a folder of its own for each start: the addresses of dead processes must not be read again
+# environment: the file in which the processes of one machine read each other's addresses, in a folder of this user
+MEETING_FILE = "ONEFORMER_LITE_MEETING_FILE"
 PATIENCE = 30.0  # seconds that the others have to end in when one process has failed
 
 
@@ -59,7 +58,7 @@ def supervise(folder: Path, processes: int, restarts: int, asked: threading.Even
     return ""
 
 
-def attempt(folder: Path, count: int, asked: threading.Event) -> dict[int, ProcessFailure]:
+def attempt(folder: Path, count: int, asked: threading.Event) -> dict[int, Failure]:
     """Run ``count`` processes until all have ended, one has failed, or they are ``asked`` to stop; the failures by
     rank, without those of processes that were ended from here."""
     with TemporaryDirectory(prefix=MEETING, dir=folder, ignore_cleanup_errors=True) as meeting:  # its mode is 0700
@@ -71,7 +70,7 @@ def attempt(folder: Path, count: int, asked: threading.Event) -> dict[int, Proce
         if asked.is_set():
             ended += [worker for worker in workers if worker.returncode == -signal.SIGTERM]
         return {
-            rank: failure(worker, rank, words_file(Path(meeting), rank))
+            rank: failure(worker.returncode, words_file(Path(meeting), rank))
             for rank, worker in enumerate(workers)
             if worker.returncode and worker not in ended
         }
@@ -113,51 +112,6 @@ def end(workers: list[subprocess.Popen], patience: float | None) -> list[subproc
             worker.wait()
             killed.append(worker)
     return killed + [worker for worker in left if worker.returncode == -signal.SIGTERM]
-
-
-def failure(worker: subprocess.Popen, rank: int, words: Path) -> ProcessFailure:
-    """How a process ended, with the words that it wrote down."""
-    try:
-        return ProcessFailure(rank, worker.pid, worker.returncode, str(words))
-    except (ValueError, KeyError, TypeError):  # cut short: it was killed while it wrote, or the disk is full
-        return ProcessFailure(rank, worker.pid, worker.returncode, "")
-
-
-def culprit(failures: dict[int, ProcessFailure]) -> int:
-    """The process (by rank) with which a run failed.
-
-    The others lose their connection when one dies, often in the same instant: a process that was killed is the cause,
-    then one with an error of ours, then the first.
-    """
-    return min(failures, key=lambda rank: (_order(failures[rank]), failures[rank].timestamp, rank))
-
-
-def for_good(failures: dict[int, ProcessFailure]) -> bool:
-    """Whether data, recipe or checkpoint were refused, or the run has diverged, as it will at each start."""
-    failure = failures[culprit(failures)]
-    return failure.exitcode > 0 and bool(re.match(r"(Data|Config|Checkpoint|Diverged)Error", _words(failure)))
-
-
-def cause(failures: dict[int, ProcessFailure]) -> str:
-    """Why a run failed."""
-    rank = culprit(failures)
-    failure = failures[rank]
-    if failure.exitcode < 0:
-        memory = ", perhaps for want of memory" if failure.signal_name() == "SIGKILL" else ""
-        return f"process {rank} was killed ({failure.signal_name()}){memory}"
-    return f"process {rank}: {_words(failure)}"
-
-
-def _order(failure: ProcessFailure) -> int:
-    if failure.exitcode < 0:
-        return 3 if failure.exitcode == -signal.SIGTERM else 0
-    return 1 if re.match(r"(Data|Worker|Config|Checkpoint|Diverged|OneFormerLite)Error", _words(failure)) else 2
-
-
-def _words(failure: ProcessFailure) -> str:
-    """The error's kind and message; PyTorch reads what the process wrote down, with or without the traceback."""
-    message = failure.message
-    return str(message["message"] if isinstance(message, dict) else message)
 
 
 def _all_well(workers: list[subprocess.Popen]) -> bool:

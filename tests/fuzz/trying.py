@@ -126,6 +126,8 @@ def _batch(reader: Reader, seeds: list[int], seconds: float) -> Iterator[Outcome
                     return
                 buffer += block
             line, _, buffer = buffer.partition(b"\n")
+            if not line:  # it is ready: what it took until now is no input's
+                continue
             outcome = Outcome(reader.name, seeds.pop(0), **json.loads(line))
             yield outcome
             if outcome.end == "fuzzer":
@@ -175,6 +177,7 @@ def _child(reader: Reader, seeds: list[int], writing: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM,) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         guard = Guard()
+        os.write(writing, b"\n")
         for seed in seeds:
             outcome = _one(reader, seed, guard)
             os.write(writing, json.dumps(outcome).encode() + b"\n")

@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import dataclasses
+import warnings
+from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
+from unchecked import unchecked
 
-pytest.importorskip("onnxscript")
-pytest.importorskip("onnxruntime")
-
-# in a process of its own: shape checks, which the tests switch on, take minutes to trace
-WHOLE = """
-import dataclasses, json, sys, warnings
-warnings.simplefilter("error", UserWarning)
-import onnxruntime, torch
 from oneformer_lite import config
-from oneformer_lite.model import build
+from oneformer_lite.model import MaskModel, build
 from oneformer_lite.weights.onnx import onnx_difference, save_onnx
 
-SMALL = {"image_size": 64, "pretrained": False, "hidden_dim": 48, "num_heads": 4, "num_queries": 8,
-         "encoder_layers": 1, "encoder_ffn": 64, "decoder_layers": 2, "decoder_ffn": 64}
+pytest.importorskip("onnxscript")
+onnxruntime = pytest.importorskip("onnxruntime")
 
-class Alone(torch.nn.Module):
-    def __init__(self, model):
+SMALL = {
+    "image_size": 64, "pretrained": False, "hidden_dim": 48, "num_heads": 4, "num_queries": 8,
+    "encoder_layers": 1, "encoder_ffn": 64, "decoder_layers": 2, "decoder_ffn": 64,
+}  # fmt: skip
+
+
+class Alone(nn.Module):
+    """Images in, class and mask logits out: what is exported."""
+
+    def __init__(self, model: MaskModel) -> None:
         super().__init__()
         self.model = model
-    def forward(self, images):
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         out = self.model(images)
         return out.class_logits, out.mask_logits
 
-def largest(found, wanted):
+
+def largest(found, model: MaskModel, images: Tensor) -> float:
+    """The largest difference of a logit, relative to the largest logit."""
+    wanted = model(images)
     pairs = zip(found, (wanted.class_logits, wanted.mask_logits), strict=True)
     return max(float((torch.as_tensor(a) - b).abs().max() / b.abs().max()) for a, b in pairs)
-
-name, changes, path = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
-torch.manual_seed(0)
-model = build(dataclasses.replace(getattr(config, name)(), **(SMALL | changes))).eval()
-save_onnx(model, path, (64, 96))
-session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-images = torch.randn(3, 3, 64, 96)
-with torch.no_grad():
-    three = session.run(["class_logits", "mask_logits"], {"images": images.numpy()})
-    found = {"onnx": onnx_difference(model, path), "onnx of three": largest(three, model(images))}
-    odd = torch.randn(2, 3, 70, 90)
-    found["export"] = largest(torch.export.export(Alone(model), (odd,)).module()(odd), model(odd))
-found["inputs"] = [given.name for given in session.get_inputs()]
-print(json.dumps(found))
-"""
 
 
 @pytest.mark.parametrize(
@@ -59,10 +51,18 @@ print(json.dumps(found))
     ],
     ids=["mask2former", "maskformer"],
 )
-def test_exported_they_compute_the_same(tmp_path, name: str, changes: dict) -> None:
-    command = [sys.executable, "-c", WHOLE, name, json.dumps(changes), str(tmp_path / "model.onnx")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found.pop("inputs") == ["images"]
+@torch.no_grad()
+def test_exported_they_compute_the_same(tmp_path: Path, name: str, changes: dict) -> None:
+    torch.manual_seed(0)
+    model = build(dataclasses.replace(getattr(config, name)(), **(SMALL | changes))).eval()
+    with unchecked(), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        path = str(save_onnx(model, tmp_path / "model.onnx", (64, 96)))
+        found = {"onnx": onnx_difference(model, path)}
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        assert [given.name for given in session.get_inputs()] == ["images"]
+        images, odd = torch.randn(3, 3, 64, 96), torch.randn(2, 3, 70, 90)
+        of_three = session.run(["class_logits", "mask_logits"], {"images": images.numpy()})
+        found["onnx of three"] = largest(of_three, model, images)
+        found["export"] = largest(torch.export.export(Alone(model), (odd,)).module()(odd), model, odd)
     assert max(found.values()) < 1e-4, found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import faulthandler
 import json
 import os
 import signal
@@ -13,17 +14,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+from torch.distributed.elastic.multiprocessing.errors import record
 
 import oneformer_lite as ofl
 from oneformer_lite.data.toytown import write_toytown
-from oneformer_lite.errors import CheckpointError, ConfigError, OneFormerLiteError
+from oneformer_lite.errors import CheckpointError, ConfigError, DataError, OneFormerLiteError
 from oneformer_lite.training import toytown_training
+from oneformer_lite.training.failures import Failure, cause, failure, for_good
 from oneformer_lite.training.launch import place
 from oneformer_lite.training.locks import LAUNCHER_LOCK, locked
 from oneformer_lite.training.meter import MEASURED
 from oneformer_lite.training.state import read_recipe, write_recipe, write_state
-from oneformer_lite.training.supervisor import cause, for_good
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,11 @@ def data(tmp_path_factory) -> Path:
 
 
 def small_config() -> ofl.ModelConfig:
+    """As small as a model gets whose steps differ: a run's start, and what happens to it, are what is tested."""
+    sizes = {"image_size": 64, "num_points": 64, "hidden_dim": 32, "num_queries": 20}
+    layers = dict.fromkeys(("encoder_layers", "decoder_layers", "text_layers"), 1)
     return dataclasses.replace(
-        ofl.config.toytown(), image_size=64, num_points=64, hidden_dim=32, decoder_layers=2, encoder_dropout=0.1
+        ofl.config.toytown(), backbone="test_resnet", pretrained=False, encoder_dropout=0.1, **sizes, **layers
     )
 
 
@@ -199,28 +203,58 @@ def test_devices(monkeypatch) -> None:
             place(wrong)
 
 
-def failure(exitcode: int, message: str | dict, timestamp: int = 0) -> ProcessFailure:
-    made = ProcessFailure(local_rank=0, pid=1, exitcode=exitcode, error_file="")
-    made.message, made.timestamp = message or made.message, timestamp
-    return made
+def test_what_a_process_wrote_down_of_its_error_is_read(tmp_path: Path, monkeypatch) -> None:
+    """By PyTorch's own ``record``, as the worker does; of what was cut short nothing is taken."""
+
+    @record
+    def main() -> None:
+        raise DataError("no pictures")
+
+    file = tmp_path / "error_0.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
+    enabled = faulthandler.is_enabled()
+    with pytest.raises(DataError):
+        main()
+    if not enabled:
+        faulthandler.disable()
+    found = failure(1, file)
+    assert found.words == "DataError: no pictures" and abs(time.time() - found.time) < 300
+    for content in (
+        file.read_bytes()[:-20],
+        b"",
+        b"[]",
+        b'{"message": "words"}',
+        b'{"message": {"message": "a"}}',
+        b"\xff",
+    ):
+        file.write_bytes(content)
+        assert failure(1, file) == Failure(1)
+    assert failure(-9, tmp_path / "none").signal == "SIGKILL" and Failure(-999).signal == "signal 999"
+
+
+def test_who_waits_for_the_processes_imports_no_pytorch() -> None:
+    code = "import sys, oneformer_lite.training.supervisor; print(sorted({'torch', 'timm', 'PIL'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("kind", ["DataError", "ConfigError", "CheckpointError"])
 def test_what_is_refused_is_refused_for_good(kind: str) -> None:
-    lost = failure(1, "RuntimeError: Connection closed by peer")
-    assert for_good({0: failure(1, f"{kind}: no"), 1: failure(1, {"message": f"{kind}: no"})})
-    assert for_good({0: lost, 1: failure(1, f"{kind}: no", 5)})
-    assert not for_good({0: failure(1, f"{kind}: no"), 1: failure(-9, "", 5)})  # a killed process is the cause
+    lost = Failure(1, "RuntimeError: Connection closed by peer")
+    assert for_good({0: Failure(1, f"{kind}: no")})
+    assert for_good({0: lost, 1: Failure(1, f"{kind}: no", 5)})
+    assert not for_good({0: Failure(1, f"{kind}: no"), 1: Failure(-9, "", 5)})  # a killed process is the cause
 
 
 @pytest.mark.parametrize("words", ["RuntimeError: CUDA", "OneFormerLiteError: no", "WorkerError: died", "MemoryError"])
 def test_other_failures_may_not_happen_again(words: str) -> None:
-    assert not for_good({0: failure(1, words)}) and not for_good({0: failure(-9, ""), 1: failure(-15, "")})
+    assert not for_good({0: Failure(1, words)}) and not for_good({0: Failure(-9), 1: Failure(-15)})
 
 
 def test_the_cause_is_who_was_killed_then_who_had_an_error_of_ours() -> None:
-    lost = failure(1, {"message": "RuntimeError: Connection closed by peer", "extraInfo": {}})
-    assert cause({0: lost, 1: failure(-9, "", 5)}) == "process 1 was killed (SIGKILL), perhaps for want of memory"
-    assert cause({0: lost, 1: failure(1, "DataError: gone", 5)}) == "process 1: DataError: gone"
-    assert cause({0: lost, 1: failure(-15, "")}) == "process 0: RuntimeError: Connection closed by peer"
-    assert cause({1: failure(1, "b", 3), 2: failure(1, "a", 2)}) == "process 2: a"
+    lost = Failure(1, "RuntimeError: Connection closed by peer")
+    assert cause({0: lost, 1: Failure(-9, "", 5)}) == "process 1 was killed (SIGKILL), perhaps for want of memory"
+    assert cause({0: lost, 1: Failure(1, "DataError: gone", 5)}) == "process 1: DataError: gone"
+    assert cause({0: lost, 1: Failure(-15)}) == "process 0: RuntimeError: Connection closed by peer"
+    assert cause({1: Failure(1, "b", 3), 2: Failure(1, "a", 2)}) == "process 2: a"
+    assert cause({0: Failure(1), 1: Failure(1, "b", 3)}) == "process 1: b"
+    assert cause({0: Failure(3)}) == "process 0: it ended with the exit status 3 and no word"

@@ -32,7 +32,7 @@ class Lookout(threading.Thread):
 
     def run(self) -> None:
         root = supervisor(self.run_.folder)
-        while not self.done.wait(0.02):
+        while not self.done.wait(0.1):  # what a process listens at stays open, and each look reads all of /proc
             for process in tree(root):
                 self.processes.add(process)
                 self.open |= set(internet_sockets(process))

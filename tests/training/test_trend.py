@@ -14,8 +14,8 @@ import oneformer_lite as ofl
 from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.errors import DivergedError
 from oneformer_lite.training import coco_training, toytown_training, train
+from oneformer_lite.training.failures import failure, for_good
 from oneformer_lite.training.rates import advice, odd_rates
-from oneformer_lite.training.supervisor import ProcessFailure, for_good
 from oneformer_lite.training.trend import FEW_STEPS, LEARNING_STEPS, WINDOW, Trend
 
 RECIPE = toytown_training(steps=100, lr=1.0, clip_norm=None)
@@ -124,7 +124,7 @@ def test_the_rates_of_the_recipes_are_not_odd_and_the_advice_fits() -> None:
 def test_a_diverged_run_is_not_started_again(tmp_path: Path) -> None:
     words = tmp_path / "error.json"
     words.write_text('{"message": {"message": "DivergedError: training has diverged", "extraInfo": {"timestamp": 1}}}')
-    assert for_good({0: ProcessFailure(0, 1, 1, str(words))})
+    assert for_good({0: failure(1, words)})
 
 
 def test_a_real_run_that_diverges_fails_in_its_folder_and_before_the_doctor(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import re
-import subprocess
-import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
+from unchecked import unchecked
 
 import oneformer_lite as ofl
 from oneformer_lite.cli import main
@@ -31,12 +33,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def printed_and_path(tmp_path_factory) -> tuple[str, Path]:
-    """What the command says, and the file that it writes. A process of its own: shape checks would take a minute."""
-    folder = tmp_path_factory.mktemp("onnx")
-    command = [sys.executable, "-m", "oneformer_lite.cli", "convert", "toytown", folder, "--onnx", "--size", *SIZE]
-    done = subprocess.run(list(map(str, command)), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert done.returncode == 0, done.stdout
-    return done.stdout, folder / "model.onnx"
+    """All that the command says, warnings that a terminal shows among it, and the file that it writes."""
+    folder, said = tmp_path_factory.mktemp("onnx"), io.StringIO()
+    with unchecked(), redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("default")
+        assert main(["convert", "toytown", str(folder), "--onnx", "--size", *map(str, SIZE)]) in (0, None)
+    hidden = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+    shown = [f"{warning.message}\n" for warning in warned if not issubclass(warning.category, hidden)]
+    return said.getvalue() + "".join(shown), folder / "model.onnx"
 
 
 @pytest.fixture(scope="module")
