@@ -150,9 +150,10 @@ def test_a_round_that_ends_early_tells_what_it_has_tried_of_all_readers(ends, mo
 
     done: list[str] = []
     monkeypatch.setattr(rounds, "_job", job)
-    before = signal.getsignal(signal.SIGTERM)
+    before, ctrl_c = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGINT, signal.default_int_handler)
     readers = [READERS[name] for name in ("instance_json", "panoptic_json", "archives")]
     found = rounds.long_round(readers, 80, 5, 1, minutes=0 if "minutes" in ends else math.inf)
+    signal.signal(signal.SIGINT, ctrl_c)  # of a shell's background job it is ignored
     counts = [len(found[reader.name]) for reader in readers]
     assert signal.getsignal(signal.SIGTERM) is before
     assert counts == {"at its end": [30, 30, 20], "after so many minutes": [2, 0, 0]}.get(ends, [2, 2, 1])

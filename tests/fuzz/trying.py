@@ -111,13 +111,13 @@ def _batch(reader: Reader, seeds: list[int], seconds: float) -> Iterator[Outcome
         os.close(reading)
         _child(reader, seeds, writing)
     os.close(writing)
-    buffer = b""
+    buffer, limit = b"", max(seconds, SECONDS)
     try:
         while seeds:
             began, spent = time.monotonic(), _spent(child)
             while b"\n" not in buffer:
                 ready, _, _ = select.select([reading], [], [], 0.5)
-                if not ready and time.monotonic() - began < PATIENCE * seconds and _spent(child) - spent < seconds:
+                if not ready and time.monotonic() - began < PATIENCE * limit and _spent(child) - spent < limit:
                     continue
                 block = os.read(reading, 65_536) if ready else b""
                 if not block:
@@ -126,7 +126,8 @@ def _batch(reader: Reader, seeds: list[int], seconds: float) -> Iterator[Outcome
                     return
                 buffer += block
             line, _, buffer = buffer.partition(b"\n")
-            if not line:  # it is ready: what it took until now is no input's
+            if not line:  # the child is ready: what it took until now is no input's
+                limit = seconds
                 continue
             outcome = Outcome(reader.name, seeds.pop(0), **json.loads(line))
             yield outcome
