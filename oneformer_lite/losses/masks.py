@@ -48,7 +48,7 @@ def dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Flo
 def squared_dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
     """Dice as V-Net has it (Milletari et al., 3DV 2016, section 3), with the 1s of :func:`dice_loss`.
 
-    1 - (2 sum p y + 1) / (sum p^2 + sum y^2 + 1)
+    1 - (2 sum p y + 1) / (sum p^2 + sum y^2 + 1). Lesson 18.
     """
     probability = logits.sigmoid()
     overlap = 2 * (probability * labels).sum(1)

@@ -32,7 +32,7 @@ class Contracted(NamedTuple):
 
 
 class HungarianUNet(MaskModel):
-    """Down, through the transformer if there is one, and up.
+    """Down, through the transformer if there is one, and up. Lesson 18.
 
     Queries are output channels, whose classes are read from the pooled coarsest map; or, with ``masks="product"``,
     tokens among the cells of that map (:class:`QueriesAmongCells`).

@@ -31,7 +31,7 @@ class QuerySeq2Seg(MaskModel):
     """Queries and patches through BERT; then only what became of the queries counts, or of the patches for the masks.
 
     Nothing but their learned start tells queries apart (and, with ``query_positions``, their place in the sequence), so
-    each comes to stand for a place in the picture.
+    each comes to stand for a place in the picture. Lesson 18.
     """
 
     first_prediction = 1

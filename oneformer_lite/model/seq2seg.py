@@ -20,7 +20,10 @@ from .parts.class_maps import PatchHead, of_classes
 
 
 class Seq2Seg(MaskModel):
-    """Patches to tokens, tokens through the layers, the sum of their hidden states to a map of patches, to pixels."""
+    """Patches to tokens, tokens through the layers, the sum of their hidden states to a map of patches, to pixels.
+
+    Lesson 18.
+    """
 
     def __init__(self, config: Seq2SegConfig) -> None:
         super().__init__(config)

@@ -18,7 +18,10 @@ from .parts.class_maps import of_classes
 
 
 class UNet(MaskModel):
-    """Down to a coarse map and up again, each finer map joined on the way, and one convolution for the classes."""
+    """Down to a coarse map and up again, each finer map joined on the way, and one convolution for the classes.
+
+    Lesson 18.
+    """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__(config)

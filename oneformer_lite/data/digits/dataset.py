@@ -32,6 +32,7 @@ class Digits:
     Digits come from scikit-learn, or from a ``file`` such as MNIST's (:func:`.source.from_file`); one in eight is held
     out for "val" before scenes are made. ``size`` is the side in pixels, or height and width; ``length`` the number of
     scenes (default 60,000 for "train", 1000 for "val"). Scene i depends on all of these but the length, and ``seed``.
+    Lesson 18.
     """
 
     def __init__(
