@@ -64,9 +64,9 @@ class MaskModel(nn.Module):
         """Called before each training step with the used share of the budget, 0 to 1."""
 
     @property
-    def needs_a_start(self) -> bool:
-        """Whether a training makes sense from a trained model alone."""
-        return False
+    def start_needed(self) -> str:
+        """Why a training makes sense from a trained model alone; empty where it does without."""
+        return ""
 
     def layers_above(self, parameter: str) -> int:
         """How many blocks of the backbone come after a parameter, for recipes with layer-wise decay of the rate."""

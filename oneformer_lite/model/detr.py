@@ -61,9 +61,10 @@ class Detr(MaskModel):
         self._freeze()
 
     @property
-    def needs_a_start(self) -> bool:
-        """Masks that are learned from random boxes are worth nothing."""
-        return self.config.stage == "masks"
+    def start_needed(self) -> str:
+        if self.config.stage != "masks":
+            return ""
+        return "stage 'masks' teaches a DETR's masks alone: train its stage 'boxes' before, or all of it with 'joint'"
 
     def _freeze(self) -> None:
         """What the stage of the training leaves as it is. It stays in training mode: dropout goes on."""

@@ -47,11 +47,8 @@ def set_initial_weights(model: MaskModel, c: TrainConfig) -> None:
     if c.start_from:
         if new := start_from(model, c.start_from):
             warn_user(f"the run starts from {c.start_from}; new, with random weights: {'; '.join(new)}")
-    elif model.needs_a_start:
-        raise ConfigError(
-            f"this training of a {model.config.model_type} leaves most of it as it is, and it is random: "
-            "TrainConfig(start_from=...) names the model that has learned it"
-        )
+    elif model.start_needed:
+        raise ConfigError(f"{model.start_needed}; TrainConfig(start_from=...) names the model that has the rest")
     elif model.config.pretrained:
         model.backbone.load_imagenet_weights()
 

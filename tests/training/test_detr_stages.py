@@ -73,7 +73,7 @@ def test_the_second_stage_teaches_masks_to_the_frozen_model(boxes, data, tmp_pat
 
 def test_masks_of_a_model_that_has_learned_nothing_are_refused(data, tmp_path) -> None:
     """Frozen and random: whatever masks learned from it would be worth nothing."""
-    with pytest.raises(ConfigError, match="detr leaves most of it.*random.*start_from"):
+    with pytest.raises(ConfigError, match="stage 'boxes' before, or all of it with 'joint'; .*start_from"):
         train(small("masks"), recipe(tmp_path), data)
 
 
