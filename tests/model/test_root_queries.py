@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_roots import small_hungarian, small_query_seq2seg
+from small_roots import small_hungarian, small_query_seq2seg, small_seq2seg
 
 import oneformer_lite as ofl
 from oneformer_lite import config
@@ -179,6 +179,26 @@ def test_it_is_exported(tmp_path) -> None:
 def test_contradictions_are_refused(make, changes, words) -> None:
     with pytest.raises(ConfigError, match=words):
         make(**changes)
+
+
+@pytest.mark.parametrize(
+    "made, measure",
+    [(MADE["hungarian"], "PQ"), (OTHERS["product"], "PQ"), (small_seq2seg(), "mIoU")],
+    ids=["hungarian", "product", "seq2seg"],
+)
+def test_two_scenes_are_learned_by_heart(made, measure) -> None:
+    data = ofl.data.Toytown("train", 64, 2)
+    task = "semantic" if measure == "mIoU" else "panoptic"
+    torch.manual_seed(0)
+    model, batch = build(made).train(), ofl.data.collate([(sample, task) for sample in data])
+    criterion, optimizer = Criterion(made), torch.optim.AdamW(model.parameters(), 5e-3, weight_decay=0.0)
+    for step in range(40):
+        optimizer.param_groups[0]["lr"] = 5e-3 * min(1, (step + 1) / 10)
+        optimizer.zero_grad()
+        criterion(model.learn(batch), batch.targets)["total"].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    assert ofl.evaluate(model.eval(), data, task)[measure] > 40
 
 
 @pytest.mark.parametrize("name, changes", [

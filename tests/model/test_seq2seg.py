@@ -128,6 +128,13 @@ def test_odds_are_those_of_a_softmax(scale: float) -> None:
     assert found.isfinite().all() and (found > 0).sum(1).max() == 1
 
 
+def test_odds_of_half_precision_are_no_worse_than_float32() -> None:
+    maps = torch.tensor([30.0, 0.0, -5.0]).view(1, 3, 1, 1)
+    for dtype in (torch.float16, torch.bfloat16):
+        assert odds(maps.to(dtype)).dtype == torch.float32
+        torch.testing.assert_close(odds(maps.to(dtype)), odds(maps))
+
+
 @pytest.mark.parametrize(
     "changes, words",
     [

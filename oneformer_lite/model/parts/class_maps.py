@@ -25,8 +25,10 @@ def odds(maps: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
     """The numbers whose sigmoid is the softmax of ``maps`` over the classes: x_k - log of the sum of the others' e^x.
 
     Above 0 lies a class that is likelier than all others together. The others' sum is that of all without the class's
-    own, except for the greatest, for which little would be left of it: that one is summed without it.
+    own, except for the greatest, for which little would be left of it: that one is summed without it. In float32 at
+    least.
     """
+    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
     top = F.one_hot(maps.argmax(1), maps.shape[1]).movedim(-1, 1).bool()
     shifted = maps - maps.amax(1, keepdim=True)
     exps = shifted.exp()
