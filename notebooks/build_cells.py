@@ -48,7 +48,8 @@ PACKAGES = {
     "tqdm": "tqdm",
     "wadler_lindig": "wadler_lindig",  # jaxtyping's own
 }
-LEFT_ALONE = {"torch", "torchvision", "numpy", "jupyterlab"}  # ... these, which the machine has in versions that fit
+# ... these, which the machine has in versions that fit (scikit-learn, which has digits, says if it is not there)
+LEFT_ALONE = {"torch", "torchvision", "numpy", "jupyterlab", "scikit-learn"}
 
 
 def targets_of(source: Path) -> list[Path]:

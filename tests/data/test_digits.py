@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 import time
 import zipfile
 import zlib
@@ -137,6 +138,13 @@ def test_held_out_digits_are_never_trained_on():
     held_out = {image.tobytes() for image in val.images} - {image.tobytes() for image in train.images}
     sample = Digits("val", most=1)[0]
     assert len(held_out) == len(val) and inked(sample.image[..., 0]) in map(inked, val.images)
+
+
+def test_without_scikit_learn_it_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    bundled.cache_clear()
+    with pytest.raises(DataError, match="pip install scikit-learn"):
+        Digits("val")
 
 
 def test_varied_digits_differ_a_little_and_stay_themselves():

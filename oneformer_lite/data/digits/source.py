@@ -53,8 +53,12 @@ def bundled() -> Source:
 
     Their order is by writer, so those who wrote the held-out ones wrote hardly any of the others.
     """
-    from sklearn.datasets import load_digits
-
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise DataError(
+            "scikit-learn, which has the digits, is not installed: pip install scikit-learn, or give a file of digits"
+        ) from error
     digits = load_digits()
     images = np.stack([_enlarged(small) for small in digits.images.astype(np.float32)])
     return Source("scikit-learn", images, digits.target.astype(np.int64))
