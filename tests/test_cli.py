@@ -179,12 +179,33 @@ def test_the_result_of_one_picture_may_be_a_file(tmp_path, capsys):
         Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(name)
     assert main(["predict", names[0], "--out", str(tmp_path / "new" / "found.webp")]) == 0
     assert Image.open(tmp_path / "new" / "found.webp").format == "WEBP"
+    assert main(["predict", names[0], "--out", str(tmp_path / "new" / "found.gif")]) == 0
+    assert Image.open(tmp_path / "new" / "found.gif").format == "GIF"
     capsys.readouterr()
     for given, out, words in ((names, "c.png", "is one file, and there are 2"), (names[:1], "a.png", "picture itself")):
         assert main(["predict", *given, "--out", str(tmp_path / out)]) == 2
         assert words in capsys.readouterr().err
     (tmp_path / "results.png").mkdir()  # a folder, whatever its name
     assert main(["predict", *names, "--out", str(tmp_path / "results.png")]) == 0
+
+
+@pytest.mark.parametrize("command", ["predict x.png", "eval"])
+@pytest.mark.parametrize(("name", "words"), [("photo.JPG", "called like a picture"), ("folder", "is a folder")])
+def test_json_replaces_no_picture_and_is_no_folder(tmp_path, capsys, command, name, words):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--json", str(tmp_path / name)])
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", [".", "found", "found/a.png"])
+def test_masks_replace_no_results(tmp_path, capsys, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (64, 64)).save("a.png")
+    masks = "." if out == "." else str(tmp_path / "found")
+    assert main(["predict", "a.png", "--out", out, "--masks", masks]) == 2
+    assert "whose pictures have the same names as the masks" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 @pytest.mark.parametrize("score", ["50", "-1", "nan", "much"])

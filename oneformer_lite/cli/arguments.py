@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 TASKS = ("panoptic", "instance", "semantic")  # data.sample's, which imports numpy: too long for --help
 DEVICES = "auto (a GPU where there is one), cuda, mps or cpu"
 DATA = "panoptic annotations, outlines of objects or label maps (data/README.md)"
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".pgm")
 MODEL = "a name that comes with the package, a folder, a weights file, or a hub id"
 
 
@@ -42,6 +44,16 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
     return value
+
+
+def json_file(text: str) -> Path:
+    """A file to write JSON to from the command line: neither a folder nor a picture, which it would replace."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder: expected the file to write, such as found.json")
+    if path.suffix.lower() in PICTURES:
+        raise argparse.ArgumentTypeError(f"{text} is called like a picture: expected the file to write, a found.json")
+    return path
 
 
 def positive(kind: Callable) -> Callable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..data.layouts import find
-from .arguments import DATA, DEVICES, MODEL, TASKS, command, count, positive
+from .arguments import DATA, DEVICES, MODEL, TASKS, command, count, json_file, positive
 
 
 def add(commands) -> None:
@@ -20,7 +20,7 @@ def add(commands) -> None:
         "--classes", type=count, default=20, metavar="N", help="how many classes to list, worst first; 0 for none"
     )
     p.add_argument(
-        "--json", type=Path, metavar="FILE",
+        "--json", type=json_file, metavar="FILE",
         help="write the metrics there as well, with those of every class and the confusion matrix of pixels",
     )  # fmt: skip
     p.add_argument(

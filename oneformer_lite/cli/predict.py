@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..listing import few
-from .arguments import DEVICES, MODEL, TASKS, command, share
+from .arguments import DEVICES, MODEL, PICTURES, TASKS, command, json_file, share
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..model import MaskModel
-
-WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".pgm")
 
 
 def add(commands) -> None:
@@ -32,7 +29,7 @@ def add(commands) -> None:
         "--min-score", type=share,
         help="leave out instances below it (default: 0.5), and panoptic segments, if it is above the model's own",
     )  # fmt: skip
-    p.add_argument("--json", type=Path, metavar="FILE", help="write what was found: classes, scores, boxes, masks")
+    p.add_argument("--json", type=json_file, metavar="FILE", help="write what was found: classes, scores, boxes, masks")
     p.add_argument(
         "--masks", type=Path, metavar="FOLDER",
         help="write the masks: PNGs of segment ids (panoptic), of category ids (semantic), or one for each instance",
@@ -47,6 +44,7 @@ def run(args) -> None:
 
     targets = _targets(args.pictures, args.out, args.task)
     place = args.out.parent if args.out in targets.values() else args.out
+    _check_places(args, place)
     for folder in [place, *([args.json.parent] if args.json else []), *([args.masks] if args.masks else [])]:
         make_folder(folder)
     from ..weights import from_pretrained  # which takes seconds: wrong paths are said before
@@ -65,6 +63,17 @@ def run(args) -> None:
             f"oneformer-lite: {len(unreadable)} of {len(targets)} pictures could not be read: {names}", file=sys.stderr
         )
         sys.exit(1)
+
+
+def _check_places(args, place: Path) -> None:
+    """Raises where the masks would replace the pictures of results in ``place``."""
+    from ..errors import OneFormerLiteError
+
+    if args.masks and args.task != "instance" and args.masks.resolve() == place.resolve():
+        raise OneFormerLiteError(
+            f"--masks {args.masks} is the folder of the results (--out), whose pictures have the same names as the "
+            "masks and would be lost: give another folder"
+        )
 
 
 def _readable(paths: list[Path], unreadable: list[dict]) -> Iterator[tuple[Path, np.ndarray]]:
@@ -110,7 +119,7 @@ def _targets(given: list[Path], out: Path, task: str) -> dict[Path, Path]:
     from ..errors import OneFormerLiteError
 
     pictures = _there(_pictures(given, out))
-    if out.suffix.lower() in WRITTEN and not out.is_dir():
+    if out.suffix.lower() in PICTURES and not out.is_dir():
         return {_only(pictures, out): out}
     targets: dict[Path, Path] = {}
     first: dict[Path, Path] = {}
@@ -161,7 +170,7 @@ def _pictures(given: list[Path], out: Path) -> list[Path]:
         own = results if path.resolve() == out.resolve() else ()
         inside = [
             p for p in sorted(path.iterdir())
-            if p.suffix.lower() in ENDINGS and not p.name.startswith(".") and not p.name.endswith(own)
+            if p.suffix.lower() in PICTURES and not p.name.startswith(".") and not p.name.endswith(own)
         ]  # fmt: skip
         if not inside:
             raise DataError(f"{path} is a folder: expected a picture, or a folder that holds some, and there are none")

@@ -172,8 +172,8 @@ def _categories(
     names: Sequence[str], is_thing: Sequence[bool] | None, values: Sequence[int] | None
 ) -> tuple[Category, ...]:
     names = names if isinstance(names, (str, dict)) else list(names)
-    if isinstance(names, (str, dict)) or not names or not all(isinstance(name, str) for name in names):
-        raise DataError(f"class_names must be a list of names, got {names!r}")
+    if isinstance(names, (str, dict)) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise DataError(f"class_names must be a list of names, none of them blank, got {names!r}")
     if len(set(names)) < len(names):
         raise DataError(f"two classes have the same name in {list(names)}: give each its own")
     warn_of_look_alikes(names, "class_names")

@@ -58,9 +58,9 @@ def check_files(dataset: SegmentationDataset, missing: dict[int, Path]) -> Findi
 def check_categories(categories: Sequence[Category]) -> Finding:
     """Names are texts and colours three numbers from 0 to 255, or nothing can be named and painted."""
     for category in categories:
-        if not isinstance(category.name, str) or not is_color(category.color):
+        if not isinstance(category.name, str) or not category.name.strip() or not is_color(category.color):
             evidence = f"category {category.id!r} has the name {category.name!r} and the colour {category.color!r}"
-            cure = "a name is a text, a colour three whole numbers from 0 to 255"
+            cure = "a name is a text that is not blank, a colour three whole numbers from 0 to 255"
             return Finding("categories", "fault", evidence, cure)
     return Finding("categories", "fine", f"{len(categories)}, all with names and colours")
 

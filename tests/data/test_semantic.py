@@ -151,7 +151,7 @@ def test_values_are_judged_when_they_are_given(folder, options, words):
         read(folder, **options)
 
 
-@pytest.mark.parametrize("names", ["road", [], ["road", 7], ["road", None]])
+@pytest.mark.parametrize("names", ["road", [], ["road", 7], ["road", None], ["road", " "], [""]])
 def test_names_are_a_list_of_names(folder, names):
     with pytest.raises(DataError, match="class_names must be a list of names"):
         SemanticDataset(folder / "images", folder / "labels", names)

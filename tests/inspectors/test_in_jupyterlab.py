@@ -57,6 +57,24 @@ def test_a_dragged_slider_and_a_click_change_the_pictures(lab: LabPage, name: st
     assert not lab.errors
 
 
+BEYOND = """(inspector) => {
+  const end = inspector.getBoundingClientRect().right;
+  const pictures = [...inspector.querySelectorAll(".ofl-picture img")];
+  return pictures.filter((picture) => picture.getBoundingClientRect().right > end).length;
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 1024])
+def test_no_picture_is_cut_on_a_small_screen(lab: LabPage, width: int) -> None:
+    """Beside JupyterLab's list of files; wide tables may scroll."""
+    before = lab.page.viewport_size
+    lab.page.set_viewport_size({"width": width, "height": 1200})
+    lab.settle()
+    cut = {name: lab.inspector(place).evaluate(BEYOND) for place, name in enumerate(INSPECTORS, start=1)}
+    lab.page.set_viewport_size(before)
+    assert cut == dict.fromkeys(INSPECTORS, 0)
+
+
 def test_after_save_and_reopen_without_a_kernel_each_picture_is_there_and_no_error(lab: LabPage) -> None:
     assert lab.page.locator(STILL).filter(visible=True).count() == 0  # hidden while the inspectors live
     saved = lab.saved_and_shut_down()
