@@ -38,10 +38,12 @@ class Template:
 
     process: Any
     channel: Connection
+    used: bool = False
 
     def run(self, code: Sequence[bytes], lent: Sequence[str] = ()) -> tuple[bytes, list[str]]:
         """What an answer's own process has sent, whatever that is, and what it tried in vain, in words; ``lent``: ids
         of exercises whose references it gets. Raises :class:`EOFError` if the template has died."""
+        self.used = True
         try:
             self.channel.send((list(code), list(lent)))
             return self.channel.recv_bytes(), words_of(self.channel.recv_bytes())
@@ -50,6 +52,8 @@ class Template:
 
     def close(self) -> None:
         """End the process."""
+        if not self.used:
+            self.process.kill()
         self.channel.close()
         self.process.join(5)
         self.process.kill()
@@ -69,6 +73,7 @@ def _serve(exercise: Exercise, seed: int, limits: Limits, channel: Connection, o
     """Empty this process, then copy it for each answer, until nobody asks."""
     other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel.poll(None)  # to empty it takes a while, and many an exercise is attempted by nobody
     task, lent = task_of(exercise, exercise.all_cases(seed)), _earlier(exercise)
     given = [f for f in gc.get_objects() if type(f) is FunctionType and f.__name__ in exercise.rules.given]
     empty_package(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import warnings
+from dataclasses import replace
 
 import pytest
 from handed_in import BEGIN, COSINES, HALF, LAB, LOSS, STUB, hand_in
@@ -13,13 +14,23 @@ from oneformer_lite.course.folders import Problem
 from oneformer_lite.course.grade import grade
 from oneformer_lite.course.judge import MISSING, NOT_COUNTED, PASSED, UNATTEMPTED, UNREADABLE, WRONG
 from oneformer_lite.course.results import as_csv, groups, page_name
+from oneformer_lite.course.template import template_for
 from oneformer_lite.course.written import write_results
 from oneformer_lite.errors import DataError
+from oneformer_lite.labs.exercise import find, of_lab
 
 SAME = "def false_negatives(texts, tasks):\n    return torch.zeros(len(texts), len(texts), dtype=torch.bool)"
 BUILT = """def gradient(table):
     leaf = table.clone().requires_grad_()
     return torch.autograd.grad(contrastive_loss(leaf), leaf)[0]"""
+
+
+READS = """def similarity(q, t):
+    try:
+        open("/srv/solutions.txt")
+    except OSError:
+        pass
+    return labs.use("07.1", 0)(q, t)"""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +39,7 @@ def grades(tmp_path_factory):
     hand_in(folder / "ada" / "07.ipynb", LAB, BEGIN, COSINES, LOSS, STUB, SAME)
     hand_in(folder / "bob" / "renamed.ipynb", LAB, BEGIN, HALF, BUILT)
     hand_in(folder / "cyd" / "07.ipynb", LAB, BEGIN, HALF.replace("0.5", ".5"), "import os; os._exit(1)", SAME)
-    hand_in(folder / "=1+1" / "07.ipynb", LAB, BEGIN, "def similarity(q, t):\n    return labs.use('07.1', 0)(q, t)")
+    hand_in(folder / "=1+1" / "07.ipynb", LAB, BEGIN, READS)
     hand_in(folder / "<b>eve" / "07.ipynb", LAB, BEGIN, LOSS.replace("return", "print('<script>'); return"))
     (folder / "dan").mkdir()
     (folder / "dan" / "07.ipynb").write_bytes(b"not a notebook")
@@ -106,6 +117,19 @@ def test_results_are_written_and_hold_no_more_than_text(grades, tmp_path):
     assert "<script>" not in eve.split("</style>")[1] and "&lt;script&gt;" in eve
     assert len(list((tmp_path / "students").iterdir())) == 6
     assert as_csv(grades) == (tmp_path / "results.csv").read_text()
+
+
+def test_an_exercise_that_nobody_attempts_is_not_prepared(tmp_path):
+    made = tmp_path / "made"
+
+    def cases():
+        made.touch()
+        return find("07.2").cases()
+
+    of_lab("07")
+    template = template_for(replace(find("07.2"), cases=cases), seed=1)
+    template.close()
+    assert not template.process.is_alive() and not made.exists()
 
 
 def test_names_of_pages_are_names_of_files():
