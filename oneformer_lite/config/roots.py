@@ -148,9 +148,11 @@ class Seq2SegConfig(BertSizes, SemanticConfig):
 
 
 def from_scratch_recipe(data_set: str, lr: float, epochs: int) -> Mapping[str, object]:
-    """Nothing decays; on Cityscapes 123 steps of 24 pictures an epoch, at a rate that falls (here along a cosine)."""
-    recipe: dict[str, object] = {"weight_decay": 0.0, "lr": lr}
-    if data_set == "cityscapes":
-        recipe |= {"augmentation": "small_streets", "batch_size": 24, "steps": 123 * epochs, "schedule": "cosine",
-                   "precision": "float32"}  # fmt: skip
-    return recipe
+    """On Cityscapes 123 steps of 24 pictures an epoch without decay, at a rate that falls (here along a cosine); the
+    small models of other data sets learn at a rate of 1e-3."""
+    if data_set != "cityscapes":
+        return {"lr": 1e-3}
+    return {
+        "augmentation": "small_streets", "batch_size": 24, "steps": 123 * epochs, "schedule": "cosine", "lr": lr,
+        "weight_decay": 0.0, "precision": "float32",
+    }  # fmt: skip

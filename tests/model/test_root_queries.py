@@ -220,7 +220,12 @@ def test_digits_have_presets_and_a_recipe() -> None:
         c = getattr(config, name)()
         found = ofl.training.recipe_for(c, minutes=1)
         assert c.num_classes == 10 and found.augmentation == "fit" and found.task_probabilities == (0, 1 / 3, 0)
+    names = ("hungarian_unet_digits", "hungarian_unet_toytown", "seq2seg_toytown", "query_seq2seg_toytown")
+    rates = [ofl.training.recipe_for(getattr(config, name)(), minutes=1).lr for name in names]
+    assert rates == [2e-3, 2e-3, 1e-3, 1e-3]
     report = config.query_seq2seg_digits()
+    found = ofl.training.recipe_for(report)
+    assert (found.steps, found.batch_size, found.lr, found.final_lr, found.clip_norm) == (11_256, 64, 1e-4, 1.0, None)
     found = report.num_queries, report.class_weight, report.no_object_weight, report.dice_loss
     assert found == (6, 0.1, 0.5, "squared")
     assert replace(report, masks="product").mask_stride == 1 and report.mask_stride == 2
