@@ -32,7 +32,7 @@ def run(data: str, out: str) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     sizes = {"image_size": 64, "num_points": 2048, "hidden_dim": 32, "encoder_layers": 1, "decoder_layers": 1}
-    config = dataclasses.replace(ofl.config.toytown(), **sizes)
+    config = dataclasses.replace(ofl.config.toytown(), backbone="test_resnet", pretrained=False, **sizes)
     recipe = toytown_training(
         data=data, out=out, steps=STEPS, batch_size=4, lr=1e-4, warmup_steps=0, workers=0, evaluations=0, log_steps=1
     )

@@ -38,7 +38,10 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def config():
-    return dataclasses.replace(ofl.config.toytown(), image_size=64, num_points=128)
+    """Small, as most tests ask what becomes of a run and not what it learns."""
+    layers = dict.fromkeys(("encoder_layers", "decoder_layers", "text_layers"), 1)
+    sizes = {"image_size": 64, "num_points": 64, "hidden_dim": 32, "num_queries": 24}
+    return dataclasses.replace(ofl.config.toytown(), backbone="test_resnet", pretrained=False, **sizes, **layers)
 
 
 def settings(data, out, **changes):
@@ -46,7 +49,8 @@ def settings(data, out, **changes):
     return toytown_training(**(base | changes))
 
 
-def test_each_loss_is_positive_at_first_and_falls_over_200_steps(config, data, tmp_path):
+def test_each_loss_is_positive_at_first_and_falls_over_200_steps(data, tmp_path):
+    config = dataclasses.replace(ofl.config.toytown(), image_size=64, num_points=128)
     result = train(config, settings(data, tmp_path, steps=200, batch_size=4, lr=1e-3))
     records = [r for r in result.history if r["kind"] == "train"]
     assert len(records) == 200 and result.finished
@@ -335,8 +339,8 @@ def test_tasks_are_drawn_uniformly_from_those_the_annotation_supplies():
     assert {only[(e, 0)][1] for e in range(10)} == {"semantic"}
 
 
-def test_norms_and_embeddings_do_not_decay_and_the_backbone_learns_slowly(config):
-    model = ofl.OneFormer(config)
+def test_norms_and_embeddings_do_not_decay_and_the_backbone_learns_slowly():
+    model = ofl.OneFormer(ofl.config.toytown())
     c = settings("x", "y", steps=1, lr=1.0, backbone_lr_multiplier=0.1, weight_decay=0.05)
     groups = parameter_groups(model, c)
     by_id = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
