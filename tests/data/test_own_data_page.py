@@ -95,5 +95,5 @@ def test_the_page_names_every_data_set_of_the_command():
     commands = next(a for a in parser._actions if a.choices).choices
     data_sets = next(a for a in commands["download"]._actions if a.choices).choices
     page = PAGE.read_text(encoding="utf-8")
-    assert sorted(data_sets) == ["ade20k", "cityscapes", "coco", "toytown"]
+    assert sorted(data_sets) == ["ade20k", "cityscapes", "coco", "digits", "toytown"]
     assert all(f"oneformer-lite download {name}" in page for name in data_sets)
