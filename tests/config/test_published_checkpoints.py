@@ -94,4 +94,4 @@ def test_a_checkpoint_has_a_preset(name: str) -> None:
 
 
 def test_what_has_none_is_said() -> None:
-    assert len(CHECKPOINTS) == 77 and "EoMT-7B is not read" in OTHERS
+    assert len(CHECKPOINTS) == 77 and "is not read: its transformer is Web-DINO" in OTHERS
