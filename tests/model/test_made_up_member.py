@@ -400,7 +400,8 @@ def test_a_loss_term_is_one_function_and_one_weight(area, data, tmp_path) -> Non
 
 
 def test_plots_and_dashboard_name_the_losses_that_a_log_holds() -> None:
-    from oneformer_lite.render.curves import layer_terms, line_color, loss_plot, loss_terms
+    from oneformer_lite.render.curves import layer_terms, loss_plot, loss_terms
+    from oneformer_lite.render.plots import DARK, LIGHT, line_color
     from oneformer_lite.render.timeline import Timeline
     from oneformer_lite.runs.dashboard import cards, hover_texts
 
@@ -414,8 +415,6 @@ def test_plots_and_dashboard_name_the_losses_that_a_log_holds() -> None:
     assert 'data-name="box"' in cards(timeline, 2) and "script" not in cards(timeline, 2)
     assert "box 1.5" in hover_texts(timeline, 2)["loss"] and "0.7" in hover_texts(timeline, 2)["box"]
     assert loss_plot(history).png.startswith(b"\x89PNG")
-    from oneformer_lite.render.curves import DARK, LIGHT
-
     assert line_color(LIGHT, "class") == LIGHT.lines["class"] and line_color(DARK, "box").startswith("#")
 
 
