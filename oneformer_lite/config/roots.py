@@ -86,7 +86,7 @@ class UNetConfig(SemanticConfig):
     backbone: str = "unet"
     base_channels: int = field(default=32, metadata={"range": (1, 4096)})
     depth: int = field(default=4, metadata={"range": (1, 5)})  # times that the size is halved; 32 divides all pictures
-    norm: str = "batch"  # or "group": GroupNorm in 8 groups, for small batches
+    norm: str = "batch"  # or "group": GroupNorm in 8 groups, fewer where 8 does not divide, for small batches
 
     @property
     def recipe(self) -> Mapping[str, object]:

@@ -158,9 +158,10 @@ def check_tasks(samples: Sequence[Sample], shares: Mapping[str, float] | None = 
     return Finding(name, "fine", evidence)
 
 
-def check_query_count(samples: Sequence[Sample], num_queries: int) -> Finding:
-    """No picture has more targets than there are queries to find them."""
-    name, most = "number of queries", max(sum(not s.is_crowd for s in sample.segments) for sample in samples)
+def check_query_count(samples: Sequence[Sample], num_queries: int, tasks: Sequence[str] = TASKS) -> Finding:
+    """No picture has more targets than there are queries to find them. Under the semantic task alone a class is one."""
+    classes = [[s.class_id for s in sample.segments if not s.is_crowd] for sample in samples]
+    name, most = "number of queries", max(len(set(ids) if set(tasks) == {"semantic"} else ids) for ids in classes)
     if most <= num_queries:
         return Finding(name, "fine", f"{num_queries}, at most {most} segments a picture")
     evidence = f"a picture has {most} segments, the model {num_queries} queries, each of which finds one"

@@ -143,8 +143,8 @@ def _look_at_samples(
         _refuse(segments)
     _refuse(tasks, contrast)
     crops = _crops_with_targets(config, c, dataset)
-    queries, place = check_query_count(samples, config.num_queries), check_alignment(samples[:ALIGNED])
-    return _odd(segments, tasks, contrast, queries, place, crops)
+    queries = check_query_count(samples, config.num_queries, config.learned_tasks)
+    return _odd(segments, tasks, contrast, queries, check_alignment(samples[:ALIGNED]), crops)
 
 
 def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> Finding:

@@ -11,6 +11,7 @@ from planted import Changed, assert_fault, found, fresh_model
 
 import oneformer_lite as ofl
 from oneformer_lite.data.opening import open as open_split
+from oneformer_lite.dataset_checks.annotation import check_query_count
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
 
@@ -98,6 +99,13 @@ def test_more_segments_than_queries_is_a_warning() -> None:
     model = ofl.OneFormer(dataclasses.replace(fresh_model().config, num_queries=8, text_context=2))
     diagnosis = ofl.doctor(model, Changed())
     assert found(diagnosis, "number of queries").verdict == "warning" and diagnosis.healthy
+
+
+@pytest.mark.parametrize("tasks, verdict", [(("semantic",), "fine"), (("instance", "semantic"), "warning")])
+def test_of_the_semantic_task_alone_a_class_is_one_target(tasks, verdict) -> None:
+    sample = Changed()[0]
+    many = sample.replace(segments=tuple(dataclasses.replace(s, class_id=s.class_id % 2) for s in sample.segments))
+    assert len(many.segments) > 2 and check_query_count([many], 2, tasks).verdict == verdict
 
 
 # -- the zero cross-entropy, in the ways there are

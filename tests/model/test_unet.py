@@ -74,3 +74,9 @@ def test_maps_halve_and_double(depth: int) -> None:
 def test_pictures_alone_or_together() -> None:
     model, images = build(small_unet()).eval(), torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(model(images).mask_logits[1:], model(images[1:]).mask_logits, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6, 12])
+def test_groups_of_any_number_of_channels(channels: int) -> None:
+    model = build(small_unet(base_channels=channels, depth=1, norm="group"))
+    assert model(torch.rand(1, 3, 32, 32)).mask_logits.shape[-2:] == (32, 32)

@@ -6,6 +6,7 @@ channels that start at any number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from ..output import Trace, record
 from .from_scratch import FromScratch
 
-NORMS = {"batch": nn.BatchNorm2d, "group": lambda channels: nn.GroupNorm(min(8, channels), channels)}
+NORMS = {"batch": nn.BatchNorm2d, "group": lambda channels: nn.GroupNorm(math.gcd(8, channels), channels)}
 
 
 class Contracting(FromScratch):
