@@ -55,7 +55,7 @@ SABOTAGES = (
     Sabotage("09", "the no-object weight", "losses/terms.py",
              "weights[-1] = config.no_object_weight", "weights[-1] = 1.0"),
     Sabotage("09", "half the overlap in dice", "losses/masks.py",
-             "overlap = 2 * (probability * labels)", "overlap = (probability * labels)"),
+             "(overlap + 1) / (probability.sum(1)", "(overlap / 2 + 1) / (probability.sum(1)"),
     Sabotage("10", "the order of the levels", "model/parts/masked_decoder.py",
              "for i, layer in enumerate(self.layers):",
              "for i, layer in zip((2, 1, 0, 5, 4, 3, 8, 7, 6), self.layers):"),
