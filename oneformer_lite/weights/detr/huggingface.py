@@ -120,7 +120,7 @@ def from_huggingface_detr(content: dict, processor: dict, source: str) -> DetrCo
     fields["backbone"], options = backbone_from(network, source)
     fields["backbone_options"] = options | ({"output_stride": 16} if dilated else {})
     fields |= _coco_classes(content) or read_classes(content, processor, source)
-    return from_stored({MEMBER: DetrConfig.model_type} | fields | read_sizes(processor))
+    return from_stored({MEMBER: DetrConfig.model_type} | fields | read_sizes(processor, crop=800))
 
 
 def _coco_classes(content: dict) -> dict | None:

@@ -85,7 +85,7 @@ def from_huggingface_maskformer(content: dict, processor: dict, source: str) -> 
     if backbone.get("model_type") == "maskformer-swin":
         backbone = backbone | {"model_type": "swin"}
     fields["backbone"], fields["backbone_options"] = backbone_from(backbone, source)
-    fields |= read_classes(content, processor, source) | read_sizes(processor)
+    fields |= read_classes(content, processor, source) | read_sizes(processor, crop=800)
     fields["trained_task"] = read_task(content, fields, source, _named_task)
     if fields["trained_task"] == "panoptic" and data_set_of(fields["class_names"]) == "coco":
         fields["padding_multiple"] = 1  # as its authors have it; transformers' processor pads to 32

@@ -161,8 +161,9 @@ def _known_classes(names: tuple[str, ...], processor: dict) -> tuple:
     return ()
 
 
-def read_sizes(processor: dict) -> dict:
-    """In transformers the size for inference is the processor's; it knows no training crop."""
+def read_sizes(processor: dict, crop: int = 1024) -> dict:
+    """In transformers the size for inference is the processor's; it knows no training crop: ``crop`` is the published
+    one of models for pictures of 800, others train at the size for inference."""
     size = processor.get("size", {"shortest_edge": 800, "longest_edge": 1333})
     if isinstance(size, int):  # as in files of 2022
         size = {"shortest_edge": size, "longest_edge": processor.get("max_size")}
@@ -170,7 +171,7 @@ def read_sizes(processor: dict) -> dict:
     return {
         "test_size": shortest,
         "test_max_size": size.get("longest_edge"),
-        "image_size": 1024 if shortest == 800 else shortest,  # the published crops
+        "image_size": crop if shortest == 800 else shortest,
     }
 
 
