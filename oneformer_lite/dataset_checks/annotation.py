@@ -69,10 +69,7 @@ def check_segments(samples: Sequence[Sample]) -> Finding:
     for sample in samples:
         pixels = sample.segment_masks().reshape(len(sample.segments), -1).sum(1) if sample.segments else np.zeros(0)
         if empty := [s.id for s, n in zip(sample.segments, pixels) if n == 0]:
-            return Finding(
-                name, "fault", f"image {sample.image_id}: segments {empty[:5]} have no pixel (empty targets)",
-                "ids in Sample.segments must be those of the map; panoptic PNGs hold R + 256 G + 256^2 B",
-            )  # fmt: skip
+            return _without_pixels(sample, empty)
     void = float(np.mean([1.0 - _covered(sample) for sample in samples]))
     counts = [len(s.segments) for s in samples]
     evidence = f"{min(counts)} to {max(counts)} a picture, {void:.0%} of the pixels are void"
@@ -110,13 +107,23 @@ def check_segment_ids(samples: Sequence[Sample]) -> Finding:
                 name, "fault", f"image {sample.image_id} lists segment id 0, which is void in the map",
                 "number the segments from 1",
             )  # fmt: skip
-        if unlisted := sorted(set(present_ids(sample.segment_map).tolist()) - set(ids)):
+        present = set(present_ids(sample.segment_map).tolist())
+        if unlisted := sorted(present - set(ids)):
+            if absent := [i for i in ids if i not in present]:  # the map was read as other numbers
+                return _without_pixels(sample, absent)
             return Finding(
                 name, "fault",
                 f"image {sample.image_id} has pixels of the ids {unlisted[:5]}, which are not in its list",
                 "list these segments, or set their pixels to 0 (void)",
             )  # fmt: skip
     return Finding(name, "fine", "each id of the maps is listed once")
+
+
+def _without_pixels(sample: Sample, ids: Sequence[int]) -> Finding:
+    return Finding(
+        "segments", "fault", f"image {sample.image_id}: segments {ids[:5]} have no pixel (empty targets)",
+        "ids in Sample.segments must be those of the map; panoptic PNGs hold R + 256 G + 256^2 B",
+    )  # fmt: skip
 
 
 def check_image_ids(samples: Sequence[Sample]) -> Finding:

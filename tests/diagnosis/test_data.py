@@ -87,6 +87,7 @@ def void_listed(sample):
         (twice, ["twice", "every segment once"]),
         (void_listed, ["segment id 0", "from 1"]),
         (lambda s: s.replace(segments=s.segments[1:]), ["which are not in its list", "to 0 (void)"]),
+        (lambda s: s.replace(segment_map=s.segment_map * 65536), ["have no pixel", "R + 256 G + 256^2 B"]),
     ],
 )
 def test_segments_that_are_no_targets(change, words: list[str]) -> None:
