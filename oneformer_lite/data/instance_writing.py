@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..errors import DataError
 from ..files import all_to_disk, make_folder, write_json
 from .image import write_image
 from .instance import encode_mask
-from .panoptic_writing import segment_entry
+from .panoptic_writing import named, segment_entry
 from .sample import Category, Sample
 
 
@@ -21,27 +20,15 @@ def write_instances(
     Masks may overlap. The JSON comes last and appears only when complete. Files are named after ``sample.file_name``
     (``.png`` keeps every pixel), else ``.png`` after the image id.
     """
-    images, objects, categories = [], [], None
-    ids, names = set(), set()
+    images, objects = [], []
     make_folder(image_dir)
-    for sample in samples:
-        name = Path(sample.file_name).name or f"{sample.image_id:012d}.png"
-        categories = categories or sample.categories
-        if name in names or sample.image_id in ids or sample.categories != categories:
-            raise DataError(
-                f"image {sample.image_id} ({name}) comes twice or has other categories than the first: give each "
-                "sample its own image_id and file_name, and all the same classes"
-            )
-        names.add(name)
-        ids.add(sample.image_id)
+    for name, sample in named(samples, lambda s: Path(s.file_name).name or f"{s.image_id:012d}.png", instance_json):
         height, width = sample.size
         images.append({"id": sample.image_id, "file_name": name, "height": height, "width": width})
         objects += object_entries(sample, len(objects) + 1)
         write_image(Path(image_dir) / name, sample.image)
-    if categories is None:
-        raise DataError(f"no samples to write to {instance_json}: pass at least one")
     all_to_disk()
-    content = {"images": images, "annotations": objects, "categories": _category_entries(categories)}
+    content = {"images": images, "annotations": objects, "categories": _category_entries(sample.categories)}
     write_json(instance_json, {"info": info or {}, "licenses": [], **content})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,22 +88,34 @@ def write_panoptic(
     """
     for folder in (image_dir, panoptic_dir):
         make_folder(folder)
-    images, annotations, stems, image_ids, categories = [], [], set(), set(), None
-    for sample in samples:
-        stem = Path(sample.file_name).stem or f"{sample.image_id:012d}"
-        categories = categories or sample.categories
-        if stem in stems or sample.image_id in image_ids or sample.categories != categories:
-            raise DataError(
-                f"image {sample.image_id} ({stem}) comes twice or has other categories than the "
-                "first: give each sample its own image_id and file_name, and all the same classes"
-            )
-        stems.add(stem)
-        image_ids.add(sample.image_id)
+    images, annotations = [], []
+    for stem, sample in named(samples, lambda s: Path(s.file_name).stem or f"{s.image_id:012d}", panoptic_json):
         image_entry, annotation_entry = save_sample(
             sample, Path(image_dir) / f"{stem}.jpg", Path(panoptic_dir) / f"{stem}.png"
         )
         images.append(image_entry)
         annotations.append(annotation_entry)
+    save_panoptic_json(panoptic_json, images, annotations, sample.categories, info)
+
+
+def named(
+    samples: Iterable[Sample], name_of: Callable[[Sample], str], json_path: str | Path
+) -> Iterator[tuple[str, Sample]]:
+    """Samples of one data set with the names of their files.
+
+    Raises :class:`DataError` if a name or an image id comes twice, if categories differ, or if there is no sample.
+    """
+    names, ids, categories = set(), set(), None
+    for sample in samples:
+        name = name_of(sample)
+        categories = categories or sample.categories
+        if name in names or sample.image_id in ids or sample.categories != categories:
+            raise DataError(
+                f"image {sample.image_id} ({name}) comes twice or has other categories than the first: give each "
+                "sample its own image_id and file_name, and all the same classes"
+            )
+        names.add(name)
+        ids.add(sample.image_id)
+        yield name, sample
     if categories is None:
-        raise DataError(f"no samples to write to {panoptic_json}: pass at least one")
-    save_panoptic_json(panoptic_json, images, annotations, categories, info)
+        raise DataError(f"no samples to write to {json_path}: pass at least one")

@@ -15,7 +15,6 @@ which ``distributed.py`` keeps together. ``run.py`` is a run on disk: its ``stat
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 _NAMES = {
@@ -52,8 +51,6 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .trainer import TrainingResult as TrainingResult
     from .whole_run import train as train
 else:
+    from ..on_demand import getter
 
-    def __getattr__(name: str):
-        if name in _NAMES:
-            return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = getter(__name__, __name__, _NAMES)
