@@ -7,13 +7,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import warnings
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from made_up_member import LearnedQueries, LearnedQueriesConfig
+from member_checks import assert_resumes_bit_equal, assert_saves_and_loads_bit_equal, recipe, trained
 from unchecked import unchecked
 
 import oneformer_lite as ofl
@@ -21,7 +21,7 @@ from oneformer_lite import config
 from oneformer_lite.errors import CheckpointError, ConfigError
 from oneformer_lite.losses import TERMS, Criterion
 from oneformer_lite.model import MEMBERS, MaskModel, OneFormer, build
-from oneformer_lite.training import Trainer, read_log, toytown_training, train
+from oneformer_lite.training import Trainer, read_log, train
 from oneformer_lite.training.checkpoint import load_checkpoint
 from oneformer_lite.training.measure import answer
 
@@ -74,18 +74,9 @@ def model(made_up) -> MaskModel:
     return build(made_up).eval()
 
 
-def recipe(out, **changes):
-    settings = {"steps": 3, "batch_size": 2, "workers": 0, "evaluations": 0, "log_steps": 1, "look_first": False}
-    return toytown_training(out=str(out), data="nowhere", **(settings | changes))
-
-
 @pytest.fixture(scope="module")
 def run(made_up, data, tmp_path_factory):
-    """Three steps with an evaluation in between."""
-    folder = tmp_path_factory.mktemp("made_up")
-    result = train(made_up, recipe(folder, evaluations=1, eval_images=2, look_first=True), data, data)
-    assert result.finished and type(result.model) is MEMBERS[made_up.model_type]
-    return folder
+    return trained(made_up, data, tmp_path_factory.mktemp("made_up"))
 
 
 def test_it_is_built_from_its_configuration(model, made_up) -> None:
@@ -145,32 +136,11 @@ def test_every_parameter_learns(made_up, data) -> None:
 
 
 def test_it_resumes_bit_equal(made_up, data, tmp_path) -> None:
-    whole = train(made_up, recipe(tmp_path / "whole", steps=4, ema_decay=None), data)
-    trainer = Trainer(made_up, recipe(tmp_path / "parts", steps=4, ema_decay=None), data, None)
-    step = trainer.train_step
-
-    def stop_after_two(batches):
-        trainer.stopping = trainer.step == 1
-        return step(batches)
-
-    trainer.train_step = stop_after_two
-    assert not trainer.run().finished
-    rest = train(made_up, recipe(tmp_path / "parts", steps=4, ema_decay=None), data)
-    assert rest.finished and rest.steps == 4
-    for name, value in whole.model.state_dict().items():
-        assert value.equal(rest.model.state_dict()[name]), name
+    assert_resumes_bit_equal(made_up, data, tmp_path)
 
 
 def test_it_saves_and_loads_bit_equal(model, made_up, run, tmp_path) -> None:
-    model.save_pretrained(tmp_path)
-    content = json.loads((tmp_path / "config.json").read_text())
-    assert content["model_type"] == "oneformer_lite" and content["member"] == made_up.model_type
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        loaded = ofl.from_pretrained(tmp_path)
-    assert type(loaded) is type(model) and loaded.config == made_up
-    assert all(value.equal(loaded.state_dict()[name]) for name, value in model.state_dict().items())
-    assert type(ofl.from_pretrained(run / "model")) is type(model)
+    assert_saves_and_loads_bit_equal(model, made_up, run, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@ load, are diagnosed, exported and looked into like all members."""
 
 from __future__ import annotations
 
-import json
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from member_checks import assert_resumes_bit_equal, assert_saves_and_loads_bit_equal, recipe, trained
 from small_roots import small_hungarian, small_query_seq2seg, small_seq2seg
 
 import oneformer_lite as ofl
@@ -17,8 +16,8 @@ from oneformer_lite import config
 from oneformer_lite.data.digits import Digits
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
-from oneformer_lite.model import MEMBERS, MaskModel, build
-from oneformer_lite.training import Trainer, read_log, toytown_training, train
+from oneformer_lite.model import MaskModel, build
+from oneformer_lite.training import read_log, train
 
 PLAIN = {"masks": "channels", "transformer_layers": 0, "start_stride": 1}
 MADE = {
@@ -47,17 +46,9 @@ def model(made) -> MaskModel:
     return build(made).eval()
 
 
-def recipe(out, **changes):
-    settings = {"steps": 3, "batch_size": 2, "workers": 0, "evaluations": 0, "log_steps": 1, "look_first": False}
-    return toytown_training(out=str(out), data="nowhere", **(settings | changes))
-
-
 @pytest.fixture(scope="module")
 def run(made, data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("queries")
-    result = train(made, recipe(folder, evaluations=1, eval_images=2, look_first=True), data, data)
-    assert result.finished and type(result.model) is MEMBERS[made.model_type]
-    return folder
+    return trained(made, data, tmp_path_factory.mktemp("queries"))
 
 
 def test_it_predicts_every_task(model, data) -> None:
@@ -94,30 +85,11 @@ def test_every_parameter_learns(data, name) -> None:
 
 
 def test_it_resumes_bit_equal(made, data, tmp_path) -> None:
-    whole = train(made, recipe(tmp_path / "whole", steps=4, ema_decay=None), data)
-    trainer = Trainer(made, recipe(tmp_path / "parts", steps=4, ema_decay=None), data, None)
-    step = trainer.train_step
-
-    def stop_after_two(batches):
-        trainer.stopping = trainer.step == 1
-        return step(batches)
-
-    trainer.train_step = stop_after_two
-    assert not trainer.run().finished
-    rest = train(made, recipe(tmp_path / "parts", steps=4, ema_decay=None), data)
-    for name, value in whole.model.state_dict().items():
-        assert value.equal(rest.model.state_dict()[name]), name
+    assert_resumes_bit_equal(made, data, tmp_path)
 
 
 def test_it_saves_and_loads_bit_equal(model, made, run, tmp_path) -> None:
-    model.save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text())["member"] == made.model_type
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        loaded = ofl.from_pretrained(tmp_path)
-    assert type(loaded) is type(model) and loaded.config == made
-    assert all(value.equal(loaded.state_dict()[name]) for name, value in model.state_dict().items())
-    assert type(ofl.from_pretrained(run / "model")) is type(model)
+    assert_saves_and_loads_bit_equal(model, made, run, tmp_path)
 
 
 def test_it_is_fine_tuned(made, data, run, tmp_path) -> None:

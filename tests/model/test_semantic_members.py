@@ -3,21 +3,20 @@ looked into like members with queries, or say what they have not."""
 
 from __future__ import annotations
 
-import json
-import warnings
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from member_checks import assert_resumes_bit_equal, assert_saves_and_loads_bit_equal, recipe, trained
 from small_roots import small_seq2seg, small_unet
 
 import oneformer_lite as ofl
 from oneformer_lite import config
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
-from oneformer_lite.model import MEMBERS, MaskModel, build
-from oneformer_lite.training import Trainer, read_log, recipe_for, toytown_training, train
+from oneformer_lite.model import MaskModel, build
+from oneformer_lite.training import Trainer, read_log, recipe_for
 from oneformer_lite.training.measure import answer
 
 
@@ -40,17 +39,9 @@ def model(made) -> MaskModel:
     return build(made).eval()
 
 
-def recipe(out, **changes):
-    settings = {"steps": 3, "batch_size": 2, "workers": 0, "evaluations": 0, "log_steps": 1, "look_first": False}
-    return toytown_training(out=str(out), data="nowhere", **(settings | changes))
-
-
 @pytest.fixture(scope="module")
 def run(made, data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("semantic")
-    result = train(made, recipe(folder, evaluations=1, eval_images=2, look_first=True), data, data)
-    assert result.finished and type(result.model) is MEMBERS[made.model_type]
-    return folder
+    return trained(made, data, tmp_path_factory.mktemp("semantic"))
 
 
 def test_it_has_a_mask_for_each_class(model, data) -> None:
@@ -101,30 +92,11 @@ def test_every_parameter_learns(made, data, mask_loss) -> None:
 
 
 def test_it_resumes_bit_equal(made, data, tmp_path) -> None:
-    whole = train(made, recipe(tmp_path / "whole", steps=4, ema_decay=None), data)
-    trainer = Trainer(made, recipe(tmp_path / "parts", steps=4, ema_decay=None), data, None)
-    step = trainer.train_step
-
-    def stop_after_two(batches):
-        trainer.stopping = trainer.step == 1
-        return step(batches)
-
-    trainer.train_step = stop_after_two
-    assert not trainer.run().finished
-    rest = train(made, recipe(tmp_path / "parts", steps=4, ema_decay=None), data)
-    for name, value in whole.model.state_dict().items():
-        assert value.equal(rest.model.state_dict()[name]), name
+    assert_resumes_bit_equal(made, data, tmp_path)
 
 
 def test_it_saves_and_loads_bit_equal(model, made, run, tmp_path) -> None:
-    model.save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text())["member"] == made.model_type
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        loaded = ofl.from_pretrained(tmp_path)
-    assert type(loaded) is type(model) and loaded.config == made
-    assert all(value.equal(loaded.state_dict()[name]) for name, value in model.state_dict().items())
-    assert type(ofl.from_pretrained(run / "model")) is type(model)
+    assert_saves_and_loads_bit_equal(model, made, run, tmp_path)
 
 
 class Renamed:

@@ -1,0 +1,56 @@
+"""What holds for every member alike: it trains, resumes, saves and loads."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import oneformer_lite as ofl
+from oneformer_lite.config import BaseConfig
+from oneformer_lite.data.dataset import SegmentationDataset
+from oneformer_lite.model import MEMBERS, MaskModel
+from oneformer_lite.training import TrainConfig, Trainer, toytown_training, train
+
+
+def recipe(out: Path, **changes) -> TrainConfig:
+    settings = {"steps": 3, "batch_size": 2, "workers": 0, "evaluations": 0, "log_steps": 1, "look_first": False}
+    return toytown_training(out=str(out), data="nowhere", **(settings | changes))
+
+
+def trained(made: BaseConfig, data: SegmentationDataset, folder: Path) -> Path:
+    """Three steps with an evaluation in between."""
+    result = train(made, recipe(folder, evaluations=1, eval_images=2, look_first=True), data, data)
+    assert result.finished and type(result.model) is MEMBERS[made.model_type]
+    return folder
+
+
+def assert_resumes_bit_equal(made: BaseConfig, data: SegmentationDataset, folder: Path) -> None:
+    """Four steps at once, and two and two."""
+    whole = train(made, recipe(folder / "whole", steps=4, ema_decay=None), data)
+    trainer = Trainer(made, recipe(folder / "parts", steps=4, ema_decay=None), data, None)
+    step = trainer.train_step
+
+    def stop_after_two(batches):
+        trainer.stopping = trainer.step == 1
+        return step(batches)
+
+    trainer.train_step = stop_after_two
+    assert not trainer.run().finished
+    rest = train(made, recipe(folder / "parts", steps=4, ema_decay=None), data)
+    assert rest.finished and rest.steps == 4
+    for name, value in whole.model.state_dict().items():
+        assert value.equal(rest.model.state_dict()[name]), name
+
+
+def assert_saves_and_loads_bit_equal(model: MaskModel, made: BaseConfig, run: Path, folder: Path) -> None:
+    """Without a warning; and what its run has left is one of its kind."""
+    model.save_pretrained(folder)
+    content = json.loads((folder / "config.json").read_text())
+    assert content["model_type"] == "oneformer_lite" and content["member"] == made.model_type
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = ofl.from_pretrained(folder)
+    assert type(loaded) is type(model) and loaded.config == made
+    assert all(value.equal(loaded.state_dict()[name]) for name, value in model.state_dict().items())
+    assert type(ofl.from_pretrained(run / "model")) is type(model)
