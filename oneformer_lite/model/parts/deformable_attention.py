@@ -140,7 +140,8 @@ def softmax_over_few(scores: Float[Tensor, "*n few"]) -> Float[Tensor, "*n few"]
 class DeformableAttention(nn.Module):
     """Each query looks at P learned points per head and level, around its own position.
 
-    With x_l the map of level l, p the query's position, and W, V the output and value projections:
+    With x_l the map of level l, p the query's position (or the centre of its box), and W, V the output and value
+    projections:
 
         out = W concat over heads m ( sum over l, i of A[m, l, i] V_m x_l(p + offset[m, l, i]) )
 
@@ -175,29 +176,43 @@ class DeformableAttention(nn.Module):
             nn.init.zeros_(proj.bias)
 
     def sampling(
-        self, query: Float[Tensor, "B N C"], reference: Float[Tensor, "N 2"], shapes: Shapes
+        self, query: Float[Tensor, "B N C"], reference: Float[Tensor, "*_b N _xy"], shapes: Shapes
     ) -> tuple[Float[Tensor, "B N M L P 2"], Float[Tensor, "B N M L P"]]:
-        """Where each query looks (x, y in [0, 1]) and how much each look counts.
+        """Where each query looks (x, y in [0, 1]) and how much each look counts. ``reference`` as in :meth:`forward`.
 
         Places stay in float32 when the rest is in half precision, whose steps are as wide as pixels.
         """
-        size = level_sizes(tuple(shapes), reference.device).to(reference.dtype)
-        size = size.repeat_interleave(self.points, 0).flatten()  # [L * P * 2], as the offsets of a head
         offsets = self.sampling_offsets(query).unflatten(-1, (self.heads, -1))
-        places = reference.repeat(1, self.levels * self.points)[:, None]
-        locations = torch.addcdiv(places, offsets, size)  # offsets are in pixels of their level
+        locations = self._around(reference, offsets, shapes)
         weights = softmax_over_few(self.attention_weights(query).unflatten(-1, (self.heads, -1)))
         sides = (self.levels, self.points)
         return locations.unflatten(-1, (*sides, 2)), weights.unflatten(-1, sides)
 
+    def _around(
+        self, reference: Float[Tensor, "*_b N _xy"], offsets: Float[Tensor, "B N M LP2"], shapes: Shapes
+    ) -> Float[Tensor, "B N M LP2"]:
+        """Around a point, offsets are in pixels of their level. In a box the outermost of P points lies, at first, on
+        its border: an offset of P is half a side, on every level."""
+        centre, side = reference[..., :2], reference[..., 2:]
+        if side.shape[-1]:
+            return torch.addcmul(self._for_points(centre), offsets, self._for_points(side / (2 * self.points)))
+        size = level_sizes(tuple(shapes), reference.device).to(reference.dtype)
+        size = size.repeat_interleave(self.points, 0).flatten()  # [L * P * 2], as the offsets of a head
+        return torch.addcdiv(self._for_points(centre), offsets, size)
+
+    def _for_points(self, pairs: Float[Tensor, "*_b N 2"]) -> Float[Tensor, "*_b N 1 LP2"]:
+        """A query's (x, y) for each of its points, the same for all heads."""
+        return pairs.tile(self.levels * self.points).unsqueeze(-2)
+
     def forward(
         self,
         query: Float[Tensor, "B N C"],
-        reference: Float[Tensor, "N 2"],
+        reference: Float[Tensor, "*_b N _xy"],
         memory: Float[Tensor, "B S C"],
         shapes: Shapes,
     ) -> Float[Tensor, "B N C"]:
-        """``reference`` are the queries' own positions, (x, y) in [0, 1]; ``memory`` the levels one after the other."""
+        """``reference``: the queries' own positions (x, y) in [0, 1], [N, 2] for all pictures or [B, N, 2]; or boxes
+        [B, N, 4] that they look into, as centre, width and height. ``memory``: the levels one after the other."""
         value = self.value_proj(memory).unflatten(-1, (self.heads, -1))
         locations, weights = self.sampling(query, reference, shapes)
         sampled = sample(value.to(locations.dtype), shapes, locations, weights)

@@ -7,6 +7,8 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from transformers import DeformableDetrConfig
+from transformers.models.deformable_detr.modeling_deformable_detr import DeformableDetrMultiscaleDeformableAttention
 from transformers.models.oneformer.modeling_oneformer import multi_scale_deformable_attention
 
 from oneformer_lite.model.parts.deformable_attention import (
@@ -141,6 +143,61 @@ def test_offsets_are_pixels_of_their_level_and_weights_sum_to_one() -> None:
     below = locations[0, 0, 1, :, 0]  # head 1, a quarter turn on: one pixel down
     assert torch.allclose(below, torch.tensor([[0.25, 0.5 + 1 / 2], [0.25, 0.5 + 1 / 1]]), atol=1e-6)
     assert torch.allclose(weights.sum((-1, -2)), torch.ones(1, 1, 4))
+
+
+@pytest.mark.parametrize(
+    "box, points, first, last",
+    [
+        ((0.5, 0.5, 0.5, 0.5), 4, 0.5625, 0.75),  # a quarter of half a side, and the border
+        ((0.5, 0.5, 0.5, 0.5), 1, 0.75, 0.75),
+        ((0.25, 0.5, 0.0, 1.0), 4, 0.25, 0.25),  # of no width
+        ((0.5, 0.1, 1.0, 0.2), 2, 0.75, 1.0),
+    ],
+)
+def test_offsets_into_a_box_count_in_boxes_on_every_level(box, points, first, last) -> None:
+    attention = DeformableAttention(dim=8, num_heads=4, num_levels=2, num_points=points)
+    boxes = torch.tensor([[box], [(0.1, 0.9, 0.2, 0.1)]])  # another picture's
+    locations, _ = attention.sampling(torch.randn(2, 1, 8), boxes, [(2, 4), (1, 2)])
+    right = locations[0, 0, 0]  # head 0 starts to the right
+    for point, x in ((0, first), (-1, last)):
+        assert right[:, point, 0].tolist() == pytest.approx([x] * 2)
+    assert torch.allclose(right[..., 1], torch.tensor(box[1]).expand(2, points))
+    assert torch.allclose(locations[1, 0, 1, :, -1], torch.tensor([0.1, 0.95]).expand(2, 2))  # head 1: down
+
+
+def test_own_positions_of_each_picture_are_shared_ones_if_they_are_the_same() -> None:
+    torch.manual_seed(0)
+    attention, query, reference = DeformableAttention(8, 2, 3, 2), torch.randn(2, 4, 8), torch.rand(2, 4, 2)
+    torch.nn.init.normal_(attention.sampling_offsets.weight)
+    own, _ = attention.sampling(query, reference, SHAPES)
+    for b in range(2):
+        assert own[b].equal(attention.sampling(query[b, None], reference[b], SHAPES)[0][0])
+
+
+@pytest.mark.parametrize("coordinates", [2, 4])
+def test_around_points_and_in_boxes_it_is_that_of_transformers(coordinates: int) -> None:
+    torch.manual_seed(0)
+    sizes = {"d_model": 16, "num_feature_levels": 3, "disable_custom_kernels": True}
+    theirs = DeformableDetrMultiscaleDeformableAttention(DeformableDetrConfig(**sizes), num_heads=2, n_points=4)
+    ours = DeformableAttention(16, 2, 3, 4)
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    ours.load_state_dict(theirs.state_dict())
+    query, memory, reference = torch.randn(2, 5, 16), torch.randn(2, 25, 16), torch.rand(2, 5, coordinates)
+    shapes, starts = torch.tensor(SHAPES), torch.tensor([0, 15, 23])
+    expected, _ = theirs(
+        query, encoder_hidden_states=memory, reference_points=reference[:, :, None].expand(-1, -1, 3, -1),
+        spatial_shapes=shapes, spatial_shapes_list=SHAPES, level_start_index=starts,
+    )  # fmt: skip
+    assert torch.allclose(ours(query, reference, memory, SHAPES), expected, atol=1e-5)
+
+
+def test_a_box_has_gradients_of_its_own() -> None:
+    torch.manual_seed(0)
+    attention = DeformableAttention(8, 2, 2, 2).double()
+    memory, query = torch.randn(1, 10, 8).double(), torch.randn(1, 2, 8).double()
+    boxes = torch.tensor([[[0.42, 0.37, 0.31, 0.23], [0.6, 0.55, 0.2, 0.4]]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda box: attention(query, box, memory, SHAPES[1:]), boxes)
 
 
 def test_cached_sizes_may_be_used_after_inference() -> None:
