@@ -33,9 +33,12 @@ class BaseConfig:
     # settings by which the member's published training differs from OneFormer's on the same data set
     RECIPE: ClassVar[Mapping[str, object]] = {}
     # how its output is read (a name in inference/postprocessing.py), by which costs queries are matched (names in
-    # losses/matching.py), and whether the masks of "every" prediction have a loss or those of the "last"
+    # losses/matching.py) and classes by which one (in losses/classes.py), what is added to areas of boxes that are
+    # divided by, and whether the masks of "every" prediction have a loss or those of the "last"
     POSTPROCESSING: ClassVar[str] = "mask2former"
     MATCHED_BY: ClassVar[tuple[str, ...]] = ("class", "mask", "dice")
+    CLASS_COST: ClassVar[str] = "probability"
+    BOX_EPSILON: ClassVar[float] = 0.0
     MASKS_IN_LOSSES: ClassVar[str] = "every"
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mask_loss": ("bce", "focal"),

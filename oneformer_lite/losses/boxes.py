@@ -43,9 +43,11 @@ def l1_cost(boxes: Float[Tensor, "Q 4"], targets: Float[Tensor, "G 4"]) -> Float
     return (boxes[:, None] - targets[None]).abs().sum(-1)
 
 
-def giou_cost(boxes: Float[Tensor, "Q 4"], targets: Float[Tensor, "G 4"]) -> Float[Tensor, "Q G"]:
+def giou_cost(
+    boxes: Float[Tensor, "Q 4"], targets: Float[Tensor, "G 4"], epsilon: float = 0.0
+) -> Float[Tensor, "Q G"]:
     """Minus the generalised IoU of every query with every target."""
-    return -giou(boxes[:, None], targets[None])
+    return -giou(boxes[:, None], targets[None], epsilon)
 
 
 def l1_loss(boxes: Float[Tensor, "N 4"], targets: Float[Tensor, "N 4"]) -> Float[Tensor, "N"]:
@@ -53,19 +55,22 @@ def l1_loss(boxes: Float[Tensor, "N 4"], targets: Float[Tensor, "N 4"]) -> Float
     return (boxes - targets).abs().sum(-1)
 
 
-def giou_loss(boxes: Float[Tensor, "N 4"], targets: Float[Tensor, "N 4"]) -> Float[Tensor, "N"]:
+def giou_loss(
+    boxes: Float[Tensor, "N 4"], targets: Float[Tensor, "N 4"], epsilon: float = 0.0
+) -> Float[Tensor, "N"]:
     """One minus the generalised IoU of pairs."""
-    return 1 - giou(boxes, targets)
+    return 1 - giou(boxes, targets, epsilon)
 
 
-def giou(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*m 4"]) -> Float[Tensor, "*k"]:
+def giou(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*m 4"], epsilon: float = 0.0) -> Float[Tensor, "*k"]:
     """IoU minus the share of the smallest box around both that neither covers: below 0 where they do not touch, and
-    the further apart the less, so that there is a slope to follow. -1 to 1. Lesson 16."""
+    the further apart the less, so that there is a slope to follow. -1 to 1. ``epsilon`` is added to areas that are
+    divided by, for boxes that have none. Lesson 16."""
     a, b = corners(a), corners(b)
     shared = _area(torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:]))
     union = _area(a[..., :2], a[..., 2:]) + _area(b[..., :2], b[..., 2:]) - shared
     around = _area(torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., 2:], b[..., 2:]))
-    return shared / union - (around - union) / around
+    return shared / (union + epsilon) - (around - union) / (around + epsilon)
 
 
 def _area(first: Float[Tensor, "*n 2"], last: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n"]:

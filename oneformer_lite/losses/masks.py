@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+ALPHA, GAMMA = 0.25, 2.0  # of focal losses, everywhere as published
+
 
 def bce_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
     """Binary cross-entropy of each mask: the mean over its points.
@@ -20,17 +22,24 @@ def bce_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Floa
 
 
 def focal_loss(
-    logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"], alpha: float = 0.25, gamma: float = 2.0
+    logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"], alpha: float = ALPHA, gamma: float = GAMMA
 ) -> Float[Tensor, "N"]:
     """BCE in which points that are right already count little, (1 - p)^gamma, and foreground alpha.
 
     Lesson 09.
     """
+    return focal_values(logits, labels, alpha, gamma).mean(1)
+
+
+def focal_values(
+    logits: Float[Tensor, "*n"], labels: Float[Tensor, "*n"], alpha: float = ALPHA, gamma: float = GAMMA
+) -> Float[Tensor, "*n"]:
+    """:func:`focal_loss` of each number."""
     probability = logits.sigmoid()
     wrongness = probability * (1 - labels) + (1 - probability) * labels
     balance = alpha * labels + (1 - alpha) * (1 - labels)
     bce = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    return (balance * wrongness**gamma * bce).mean(1)
+    return balance * wrongness**gamma * bce
 
 
 def dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:

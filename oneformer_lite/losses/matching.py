@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 
 import torch
 import torch.nn.functional as F
@@ -17,22 +19,14 @@ from torch import Tensor
 
 from ..config import BaseConfig
 from ..data.targets import Targets
-from ..model.output import Predictions, class_probabilities
+from ..model.output import Predictions
 from .boxes import boxes_of, giou_cost, l1_cost
+from .classes import CLASS_COSTS
+from .classes import class_cost as class_cost  # the lesson knows it as a part of this file
 from .pixels import every_mask, targets_at_masks
 from .points import PointSource, sample_points
 from .precision import at_least_float32
 from .predicted_masks import masks_at
-
-
-def class_cost(
-    class_logits: Float[Tensor, "Q K1"], labels: Int[Tensor, "G"], no_object: bool = True
-) -> Float[Tensor, "Q G"]:
-    """Minus the probability of the mask's class (an approximation of its log-likelihood, as in DETR).
-
-    Lesson 08.
-    """
-    return -class_probabilities(class_logits, no_object)[:, labels]
 
 
 def bce_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
@@ -93,8 +87,8 @@ class Matcher:
 
     The masks are compared on ``num_points`` uniformly random points, the same for all masks of an
     image and for all predictions of a step; or, if the configuration says so, on all pixels (:mod:`.pixels`).
-    Or not the masks, but the boxes around them are (:mod:`.boxes`). Classes whose query is fixed
-    (``config.fixed_queries``) get that, and nobody else does.
+    Besides them, or in their place, the boxes around them may be (:mod:`.boxes`): ``config.MATCHED_BY`` lists the
+    costs. Classes whose query is fixed (``config.fixed_queries``) get that, and nobody else does.
 
     Lesson 08.
     """
@@ -106,45 +100,34 @@ class Matcher:
         self.all_fixed = len(self.fixed) == config.num_classes
         if not self.all_fixed:
             self.mask_cost, self.dice_cost = MASK_COSTS[config.mask_loss], DICE_COSTS[config.dice_loss]
+        self.class_cost, self.giou_cost = CLASS_COSTS[config.CLASS_COST], partial(giou_cost, epsilon=config.BOX_EPSILON)
         self.on_pixels, self.shrink = config.compared_on == "pixels", config.matching_shrink
 
     def costs(
         self,
         class_logits: Float[Tensor, "Q K1"],
         labels: Int[Tensor, "G"],
-        point_logits: Float[Tensor, "Q P"],
-        point_labels: Float[Tensor, "G P"],
+        point_logits: Float[Tensor, "Q P"] | None = None,
+        point_labels: Float[Tensor, "G P"] | None = None,
         no_object: bool = True,
+        boxes: Float[Tensor, "Q 4"] | None = None,
+        target_boxes: Float[Tensor, "G 4"] | None = None,
     ) -> Costs:
-        """All three costs of one image. NaN counts 100, so that one bad query ends no run.
+        """All costs of one image, of those things that the configuration compares. NaN counts 100, so that one bad
+        query ends no run.
 
         That is the official rule. If all are, the official matcher matches nothing; here the loss then
         is not a number either, which the trainer tells.
         """
-        return self._weighted(
-            class_cost(class_logits, labels, no_object),
-            self.mask_cost(point_logits, point_labels),
-            self.dice_cost(point_logits, point_labels),
-        )
-
-    def box_costs(
-        self,
-        class_logits: Float[Tensor, "Q K1"],
-        labels: Int[Tensor, "G"],
-        boxes: Float[Tensor, "Q 4"],
-        target_boxes: Float[Tensor, "G 4"],
-        no_object: bool = True,
-    ) -> Costs:
-        """The same, by boxes: L1 and minus the generalised IoU."""
-        return self._weighted(
-            class_cost(class_logits, labels, no_object),
-            l1_cost(boxes, target_boxes),
-            giou_cost(boxes, target_boxes),
-        )
-
-    def _weighted(self, *parts: Tensor) -> Costs:
-        total = sum(weight * part for weight, part in zip(self.weights, parts))
-        return Costs(dict(zip(self.parts, parts)), total.nan_to_num(nan=100.0, posinf=100.0, neginf=-100.0))
+        masks, both = (point_logits, point_labels), (boxes, target_boxes)
+        every = {
+            "class": (self.class_cost, (class_logits, labels, no_object)),
+            "mask": (self.mask_cost, masks), "dice": (self.dice_cost, masks),
+            "box": (l1_cost, both), "giou": (self.giou_cost, both),
+        }  # fmt: skip
+        parts = {name: cost(*compared) for name, (cost, compared) in ((name, every[name]) for name in self.parts)}
+        total = sum(weight * part for weight, part in zip(self.weights, parts.values()))
+        return Costs(parts, total.nan_to_num(nan=100.0, posinf=100.0, neginf=-100.0))
 
     @torch.no_grad()
     def __call__(
@@ -178,25 +161,17 @@ class Matcher:
     def every_cost(
         self, predictions: list[Predictions], targets: list[Targets], source: PointSource
     ) -> Iterator[list[Costs]]:
-        """:meth:`costs` (or :meth:`box_costs`) of each image, prediction by prediction."""
-        if "box" in self.parts:
-            yield from self._every_box_cost(predictions, targets)
-            return
-        labels, every_logits = self.compared(predictions, targets, source)
-        for prediction, logits in zip(predictions, every_logits):
+        """:meth:`costs` of each image, prediction by prediction."""
+        none = [None] * len(targets)
+        labels, every_logits = self.compared(predictions, targets, source) if "mask" in self.parts else (none, None)
+        like = at_least_float32(predictions[0].class_logits)
+        truth = [boxes_of(target).to(like) for target in targets] if "box" in self.parts else none
+        for prediction, logits in zip(predictions, every_logits or repeat(none)):
             class_logits = at_least_float32(prediction.class_logits)
+            boxes = at_least_float32(prediction.boxes) if "box" in self.parts else none
             yield [
-                self.costs(class_logits[b], target.labels, logits[b], labels[b], prediction.no_object)
-                for b, target in enumerate(targets)
-            ]
-
-    def _every_box_cost(self, predictions: list[Predictions], targets: list[Targets]) -> Iterator[list[Costs]]:
-        boxes = [boxes_of(target) for target in targets]
-        for p in predictions:
-            logits, found = at_least_float32(p.class_logits), at_least_float32(p.boxes)
-            yield [
-                self.box_costs(logits[b], target.labels, found[b], boxes[b].to(found), p.no_object)
-                for b, target in enumerate(targets)
+                self.costs(class_logits[b], t.labels, logits[b], labels[b], prediction.no_object, boxes[b], truth[b])
+                for b, t in enumerate(targets)
             ]
 
     def compared(

@@ -24,6 +24,7 @@ from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Output, Predictions
 from .boxes import boxes_of, giou_loss, l1_loss
+from .classes import class_loss, sigmoid_class_loss
 from .contrastive import contrastive_loss
 from .masks import DICE_LOSSES, MASK_LOSSES
 from .pixels import enlarged, pixel_centres, without_unknown
@@ -116,9 +117,15 @@ class Pairs:
 
 
 def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
-    """:func:`class_loss` of all predictions."""
-    losses = [class_loss(p, pairs.targets, a, config) for p, a in zip(pairs.predictions, pairs.assigned)]
-    share = share_of_classes(output.class_logits, pairs.targets, config)
+    """:func:`class_loss` of all predictions; of classes that have sigmoids, :func:`sigmoid_class_loss`, divided by the
+    number of masks in the batch."""
+    every = list(zip(pairs.predictions, pairs.assigned))
+    if output.no_object:
+        losses = [class_loss(p, pairs.targets, assigned, config) for p, assigned in every]
+        share = share_of_classes(output.class_logits, pairs.targets, config)
+    else:
+        losses = [sigmoid_class_loss(p, pairs.targets, assigned) for p, assigned in every]
+        share = 1 / pairs.count
     pairs.by_prediction["class"] = torch.stack(losses).detach() * share
     return sum(losses) * share
 
@@ -153,7 +160,7 @@ def giou_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor,
     """One minus the generalised IoU of all matched boxes, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
         return pairs.nothing("giou", output.boxes)
-    return pairs.mean("giou", giou_loss(*pairs.boxes))
+    return pairs.mean("giou", giou_loss(*pairs.boxes, config.BOX_EPSILON))
 
 
 def contrastive_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
@@ -186,18 +193,6 @@ def terms_of(config: BaseConfig) -> dict[str, Term]:
 def weights_of(config: BaseConfig) -> dict[str, float]:
     """What each of its terms is multiplied by."""
     return {name: getattr(config, f"{name}_weight") for name in terms_of(config)}
-
-
-def class_loss(
-    prediction: Predictions, targets: list[Targets], assigned: list[Int[Tensor, "_g"]], config: BaseConfig
-) -> Float[Tensor, ""]:
-    """Cross-entropy of one prediction; queries without a mask should say "no object", at a tenth of the weight."""
-    logits = at_least_float32(prediction.class_logits)
-    classes = logits.new_full(logits.shape[:2], config.num_classes, dtype=torch.int64)
-    classes[matched_pairs(assigned)] = torch.cat([t.labels for t in targets])
-    weights = logits.new_ones(config.num_classes + 1)
-    weights[-1] = config.no_object_weight
-    return F.cross_entropy(logits.transpose(1, 2), classes, weights)  # sum of w l over sum of w
 
 
 def share_of_classes(
