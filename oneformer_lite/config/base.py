@@ -34,11 +34,13 @@ class BaseConfig:
     RECIPE: ClassVar[Mapping[str, object]] = {}
     # how its output is read (a name in inference/postprocessing.py), by which costs queries are matched (names in
     # losses/matching.py) and classes by which one (in losses/classes.py), what is added to areas of boxes that are
-    # divided by, and whether the masks of "every" prediction have a loss or those of the "last"
+    # divided by, whether boxes are shares of the padded picture, and whether the masks of "every" prediction have a
+    # loss or those of the "last"
     POSTPROCESSING: ClassVar[str] = "mask2former"
     MATCHED_BY: ClassVar[tuple[str, ...]] = ("class", "mask", "dice")
     CLASS_COST: ClassVar[str] = "probability"
     BOX_EPSILON: ClassVar[float] = 0.0
+    BOXES_WITH_PADDING: ClassVar[bool] = False
     MASKS_IN_LOSSES: ClassVar[str] = "every"
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mask_loss": ("bce", "focal"),
@@ -159,6 +161,12 @@ class BaseConfig:
     def has_term(self, name: str) -> bool:
         """Whether a term of the loss belongs to this model: it has a weight."""
         return hasattr(self, f"{name}_weight")
+
+    @property
+    def also_supervised(self) -> tuple[str, ...]:
+        """Whose predictions have losses of their own besides those that come from layer to layer: the terms are called
+        "selection_class", "selection_mask" ... and have the weights of "class", "mask" ..."""
+        return ()
 
     @property
     def recipe(self) -> Mapping[str, object]:

@@ -10,26 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..data.targets import Targets
-
-
-def boxes_of(target: Targets) -> Float[Tensor, "G 4"]:
-    """The boxes around the masks of one image: centre, width and height (x, y, w, h), in shares of the picture without
-    its padding."""
-    height, width = target.size or target.masks.shape[-2:]
-    masks = target.masks > 0
-    top, bottom = _extent(masks.any(2))
-    left, right = _extent(masks.any(1))
-    box = torch.stack([left + right, top + bottom, 2 * (right - left), 2 * (bottom - top)], dim=1) / 2
-    return box / box.new_tensor([width, height, width, height])
-
-
-def _extent(line: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each row's first True begins and its last one ends."""
-    hits = line.int()
-    first = hits.argmax(1) if line.shape[1] else hits.sum(1)
-    last = line.shape[1] - hits.flip(1).argmax(1) if line.shape[1] else first
-    return first.float(), last.float()
+from ..model.parts.boxes import boxes_of as boxes_of  # what these losses compare with
 
 
 def corners(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:

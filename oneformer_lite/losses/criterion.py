@@ -56,6 +56,7 @@ class Criterion(nn.Module):
         with torch.autocast(output.class_logits.device.type, enabled=False):  # in full precision
             pairs = self.match(output, targets, seeds)
             losses = {name: term(output, pairs, self.config) for name, term in self.terms.items()}
+            losses |= self.others(output, targets, pairs)
         self.by_prediction = pairs.by_prediction
         losses["total"] = sum(self.weights[name] * loss for name, loss in losses.items())
         return losses
@@ -71,6 +72,37 @@ class Criterion(nn.Module):
         targets = [replace(t, masks=t.masks.to(dtype)) for t in targets]
         assigned = self.matcher(output.predictions, targets, source)
         return Pairs(output.predictions, targets, assigned, source, self.config)
+
+    def others(self, output: Output, targets: list[Targets], pairs: Pairs) -> dict[str, Tensor]:
+        """The terms of those predictions that ``config.also_supervised`` names: of query "selection", which is matched
+        like the others, and of "denoising" queries, of which it is known who answers for which mask."""
+        losses: dict[str, Tensor] = {}
+        for whose in self.config.also_supervised:
+            found, share = getattr(self, f"_{whose}")(output, targets, pairs)
+            for name, term in self.terms.items():
+                nothing = output.class_logits.new_zeros(())
+                losses[f"{whose}_{name}"] = nothing if found is None else share * term(output, found, self.config)
+        return losses
+
+    def _selection(self, output: Output, targets: list[Targets], pairs: Pairs) -> tuple[Pairs, float]:
+        if output.selection is None:
+            raise ValueError("the output has no predictions of its query selection: call model.learn(batch)")
+        every = [output.selection]
+        return pairs.of(every, self.matcher(every, pairs.targets, pairs.source)), 1.0
+
+    def _denoising(self, output: Output, targets: list[Targets], pairs: Pairs) -> tuple[Pairs | None, float]:
+        """Each group of each layer is a prediction with the queries of its own masks in their order; of all groups of a
+        layer the mean counts. There may be none in a step."""
+        every = [group for layer in output.denoising for group in layer]
+        if not every:
+            return None, 0.0
+        if [len(t) for t in targets] == pairs.counts:
+            targets = pairs.targets
+        else:  # all are denoised, however many queries there are to match
+            targets = [replace(t, masks=t.masks.to(pairs.targets[0].masks)) for t in targets]
+        in_order = [torch.arange(len(t), device=output.class_logits.device) for t in targets]
+        found = pairs.of(every, [in_order] * len(every), targets=targets, everywhere=False)
+        return found, 1 / len(output.denoising[0])
 
 
 def learned_targets(target: Targets, config: BaseConfig, num_queries: int) -> Targets:

@@ -101,6 +101,7 @@ class Matcher:
         if not self.all_fixed:
             self.mask_cost, self.dice_cost = MASK_COSTS[config.mask_loss], DICE_COSTS[config.dice_loss]
         self.class_cost, self.giou_cost = CLASS_COSTS[config.CLASS_COST], partial(giou_cost, epsilon=config.BOX_EPSILON)
+        self.with_padding = config.BOXES_WITH_PADDING
         self.on_pixels, self.shrink = config.compared_on == "pixels", config.matching_shrink
 
     def costs(
@@ -165,7 +166,7 @@ class Matcher:
         none = [None] * len(targets)
         labels, every_logits = self.compared(predictions, targets, source) if "mask" in self.parts else (none, None)
         like = at_least_float32(predictions[0].class_logits)
-        truth = [boxes_of(target).to(like) for target in targets] if "box" in self.parts else none
+        truth = [boxes_of(t, self.with_padding).to(like) for t in targets] if "box" in self.parts else none
         for prediction, logits in zip(predictions, every_logits or repeat(none)):
             class_logits = at_least_float32(prediction.class_logits)
             boxes = at_least_float32(prediction.boxes) if "box" in self.parts else none

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import torch
@@ -48,7 +48,8 @@ class Pairs:
     """Who answers for whom: ``assigned[l][b]`` the queries of prediction l that answer for the masks of image b.
 
     ``count``: masks of the batch, at least 1; of several processes, their mean. What a term that is a sum over the
-    predictions wants to show of each of them, it leaves in ``by_prediction`` [L], without gradient.
+    predictions wants to show of each of them, it leaves in ``by_prediction`` [L], without gradient. ``everywhere``:
+    whether all processes have such pairs in this step; where they may not, nothing more is exchanged between them.
     """
 
     predictions: list[Predictions]
@@ -57,11 +58,16 @@ class Pairs:
     source: PointSource
     config: BaseConfig
     by_prediction: dict[str, Tensor] = field(default_factory=dict)
-    count: float = field(init=False)
+    count: float = 0.0
+    everywhere: bool = True
 
     def __post_init__(self) -> None:  # at once: all processes take part, even those without masks
         device = self.predictions[0].class_logits.device
-        self.count = max(1.0, mean_over_processes(sum(self.counts), device))
+        self.count = self.count or max(1.0, mean_over_processes(sum(self.counts), device))
+
+    def of(self, predictions: list[Predictions], assigned: list[list[Int[Tensor, "_g"]]], **changes) -> Pairs:
+        """Those of other predictions of the same batch."""
+        return replace(self, predictions=predictions, assigned=assigned, by_prediction={}, **changes)
 
     @property
     def counts(self) -> list[int]:
@@ -82,7 +88,7 @@ class Pairs:
     def boxes(self) -> tuple[Float[Tensor, "LG 4"], Float[Tensor, "LG 4"]]:
         """The boxes of all pairs, prediction by prediction, and those around the masks that they answer for."""
         found = [at_least_float32(p.boxes)[matched_pairs(a)] for p, a in zip(self.predictions, self.assigned)]
-        truth = torch.cat([boxes_of(target) for target in self.targets]).to(found[0])
+        truth = torch.cat([boxes_of(t, self.config.BOXES_WITH_PADDING) for t in self.targets]).to(found[0])
         return torch.cat(found), truth.repeat(len(found), 1)
 
     @cached_property
@@ -120,9 +126,10 @@ def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor
     """:func:`class_loss` of all predictions; of classes that have sigmoids, :func:`sigmoid_class_loss`, divided by the
     number of masks in the batch."""
     every = list(zip(pairs.predictions, pairs.assigned))
-    if output.no_object:
+    last = pairs.predictions[-1]
+    if last.no_object:
         losses = [class_loss(p, pairs.targets, assigned, config) for p, assigned in every]
-        share = share_of_classes(output.class_logits, pairs.targets, config)
+        share = share_of_classes(last.class_logits, pairs.targets, config) if pairs.everywhere else 1.0
     else:
         losses = [sigmoid_class_loss(p, pairs.targets, assigned) for p, assigned in every]
         share = 1 / pairs.count
@@ -152,14 +159,14 @@ def dice_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor,
 def box_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """L1 between all matched boxes and those around their masks, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
-        return pairs.nothing("box", output.boxes)
+        return pairs.nothing("box", pairs.predictions[-1].boxes)
     return pairs.mean("box", l1_loss(*pairs.boxes))
 
 
 def giou_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """One minus the generalised IoU of all matched boxes, divided by the number of masks in the batch."""
     if not sum(pairs.counts):
-        return pairs.nothing("giou", output.boxes)
+        return pairs.nothing("giou", pairs.predictions[-1].boxes)
     return pairs.mean("giou", giou_loss(*pairs.boxes, config.BOX_EPSILON))
 
 
@@ -191,8 +198,9 @@ def terms_of(config: BaseConfig) -> dict[str, Term]:
 
 
 def weights_of(config: BaseConfig) -> dict[str, float]:
-    """What each of its terms is multiplied by."""
-    return {name: getattr(config, f"{name}_weight") for name in terms_of(config)}
+    """What each of its terms is multiplied by, those of ``config.also_supervised`` too."""
+    own = {name: getattr(config, f"{name}_weight") for name in terms_of(config)}
+    return own | {f"{whose}_{name}": weight for whose in config.also_supervised for name, weight in own.items()}
 
 
 def share_of_classes(

@@ -2,7 +2,8 @@
 
 ``oneformer.py`` is a whole model as the figure of its paper shows it; ``base.py`` says what all models share, and
 ``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what came
-before that, and ``detr.py`` what all of them come from; ``eomt.py`` takes most of it away. ``unet.py`` and
+before that, and ``detr.py`` what all of them come from; ``mask_dino.py`` gives Mask2Former's queries boxes, ``eomt.py``
+takes most of it away. ``unet.py`` and
 ``seq2seg.py`` are older: a mask for each class, and no queries; ``query_seq2seg.py`` and ``hungarian_unet.py`` give
 them some. Below them ``parts/`` holds what they are built of, ``networks/`` the backbones, and ``fast/`` what gives the
 same results faster on CPUs.
@@ -15,6 +16,7 @@ from .detr import Detr
 from .eomt import EoMT
 from .hungarian_unet import HungarianUNet
 from .mask2former import Mask2Former
+from .mask_dino import MaskDino
 from .maskformer import MaskFormer
 from .oneformer import OneFormer
 from .output import Features, OneFormerOutput, Output, Predictions, Trace
@@ -23,8 +25,8 @@ from .seq2seg import Seq2Seg
 from .unet import UNet
 
 __all__ = [
-    "MEMBERS", "Detr", "EoMT", "Features", "HungarianUNet", "Mask2Former", "MaskFormer", "MaskModel", "OneFormer",
-    "OneFormerOutput", "Output", "Predictions", "QuerySeq2Seg", "Seq2Seg", "Trace", "UNet", "build",
+    "MEMBERS", "Detr", "EoMT", "Features", "HungarianUNet", "Mask2Former", "MaskDino", "MaskFormer", "MaskModel",
+    "OneFormer", "OneFormerOutput", "Output", "Predictions", "QuerySeq2Seg", "Seq2Seg", "Trace", "UNet", "build",
 ]  # fmt: skip
 
 
@@ -35,6 +37,7 @@ MEMBERS: dict[str, type[MaskModel]] = {
     "maskformer": MaskFormer,
     "eomt": EoMT,
     "detr": Detr,
+    "mask_dino": MaskDino,
     "unet": UNet,
     "seq2seg": Seq2Seg,
     "query_seq2seg": QuerySeq2Seg,

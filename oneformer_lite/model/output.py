@@ -160,6 +160,12 @@ class Predictions:
         """The masks, whole; above 0 inside."""
         return self.masks if isinstance(self.masks, Tensor) else self.masks.whole()
 
+    def of(self, queries: slice) -> Predictions:
+        """What some of the queries say, of predictions whose masks are a :class:`MaskProduct`."""
+        masks = MaskProduct(self.masks.embeddings[:, queries], self.masks.features)
+        boxes = None if self.boxes is None else self.boxes[:, queries]
+        return Predictions(self.class_logits[:, queries], masks, no_object=self.no_object, boxes=boxes)
+
 
 @dataclass
 class Output(Predictions):

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfig, mask2former, maskformer, presets
 from ..errors import CheckpointError
-from .backbones.sizes import NETWORKS, kind_of, nearest, plain
+from .backbones.sizes import has_sizes, nearest
 from .detr.official import from_official_detr, is_official_detr
 from .eomt.official import from_eomt_file, is_eomt
 from .files import read_tensors
 from .load import build, check_kind, check_sizes, warn_of_variants, whole_text_mapper
 from .mask2former.official import QUERIES as MASK2FORMER_QUERIES
+from .mask_dino.official import from_mask_dino_file, is_mask_dino
 from .maskformer.official import TABLE as MASKFORMER
 from .maskformer.official import is_maskformer
 from .names import State, Table, drop, rename
@@ -49,8 +50,8 @@ IGNORED = [
 
 def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | None = None) -> MaskModel:
     """The model of an official ``.pth`` or ``.pkl`` (or of a safetensors file with the same names), in evaluation mode:
-    an EoMT (:mod:`.eomt.official`) if its queries join a transformer's tokens, a MaskFormer if its decoder is DETR's, a
-    Mask2Former if its queries are learned, else a OneFormer.
+    an EoMT (:mod:`.eomt.official`) if its queries join a transformer's tokens, a Mask DINO if it embeds labels, a
+    MaskFormer if its decoder is DETR's, a Mask2Former if its queries are learned, else a OneFormer.
 
     Sizes come from the shapes. What shapes do not tell (dilations, thresholds, picture sizes) comes from the
     preset of the same data set, backbone and number of queries; ``config`` says it explicitly, and must agree
@@ -64,6 +65,8 @@ def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | N
     state = drop(unwrapped(drop(state, IGNORED)), IGNORED)
     if is_official_detr(state):
         return from_official_detr(state, path, config)
+    if is_mask_dino(state):
+        return from_mask_dino_file(state, path, config)
     state = _with_pixel_decoder(state)
     state = whole_text_mapper(rename(state, MASKFORMER if is_maskformer(state) else TABLE))
     shapes = Shapes(state, str(path))
@@ -102,7 +105,7 @@ def _config_from(shapes: Shapes) -> BaseConfig:
     sizes = measure_backbone(kind, shapes)
     made, published = OWNERS[shapes.owner]
     configs = {name: c for name, c in published().items() if c.num_classes == found["num_classes"]}
-    fitting = {name: c for name, c in configs.items() if _has_backbone(c, kind, sizes)}
+    fitting = {name: c for name, c in configs.items() if has_sizes(c, kind, sizes)}
     for field in ("num_queries", "encoder_layers"):
         fitting = {name: c for name, c in fitting.items() if getattr(c, field) == found[field]} or fitting
     if fitting:
@@ -134,10 +137,3 @@ def _warn_of_variants(name: str, fitting: list[str], source: str) -> None:
         others, call = ", ".join(fitting[1:]), name
     if others:
         warn_of_variants(source, call, others)
-
-
-def _has_backbone(config: BaseConfig, kind: str, sizes: dict) -> bool:
-    if kind_of(config.backbone) != kind:
-        return False
-    own = NETWORKS[kind][plain(config.backbone)] | dict(config.backbone_options)
-    return all(own[name] == value for name, value in sizes.items())

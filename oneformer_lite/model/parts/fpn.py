@@ -34,18 +34,20 @@ class FPNStep(nn.Module):
 
 
 class PixelDecoder(nn.Module):
-    """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8 (coarsest first): ``decode``.
+    """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8, or what its ``strides`` are
+    (coarsest first): ``decode``.
 
     In the weights' precision whatever the backbone computed in, as published. ``mask_projection`` is its last layer.
     """
 
     mask_projection: nn.Conv2d
+    strides: tuple[int, ...] = (32, 16, 8)
 
     def forward(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None = None) -> Features:
         weight = self.mask_projection.weight
         with torch.autocast(weight.device.type, enabled=False):
             found = self.decode([feature.to(weight.dtype) for feature in features], trace)
-        record(trace, "pixel_decoder.stride{}", (32, 16, 8), found.maps)
+        record(trace, "pixel_decoder.stride{}", self.strides, found.maps)
         record(trace, "pixel_decoder.{}", ("mask_features",), [found.masks])
         return found
 

@@ -135,7 +135,7 @@ def sine_positions(
     Lesson 06.
     """
     def one_axis(length: int) -> Tensor:
-        return _waves(torch.arange(1, length + 1) / (length + 1e-6) * 2 * math.pi, dim // 2)
+        return waves(torch.arange(1, length + 1) / (length + 1e-6) * 2 * math.pi, dim // 2)
 
     y = one_axis(height)[:, None].expand(-1, width, -1)
     x = one_axis(width)[None].expand(height, -1, -1)
@@ -147,10 +147,10 @@ def sine_positions_within(valid: Bool[Tensor, "B h w"], dim: int) -> Float[Tenso
     DETR does."""
     places = [valid.cumsum(axis, dtype=torch.float32) for axis in (1, 2)]
     y, x = (p / (p.select(axis, -1).unsqueeze(axis) + 1e-6) * 2 * math.pi for axis, p in enumerate(places, start=1))
-    return torch.cat([_waves(y, dim // 2), _waves(x, dim // 2)], dim=3).permute(0, 3, 1, 2)
+    return torch.cat([waves(y, dim // 2), waves(x, dim // 2)], dim=3).permute(0, 3, 1, 2)
 
 
-def _waves(angle: Float[Tensor, "*n"], dim: int) -> Float[Tensor, "*n d"]:
+def waves(angle: Float[Tensor, "*n"], dim: int) -> Float[Tensor, "*n d"]:
     """Sines and cosines of the angle at falling frequencies, in turns."""
     frequency = 10000 ** (2 * (torch.arange(dim, device=angle.device) // 2) / dim)
     angle = angle[..., None] / frequency
@@ -160,8 +160,10 @@ def _waves(angle: Float[Tensor, "*n"], dim: int) -> Float[Tensor, "*n d"]:
 class ConvNorm(nn.Sequential):
     """Convolution, GroupNorm(32) and optionally ReLU; the norm has the bias unless ``bias`` is set. Lesson 02."""
 
-    def __init__(self, in_dim: int, out_dim: int, kernel: int, relu: bool = False, bias: bool = False) -> None:
-        convolution = fan_in_uniform(nn.Conv2d(in_dim, out_dim, kernel, padding=kernel // 2, bias=bias))
+    def __init__(
+        self, in_dim: int, out_dim: int, kernel: int, relu: bool = False, bias: bool = False, stride: int = 1
+    ) -> None:
+        convolution = fan_in_uniform(nn.Conv2d(in_dim, out_dim, kernel, stride, padding=kernel // 2, bias=bias))
         norm = nn.GroupNorm(math.gcd(32, out_dim), out_dim)
         super().__init__(convolution, norm, *([nn.ReLU()] if relu else []))
 

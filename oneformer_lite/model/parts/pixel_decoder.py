@@ -57,36 +57,45 @@ def reference_points(
     return torch.cat(centres).to(device)
 
 
-class DeformablePixelDecoder(PixelDecoder):
-    """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8 (coarsest first).
+class DeformableEncoder(nn.Module):
+    """Backbone maps to as many of one width, coarsest first, whose positions have looked at each other.
 
-    Lesson 03.
+    ``extra``: how many still coarser maps are made of the coarsest one, each by a 3x3 convolution of stride 2.
     """
 
     def __init__(
-        self, in_channels: list[int], dim: int, heads: int, layers: int, points: int, ffn: int, dropout: float
-    ) -> None:
+        self, in_channels: list[int], dim: int, heads: int, layers: int, points: int, ffn: int, dropout: float,
+        extra: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
-        finest, *coarser = in_channels
         # the levels run coarse to fine, in the order in which the masked decoder uses them
         self.input_projections = nn.ModuleList(
-            ConvNorm(c, dim, kernel=1, bias=True) for c in reversed(coarser)
+            ConvNorm(c, dim, kernel=1, bias=True) for c in reversed(in_channels)
         )
-        for projection in self.input_projections:
+        self.extra_projections = nn.ModuleList(
+            ConvNorm(dim if i else in_channels[-1], dim, kernel=3, bias=True, stride=2) for i in range(extra)
+        )
+        for projection in (*self.input_projections, *self.extra_projections):
             nn.init.xavier_uniform_(projection[0].weight)
-        levels = len(coarser)
+        levels = len(in_channels) + extra
         self.level_embed = nn.Parameter(torch.randn(levels, dim))
         self.layers = nn.ModuleList(
             DeformableEncoderLayer(dim, heads, levels, points, ffn, dropout) for _ in range(layers)
         )
-        self.fpn = FPNStep(finest, dim)
-        self.mask_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=1))
 
-    def decode(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None) -> Features:
-        finest, *coarser = features
-        maps = [project(f) for project, f in zip(self.input_projections, reversed(coarser))]
-        shapes = [tuple(m.shape[-2:]) for m in maps]
-        x = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)  # [B, S, C]
+    def projected(self, features: list[Float[Tensor, "B _c _h _w"]]) -> list[Float[Tensor, "B C _h _w"]]:
+        """The maps of one width, coarsest first, before they have looked at each other."""
+        maps = [project(f) for project, f in zip(self.input_projections, reversed(features))]
+        coarser = features[-1]
+        for project in self.extra_projections:
+            maps.insert(0, coarser := project(coarser))
+        return maps
+
+    def mixed(
+        self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None
+    ) -> list[Float[Tensor, "B C _h _w"]]:
+        maps = self.projected(features)
+        x, shapes = tokens_of(maps)
         positions = torch.cat([
             sine_positions(h, w, x.shape[-1], x.device).flatten(1).T + level
             for (h, w), level in zip(shapes, self.level_embed)
@@ -99,5 +108,34 @@ class DeformablePixelDecoder(PixelDecoder):
                 trace.record(f"pixel_decoder.layer{i}.sampling_weights", weights)
             x = layer(x, positions, reference, shapes)
         levels = x.split([h * w for h, w in shapes], dim=1)
-        maps = [m.unflatten(1, shape).permute(0, 3, 1, 2) for m, shape in zip(levels, shapes)]
-        return Features(self.mask_projection(self.fpn(finest, maps[-1])), maps)
+        return [m.unflatten(1, shape).permute(0, 3, 1, 2) for m, shape in zip(levels, shapes)]
+
+
+def tokens_of(maps: list[Float[Tensor, "B C _h _w"]]) -> tuple[Float[Tensor, "B S C"], Shapes]:
+    """The positions of all maps in one row, level by level, and height and width of each level."""
+    shapes = [tuple(m.shape[-2:]) for m in maps]
+    return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1), shapes
+
+
+class DeformablePixelDecoder(DeformableEncoder, PixelDecoder):
+    """Backbone maps to mask features [B, C, H/4, W/4] and maps at strides 32, 16, 8 (coarsest first).
+
+    ``maps``: how many of the backbone's, the coarsest ones, look at each other; ``extra``: how many still coarser ones
+    join them.
+
+    Lesson 03.
+    """
+
+    def __init__(
+        self, in_channels: list[int], dim: int, heads: int, layers: int, points: int, ffn: int, dropout: float,
+        maps: int = 3, extra: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(in_channels[-maps:], dim, heads, layers, points, ffn, dropout, extra)
+        self.maps = maps
+        self.strides = tuple((32 << extra) >> level for level in range(maps + extra))
+        self.fpn = FPNStep(in_channels[0], dim)
+        self.mask_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=1))
+
+    def decode(self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None) -> Features:
+        maps = self.mixed(features[-self.maps :], trace)
+        return Features(self.mask_projection(self.fpn(features[0], maps[-1])), maps)

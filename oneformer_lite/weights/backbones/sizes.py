@@ -5,6 +5,7 @@ A checkpoint holds a backbone of some width and depth; ``ModelConfig`` says a na
 
 from __future__ import annotations
 
+from ...config import BaseConfig
 from ...model.networks.by_name import DINAT, SWIN, is_dinat, is_swin
 
 _SWIN_NAMES = {
@@ -60,3 +61,11 @@ def kind_of(name: str) -> str:
     if is_swin(name) or is_dinat(name):
         return "swin" if is_swin(name) else "dinat"
     return next((kind for kind, names in NETWORKS.items() if plain(name) in names), "timm")
+
+
+def has_sizes(config: BaseConfig, kind: str, sizes: dict) -> bool:
+    """Whether the configuration's backbone is of that kind and of these sizes."""
+    if kind_of(config.backbone) != kind:
+        return False
+    own = NETWORKS[kind][plain(config.backbone)] | dict(config.backbone_options)
+    return all(own[name] == value for name, value in sizes.items())

@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..backbones.names import OFFICIAL as BACKBONES
 from ..names import DECODER_LAYER, Table, attention, below
 
-_PIXEL_DECODER = below("sem_seg_head.pixel_decoder.", "pixel_decoder.", [
+# Mask DINO's as well, save the order of its maps
+PIXEL_DECODER = below("sem_seg_head.pixel_decoder.", "pixel_decoder.", [
     ("input_proj", "input_projections"),  # res5, res4, res3: both from the coarsest map to the finest
     ("transformer.level_embed", "level_embed"),
     *below("transformer.encoder.layers.{}.", "layers.{}.", [
@@ -62,4 +63,4 @@ _TASK_AND_TEXT: Table = [
     ("criterion.logit_scale", "text_mapper.logit_scale"),
 ]  # fmt: skip
 
-TABLE: Table = BACKBONES + _PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT
+TABLE: Table = BACKBONES + PIXEL_DECODER + _QUERY_TRANSFORMER + _DECODER + _TASK_AND_TEXT

@@ -1,0 +1,1 @@
+"""Mask DINO as its authors have it, beside ours."""
