@@ -44,12 +44,12 @@ def mask_dino_coco_swin_l(task: str = "panoptic", initial_boxes: str | None = No
 
 
 def mask_dino_ade20k_r50() -> MaskDinoConfig:
-    """ADE20K semantic, ResNet-50, 100 learned queries: 48.7. 43.8 M."""
+    """ADE20K semantic, ResNet-50, 100 learned queries: 48.7. 43.9 M."""
     return _preset("ade20k", image_size=512, test_size=512, test_max_size=2048, **R50, **_SEMANTIC)
 
 
 def mask_dino_cityscapes_r50() -> MaskDinoConfig:
-    """Cityscapes semantic, ResNet-50 whose BatchNorm learns, 100 learned queries: 79.8. 43.7 M."""
+    """Cityscapes semantic, ResNet-50 whose BatchNorm learns, 100 learned queries: 79.8. 43.8 M."""
     sizes = {"image_size": 1024, "test_size": 1024, "test_max_size": 2048}  # crop 512 x 1024
     return _preset("cityscapes", backbone_norm="batch", **sizes, **R50, **_SEMANTIC)
 
