@@ -1,19 +1,21 @@
 """Configurations. To be read in this order:
 
-``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``,
+``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``, ``knet.py``,
 ``mask_dino.py``, ``roots.py`` and ``root_queries.py``) the other members; ``presets.py``, ``mask2former.py``,
-``maskformer.py``, ``detr.py``, ``eomt_presets.py``, ``mask_dino_presets.py`` and ``roots_presets.py`` are the named
-ones. ``checks.py`` and ``backbone.py`` say what fields may
-hold, ``stored.py`` is the way into a file and back.
+``maskformer.py``, ``detr.py``, ``eomt_presets.py``, ``knet_presets.py``, ``mask_dino_presets.py`` and
+``roots_presets.py`` are the named ones. ``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py`` is
+the way into a file and back.
 """
 
 from ..data.classes import class_list
-from . import detr, eomt_presets, mask2former, mask_dino_presets, maskformer, presets, roots_presets
+from . import detr, eomt_presets, knet_presets, mask2former, mask_dino_presets, maskformer, presets, roots_presets
 from .base import BaseConfig, for_classes
 from .detr import *  # noqa: F403
 from .eomt import EomtConfig
 from .eomt_presets import *  # noqa: F403  (the presets, as its __all__ lists them)
 from .family import DetrConfig, Mask2FormerConfig, MaskFormerConfig
+from .knet import KNetConfig
+from .knet_presets import *  # noqa: F403
 from .mask2former import *  # noqa: F403  (the presets, as its __all__ lists them)
 from .mask_dino import MaskDinoConfig
 from .mask_dino_presets import *  # noqa: F403
@@ -28,11 +30,11 @@ from .stored import from_stored, stored
 # of all members
 PRESETS = (
     *presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__,
-    *mask_dino_presets.__all__, *roots_presets.__all__,
+    *knet_presets.__all__, *mask_dino_presets.__all__, *roots_presets.__all__,
 )  # fmt: skip
 
 __all__ = [
-    "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "HungarianUNetConfig", "Mask2FormerConfig",
+    "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "HungarianUNetConfig", "KNetConfig", "Mask2FormerConfig",
     "MaskDinoConfig", "MaskFormerConfig", "ModelConfig", "QuerySeq2SegConfig", "Seq2SegConfig", "UNetConfig",
     "class_list", "for_classes", "from_stored", "stored", *PRESETS,
 ]  # fmt: skip

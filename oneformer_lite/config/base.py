@@ -42,10 +42,16 @@ class BaseConfig:
     BOX_EPSILON: ClassVar[float] = 0.0
     BOXES_WITH_PADDING: ClassVar[bool] = False
     MASKS_IN_LOSSES: ClassVar[str] = "every"
+    # the cost by which masks are matched (losses/matching.py), if not that of mask_loss; whether each prediction is
+    # matched by what the one before it says; and whether the first is of masks alone: its classes have no loss, and the
+    # masks of its fixed queries have the semantic one in place of their own
+    MASK_COST: ClassVar[str] = ""
+    MATCHED_BEFORE: ClassVar[bool] = False
+    FIRST_IS_SEMANTIC: ClassVar[bool] = False
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mask_loss": ("bce", "focal"),
-        "dice_loss": ("plain", "squared"),
-        "compared_on": ("points", "pixels"),
+        "dice_loss": ("plain", "squared", "vnet"),
+        "compared_on": ("points", "pixels", "cells"),
         "backbone_norm": ("frozen", "affine", "batch"),
     }
 
@@ -88,10 +94,12 @@ class BaseConfig:
     dice_weight: float = 5.0
     no_object_weight: float = 0.1
     mask_loss: str = "bce"
-    dice_loss: str = "plain"  # "squared": V-Net's, whose denominator has squares of probabilities and labels
+    # "squared": V-Net's, whose denominator has squares of probabilities and labels; "vnet": the same without the 1s
+    dice_loss: str = "plain"
 
-    # -- where masks are compared: on points, or on all "pixels" as MaskFormer does, matched at the size of the masks
-    # and learned at that of the targets (losses/pixels.py)
+    # -- where masks are compared: on points; on all "pixels" as MaskFormer does, matched at the size of the masks and
+    # learned at that of the targets; or on all "cells" of the masks, to whose size targets are
+    # resized (losses/pixels.py)
     compared_on: str = "points"
     num_points: int = 12544
     oversample_ratio: float = 3.0

@@ -63,6 +63,13 @@ def detr_recipe(image_size: int, longest: int = 1333) -> Compose:
     ])
 
 
+def shorter_side_recipe(image_size: int) -> Compose:
+    """K-Net's on COCO: the shorter side becomes any length up to ``image_size`` (640 to 800), the longer one at most
+    1333; a batch pads to its largest picture."""
+    lengths = range(image_size * 4 // 5, image_size + 1)
+    return Compose([HorizontalFlip(), ResizeShortestSide(lengths, image_size * 1333 // 800)])
+
+
 def eomt_recipe(image_size: int) -> Compose:
     """EoMT's on COCO: the same, but what is padded is black, as in its pictures for inference."""
     return Compose([HorizontalFlip(), LargeScaleJitter(image_size), FixedSizeCrop(image_size, pad_value=0)])
@@ -131,6 +138,7 @@ AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {
     "small_streets": small_streets_recipe,
     "detr": detr_recipe,
     "detr_1000": partial(detr_recipe, longest=1000),  # MaskFormer with Swin-L
+    "shorter_side": shorter_side_recipe,
     "eomt": eomt_recipe,
     "eomt_colors": eomt_colors_recipe,
     "eomt_semantic": eomt_semantic_recipe,

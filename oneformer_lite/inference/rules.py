@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ..config import BaseConfig
 from .detr import detr_boxes, detr_instances, detr_panoptic
+from .knet import knet_instances, knet_panoptic
 from .postprocessing import instance_inference, panoptic_inference
 from .raw import RawPrediction
 
@@ -18,6 +19,8 @@ def panoptic_segments(
     threshold = max(config.object_mask_threshold, min_score)
     if config.POSTPROCESSING == "detr":
         return detr_panoptic(raw, is_thing, threshold, config.keep_joined_stuff)
+    if config.POSTPROCESSING == "knet":
+        return knet_panoptic(raw, is_thing, config.object_mask_threshold, config.overlap_threshold, min_score)
     return panoptic_inference(raw, is_thing, threshold, config.overlap_threshold, config.merge_within_masks)
 
 
@@ -27,6 +30,8 @@ def instances(
     """Masks bool [n, H, W], class ids [n], scores [n]; those below ``min_score`` are left out."""
     if config.POSTPROCESSING == "detr":
         return detr_instances(raw, is_thing, min_score)
+    if config.POSTPROCESSING == "knet":
+        return knet_instances(raw, is_thing, min_score, config.max_instances)
     return instance_inference(raw, is_thing, min_score, config.max_instances)
 
 

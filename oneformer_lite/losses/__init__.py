@@ -1,9 +1,9 @@
 """Matching, the terms of the loss by name, and the criterion that weighs them. To be read in this order:
 
 ``criterion.py`` matches, then adds up; ``matching.py`` says which query answers for which mask, ``terms.py`` what each
-pair costs: ``classes.py``, ``masks.py``, ``boxes.py`` and ``contrastive.py`` are the equations. ``points.py`` reads
-masks at a few thousand points (``pixels.py``: at all pixels), ``predicted_masks.py`` as far as they are needed;
-``precision.py`` in float32 at least.
+of the pairs (``pairs.py``) costs: ``classes.py``, ``masks.py``, ``boxes.py``, ``cells.py`` and ``contrastive.py`` are
+the equations. ``points.py`` reads masks at a few thousand points (``pixels.py``: at all pixels), ``predicted_masks.py``
+as far as they are needed; ``precision.py`` in float32 at least.
 """
 
 from .contrastive import contrastive_loss

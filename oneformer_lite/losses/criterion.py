@@ -7,7 +7,7 @@ Lesson 09. Paper section 3.3: L = 2 class + 5 BCE + 5 dice + 0.5 contrastive; of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import torch
@@ -17,9 +17,10 @@ from ..config import BaseConfig
 from ..data.targets import Targets
 from ..model.output import Output
 from .matching import Matcher
+from .pairs import Pairs
 from .points import PointSource
 from .precision import at_least_float32
-from .terms import Pairs, terms_of, weights_of
+from .terms import terms_of, weights_of
 
 
 class Criterion(nn.Module):
@@ -109,7 +110,20 @@ def learned_targets(target: Targets, config: BaseConfig, num_queries: int) -> Ta
     """What the queries of a model learn of an image's targets: :func:`fit_to_queries`, or :func:`with_every_class`."""
     if config.learns_absence:
         return with_every_class(target, config)
-    return fit_to_queries(target, num_queries)
+    return fit_to_queries(joined(target, config.fixed_queries), num_queries, config.fixed_queries)
+
+
+def joined(target: Targets, fixed: Collection[int]) -> Targets:
+    """One mask for each of the ``fixed`` classes, for which one query answers, whatever the number of segments."""
+    labels = target.labels.tolist()
+    first = {label: labels.index(label) for label in reversed(labels) if label in fixed}
+    keep = [i for i, label in enumerate(labels) if first.get(label, i) == i]
+    if len(keep) == len(labels):
+        return target
+    masks = target.masks.clone()
+    for i, label in enumerate(labels):
+        masks[first.get(label, i)] |= target.masks[i]
+    return replace(target, masks=masks[keep], labels=target.labels[keep], texts=[target.texts[i] for i in keep])
 
 
 def with_every_class(target: Targets, config: BaseConfig) -> Targets:
@@ -123,18 +137,23 @@ def with_every_class(target: Targets, config: BaseConfig) -> Targets:
     return replace(target, masks=masks, labels=labels, texts=texts, known=target.masks.any(0))
 
 
-def fit_to_queries(target: Targets, num_queries: int) -> Targets:
-    """A query answers for one mask at most: of more masks than queries the largest are kept, with a warning.
+def fit_to_queries(target: Targets, num_queries: int, fixed: Collection[int] = ()) -> Targets:
+    """A query answers for one mask at most: of more masks than queries the largest are kept, with a warning. Masks of
+    ``fixed`` classes have a query of their own.
 
     (The official matcher keeps those that cost least, silently and again for every prediction.)
     """
-    if len(target) <= num_queries:
+    own = torch.tensor([label in fixed for label in target.labels.tolist()], dtype=torch.bool)
+    matched, free = len(target) - int(own.sum()), num_queries - len(fixed)
+    if matched <= free:
         return target
+    things = " besides those with a query of their own" if fixed else ""
     warnings.warn(
-        f"an image has {len(target)} segments but the model has {num_queries} queries: the smallest "
-        f"{len(target) - num_queries} are left out. Raise num_queries in the configuration.",
+        f"an image has {matched} segments but the model has {free} queries{things}: the smallest "
+        f"{matched - free} are left out. Raise {'thing_kernels' if fixed else 'num_queries'} in the configuration.",
         stacklevel=3,
     )
-    keep = target.masks.flatten(1).sum(1).topk(num_queries).indices.sort().values
+    areas = target.masks.flatten(1).sum(1).masked_fill(own.to(target.masks.device), target.masks[0].numel() + 1)
+    keep = areas.topk(free + int(own.sum())).indices.sort().values
     texts = [target.texts[i] for i in keep.tolist()]
     return replace(target, masks=target.masks[keep], labels=target.labels[keep], texts=texts)

@@ -69,8 +69,21 @@ def squared_dice_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]
     return 1 - (overlap + 1) / (total + 1)
 
 
-MASK_COSTS = {"bce": bce_cost, "focal": focal_cost}
-DICE_COSTS = {"plain": dice_cost, "squared": squared_dice_cost}
+def vnet_dice_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
+    """The same without the 1s."""
+    probability = logits.sigmoid()
+    total = probability.square().sum(1)[:, None] + labels.square().sum(1)[None] + 2e-3
+    return 1 - 2 * probability @ labels.T / total
+
+
+def agreement_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
+    """Minus the mean probability of being right, as K-Net has it: p y + (1 - p)(1 - y)."""
+    probability = logits.sigmoid()
+    return -(probability @ labels.T + (1 - probability) @ (1 - labels).T) / logits.shape[1]
+
+
+MASK_COSTS = {"bce": bce_cost, "focal": focal_cost, "agreement": agreement_cost}
+DICE_COSTS = {"plain": dice_cost, "squared": squared_dice_cost, "vnet": vnet_dice_cost}
 _FAR = 1e6  # a cost that no pair has
 
 
@@ -88,7 +101,8 @@ class Matcher:
     The masks are compared on ``num_points`` uniformly random points, the same for all masks of an
     image and for all predictions of a step; or, if the configuration says so, on all pixels (:mod:`.pixels`).
     Besides them, or in their place, the boxes around them may be (:mod:`.boxes`): ``config.MATCHED_BY`` lists the
-    costs. Classes whose query is fixed (``config.fixed_queries``) get that, and nobody else does.
+    costs. Classes whose query is fixed (``config.fixed_queries``) get that, and nobody else does. With
+    ``config.MATCHED_BEFORE`` a prediction is matched by the one before it, the first by itself.
 
     Lesson 08.
     """
@@ -99,10 +113,12 @@ class Matcher:
         self.num_points, self.fixed = config.num_points, config.fixed_queries
         self.all_fixed = len(self.fixed) == config.num_classes
         if not self.all_fixed:
-            self.mask_cost, self.dice_cost = MASK_COSTS[config.mask_loss], DICE_COSTS[config.dice_loss]
+            self.mask_cost = MASK_COSTS[config.MASK_COST or config.mask_loss]
+            self.dice_cost = DICE_COSTS[config.dice_loss]
         self.class_cost, self.giou_cost = CLASS_COSTS[config.CLASS_COST], partial(giou_cost, epsilon=config.BOX_EPSILON)
         self.with_padding = config.BOXES_WITH_PADDING
-        self.on_pixels, self.shrink = config.compared_on == "pixels", config.matching_shrink
+        self.compared_on, self.shrink = config.compared_on, config.matching_shrink
+        self.before = config.MATCHED_BEFORE
 
     def costs(
         self,
@@ -139,9 +155,11 @@ class Matcher:
         if self.all_fixed:
             query_of = torch.tensor([self.fixed[label] for label in range(len(self.fixed))], device=device)
             return [[query_of[target.labels] for target in targets] for _ in predictions]
-        table = self.cost_table(predictions, targets, source or PointSource(device))
+        judged = (predictions[:-1] or predictions) if self.before else predictions
+        table = self.cost_table(judged, targets, source or PointSource(device))
         table = bound(table, torch.cat([target.labels for target in targets]), self.fixed, num_queries)
         found = assign(table.cpu(), num_queries, [len(t) for t in targets])
+        found = [found[0], *found][: len(predictions)] if self.before else found
         # to the processor and back once for all images and predictions: each time waits for the GPU
         flat = torch.cat([query for images in found for query in images]).to(device)
         queries = iter(flat.split([len(query) for images in found for query in images]))
@@ -179,8 +197,9 @@ class Matcher:
         self, predictions: list[Predictions], targets: list[Targets], source: PointSource
     ) -> tuple[list[Float[Tensor, "_g P"]], Iterator[Float[Tensor, "B Q P"]]]:
         """What the masks of each image, and of each prediction all queries, say at the places of comparison."""
-        if self.on_pixels:
-            return targets_at_masks(targets, predictions, self.shrink), every_mask(predictions, self.shrink)
+        if self.compared_on != "points":
+            soft = self.compared_on == "cells"
+            return targets_at_masks(targets, predictions, self.shrink, soft), every_mask(predictions, self.shrink)
         points = source.for_images(len(targets), self.num_points)
         points = points.to(at_least_float32(predictions[0].class_logits).dtype)
         labels = [sample_points(t.masks[None].to(points), points[b, None])[0] for b, t in enumerate(targets)]

@@ -1,4 +1,4 @@
-"""Masks compared on all their pixels, as MaskFormer does, where its successors take points.
+"""Masks compared on all their pixels, as MaskFormer does, or on all cells, as K-Net; their successors take points.
 
 Matching reads the targets at the masks' own size, a quarter of the picture's, each cell at its nearest pixel; the
 losses enlarge the matched masks to the targets' size. Cheng et al., "MaskFormer" (NeurIPS 2021); official
@@ -33,12 +33,14 @@ def every_mask(predictions: Sequence[Predictions], shrink: int = 1) -> Iterator[
 
 
 def targets_at_masks(
-    targets: Sequence[Targets], predictions: Sequence[Predictions], shrink: int = 1
+    targets: Sequence[Targets], predictions: Sequence[Predictions], shrink: int = 1, soft: bool = False
 ) -> list[Float[Tensor, "G P"]]:
-    """The targets of each image at the cells of its masks, or their means as in :func:`every_mask`."""
+    """The targets of each image at the cells of its masks, or their means as in :func:`every_mask`; ``soft``: resized
+    with bilinear weights, so that edges lie between 0 and 1."""
     masks = predictions[0].masks
     like = at_least_float32(masks.features if isinstance(masks, MaskProduct) else masks)
-    at_cells = (F.interpolate(t.masks[:, None].to(like), size=like.shape[-2:]) for t in targets)
+    mode = "bilinear" if soft else "nearest"
+    at_cells = (F.interpolate(t.masks[:, None].to(like), size=like.shape[-2:], mode=mode) for t in targets)
     return [shrunk(masks, shrink).flatten(1) for masks in at_cells]
 
 

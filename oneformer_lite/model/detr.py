@@ -22,8 +22,6 @@ from .parts.layers import MLP, Linear, sine_positions_within
 from .parts.mask_attention import MaskAttention, MaskHead
 from .parts.query import QueryLayer, idle_with_zeros, read_from_zeros
 
-_EARLY = ("conv1", "bn1", "layer1")  # ResNet's stem and first stage
-
 
 class Detr(MaskModel):
     """The backbone's coarsest map through an encoder; a hundred queries, zero at first, read it in a decoder.
@@ -73,9 +71,7 @@ class Detr(MaskModel):
             if stage != "joint" and name.startswith("mask_") != (stage == "masks"):
                 parameter.requires_grad_(False)
         if not self.config.early_layers_learn:
-            for name, parameter in self.backbone.network.named_parameters():
-                if name.startswith(_EARLY):
-                    parameter.requires_grad_(False)
+            self.backbone.freeze_early_layers()
 
     def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> PaddedFeatures:
         """The encoder's memory and what went into it (the coarsest map, projected), and the backbone's finer maps."""

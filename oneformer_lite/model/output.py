@@ -193,3 +193,11 @@ class OneFormerOutput(Output):
     object_queries: Tensor | None = None
     text_queries: Tensor | None = None
     logit_scale: Tensor | None = None
+
+
+@dataclass
+class KNetOutput(Output):
+    """What K-Net learns from besides its predictions: ``semantic_logits`` [B, K, H/4, W/4], a class for each cell, of
+    which the first masks of stuff are a part. None unless it learns."""
+
+    semantic_logits: Tensor | None = None

@@ -14,10 +14,11 @@ from transformers.models.oneformer import modeling_oneformer as reference
 from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import LOSSES, Criterion
-from oneformer_lite.losses import terms as module
+from oneformer_lite.losses import pairs as module
 from oneformer_lite.losses.criterion import fit_to_queries
+from oneformer_lite.losses.pairs import Pairs, mean_over_processes
 from oneformer_lite.losses.points import PointSource
-from oneformer_lite.losses.terms import Pairs, class_loss, dice_term, mask_term, mean_over_processes
+from oneformer_lite.losses.terms import class_loss, dice_term, mask_term
 from oneformer_lite.model.output import OneFormerOutput, Predictions
 
 CONFIG = ModelConfig(num_classes=3, num_queries=6, text_context=1, num_points=40)

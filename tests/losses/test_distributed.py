@@ -16,7 +16,7 @@ from torch import Tensor
 from oneformer_lite import config
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import Criterion, contrastive_loss
-from oneformer_lite.losses import terms as module
+from oneformer_lite.losses import pairs as module
 from oneformer_lite.model.output import OneFormerOutput
 
 

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from oneformer_lite.config import ModelConfig
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import Criterion, contrastive_loss, terms
+from oneformer_lite.losses import pairs as pairs_module
 from oneformer_lite.losses.points import PointSource
 from oneformer_lite.model.output import OneFormerOutput, Predictions
 from oneformer_lite.model.parts import deformable_attention
@@ -212,7 +213,7 @@ def test_class_loss() -> None:
 def test_mask_losses(mask_loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two predictions with different matchings, on fixed points."""
     points = torch.rand(6, 6, 2, dtype=torch.float64)
-    monkeypatch.setattr(terms, "uncertain_points", lambda *_: points)
+    monkeypatch.setattr(pairs_module, "uncertain_points", lambda *_: points)
     targets, module, classes = scene(), criterion(mask_loss), draw(2, 3, 3)
     assigned = [[torch.tensor([2, 0]), torch.tensor([1])], [torch.tensor([0, 1]), torch.tensor([2])]]
 

@@ -21,9 +21,9 @@ from ...losses import Criterion
 from ...losses.contrastive import similarity
 from ...losses.criterion import learned_targets
 from ...losses.masks import DICE_LOSSES, MASK_LOSSES
+from ...losses.pairs import Pairs
 from ...losses.precision import at_least_float32
 from ...losses.predicted_masks import matched_pairs
-from ...losses.terms import Pairs
 from ...model import MaskModel
 from ...model.output import Output
 

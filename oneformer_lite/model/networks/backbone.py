@@ -21,6 +21,8 @@ from ..output import Trace, record
 from .by_name import STRIDES, build_network
 from .imagenet import BUNDLED, imagenet_state
 
+_EARLY = ("conv1", "bn1", "layer1")  # ResNet's stem and first stage
+
 
 class Backbone(nn.Module):
     """Image to four feature maps, finest first. Lesson 02.
@@ -91,6 +93,12 @@ class Backbone(nn.Module):
             for module in self._batch_norms():
                 module.eval()
         return self
+
+    def freeze_early_layers(self) -> None:
+        """ResNet's stem and first stage keep the weights they have; other networks have none of these names."""
+        for name, parameter in self.network.named_parameters():
+            if name.startswith(_EARLY):
+                parameter.requires_grad_(False)
 
     def rescale(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
         """From the package's normalisation to the one this network was trained with."""

@@ -1,0 +1,1 @@
+"""K-Net as its authors have it, beside ours."""
