@@ -235,7 +235,8 @@ def _raw_predictions(
     batch = torch.cat([_padded(model, image[None]) for image in images])
     output = model(batch.to(next(model.parameters()).device), task)
     sizes = [tuple(image.shape[-2:]) for image in images]
-    return raw_predictions(output, sizes, [s.size for s in samples], tuple(batch.shape[-2:]))
+    wanted, padded = [s.size for s in samples], tuple(batch.shape[-2:])
+    return raw_predictions(output, sizes, wanted, padded, model.config.sharpened_by)
 
 
 def _judge(task: str, judge, prediction, sample: Sample) -> None:

@@ -171,6 +171,12 @@ class BaseConfig:
         return hasattr(self, f"{name}_weight")
 
     @property
+    def sharpened_by(self) -> float | None:
+        """The temperature of the softmax that makes a distribution of classes which have sigmoids, where they weigh
+        masks; None: they weigh as they are."""
+        return None
+
+    @property
     def also_supervised(self) -> tuple[str, ...]:
         """Whose predictions have losses of their own besides those that come from layer to layer: the terms are called
         "selection_class", "selection_mask" ... and have the weights of "class", "mask" ..."""

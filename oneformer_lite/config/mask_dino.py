@@ -72,6 +72,10 @@ class MaskDinoConfig(OneTaskConfig):
     giou_weight: float = 2.0
 
     @property
+    def sharpened_by(self) -> float | None:
+        return self.score_temperature if self.class_loss == "focal" else None
+
+    @property
     def also_supervised(self) -> tuple[str, ...]:
         return ("selection",) * self.two_stage + ("denoising",) * (self.denoising_queries > 0)
 

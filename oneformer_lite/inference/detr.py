@@ -118,8 +118,7 @@ def detr_instances(
 def detr_boxes(raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float = 0.0) -> Float[Tensor, "N 4"]:
     """The boxes that the queries of :func:`detr_instances` say themselves: x, y, width, height, in pixels of the
     picture. Official ``models/detr.py`` (``PostProcess``)."""
-    centre, size = raw.boxes[_of_things(raw, is_thing, min_score)].float().split(2, dim=1)
-    return torch.cat([centre - size / 2, size], dim=1) * centre.new_tensor(raw.output).flip(0).repeat(2)
+    return raw.boxes_of(_of_things(raw, is_thing, min_score))
 
 
 def _of_things(raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float) -> Int[Tensor, "N"]:

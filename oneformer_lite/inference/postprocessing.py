@@ -63,8 +63,8 @@ def panoptic_inference(
 ) -> tuple[Tensor, list[tuple[int, int, float]]]:
     """Segment map int32 [H, W] and (id, class id, score) of each segment.
 
-    Queries surer than ``object_threshold`` compete for each pixel with score times mask probability. A query that
-    keeps less than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment
+    Queries surer than ``object_threshold`` compete for each pixel with score (``raw.votes``) times mask probability. A
+    query that keeps less than ``overlap_threshold`` of its own mask is dropped; stuff of one class becomes one segment
     (``merging.py`` has the rule). ``within_masks``: what a query wins outside its own mask stays void, as published
     since Mask2Former; MaskFormer gives it that too. Lesson 11. Raises :class:`ConfigError` for thresholds outside 0..1.
     """
@@ -74,7 +74,7 @@ def panoptic_inference(
     keep = (labels != raw.num_classes) & (scores > object_threshold)
     if not keep.any():
         return torch.zeros(raw.output, dtype=torch.int32, device=scores.device), []
-    scores, labels = scores[keep], labels[keep]
+    scores, labels = raw.votes[keep], labels[keep]
     winner = torch.empty(raw.output, dtype=torch.int64, device=scores.device)
     visible = torch.empty(raw.output, dtype=torch.bool, device=scores.device)
     areas = [Areas(0, 0, 0)] * len(scores)
@@ -97,6 +97,13 @@ def instance_inference(
     The score is the class probability times the mean probability inside the mask. ``min_score`` drops
     the long tail that only the AP curve needs. Lesson 11. Raises :class:`ConfigError` unless it lies in 0..1.
     """
+    return instances_and_queries(raw, is_thing, min_score, most)[:3]
+
+
+def instances_and_queries(
+    raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float = 0.0, most: int | None = None
+) -> tuple[Tensor, Tensor, Tensor, Int[Tensor, "n"]]:
+    """:func:`instance_inference`, and whose masks they are."""
     check_share("min_score", min_score)
     probability = raw.probabilities
     queries, classes = probability.shape
@@ -116,7 +123,7 @@ def instance_inference(
     scores = scores * certainty[row]
     keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
     found = masks[row[keep]] if len(bands) == 1 else _masks_by_bands(raw, query[keep])
-    return found, label[keep], scores[keep]
+    return found, label[keep], scores[keep], query[keep]
 
 
 def mean_inside(logits: Float[Tensor, "N H W"], masks: Bool[Tensor, "N H W"]) -> Float[Tensor, "N"]:

@@ -88,8 +88,8 @@ def predict_raw(
     tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
     with evaluating(model):
         output = model(tensor[None], task)
-    sizes = [tuple(tensor.shape[-2:])], [pixels.shape[:2]]
-    return pixels, raw_predictions(output, *sizes, padded_size(sizes[0], model.config.padding_multiple))[0]
+    sizes, c = ([tuple(tensor.shape[-2:])], [pixels.shape[:2]]), model.config
+    return pixels, raw_predictions(output, *sizes, padded_size(sizes[0], c.padding_multiple), c.sharpened_by)[0]
 
 
 def check_model(model: MaskModel) -> None:

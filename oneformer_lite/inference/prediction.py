@@ -19,7 +19,7 @@ from .exports import as_record, coco_results, write_masks
 from .polygons import outlines
 from .postprocessing import surest_labels
 from .raw import RawPrediction
-from .rules import instance_boxes, instances, panoptic_segments
+from .rules import instances, panoptic_segments
 from .windows import WindowedPrediction
 
 
@@ -165,12 +165,12 @@ def read_prediction(
         segments = [segment(id_, class_id, score, areas[id_], segment_map, id_) for id_, class_id, score in found]
         return Prediction(task, image, segments, categories, segment_map=segment_map)
     if task == "instance":
-        masks, labels, scores = instances(raw, things, config, min_score)
+        masks, labels, scores, boxes = instances(raw, things, config, min_score)
         order = scores.argsort(descending=True)
         masks = masks[order].cpu().numpy()
         rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)), masks)
         segments = [segment(i, *row, True) for i, row in enumerate(rows, start=1)]
-        if (boxes := instance_boxes(raw, things, config, min_score)) is not None:
+        if boxes is not None:
             said = boxes[order].tolist()
             segments = [replace(s, predicted_box=tuple(box)) for s, box in zip(segments, said, strict=True)]
         return Prediction(task, image, segments, categories, masks=masks)

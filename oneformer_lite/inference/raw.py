@@ -32,11 +32,25 @@ class RawPrediction:
     no_object: bool = True
     boxes: Tensor | None = None  # [Q, 4] of models that have some: centre x, y, width, height, in shares of the picture
     sums_first: bool = False  # whether class scores are summed at the input's size, and the sums resized
+    temperature: float | None = None  # of the softmax of what the classes' sigmoids say, where they weigh masks
 
     @property
     def probabilities(self) -> Float[Tensor, "Q K"]:
         """Of the classes, without no object."""
         return class_probabilities(self.class_logits, self.no_object)
+
+    @property
+    def weights(self) -> Float[Tensor, "Q K"]:
+        """What each class of a query counts where it weighs the query's mask: its probability; or, of sigmoids, which
+        are no distribution and seldom surer than one half, their softmax at a low temperature."""
+        if self.temperature is None:
+            return self.probabilities
+        return (self.probabilities / self.temperature).softmax(-1)
+
+    @property
+    def votes(self) -> Float[Tensor, "Q"]:
+        """The weight of each query's surest class, with which its mask competes for pixels."""
+        return self.surest[0] if self.temperature is None else self.weights.amax(-1)
 
     @property
     def num_classes(self) -> int:
@@ -56,6 +70,15 @@ class RawPrediction:
         Some rows are equal to those of all to rounding, and cost what they hold.
         """
         return self._full_size(self.mask_logits[queries].float(), rows)
+
+    def boxes_of(self, queries: Int[Tensor, "n"], with_padding: bool = False) -> Float[Tensor, "n 4"]:
+        """The boxes that queries say themselves, as x, y, width and height in pixels of the picture. ``with_padding``:
+        they are shares of the padded picture."""
+        centre, size = self.boxes[queries].float().split(2, dim=1)
+        sides = torch.tensor(self.output, device=centre.device, dtype=centre.dtype)
+        if with_padding:
+            sides = sides * sides.new_tensor(self.padded) / sides.new_tensor(self.unpadded)
+        return torch.cat([centre - size / 2, size], dim=1) * sides.flip(0).repeat(2)
 
     def _full_size(
         self, logits: Float[Tensor, "Q h w"], rows: slice, between_both: Callable[[Tensor], Tensor] = lambda maps: maps
@@ -80,10 +103,10 @@ class RawPrediction:
         return max(len(self.class_logits), self.num_classes)
 
     def class_scores(self, rows: slice = slice(None)) -> Float[Tensor, "K H W"]:
-        """Class probability times mask probability, summed over the queries, in some rows."""
+        """Class probability (:attr:`weights`) times mask probability, summed over the queries, in some rows."""
 
         def summed(logits: Tensor) -> Tensor:
-            return torch.einsum("qk,qhw->khw", self.probabilities, logits.sigmoid())
+            return torch.einsum("qk,qhw->khw", self.weights, logits.sigmoid())
 
         if self.sums_first:
             return self._full_size(self.mask_logits.float(), rows, summed)
@@ -137,10 +160,15 @@ def resize(maps: Float[Tensor, "N H W"], size: Size) -> Float[Tensor, "N H2 W2"]
 
 
 def raw_predictions(
-    output, sizes: list[Size], output_sizes: list[Size], padded: Size | None = None
+    output,
+    sizes: list[Size],
+    output_sizes: list[Size],
+    padded: Size | None = None,
+    temperature: float | None = None,
 ) -> list[RawPrediction]:
     """Split a batch's output (a model's, or whatever has ``class_logits`` and ``mask_logits``) into images: ``sizes``
-    before padding, ``output_sizes`` as wanted; ``padded``: what the model saw, if not four times the masks' size."""
+    before padding, ``output_sizes`` as wanted; ``padded``: what the model saw, if not four times the masks' size;
+    ``temperature``: ``config.sharpened_by``."""
     if output.class_logits.isnan().any():
         warn_user(
             "the model's class logits are NaN, so its answer means nothing: its weights are damaged, it "
@@ -151,7 +179,7 @@ def raw_predictions(
     return [
         RawPrediction(
             output.class_logits[b], output.mask_logits[b], padded, size, wanted, no_object,
-            None if boxes is None else boxes[b],
+            None if boxes is None else boxes[b], temperature=temperature,
         )
         for b, (size, wanted) in enumerate(zip(sizes, output_sizes, strict=True))
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..config import BaseConfig
 from .detr import detr_boxes, detr_instances, detr_panoptic
 from .knet import knet_instances, knet_panoptic
-from .postprocessing import instance_inference, panoptic_inference
+from .postprocessing import instances_and_queries, panoptic_inference
 from .raw import RawPrediction
 
 
@@ -26,20 +26,13 @@ def panoptic_segments(
 
 def instances(
     raw: RawPrediction, is_thing: tuple[bool, ...], config: BaseConfig, min_score: float = 0.0
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Masks bool [n, H, W], class ids [n], scores [n]; those below ``min_score`` are left out."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Masks bool [n, H, W], class ids [n], scores [n]; those below ``min_score`` are left out. Of models that say boxes
+    themselves also these [n, 4]: x, y, width, height in pixels of the picture."""
     if config.POSTPROCESSING == "detr":
-        return detr_instances(raw, is_thing, min_score)
+        boxes = None if raw.boxes is None else detr_boxes(raw, is_thing, min_score)
+        return *detr_instances(raw, is_thing, min_score), boxes
     if config.POSTPROCESSING == "knet":
-        return knet_instances(raw, is_thing, min_score, config.max_instances)
-    return instance_inference(raw, is_thing, min_score, config.max_instances)
-
-
-def instance_boxes(
-    raw: RawPrediction, is_thing: tuple[bool, ...], config: BaseConfig, min_score: float = 0.0
-) -> Tensor | None:
-    """Of each of :func:`instances` the box [n, 4] that the model itself says: x, y, width, height in pixels of the
-    picture. None of a model that says none."""
-    if raw.boxes is None or config.POSTPROCESSING != "detr":
-        return None
-    return detr_boxes(raw, is_thing, min_score)
+        return *knet_instances(raw, is_thing, min_score, config.max_instances), None
+    *found, queries = instances_and_queries(raw, is_thing, min_score, config.max_instances)
+    return *found, None if raw.boxes is None else raw.boxes_of(queries, config.BOXES_WITH_PADDING)

@@ -13,6 +13,7 @@ extra     3 maps and a coarser one in the other order (of two, the official code
 evaluation, the selection last. ``.training.classes``, ``.denoising.classes``, ``.denoising.boxes``: training on two
 images with 3 and 2 masks; ``.matched``: the query of each mask (-1: there is none), by prediction; ``.losses``, by
 ``.loss_names``; ``.total``: their weighted sum; ``.gradients``: the length of its gradient, by official parameter.
+``merge.*``: see ``tests/inference/test_mask_dino_rules.py``.
 """
 
 from __future__ import annotations

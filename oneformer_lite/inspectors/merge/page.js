@@ -39,7 +39,7 @@
           if (!candidate.thing) stuff.set(candidate.class, id);
         }
         const segment = segments[id - 1];
-        segment.score = Math.max(segment.score, candidate.score);
+        segment.score = Math.max(segment.score, candidate.vote);
         for (let c = 0; c < C; c++) segment.counts[c] += areas.row[c];
       }
     }

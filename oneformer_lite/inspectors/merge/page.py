@@ -59,7 +59,7 @@ def merge_page(
         "candidates": [
             {
                 "query": c.query, "label": queries[c.query], "class": c.class_id, "name": categories[c.class_id].name,
-                "thing": contest.is_thing[c.class_id], "score": c.score, "own": c.own, "color": color,
+                "thing": contest.is_thing[c.class_id], "score": c.score, "vote": c.vote, "own": c.own, "color": color,
             }
             for c, color in zip(contest.candidates, colors)
         ],

@@ -25,12 +25,14 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A query whose surest class is not no object. ``own``: pixels of its mask (probability of at least 0.5);
-    ``rank``: how many candidates are surer (0: it enters the competition first)."""
+    """A query whose surest class is not no object. ``vote``: what its mask is multiplied by, mostly its ``score``;
+    ``own``: pixels of its mask (probability of at least 0.5); ``rank``: how many candidates are surer (0: it enters the
+    competition first)."""
 
     query: int
     class_id: int
     score: float
+    vote: float
     own: int
     rank: int
 
@@ -106,7 +108,7 @@ def hold_contest(
     kept, where the picture is larger. Without ``within_masks`` (``config.merge_within_masks``) all that a candidate
     wins counts as its own.
     """
-    scores, labels = raw.surest
+    (scores, labels), votes = raw.surest, raw.votes
     rejected = labels == raw.num_classes
     queries = (~rejected).nonzero().flatten().tolist()
     order = scores[queries].argsort(descending=True, stable=True).tolist()
@@ -123,7 +125,7 @@ def hold_contest(
     for entered, place in enumerate(order, start=1):
         query = queries[place]
         mask = raw.masks(torch.tensor([query], device=scores.device)).sigmoid()[0]
-        vote, inside = (scores[query] * mask).cpu().numpy(), (mask >= 0.5).cpu().numpy()
+        vote, inside = (votes[query] * mask).cpu().numpy(), (mask >= 0.5).cpu().numpy()
         taken = (vote > best) | ((vote == best) & (winner > place))  # of equal votes the first query's counts
         counts[entered] = counts[entered - 1]
         lost = taken & (winner >= 0)
@@ -137,7 +139,7 @@ def hold_contest(
 
     ranks = dict(zip(order, count()))
     candidates = tuple(
-        Candidate(query, int(labels[query]), float(scores[query]), areas[place], ranks[place])
+        Candidate(query, int(labels[query]), float(scores[query]), float(votes[query]), areas[place], ranks[place])
         for place, query in enumerate(queries)
     )
     no_object = {query: float(scores[query]) for query in rejected.nonzero().flatten().tolist()}
@@ -153,7 +155,7 @@ def merge(contest: Contest, object_threshold: float, overlap_threshold: float, s
     places = [place for place, candidate in enumerate(seen) if candidate.rank < entered]
     settled, segments = settle(
         [seen[place].class_id for place in places],
-        [seen[place].score for place in places],
+        [seen[place].vote for place in places],
         [contest.areas(place, entered) for place in places],
         contest.is_thing,
         overlap_threshold,

@@ -25,7 +25,7 @@ def inverse_sigmoid(shares: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     return (shares.clamp_min(_EPSILON) / (1 - shares).clamp_min(_EPSILON)).log()
 
 
-def refined(boxes: Float[Tensor, "*n 4"], steps: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
+def refined(boxes: Float[Tensor, "*n"], steps: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """Boxes that have moved by ``steps`` on the way from -infinity to infinity that a share is a sigmoid of."""
     return (inverse_sigmoid(boxes) + steps).sigmoid()
 

@@ -1,0 +1,234 @@
+"""Mask DINO in the house: what its queries see in training, and that it trains, resumes, predicts and is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from member_checks import assert_resumes_bit_equal, assert_saves_and_loads_bit_equal, trained
+
+import oneformer_lite as ofl
+from oneformer_lite import config
+from oneformer_lite.config import MaskDinoConfig
+from oneformer_lite.data.batch import Batch
+from oneformer_lite.errors import ConfigError
+from oneformer_lite.losses import Criterion
+from oneformer_lite.model import MaskDino, build
+from oneformer_lite.model.parts.boxes import boxes_of_masks, inverse_sigmoid, refined
+from oneformer_lite.model.parts.denoising import Denoising
+from oneformer_lite.model.parts.pixel_decoder import tokens_of
+from oneformer_lite.model.parts.selection import proposals
+from oneformer_lite.training import read_log
+
+SMALL = {
+    "pretrained": False, "image_size": 64, "test_size": 64, "hidden_dim": 48, "num_heads": 4, "num_queries": 12,
+    "encoder_layers": 1, "encoder_ffn": 64, "decoder_layers": 2, "decoder_ffn": 64, "num_points": 64,
+    "denoising_queries": 16, "object_mask_threshold": 0.01,
+}  # fmt: skip
+KINDS = {
+    "chosen": {}, "from masks": {"initial_boxes": "mask2box", "extra_maps": 1},
+    "learned": {"two_stage": False, "class_loss": "softmax", "class_prior": 0.0},
+}  # fmt: skip
+
+
+def small(**fields) -> MaskDinoConfig:
+    return dataclasses.replace(config.mask_dino_toytown(), **SMALL | fields)
+
+
+@pytest.fixture(scope="module")
+def data() -> ofl.data.Toytown:
+    return ofl.data.Toytown("train", 64, 4)
+
+
+@pytest.fixture(scope="module")
+def batch(data) -> Batch:
+    return ofl.data.collate([(data[i], "panoptic") for i in range(2)])
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(request) -> MaskDino:
+    torch.manual_seed(0)
+    return build(small(**KINDS[request.param])).eval()
+
+
+# -- boxes
+
+
+def test_the_inverse_of_a_sigmoid_is_finite_and_steps_add_up() -> None:
+    shares = torch.tensor([0.0, 1e-7, 0.25, 0.5, 1.0, 2.0, -1.0], dtype=torch.float64)
+    ends = torch.log(torch.tensor(1e-5 / 1, dtype=torch.float64))
+    assert torch.allclose(inverse_sigmoid(shares)[[2, 3]], torch.tensor([1 / 3, 1], dtype=torch.float64).log())
+    assert inverse_sigmoid(shares)[[0, 6]].tolist() == [ends] * 2 and inverse_sigmoid(shares)[5] == -ends
+    assert refined(torch.tensor([0.5]), torch.tensor([0.0])).item() == 0.5
+    twice = refined(refined(torch.tensor([0.3]), torch.tensor([0.4])), torch.tensor([-0.4]))
+    assert twice.item() == pytest.approx(0.3)
+
+
+def test_boxes_around_masks_by_both_rules() -> None:
+    logits = torch.full((1, 2, 4, 8), -1.0)
+    logits[0, 0, 1:3, 2:6] = 1  # the second mask is empty
+    exact, shorter = (boxes_of_masks(logits, rule)[0] for rule in ("bitmask", "mask2box"))
+    assert exact[0].tolist() == [0.5, 0.5, 0.5, 0.5] and exact[1].tolist() == [0, 0, 0, 0]
+    assert shorter[0].tolist() == [3.5 / 8, 1.5 / 4, 3 / 8, 1 / 4]
+    assert inverse_sigmoid(shorter[1]).sigmoid().tolist() == pytest.approx([1, 1, 0, 0], abs=1e-4)
+
+
+# -- denoising
+
+
+def wanted(batch: Batch, *counts: int) -> list[ofl.data.Targets]:
+    return [
+        dataclasses.replace(t, masks=t.masks[:1].expand(n, -1, -1), labels=t.labels[:1].expand(n), texts=[""] * n)
+        for t, n in zip(batch.targets, counts)
+    ]
+
+
+def learned(model: MaskDino, batch: Batch, targets: list, seed: int = 0):
+    torch.manual_seed(seed)
+    return model.learn(dataclasses.replace(batch, targets=targets))
+
+
+@torch.no_grad()
+def test_matched_queries_do_not_see_the_truth(model, batch) -> None:
+    """Their answers are the same without denoising queries, whose noise changes them not at all."""
+    with_them, others = learned(model, batch, batch.targets), learned(model, batch, batch.targets, seed=1)
+    without = learned(model, batch, [])
+    assert with_them.denoising and not without.denoising
+    for found, again, alone in zip(with_them.predictions, others.predictions, without.predictions):
+        for name in ("class_logits", "boxes", "mask_logits"):
+            assert torch.allclose(getattr(found, name), getattr(alone, name), atol=1e-5), name
+            assert torch.allclose(getattr(found, name), getattr(again, name), atol=1e-5), name
+    assert not with_them.denoising[-1][0].boxes.allclose(others.denoising[-1][0].boxes, atol=1e-3)
+
+
+@torch.no_grad()
+def test_groups_do_not_see_each_other(model, batch, monkeypatch) -> None:
+    before = learned(model, batch, wanted(batch, 4, 2))
+    made = Denoising.forward
+
+    def other_last_group(self, targets):
+        noised = made(self, targets)
+        content = noised.content.clone()
+        content[:, noised.slices()[-1]] += 1
+        return noised._replace(content=content)
+
+    monkeypatch.setattr(Denoising, "forward", other_last_group)
+    after = learned(model, batch, wanted(batch, 4, 2))
+    *same, changed = zip(before.denoising[-1], after.denoising[-1])
+    assert len(same) == 3 and all(a.boxes.allclose(b.boxes, atol=1e-5) for a, b in same)
+    assert not changed[0].class_logits.allclose(changed[1].class_logits, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "counts, groups", [((0, 0), 0), ((17, 0), 0), ((3, 0), 5), ((16, 2), 1), ((1, 1), 16)]
+)
+@pytest.mark.filterwarnings("ignore:an image has 1. segments but the model has 12 queries")
+def test_as_many_groups_as_fit(model, batch, counts, groups) -> None:
+    """Without targets, with too many, with an image that has none: no crash, and every part is in the graph. All masks
+    are denoised, also those that there is no query to match with."""
+    targets = wanted(batch, *counts)
+    output = learned(model, batch, targets)
+    assert len(output.denoising[0] if output.denoising else []) == groups
+    losses = Criterion(model.config)(output, targets)
+    assert losses["total"].isfinite() and bool(losses["denoising_box"] > 0) == bool(groups)
+    model.zero_grad()
+    losses["total"].backward()
+    table = model.denoising.class_table.weight
+    assert table.grad is not None and bool(table.grad.any()) == bool(groups)
+
+
+def test_noise_stays_within_its_reach(batch) -> None:
+    torch.manual_seed(0)
+    quiet, loud = (Denoising(16, 14, 1000, noise) for noise in (0.0, 0.4))
+    truth = quiet(batch.targets)
+    assert truth.content.shape[:2] == (2, truth.groups * truth.most) and truth.groups * truth.most <= 1000
+    for b, target in enumerate(batch.targets):
+        boxes = truth.box_logits[b].sigmoid().unflatten(0, (truth.groups, -1))
+        assert boxes[0].equal(boxes[-1]) and (boxes[:, len(target) :] == 0.5).all()
+        content = truth.content[b].unflatten(0, (truth.groups, -1))
+        assert content[0, : len(target)].equal(quiet.class_table.weight[target.labels])
+        assert not content[:, len(target) :].any()
+        shaken = loud(batch.targets).box_logits[b].sigmoid().unflatten(0, (truth.groups, -1))[:, : len(target)]
+        boxes = boxes[:, : len(target)]
+        reach = 0.4 * torch.cat([boxes[..., 2:] / 2, boxes[..., 2:]], -1) + 1e-4
+        assert ((shaken - boxes).abs() <= reach).all() and not shaken[0].equal(shaken[1])
+    labels = batch.targets[0].labels.repeat(2000)
+    assert (loud._exchanged(labels) != labels).float().mean().item() == pytest.approx(0.2 * 13 / 14, abs=0.02)
+
+
+def test_look_forward_twice(batch) -> None:
+    """The box of the second layer teaches how the first one moved it, and not where that started."""
+    torch.manual_seed(0)
+    model = build(small())
+    torch.nn.init.normal_(model.decoder.box_head.layers[-1].weight, std=0.1)
+    features = [f.detach() for f in model.encode(batch.images).maps], model.encode(batch.images).masks.detach()
+    moved = []
+    step = model.decoder.box_head.forward
+
+    def watched(x):
+        moved.append(step(x))
+        return moved[-1]
+
+    model.decoder.box_head.forward = watched
+    start = torch.zeros(2, 12, 4, requires_grad=True)
+    memory, shapes = tokens_of(features[0])
+    *_, last = model.decoder(torch.zeros(2, 12, 48), start, memory, shapes, features[1])
+    said_first, moved_first, said_second, _ = moved  # of each layer: by the normalised queries, then by themselves
+    found = torch.autograd.grad(last.boxes.sum(), [said_first, moved_first, said_second, start], allow_unused=True)
+    assert found[0] is None and found[1].abs().sum() > 0 and found[2].abs().sum() > 0
+
+
+# -- in the house
+
+
+def test_every_parameter_learns_and_losses_fall(batch) -> None:
+    for kind in ("chosen", "learned"):
+        torch.manual_seed(0)
+        model = build(small(**KINDS[kind])).train()
+        criterion, optimizer, seen = Criterion(model.config), torch.optim.AdamW(model.parameters(), 2e-3), []
+        for _ in range(30):
+            losses = criterion(model.learn(batch), batch.targets)
+            optimizer.zero_grad()
+            losses["total"].backward()
+            optimizer.step()
+            seen.append(float(losses["total"].detach()))
+        idle = [n for n, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+        assert idle == [] and sum(seen[-5:]) < 0.85 * sum(seen[:5]), seen
+
+
+def test_it_trains_and_its_run_says_what_it_lost(data, tmp_path) -> None:
+    made = small()
+    run = trained(made, data, tmp_path / "run")
+    steps = [record for record in read_log(run) if record["kind"] == "train"]
+    terms = ["class", "mask", "dice", "box", "giou"]
+    names = [prefix + name for prefix in ("", "selection_", "denoising_") for name in terms]
+    assert all(set(names) <= record.keys() for record in steps) and sorted(steps[0]["by_layer"]) == sorted(terms)
+    assert all(len(layers) == 3 for layers in steps[0]["by_layer"].values())
+    model = build(made).eval()
+    assert_saves_and_loads_bit_equal(model, made, run, tmp_path / "folder")
+
+
+def test_it_resumes_bit_equal(data, tmp_path) -> None:
+    assert_resumes_bit_equal(small(), data, tmp_path)
+
+
+def test_it_predicts_and_is_judged(model, data) -> None:
+    for task in ("panoptic", "instance", "semantic"):
+        found = ofl.predict(model, data[0].image[:50], task, min_score=0.0)
+        assert found.task == task
+    assert {"PQ", "AP", "mIoU"} <= ofl.evaluate(model, data).keys()
+
+
+def test_more_queries_than_places_are_refused_in_words() -> None:
+    model = build(small(num_queries=60)).eval()
+    with pytest.raises(ConfigError, match="have 21 places in all.*60 are to become queries.*at most 21"):
+        model(torch.randn(1, 3, 32, 32))
+    assert model(torch.randn(1, 3, 64, 64)).class_logits.shape[1] == 60
+
+
+@pytest.mark.parametrize("sizes, side", [("dino", 0.05), ("released", 0.2)])
+def test_proposals_of_the_finest_map(sizes: str, side: float) -> None:
+    boxes, counts = proposals(((2, 2), (4, 4), (8, 8)), sizes)
+    assert counts.all() and torch.allclose(boxes[-64:, 2:].sigmoid(), torch.tensor(side))
+    assert torch.allclose(boxes[:4, 2:].sigmoid(), torch.tensor(0.25 - side))
