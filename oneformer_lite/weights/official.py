@@ -20,6 +20,7 @@ from .backbones.sizes import has_sizes, nearest
 from .detr.official import from_official_detr, is_official_detr
 from .eomt.official import from_eomt_file, is_eomt
 from .files import read_tensors
+from .knet.official import from_official_knet, is_official_knet
 from .load import build, check_kind, check_sizes, warn_of_variants, whole_text_mapper
 from .mask2former.official import QUERIES as MASK2FORMER_QUERIES
 from .mask_dino.official import from_mask_dino_file, is_mask_dino
@@ -50,8 +51,9 @@ IGNORED = [
 
 def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | None = None) -> MaskModel:
     """The model of an official ``.pth`` or ``.pkl`` (or of a safetensors file with the same names), in evaluation mode:
-    an EoMT (:mod:`.eomt.official`) if its queries join a transformer's tokens, a Mask DINO if it embeds labels, a
-    MaskFormer if its decoder is DETR's, a Mask2Former if its queries are learned, else a OneFormer.
+    an EoMT (:mod:`.eomt.official`) if its queries join a transformer's tokens, a Mask DINO if it embeds labels, a K-Net
+    if its kernels come from a proposal head, a MaskFormer if its decoder is DETR's, a Mask2Former if its queries are
+    learned, else a OneFormer.
 
     Sizes come from the shapes. What shapes do not tell (dilations, thresholds, picture sizes) comes from the
     preset of the same data set, backbone and number of queries; ``config`` says it explicitly, and must agree
@@ -67,6 +69,8 @@ def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | N
         return from_official_detr(state, path, config)
     if is_mask_dino(state):
         return from_mask_dino_file(state, path, config)
+    if is_official_knet(state):
+        return from_official_knet(state, path, config)
     state = _with_pixel_decoder(state)
     state = whole_text_mapper(rename(state, MASKFORMER if is_maskformer(state) else TABLE))
     shapes = Shapes(state, str(path))

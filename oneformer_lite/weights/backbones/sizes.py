@@ -8,18 +8,19 @@ from __future__ import annotations
 from ...config import BaseConfig
 from ...model.networks.by_name import DINAT, SWIN, is_dinat, is_swin
 
-_SWIN_NAMES = {
-    "tiny": ("swin_tiny_patch4_window7_224", 7),
-    "small": ("swin_small_patch4_window7_224", 7),
-    "base": ("swin_base_patch4_window12_384", 12),
-    "large": ("swin_large_patch4_window12_384", 12),
-}
+_SWIN_NAMES = (
+    ("tiny", "swin_tiny_patch4_window7_224", 7),
+    ("small", "swin_small_patch4_window7_224", 7),
+    ("base", "swin_base_patch4_window12_384", 12),
+    ("large", "swin_large_patch4_window12_384", 12),
+    ("large", "swin_large_patch4_window7_224", 7),  # K-Net's
+)
 _CHANNELS = (64, 128, 256, 512)
 
 # kind of network -> name -> sizes, by the names of the constructor's arguments
 NETWORKS: dict[str, dict[str, dict]] = {
     "swin": {
-        name: {**SWIN[size], "window_size": window, "mlp_ratio": 4.0} for size, (name, window) in _SWIN_NAMES.items()
+        name: {**SWIN[size], "window_size": window, "mlp_ratio": 4.0} for size, name, window in _SWIN_NAMES
     },
     "dinat": {
         name: {**{key: value for key, value in sizes.items() if key != "dilations"}, "mlp_ratio": 2.0}

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ...config import BaseConfig, KNetConfig, knet_presets
-from ..backbones.sizes import kind_of, nearest
+from ...errors import CheckpointError
+from ..backbones.sizes import has_sizes, nearest
 from ..load import build, check_kind, check_sizes
 from ..names import State, Table, attention, below, rename
 from ..shapes import Shapes, backbone_kind, measure_backbone
@@ -82,13 +83,17 @@ def is_official_knet(state: State) -> bool:
 def renamed(state: State) -> State:
     """Under our names and in our shapes."""
     state = rename(state, TABLE)
-    ours = {name: _corners_first(value) if _MERGED.match(name) else value for name, value in state.items()}
+    if state["queries.weight"].ndim < 2:
+        raise CheckpointError("rpn_head.init_kernels.weight should be [kernels, channels, 1, 1]: it is no K-Net's")
+    ours = {name: _corners_first(value, name) if _MERGED.match(name) else value for name, value in state.items()}
     return ours | {"queries.weight": state["queries.weight"].flatten(1)}
 
 
-def _corners_first(weight: Tensor) -> Tensor:
+def _corners_first(weight: Tensor, name: str) -> Tensor:
     """Four corners of C channels each [..., 4C], upper left, lower left, upper right, lower right; out of mmdetection's
     C channels of four corners each, row by row."""
+    if not weight.ndim or weight.shape[-1] % 4:
+        raise CheckpointError(f"{name} is {list(weight.shape)}: it should hold four corners of as many channels each")
     return weight.unflatten(-1, (-1, 4)).transpose(-1, -2)[..., [0, 2, 1, 3], :].flatten(-2)
 
 
@@ -97,7 +102,10 @@ def from_official_knet(state: State, path: Path, config: BaseConfig | None) -> M
     not tell, and must agree with them."""
     state = renamed(state)
     shapes = Shapes(state, str(path), "K-Net")
-    found = measure(shapes)
+    try:
+        found = measure(shapes)
+    except (IndexError, ValueError) as error:  # weights of other ranks
+        raise CheckpointError(f"the shapes of the weights in {path} are no K-Net's: {error}") from error
     if config is None:
         config = config_from_shapes(shapes, found)
     else:
@@ -122,14 +130,12 @@ def config_from_shapes(shapes: Shapes, found: dict) -> KNetConfig:
     """The published model with as many classes and a backbone of that kind, in the shapes' sizes. Classes of another
     number get numbers for names and count as things, with a warning."""
     kind = backbone_kind(shapes)
-    network, options = nearest(kind, measure_backbone(kind, shapes))
-    known = {field: value for field, value in found.items() if field != "num_classes"}
-    fitting = [c for c in knet_presets.published().values() if c.num_classes == found["num_classes"]]
-    if fitting:
-        same = [c for c in fitting if kind_of(c.backbone) == kind and c.backbone.startswith(network)]
-        if same and not set(options) - {"window_size"}:
-            return replace(same[0], **known)
-        return replace(fitting[0], backbone=network, backbone_options=options, **known)
+    sizes = measure_backbone(kind, shapes)
+    network, options = nearest(kind, sizes)
+    if fitting := [c for c in knet_presets.published().values() if c.num_classes == found["num_classes"]]:
+        own = {"backbone": network, "backbone_options": options}
+        config = next((c for c in fitting if has_sizes(c, kind, sizes)), replace(fitting[0], **own))
+        return replace(config, **found)
     warnings.warn(
         f"{shapes.source} has {found['num_classes']} classes, which is no published K-Net: they get numbers for names "
         "and all count as things. Say better with from_pretrained(path, config=...).",
