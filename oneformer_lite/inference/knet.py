@@ -34,7 +34,7 @@ def knet_panoptic(
     check_share("overlap_threshold", overlap_threshold)
     check_share("min_score", min_score)
     scores, labels = raw.surest
-    shares = _probabilities(raw)
+    shares = with_probabilities(raw)
     winner = torch.empty(raw.output, dtype=torch.int64, device=scores.device)
     areas = [Areas(0, 0, 0)] * len(scores)
     for rows in raw.bands(len(scores)):
@@ -61,13 +61,13 @@ def knet_instances(
     query, label = pairs // classes, pairs % classes
     keep = torch.tensor(is_thing, device=label.device)[label] & (scores >= min_score)
     query, label, scores = query[keep], label[keep], scores[keep]
-    shares = _probabilities(raw)
+    shares = with_probabilities(raw)
     masks = torch.empty(len(query), *raw.output, dtype=torch.bool, device=label.device)
     for rows in raw.bands(len(query)):
         masks[:, rows] = shares.masks(query, rows) > 0.5
     return masks, label, scores
 
 
-def _probabilities(raw: RawPrediction) -> RawPrediction:
+def with_probabilities(raw: RawPrediction) -> RawPrediction:
     """``raw`` whose masks are probabilities before they are resized."""
     return replace(raw, mask_logits=raw.mask_logits.float().sigmoid())

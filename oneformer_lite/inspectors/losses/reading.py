@@ -18,6 +18,7 @@ from ...data.batch import Batch
 from ...data.targets import Targets
 from ...evaluating import evaluating
 from ...losses import Criterion
+from ...losses.classes import sigmoid_class_losses
 from ...losses.contrastive import similarity
 from ...losses.criterion import learned_targets
 from ...losses.masks import DICE_LOSSES, MASK_LOSSES
@@ -85,6 +86,7 @@ def take_apart(
     criterion: Criterion, output: Output, targets: list[Targets], seeds: Seeds | None = None
 ) -> LossParts:
     """The parts of ``criterion(output, targets, seeds)``."""
+    given = targets
     targets = [learned_targets(target, criterion.config, output.class_logits.shape[1]) for target in targets]
     pairs = criterion.match(output, targets, seeds)
     count = max(1, sum(pairs.counts))
@@ -92,8 +94,7 @@ def take_apart(
     labels = torch.cat([t.labels for t in targets])
     matched = [matched_pairs(found) for found in pairs.assigned]
 
-    entropies = torch.stack([_weighted_entropies(criterion, p.class_logits, labels, found)
-                             for p, found in zip(pairs.predictions, matched)])  # fmt: skip
+    entropies = _class_shares(criterion, pairs, labels, matched)
     classes = torch.stack([layer[found] for layer, found in zip(entropies, matched)])
     for layer, found in zip(entropies, matched):
         layer[found] = 0
@@ -109,7 +110,7 @@ def take_apart(
         dice=_numbers(dice / count),
         no_object=_numbers(entropies),
         by_image=_by_image(criterion, output),
-        whole=_others(criterion, output, pairs),
+        whole=_others(criterion, output, pairs, given),
         points=points.cpu().numpy(),
         point_losses=losses.cpu().numpy(),
         point_errors=errors.cpu().numpy(),
@@ -197,6 +198,19 @@ def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[S
     return GradientNorms((*components, "whole model"), tuple(sums), _numbers(table))
 
 
+def _class_shares(criterion: Criterion, pairs: Pairs, labels: Tensor, matched: list[tuple]) -> Tensor:
+    """[L, B, Q]: each query's share of the class loss, 0 in a first prediction that has none."""
+    every = list(zip(pairs.predictions, pairs.assigned, matched))
+    shares = [
+        _weighted_entropies(criterion, p.class_logits, labels, found) if p.no_object else
+        sigmoid_class_losses(p, pairs.targets, assigned).sum(-1).double() / pairs.count
+        for p, assigned, found in every
+    ]  # fmt: skip
+    if criterion.config.FIRST_IS_SEMANTIC:
+        shares[0] = torch.zeros_like(shares[0])
+    return torch.stack(shares)
+
+
 def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pairs: tuple) -> Tensor:
     """[B, Q]: each query's share of the class loss of one prediction; their sum is the loss."""
     logits, c = at_least_float32(logits), criterion.config
@@ -212,8 +226,8 @@ def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pa
 def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Points [L, G, P, 2], losses and errors at them [L, G, P], mask and dice loss [L, G], all of the matched masks.
 
-    Of masks that are compared on all pixels ``num_points`` of these are kept for looking, evenly spread. Predictions
-    whose masks have no loss add nothing.
+    Of masks that are compared on all pixels or cells ``num_points`` of these are kept for looking, evenly spread.
+    Predictions whose masks have no loss add nothing.
     """
     c, layers = pairs.config, len(pairs.predictions)
     if not sum(pairs.counts):
@@ -224,7 +238,8 @@ def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     losses = losses * c.num_classes if c.mask_loss == "softmax" else losses
     errors, mask = (values.sigmoid() - labels).abs(), losses.double().mean(-1)
     dice = DICE_LOSSES[c.dice_loss](values, labels)
-    if c.compared_on == "pixels":
+    mask, dice = (pairs.counted(part) for part in (mask, dice))
+    if c.compared_on != "points":
         kept = torch.linspace(0, values.shape[1] - 1, c.num_points, device=values.device).long()
         places, losses, errors = (part[:, kept] for part in (places, losses, errors))
     return tuple(_of_all(part.unflatten(0, (-1, sum(pairs.counts))), layers) for part in (places, losses, errors, mask,
@@ -241,10 +256,11 @@ def _by_image(criterion: Criterion, output: Output) -> dict[str, np.ndarray]:
     return {name: _numbers(contrastive_parts(output)) for name in criterion.terms if name == "contrastive"}
 
 
-def _others(criterion: Criterion, output: Output, pairs: Pairs) -> dict[str, float]:
-    """The losses that cannot be taken apart."""
+def _others(criterion: Criterion, output: Output, pairs: Pairs, targets: list[Targets]) -> dict[str, float]:
+    """The losses that cannot be taken apart, those of predictions that are supervised besides among them."""
     names = criterion.terms.keys() - {"class", "mask", "dice", "contrastive"}
-    return {name: float(criterion.terms[name](output, pairs, criterion.config)) for name in sorted(names)}
+    found = {name: criterion.terms[name](output, pairs, criterion.config) for name in sorted(names)}
+    return {name: float(loss) for name, loss in (found | criterion.others(output, targets, pairs)).items()}
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

@@ -18,7 +18,7 @@ from ...data.targets import Targets, targets_for
 from ...data.transforms import resized
 from ...evaluating import evaluating
 from ...inference import prepare
-from ...losses.criterion import fit_to_queries
+from ...losses.criterion import fit_to_queries, joined
 from ...losses.matching import Matcher
 from ...losses.points import PointSource
 from ...model import MaskModel
@@ -83,7 +83,7 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
     masks = torch.cat([p.mask_logits for p in predictions])  # [L, Q, h, w]
     size, stride = tuple(pixels.shape[-2:]), config.mask_stride
     every = targets_for(resized(sample, *size), task)
-    target = fit_to_queries(every, config.num_queries)
+    target = fit_to_queries(joined(every, config.fixed_queries), config.num_queries, config.fixed_queries)
     aligned = replace(target, masks=pad_to(target.masks, padded_size([size], config.padding_multiple)).float())
     unpadded = [-(-side // stride) for side in size]
     return MatchReading(

@@ -25,12 +25,17 @@ from .pictures import legend
 from .reading import Merged, hold_contest, measure, merge, tell
 from .words import FATE_WORDS, FateRow, fates_table, quality_table
 
-_OTHER_RULE = (
+_OTHER_RULES = {"detr": (
     "This model gives each pixel to the greatest mask logit, whoever is surer of its class, and drops segments of a "
     "few pixels until none is left: there is no overlap to ask for, no void, and no threshold but the one for the "
     "class, so there are no steps to follow here. The picture shows what its own rule "
     "(oneformer_lite/inference/detr.py) makes of it."
-)
+), "knet": (
+    "In this model all queries compete for every pixel, also the unsure ones. Then things below the threshold drop "
+    "out, and whoever won too little of its mask, and what they had won stays void; stuff needs no score. Thresholds "
+    "decide only what becomes void, so there are no steps to follow here. The picture shows what its own rule "
+    "(oneformer_lite/inference/knet.py) makes of it."
+)}  # fmt: skip
 _BY_PIXEL = (
     "This model has a mask for each class, and every pixel goes to the likeliest one: it knows no segments that could "
     "be merged. The picture shows what it makes of it."
@@ -64,7 +69,7 @@ class MergeInspector(Inspector):
                 f"the sample has {len(sample.categories)} classes, the model {len(self.categories)}: its ground truth "
                 "cannot be compared; pass sample.image to look at the prediction alone"
             )
-        other = _OTHER_RULE if self.config.POSTPROCESSING != "mask2former" else None
+        other = _OTHER_RULES.get(self.config.POSTPROCESSING)
         if by_pixel := self.config.learns_absence:
             other = _BY_PIXEL
         if other:

@@ -11,6 +11,7 @@ import torch
 from ...config import BaseConfig, DetrConfig
 from ...inference import RawPrediction, mean_inside
 from ...inference.detr import SMALL, rounds
+from ...inference.knet import with_probabilities
 from ...inference.merging import compete
 from .reading import QueryReading
 
@@ -62,8 +63,11 @@ def standings(reading: QueryReading, layer: int, config: BaseConfig) -> list[Sta
         return plain
     by_logit = rule_of(config) == "logit"
     if reading.task == "instance":
-        return _own_instances(plain, things) if by_logit else _instances(reading, layer, things)
+        own_score = config.POSTPROCESSING in ("detr", "knet")
+        return _own_instances(plain, things) if own_score else _instances(reading, layer, things)
     threshold = config.object_mask_threshold
+    if config.POSTPROCESSING == "knet":
+        return _all_compete(plain, reading, layer, things, config)
     empty = (probabilities[:, -1] > scores).tolist()
     for q, standing in enumerate(plain):
         if empty[q]:
@@ -88,10 +92,24 @@ def _kept_shares(reading: QueryReading, layer: int, kept: list[int], within_mask
     longest = max(reading.size)
     factor = min(1.0, _SIDE / longest)
     size = tuple(max(1, round(side * factor)) for side in reading.size)
-    masks = _raw(reading, layer, size).masks(torch.tensor(kept)).sigmoid()
+    raw, queries = _raw(reading, layer, size), torch.tensor(kept)
+    masks = with_probabilities(raw).masks(queries) if reading.shares else raw.masks(queries).sigmoid()
     scores = reading.probabilities[layer, kept, :-1].amax(-1)
     _, _, areas = compete(scores, masks)
     return [area.won / area.own if (area.visible if within_masks else area.own) else 0.0 for area in areas]
+
+
+def _all_compete(
+    plain: list[Standing], reading: QueryReading, layer: int, things: list[bool], config: BaseConfig
+) -> list[Standing]:
+    """K-Net's: nobody is barred; what unsure things win becomes void, and what those win that keep too little."""
+    for q, share in enumerate(_kept_shares(reading, layer, list(range(len(plain))), within_masks=False)):
+        if things[plain[q].class_id] and plain[q].score < config.object_mask_threshold:
+            plain[q] = replace(plain[q], dropped=f"its score is below {config.object_mask_threshold:g}")
+        elif share < config.overlap_threshold:
+            dropped = f"keeps {share:.0%} of its mask, {config.overlap_threshold:.0%} are needed"
+            plain[q] = replace(plain[q], dropped=dropped)
+    return plain
 
 
 def _after_rounds(
@@ -110,7 +128,7 @@ def _after_rounds(
 
 
 def _own_instances(plain: list[Standing], things: list[bool]) -> list[Standing]:
-    """DETR's: of each query its likeliest class, where that is a thing, by the probability of the class alone."""
+    """DETR's and K-Net's: of each query its likeliest class, where that is a thing, by that probability alone."""
     barred = [
         f"left out: its score is below {MIN_SCORE:g}" if s.score < MIN_SCORE else
         "left out: its likeliest class is no thing" if not things[s.class_id] else "" for s in plain

@@ -17,7 +17,7 @@ from ...data.targets import Targets, targets_for
 from ...data.transforms import resize_nearest
 from ...evaluating import evaluating
 from ...inference import Size
-from ...losses.criterion import fit_to_queries
+from ...losses.criterion import fit_to_queries, joined
 from ...losses.matching import Matcher
 from ...losses.points import PointSource
 from ...model import MaskModel
@@ -71,6 +71,7 @@ class QueryReading:
     masked: bool = True  # whether a query looks only where its mask is
     bound: tuple[float, ...] = ()  # the share of queries that do, by layer; empty: all
     nearest: bool = False  # whether what masks decide at the input's size is brought to the picture's pixel by pixel
+    shares: bool = False  # whether probabilities are resized, not logits
 
     @property
     def stride(self) -> int:
@@ -137,7 +138,9 @@ class QueryReading:
             row, column = (resize_nearest(np.arange(seen)[None], 1, size)[0, at] for at, seen, size in places)
         height, width = self.unpadded if self.nearest else self.size
         rows, columns = self._weights(0, height)[row], self._weights(1, width)[column]
-        return torch.einsum("qhw,h,w->q", self.mask_logits[layer], rows, columns)
+        maps = self.mask_logits[layer].sigmoid() if self.shares else self.mask_logits[layer]
+        found = torch.einsum("qhw,h,w->q", maps, rows, columns)
+        return found.logit(1e-7) if self.shares else found
 
     def _weights(self, axis: int, output: int) -> Tensor:
         return resize_weights(self.mask_logits.shape[2 + axis], self.padded[axis], self.unpadded[axis], output)
@@ -186,6 +189,7 @@ def read_queries(
         first=model.first_prediction,
         masked=bool(allowed),
         nearest=model.config.POSTPROCESSING == "detr" and task != "semantic",
+        shares=model.config.POSTPROCESSING == "knet" and task != "semantic",
         bound=tuple(float(trace[shares.format(i)]) for i in range(trace.count(shares))),
     )
 
@@ -193,7 +197,7 @@ def read_queries(
 def _truth(model: MaskModel, predictions: list[Predictions], targets: Targets, encoded: EncodedPicture) -> Truth:
     """The matching that training would make, on points drawn with a fixed seed."""
     c, unpadded, padded = model.config, encoded.input_size, encoded.padded
-    targets = fit_to_queries(targets, c.num_queries)
+    targets = fit_to_queries(joined(targets, c.fixed_queries), c.num_queries, c.fixed_queries)
     masks = targets.masks.numpy()
     if len(targets):
         small = F.interpolate(targets.masks[None].float(), size=unpadded, mode="nearest")[0]
