@@ -13,6 +13,7 @@ from oneformer_lite import config
 from oneformer_lite.config import MaskDinoConfig
 from oneformer_lite.data.batch import Batch
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.inspectors.losses.reading import take_apart
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MaskDino, build
 from oneformer_lite.model.parts.boxes import boxes_of_masks, inverse_sigmoid, refined
@@ -20,6 +21,7 @@ from oneformer_lite.model.parts.denoising import Denoising
 from oneformer_lite.model.parts.pixel_decoder import tokens_of
 from oneformer_lite.model.parts.selection import proposals
 from oneformer_lite.training import read_log
+from oneformer_lite.weights.onnx import Segmenter
 
 SMALL = {
     "pretrained": False, "image_size": 64, "test_size": 64, "hidden_dim": 48, "num_heads": 4, "num_queries": 12,
@@ -232,3 +234,45 @@ def test_proposals_of_the_finest_map(sizes: str, side: float) -> None:
     boxes, counts = proposals(((2, 2), (4, 4), (8, 8)), sizes)
     assert counts.all() and torch.allclose(boxes[-64:, 2:].sigmoid(), torch.tensor(side))
     assert torch.allclose(boxes[:4, 2:].sigmoid(), torch.tensor(0.25 - side))
+
+
+# -- looked into
+
+
+def test_inspectors_show_what_it_has(model, data) -> None:
+    """Five costs side by side; each loss again as the sum of its parts; sampling of the encoder; no task to be told."""
+    matches = ofl.widgets.MatchInspector(model, data[0])
+    assert matches.parts == ("class", "mask", "dice", "box", "giou") and len(matches.readings) == 3
+    reading = matches.readings["panoptic"]
+    assert reading.costs.shape[:3] == (3, 5, 12) and len(reading.limits) == 5
+    assert ("to say no" in matches._unmatched.value) != ("“no object” at weight" in matches._unmatched.value)
+    assert ("to say no" in matches._unmatched.value) == (model.config.class_loss == "focal")
+    matches.set(giou_weight=0.0, layer=0)
+    losses = ofl.widgets.LossInspector(model, [data[0], data[1]])
+    assert losses.still() and ofl.widgets.MergeInspector(model, data[0]).still()
+    for name in ("QueryInspector", "SamplingInspector", "FeatureInspector", "TaskInspector"):
+        assert getattr(ofl.widgets, name)(model, data[0]).still(), name
+
+
+def test_parts_of_the_losses_are_the_criterions(model, batch) -> None:
+    criterion, seeds = Criterion(model.config), [(0,), (1,)]
+    output = learned(model, batch, batch.targets)
+    found = take_apart(criterion, output, batch.targets, seeds).losses()
+    expected = {name: float(value) for name, value in criterion(output, batch.targets, seeds).items()}
+    assert found.keys() == expected.keys() and len(found) == (16 if model.config.two_stage else 11)
+    assert all(found[name] == pytest.approx(value, rel=1e-4) for name, value in expected.items())
+
+
+def test_the_doctor_examines_it(data) -> None:
+    torch.manual_seed(0)
+    findings = ofl.doctor(build(small()), data, images=2).findings
+    assert findings and not [f for f in findings if f.verdict == "fault"], findings
+
+
+def test_it_is_exported_with_its_boxes() -> None:
+    torch.manual_seed(0)
+    model, images = build(small()).eval(), torch.randn(1, 3, 64, 64)
+    program = torch.export.export(Segmenter(model), (images,)).module()
+    expected = model(images)
+    for found, name in zip(program(images), ("class_logits", "mask_logits", "boxes"), strict=True):
+        assert torch.allclose(found, getattr(expected, name), atol=1e-4)

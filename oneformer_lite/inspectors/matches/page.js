@@ -86,7 +86,7 @@ ofl.assign = (costs, rows, columns) => {
   function total(task, layer, weights) {
     const parts = PARTS.map((_, i) => part(task, layer, i));
     return Float64Array.from(parts[0], (_, n) => {
-      const sum = weights[0] * parts[0][n] + weights[1] * parts[1][n] + weights[2] * parts[2][n];
+      const sum = parts.reduce((all, values, i) => all + weights[i] * values[n], 0);
       return Number.isNaN(sum) ? 100 : sum;
     });
   }
@@ -305,15 +305,15 @@ ofl.assign = (costs, rows, columns) => {
     const others = [...v.others].sort((a, b) => quiet(a) - quiet(b) || a - b), middle = others.length >> 1;
     const median = others.length % 2 ? quiet(others[middle]) : (quiet(others[middle - 1]) + quiet(others[middle])) / 2;
     const claiming = others.filter((q) => says(v, q)[0] !== "no object").length, [name, probability] = says(v, others[0]);
-    const weight = ofl.data.no_object_weight * others.length;
+    const each = ofl.data.no_object_weight, weight = each * others.length;
+    const learns = each === null ? "each of their classes learns to say no" : `their class learns “no object” at weight ${each}, `
+      + `together ${Math.round((100 * weight) / (weight + v.G))}% of the class loss's weight`;
     const bars = others.map((q) => {
       const says_ = says(v, q)[0], color = says_ === "no object" ? silent : claims;
       return `<i title="query ${q}: no object ${quiet(q).toFixed(2)}; ${ofl.text(says_)}" style="flex:1;min-width:0;`
         + `max-width:14px;height:${(100 * quiet(q)).toFixed(1)}%;background:${rgb(color)}"></i>`;
     });
-    return `<p><b>${others.length} of ${v.Q} queries are unmatched.</b> Their masks learn nothing here; their class learns `
-      + `“no object” at weight ${ofl.data.no_object_weight}, together ${Math.round((100 * weight) / (weight + v.G))}% of the class `
-      + `loss's weight. Present probability of “no object”, median ${median.toFixed(2)}; ${claiming} still `
+    return `<p><b>${others.length} of ${v.Q} queries are unmatched.</b> Their masks learn nothing here; ${learns}. Present probability of “no object”, median ${median.toFixed(2)}; ${claiming} still `
       + `${claiming === 1 ? "claims" : "claim"} a class. Furthest off: query ${others[0]} (${ofl.text(name)} ${probability.toFixed(2)}).</p>`
       + `<div style="display:flex;align-items:flex-end;gap:${others.length > FEW ? 0 : 1}px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575">${bars.join("")}</div>`
       + legend({ "says “no object”": `background:${rgb(silent)}`, "claims a class": `background:${rgb(claims)}` });

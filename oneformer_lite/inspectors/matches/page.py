@@ -13,7 +13,7 @@ from ...render.colors import RGB
 from ..page import Shown, inspector_page
 from .page_parts import match_body, task_data
 from .pictures import CHANGED, MATCHED, RAMP
-from .reading import MEANINGS, MatchReading
+from .reading import MatchReading
 from .words import CLAIMS, SILENT
 
 _BYTES = 3.2e6  # of costs and masks together, before base64 and compression: two pixels of a mask in a byte
@@ -29,7 +29,8 @@ class MatchShown(Shown, Protocol):
     names: tuple[str, ...]
     parts: tuple[str, ...]
     categories: tuple[Category, ...]
-    no_object_weight: float
+    no_object_weight: float | None
+    meanings: Mapping[str, str]
     colors: Mapping[str, list[RGB]]
 
     def highest(self, name: str) -> float: ...
@@ -44,7 +45,8 @@ def match_page(inspector: MatchShown, weights: tuple[str, ...], step: float) -> 
     data = {
         "photo": data_uri(webp_bytes(inspector.photo)),
         "usual": inspector.weights, "names": inspector.names, "parts": inspector.parts,
-        "meanings": [MEANINGS[part] for part in inspector.parts], "classes": [c.name for c in inspector.categories],
+        "meanings": [inspector.meanings[part] for part in inspector.parts],
+        "classes": [c.name for c in inspector.categories],
         "no_object_weight": inspector.no_object_weight, "ramp": RAMP, "matched": MATCHED, "changed": CHANGED,
         "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
         "tasks": {

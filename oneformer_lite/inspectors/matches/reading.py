@@ -25,9 +25,10 @@ from ...model import MaskModel
 from ...model.output import Predictions, class_distribution
 from ..traced import whole
 
-# what a cost is made of, by the names of config.MATCHED_BY
+# what a cost is made of, by the names of config.MATCHED_BY, and of classes by those of config.CLASS_COST
 MEANINGS = {
-    "class": "minus its class's probability", "mask": "mean over the points", "dice": "1 - overlap of the masks",
+    "probability": "minus its class's probability", "focal": "what the focal loss of a yes is above that of a no",
+    "mask": "mean over the points", "dice": "1 - overlap of the masks",
     "box": "sum of the differences of x, y, w, h", "giou": "minus the generalised IoU of the boxes",
 }  # fmt: skip
 SEED = (0,)  # of the random points: the same pictures each time
@@ -39,9 +40,10 @@ _SIDE = 96  # pixels of the longer side of the masks that are kept
 class MatchReading:
     """One picture under one task.
 
-    ``class_ids`` int64 [G]; ``costs`` float32 [L, 3, Q, G], unweighted, in the order of ``parts``; ``probabilities``
-    float32 [L, Q, K+1], last = no object; ``query_masks`` uint8 [L, Q, h, w] and ``segment_masks`` uint8 [G, h, w],
-    255 = certain, small. ``left_out``: segments beyond the number of queries, which nobody learns.
+    ``class_ids`` int64 [G]; ``costs`` float32 [L, parts, Q, G], unweighted, in the order of ``parts``;
+    ``probabilities`` float32 [L, Q, K+1], last = no object (with ``sigmoids`` that is no class, but what all others
+    leave); ``query_masks`` uint8 [L, Q, h, w] and ``segment_masks`` uint8 [G, h, w], 255 = certain, small.
+    ``left_out``: segments beyond the number of queries, which nobody learns.
     """
 
     task: str
@@ -52,6 +54,7 @@ class MatchReading:
     segment_masks: np.ndarray
     left_out: int
     parts: tuple[str, ...] = ("class", "mask", "dice")
+    sigmoids: bool = False
 
     @property
     def no_object(self) -> np.ndarray:
@@ -61,9 +64,15 @@ class MatchReading:
     @cached_property
     def limits(self) -> tuple[tuple[float, float], ...]:
         """The values of each part, in all predictions, between which colours tell them apart."""
-        second = self.costs[:, 1][np.isfinite(self.costs[:, 1])]
-        last = (-1.0, 1.0) if self.parts[2] == "giou" else (0.0, 1.0)
-        return (-1.0, 0.0), (0.0, float(np.quantile(second, 0.9)) if second.size else 1.0), last
+        known = {"class": (-1.0, 0.0), "dice": (0.0, 1.0), "giou": (-1.0, 1.0)}
+        if self.sigmoids:
+            del known["class"]
+        return tuple(known.get(part) or self._span(costs) for part, costs in zip(self.parts, self.costs.swapaxes(0, 1)))
+
+    def _span(self, costs: np.ndarray) -> tuple[float, float]:
+        """From 0, or the least, to what a tenth exceeds."""
+        finite = costs[np.isfinite(costs)]
+        return (min(0.0, float(finite.min())), float(np.quantile(finite, 0.9))) if finite.size else (0.0, 1.0)
 
     def surest(self, layer: int, query: int) -> tuple[int, float]:
         """The likeliest class of a query (K = no object) and its probability."""
@@ -95,13 +104,14 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
         segment_masks=_small(target.masks.float(), tuple(unpadded)),
         left_out=len(every) - len(target),
         parts=config.MATCHED_BY,
+        sigmoids=not output.no_object,
     )
 
 
 def _costs(matcher: Matcher, predictions: list[Predictions], target: Targets) -> np.ndarray:
-    """float32 [L, 3, Q, G] by :meth:`Matcher.every_cost` itself: on one set of points, on all pixels, or of boxes."""
+    """float32 [L, parts, Q, G] by :meth:`Matcher.every_cost` itself: on one set of points, on all pixels, of boxes."""
     if not len(target):
-        return np.zeros((len(predictions), 3, predictions[0].class_logits.shape[1], 0), np.float32)
+        return np.zeros((len(predictions), len(matcher.parts), predictions[0].class_logits.shape[1], 0), np.float32)
     every = matcher.every_cost(predictions, [target], PointSource(torch.device("cpu"), [SEED]))
     return torch.stack([torch.stack([*costs.parts.values()]) for (costs,) in every]).numpy()
 
@@ -120,7 +130,7 @@ def _small(masks: Tensor, size: tuple[int, int] | None = None) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MatchView:
-    """One prediction under certain weights: ``parts`` [3, Q, G], their ``total`` [Q, G], the query of each segment
+    """One prediction under certain weights: ``parts`` [parts, Q, G], their ``total`` [Q, G], the query of each segment
     now (``assigned`` [G]), under the ``usual`` weights, and in the prediction ``before`` (None: this is the first)."""
 
     parts: np.ndarray

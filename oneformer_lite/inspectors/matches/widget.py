@@ -60,12 +60,15 @@ class MatchInspector(Inspector):
         if config.learns_absence:
             super().__init__({}, [], Absence(self._title(), _NOTHING, small_photo(sample.image)))
             return
-        self.categories, self.no_object_weight = sample.categories, config.no_object_weight
+        self.categories = sample.categories
         self.parts = config.MATCHED_BY
+        self.meanings = {part: MEANINGS[config.CLASS_COST if part == "class" else part] for part in self.parts}
         self.weights = tuple(getattr(config, f"{part}_weight") for part in self.parts)
         said = {"mask": config.mask_loss.upper().replace("FOCAL", "focal"), "box": "L1", "giou": "GIoU"}
         self.names = tuple(said.get(part, part) for part in self.parts)
         self.readings = {task: read_matches(model, sample, task) for task in TASKS if task in sample.tasks}
+        sigmoids = any(reading.sigmoids for reading in self.readings.values())
+        self.no_object_weight = None if sigmoids else config.no_object_weight
         self.photo = small_photo(sample.image)
         self.colors = {task: self._segment_colors(reading.class_ids) for task, reading in self.readings.items()}
         self._tiles = {
@@ -103,7 +106,7 @@ class MatchInspector(Inspector):
         controls["task"].observe(self._offer_segments, "value")
         panels = {
             part: VBox([self._captions[part], self._places[part]], layout={"flex": flex, "min_width": "0"})
-            for part, flex in zip(self._captions, ("3 1 28rem", *["1 1 18rem"] * 3))
+            for part, flex in zip(self._captions, ("3 1 28rem", *["1 1 18rem"] * len(self.parts)))
         }
         why = VBox([self._told, self._masks], layout={"flex": "2 1 20rem", "min_width": "0"})
         self._masks.layout.max_width = "100%"
@@ -201,7 +204,7 @@ class MatchInspector(Inspector):
         if part == "total":
             terms = " + ".join(f"{w:g} x {name}" for w, name in zip(self._weights(), self.names))
             return f"total cost = {terms}"
-        return f"{self.names[self.parts.index(part)]} cost: {MEANINGS[part]}"
+        return f"{self.names[self.parts.index(part)]} cost: {self.meanings[part]}"
 
     def _painted(self, part: str, framed: bool = True) -> np.ndarray:
         view, rows, large = self.matches, self._rows, part == "total"

@@ -100,21 +100,27 @@ def rows_words(matched: int, queries: int, shown: int) -> str:
 
 
 def unmatched_html(
-    view: MatchView, no_object: np.ndarray, says: Sequence[tuple[str, float]], no_object_weight: float
+    view: MatchView, no_object: np.ndarray, says: Sequence[tuple[str, float]], no_object_weight: float | None
 ) -> str:
-    """What the queries without a segment learn. ``no_object`` [Q] probabilities; ``says``: what each query says."""
+    """What the queries without a segment learn. ``no_object`` [Q] probabilities; ``says``: what each query says;
+    ``no_object_weight`` None: that is no class, and each class has a sigmoid."""
     others = np.setdiff1d(np.arange(len(no_object)), view.assigned)
     if not len(others):
         return "All queries are matched: none learns “no object”."
     others = others[np.argsort(no_object[others], kind="stable")].tolist()
     claims = sum(says[q][0] != "no object" for q in others)
-    weight = no_object_weight * len(others)
-    share = weight / (weight + len(view.assigned))
+    learns = "each of their classes learns to say no"
+    if no_object_weight is not None:
+        weight = no_object_weight * len(others)
+        share = weight / (weight + len(view.assigned))
+        learns = (
+            f"their class learns “no object” at weight {no_object_weight:g}, together {share:.0%} of the class loss's "
+            "weight"
+        )
     name, probability = says[others[0]]
     words = (
-        f"<b>{len(others)} of {len(no_object)} queries are unmatched.</b> Their masks learn nothing here; their class "
-        f"learns “no object” at weight {no_object_weight:g}, together {share:.0%} of the class loss's weight. Present "
-        f"probability of “no object”, median {np.median(no_object[others]):.2f}; {claims} still "
+        f"<b>{len(others)} of {len(no_object)} queries are unmatched.</b> Their masks learn nothing here; {learns}. "
+        f"Present probability of “no object”, median {np.median(no_object[others]):.2f}; {claims} still "
         f"{'claims' if claims == 1 else 'claim'} a class. Furthest off: query {others[0]} ({escape(name)} "
         f"{probability:.2f})."
     )

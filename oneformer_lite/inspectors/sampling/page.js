@@ -1,6 +1,6 @@
 // SamplingInspector: sampling points of the query under the mouse, as draw_points draws them.
 (async () => {
-  const { levels, heads, points, seen, size, colors, shapes } = ofl.data;
+  const { levels, heads, points, seen, size, colors, shapes, corners: sides } = ofl.data;
   const photo = await ofl.pixels(ofl.data.photo);
   const { width, height } = photo, canvas = document.querySelector("canvas"), context = canvas.getContext("2d");
   const told = document.getElementById("told");
@@ -41,12 +41,12 @@
 
   function mark({ row, column, level, weight }) {
     const radius = Math.max(1.5, Math.sqrt((weight * 0.03 * width * height) / Math.PI));
-    const [x, y] = [column * width, row * height], corners = [3, 4][level];
+    const [x, y] = [column * width, row * height], corners = sides[level];
     context.beginPath();
     if (!corners) context.arc(x, y, radius, 0, 7);
     const turn = (2 * Math.PI) / corners, outer = radius * Math.sqrt(turn / Math.sin(turn));
     for (let k = 0; k < (corners || 0); k++) {
-      const angle = k * turn + (corners === 3 ? 0 : Math.PI / 4);
+      const angle = k * turn + (corners === 4 ? Math.PI / 4 : 0);
       context.lineTo(x + outer * Math.sin(angle), y - outer * Math.cos(angle));
     }
     context.closePath();

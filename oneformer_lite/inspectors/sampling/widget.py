@@ -18,8 +18,8 @@ from ..inspector import Inspector
 from ..page import inspector_page, slider, toggle
 from ..picture import Picture
 from ..traced import trace_picture
-from .pictures import LEVEL_COLORS, SHAPES, draw_points, weight_bars
-from .reading import LEVELS, Looks, read_sampling
+from .pictures import MARKS, draw_points, weight_bars
+from .reading import Looks, read_sampling
 
 _PAGE_LOOKS = 400_000  # sampling points in a page: 6 bytes each
 _NONE = (
@@ -42,8 +42,8 @@ class SamplingInspector(Inspector):
     >>> SamplingInspector(model, sample).set(layer=2, head="all", level=32, point=(60, 40))
 
     Click a place: the framed position of the chosen level is the query. State: ``layer`` (of the encoder, from 1),
-    ``head`` ("all" or a number from 1), ``level`` (the query's stride: 32, 16 or 8) and ``point`` (row, column in the
-    picture). A model with the FPN has ``point`` alone, and the inspector says why.
+    ``head`` ("all" or a number from 1), ``level`` (the query's stride: 32, 16 or 8, or that of another level) and
+    ``point`` (row, column in the picture). A model with the FPN has ``point`` alone, and the inspector says why.
     """
 
     LOOK_FOR = (
@@ -74,7 +74,7 @@ class SamplingInspector(Inspector):
             return {"point": self._lead}, body
         layers, heads = len(self.sampling.weights), self.sampling.heads
         buttons = {"style": {"button_width": "auto"}, "layout": {"width": "auto"}}
-        levels = [(f"stride {stride}", stride) for stride in LEVELS]
+        levels = [(f"stride {stride}", stride) for stride in self.sampling.strides]
         controls = {
             "layer": IntSlider(layers, 1, layers, description="layer", layout={"width": "15rem"}),
             "head": ToggleButtons(options=["all", *range(1, heads + 1)], description="head", **buttons),
@@ -99,7 +99,8 @@ class SamplingInspector(Inspector):
         looks, stride = self.looks(), self.state["level"]
         to_photo = np.array(self._photo.shape[:2]) / self._traced.input_size * stride
         frame = [*(np.array(self._cell) * to_photo), *((np.array(self._cell) + 1) * to_photo)]
-        return draw_points(self._photo, looks.places * self._scale, looks.weights, looks.levels, tuple(frame))
+        places = looks.places * self._scale
+        return draw_points(self._photo, places, looks.weights, looks.levels, tuple(frame), looks.strides)
 
     def _draw(self) -> None:
         self._lead.show(self._picture())
@@ -114,7 +115,7 @@ class SamplingInspector(Inspector):
         text = (
             f"Layer {state['layer']}, {head}: {len(looks.weights)} places for the query at row {self._cell[0]}, column "
             f"{self._cell[1]} of stride {state['level']}. The area of a mark is its attention weight, its shape the "
-            f"level it is read from:{weight_bars(looks.by_level(), LEVELS)}"
+            f"level it is read from:{weight_bars(looks.by_level(), looks.strides)}"
         )
         if away.any():
             text += f"{away.sum()} places, {looks.weights[away].sum():.0%} of the weight, lie outside the picture."
@@ -123,7 +124,7 @@ class SamplingInspector(Inspector):
     def _subject(self) -> str:
         if self.sampling is None:
             return "an FPN, which does not sample"
-        shares = zip(LEVELS, self.looks().by_level())
+        shares = zip(self.sampling.strides, self.looks().by_level())
         return "weights " + ", ".join(f"{share:.0%} on stride {stride}" for stride, share in shares)
 
     def _page(self) -> str:
@@ -135,7 +136,7 @@ class SamplingInspector(Inspector):
             controls = [
                 slider("layer", 1, layers, 1, self.state["layer"]),
                 toggle("head", {"all": "all"} | {str(h): str(h) for h in heads}, str(self.state["head"])),
-                toggle("query", {str(s): f"stride {s}" for s in LEVELS}, str(self.state["level"])),
+                toggle("query", {str(s): f"stride {s}" for s in self.sampling.strides}, str(self.state["level"])),
             ]
         body = (
             f'<div class="ofl-controls">{"".join(controls)}</div><div class="ofl-views"><figure><canvas></canvas>'
@@ -147,8 +148,8 @@ class SamplingInspector(Inspector):
         """Looks of as many query positions of each level as a page has room for, uint16: place over -1 to 2 of the
         picture, weight over 0 to 1."""
         s, levels = self.sampling, []
-        each = _PAGE_LOOKS // (len(LEVELS) * len(s.weights) * s.weights[0][0].size)
-        for stride in LEVELS:
+        each = _PAGE_LOOKS // (len(s.strides) * len(s.weights) * s.weights[0][0].size)
+        for stride in s.strides:
             rows, columns = (-(-side // stride) for side in self._traced.input_size)
             step = thinning((rows, columns), max(each, 1))
             kept = [s.query(stride, (r, c)) for r in range(0, rows, step) for c in range(0, columns, step)]
@@ -158,9 +159,10 @@ class SamplingInspector(Inspector):
                 "stride": stride, "step": step, "columns": -(-columns // step),
                 "places": _codes((places + 1) / 3), "weights": _codes(weights),
             })  # fmt: skip
+        colors, shapes, corners = zip(*(MARKS[stride] for stride in s.strides))
         return {
             "levels": levels, "heads": s.heads, "points": s.weights[0].shape[-1], "seen": self._traced.input_size,
-            "colors": LEVEL_COLORS, "shapes": SHAPES,
+            "colors": colors, "shapes": shapes, "corners": corners,
         }  # fmt: skip
 
 
