@@ -68,6 +68,26 @@ official code, this package follows the latter: once a block has made masks, tra
 whose own have faded out, and it leaves the gated feed-forward blocks of older ViT-g files random. All else is equal:
 tests compare all predictions at random weights, masks on, off and mixed.
 
+## Mask DINO
+
+DINO's detector with Mask2Former's masks (Li et al., CVPR 2023). Read are the authors' `.pth`, of the GitHub release
+maskdino-v0.1.0 of IDEA-Research/detrex-storage, such as `maskdino_r50_50ep_300q_hid2048_3sd1_panoptic_pq53.0.pth`.
+Presets are `ofl.config.mask_dino_coco_r50()` (52.1 million parameters) and `mask_dino_coco_swin_l()` (223), each also
+for `"instance"`, `mask_dino_coco_r50_hid1024()` (43.9, instances), and the semantic `mask_dino_ade20k_r50()` and
+`mask_dino_cityscapes_r50()` (43.9 and 43.8). Code and weights are under Apache-2.0.
+
+What shapes do not tell: whether first boxes come from masks (`initial_boxes`), which the file's name does
+("maskenhanced"), and the number of chosen queries, which is 300. What they do: `proposal_sizes`. The models with the
+wide encoder run their maps from fine to coarse, and the code that gives each place its first box forgets that the
+decoder turns them round: fine places propose the largest boxes ("released"); in the others as in DINO they propose the
+smallest ("dino"). Weights that were learned with one are useless with the other. To train, take "dino".
+
+Classes have sigmoids and no "no object". For the panoptic merge and for class maps they are sharpened by a softmax at
+`score_temperature`, once they are above `object_mask_threshold`. Boxes are shares of the padded picture, in training as
+in prediction. A model that is trained from random weights learns faster with `class_prior=0.01`. Tests compare all
+predictions, losses, matching, denoising and gradients with recorded numbers of the authors' code at small sizes; no
+score has been measured with this package yet.
+
 ## DETR
 
 What all of these come from (Carion et al., ECCV 2020): each query has a box, and a mask made of where it looks. Read

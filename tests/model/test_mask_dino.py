@@ -258,7 +258,7 @@ def test_parts_of_the_losses_are_the_criterions(model, batch) -> None:
     criterion, seeds = Criterion(model.config), [(0,), (1,)]
     output = learned(model, batch, batch.targets)
     found = take_apart(criterion, output, batch.targets, seeds).losses()
-    expected = {name: float(value) for name, value in criterion(output, batch.targets, seeds).items()}
+    expected = {name: float(value.detach()) for name, value in criterion(output, batch.targets, seeds).items()}
     assert found.keys() == expected.keys() and len(found) == (16 if model.config.two_stage else 11)
     assert all(found[name] == pytest.approx(value, rel=1e-4) for name, value in expected.items())
 

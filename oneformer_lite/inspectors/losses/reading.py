@@ -177,12 +177,12 @@ def gradient_norms(model: MaskModel, batches: Sequence[Batch], seeds: Sequence[S
     criterion = Criterion(model.config)
     named = [(name.split(".")[0], p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [parameter for _, parameter in named]
-    sums = {term: [torch.zeros_like(p) for p in parameters] for term in criterion.terms}
+    sums = {term: [torch.zeros_like(p) for p in parameters] for term in criterion.weights}
     for batch, batch_seeds in zip(batches, seeds, strict=True):
         with evaluating(model):
             output = model.learn(batch)
         losses = criterion(output, batch.targets, batch_seeds)
-        for term in criterion.terms:
+        for term in criterion.weights:
             share = criterion.weights[term] / len(batches) * losses[term]
             if not share.requires_grad:  # of what is frozen
                 continue
