@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -165,9 +165,14 @@ def check_tasks(samples: Sequence[Sample], shares: Mapping[str, float] | None = 
     return Finding(name, "fine", evidence)
 
 
-def check_query_count(samples: Sequence[Sample], num_queries: int, tasks: Sequence[str] = TASKS) -> Finding:
-    """No picture has more targets than there are queries to find them. Under the semantic task alone a class is one."""
+def check_query_count(
+    samples: Sequence[Sample], num_queries: int, tasks: Sequence[str] = TASKS, fixed: Collection[int] = ()
+) -> Finding:
+    """No picture has more targets than there are queries to find them. Under the semantic task alone a class is one.
+    ``fixed`` classes have a query of their own, which neither finds nor leaves out anything else."""
     classes = [[s.class_id for s in sample.segments if not s.is_crowd] for sample in samples]
+    if len(fixed) < num_queries:
+        classes, num_queries = [[k for k in ids if k not in fixed] for ids in classes], num_queries - len(fixed)
     name, most = "number of queries", max(len(set(ids) if set(tasks) == {"semantic"} else ids) for ids in classes)
     if most <= num_queries:
         return Finding(name, "fine", f"{num_queries}, at most {most} segments a picture")

@@ -169,7 +169,8 @@ def _examine_model(model: MaskModel, samples: list[Sample], criterion: Callable,
     config = model.config
     batch = _batch(samples, config).to(next(model.parameters()).device)
     findings.append(labels := check_labels(batch, config.num_classes))
-    if (enough := check_query_count(samples, config.num_queries, config.learned_tasks)).verdict != "fine":
+    enough = check_query_count(samples, config.num_queries, config.learned_tasks, config.fixed_queries)
+    if enough.verdict != "fine":
         findings.append(enough)
     if labels.verdict == "fault" and any(len(target) for target in batch.targets):
         findings += [check_parameters(model), not_examined(SHOWN_PICTURES, "the criterion would fail on these labels")]

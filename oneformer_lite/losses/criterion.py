@@ -150,7 +150,7 @@ def fit_to_queries(target: Targets, num_queries: int, fixed: Collection[int] = (
     things = " besides those with a query of their own" if fixed else ""
     warnings.warn(
         f"an image has {matched} segments but the model has {free} queries{things}: the smallest "
-        f"{matched - free} are left out. Raise {'thing_kernels' if fixed else 'num_queries'} in the configuration.",
+        f"{matched - free} are left out. Raise {'their number' if fixed else 'num_queries'} in the configuration.",
         stacklevel=3,
     )
     areas = target.masks.flatten(1).sum(1).masked_fill(own.to(target.masks.device), target.masks[0].numel() + 1)

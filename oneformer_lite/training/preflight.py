@@ -143,7 +143,7 @@ def _look_at_samples(
         _refuse(segments)
     _refuse(tasks, contrast)
     crops = _crops_with_targets(config, c, dataset)
-    queries = check_query_count(samples, config.num_queries, config.learned_tasks)
+    queries = check_query_count(samples, config.num_queries, config.learned_tasks, config.fixed_queries)
     return _odd(segments, tasks, contrast, queries, check_alignment(samples[:ALIGNED]), crops)
 
 

@@ -108,6 +108,15 @@ def test_of_the_semantic_task_alone_a_class_is_one_target(tasks, verdict) -> Non
     assert len(many.segments) > 2 and check_query_count([many], 2, tasks).verdict == verdict
 
 
+@pytest.mark.parametrize("queries, verdict", [(2, "warning"), (3, "warning"), (4, "fine")])
+def test_queries_of_fixed_classes_are_not_for_others(queries, verdict) -> None:
+    """Of four segments two have a query of their own; the others share the rest."""
+    sample = Changed()[0]
+    segments = [dataclasses.replace(s, class_id=i) for i, s in enumerate(sample.segments[:4])]
+    given = sample.replace(segments=tuple(segments))
+    assert check_query_count([given], queries, fixed={2: 0, 3: 1}).verdict == verdict
+
+
 # -- the zero cross-entropy, in the ways there are
 
 

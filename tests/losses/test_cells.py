@@ -151,7 +151,7 @@ def test_kernels_of_things_are_for_things_alone() -> None:
     for mask, size in zip(masks, sizes):
         mask[0, :size] = True
     given = targets(masks.tolist(), [0, 0, 0, 1, 2])
-    with pytest.warns(UserWarning, match="3 segments but the model has 2 queries besides .*smallest 1 .*thing_kernels"):
+    with pytest.warns(UserWarning, match="3 segments but the model has 2 queries besides .*smallest 1 .*their number"):
         found = fit_to_queries(given, 4, SMALL.fixed_queries)
     assert found.labels.tolist() == [0, 0, 1, 2] and found.masks.sum((1, 2)).tolist() == [3, 2, 4, 1]
     assert fit_to_queries(found, 4, SMALL.fixed_queries) is found
