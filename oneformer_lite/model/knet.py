@@ -82,7 +82,7 @@ class KNet(MaskModel):
         location, semantic = features.maps
         things = torch.einsum("qc,bchw->bqhw", self.queries.weight, location)
         kernels = self.queries.weight + pooled(features.masks, things, self.config.pooling)
-        stuff = self.class_head.weight[self.stuff].flatten(1).expand(len(kernels), -1, -1)
+        stuff = self.class_head.weight[self.stuff].flatten(1).expand(kernels.shape[0], -1, -1)
         return torch.cat([kernels, stuff], dim=1), torch.cat([things, semantic[:, self.stuff]], dim=1)
 
     def learn(self, batch: Batch, trace: bool = False) -> KNetOutput:

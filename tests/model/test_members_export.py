@@ -48,13 +48,16 @@ def largest(found, model: MaskModel, images: Tensor) -> float:
     [
         ("mask2former_toytown", {}),
         ("maskformer_toytown", {"padding_multiple": 1}),
+        ("knet_toytown", {"stages": 2, "stage_ffn": 64, "feature_stride": 8}),
     ],
-    ids=["mask2former", "maskformer"],
+    ids=["mask2former", "maskformer", "knet"],
 )
 @torch.no_grad()
 def test_exported_they_compute_the_same(tmp_path: Path, name: str, changes: dict) -> None:
     torch.manual_seed(0)
-    model = build(dataclasses.replace(getattr(config, name)(), **(SMALL | changes))).eval()
+    preset = getattr(config, name)()
+    fields = {field: value for field, value in SMALL.items() if hasattr(preset, field)}
+    model = build(dataclasses.replace(preset, **(fields | changes))).eval()
     with unchecked(), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         path = str(save_onnx(model, tmp_path / "model.onnx", (64, 96)))
