@@ -3,12 +3,22 @@
 ``base.py`` is what all models share, ``model.py`` what OneFormer adds and ``family.py`` (with ``eomt.py``, ``knet.py``,
 ``mask_dino.py``, ``roots.py`` and ``root_queries.py``) the other members; ``presets.py``, ``mask2former.py``,
 ``maskformer.py``, ``detr.py``, ``eomt_presets.py``, ``knet_presets.py``, ``mask_dino_presets.py`` and
-``roots_presets.py`` are the named ones. ``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py`` is
-the way into a file and back.
+``roots_presets.py`` are the named ones, ``panoptic_segformer.py`` is both. ``checks.py`` and ``backbone.py`` say what
+fields may hold, ``stored.py`` is the way into a file and back.
 """
 
 from ..data.classes import class_list
-from . import detr, eomt_presets, knet_presets, mask2former, mask_dino_presets, maskformer, presets, roots_presets
+from . import (
+    detr,
+    eomt_presets,
+    knet_presets,
+    mask2former,
+    mask_dino_presets,
+    maskformer,
+    panoptic_segformer,
+    presets,
+    roots_presets,
+)
 from .base import BaseConfig, for_classes
 from .detr import *  # noqa: F403
 from .eomt import EomtConfig
@@ -21,6 +31,8 @@ from .mask_dino import MaskDinoConfig
 from .mask_dino_presets import *  # noqa: F403
 from .maskformer import *  # noqa: F403
 from .model import ModelConfig
+from .panoptic_segformer import *  # noqa: F403
+from .panoptic_segformer import PanopticSegFormerConfig
 from .presets import *  # noqa: F403
 from .root_queries import HungarianUNetConfig, QuerySeq2SegConfig
 from .roots import Seq2SegConfig, UNetConfig
@@ -30,11 +42,12 @@ from .stored import from_stored, stored
 # of all members
 PRESETS = (
     *presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__,
-    *knet_presets.__all__, *mask_dino_presets.__all__, *roots_presets.__all__,
+    *knet_presets.__all__, *mask_dino_presets.__all__, *panoptic_segformer.__all__, *roots_presets.__all__,
 )  # fmt: skip
 
 __all__ = [
     "PRESETS", "BaseConfig", "DetrConfig", "EomtConfig", "HungarianUNetConfig", "KNetConfig", "Mask2FormerConfig",
-    "MaskDinoConfig", "MaskFormerConfig", "ModelConfig", "QuerySeq2SegConfig", "Seq2SegConfig", "UNetConfig",
+    "MaskDinoConfig", "MaskFormerConfig", "ModelConfig", "PanopticSegFormerConfig", "QuerySeq2SegConfig",
+    "Seq2SegConfig", "UNetConfig",
     "class_list", "for_classes", "from_stored", "stored", *PRESETS,
 ]  # fmt: skip

@@ -203,6 +203,12 @@ class BaseConfig:
         return {}
 
     @property
+    def rows_of_classes(self) -> Mapping[str, tuple[int, ...]]:
+        """Of parts whose rows are classes (by the last word of their name) these classes, in order; a row for no object
+        may follow. Fine-tuning finds them again by their names."""
+        return {"class_head": tuple(range(self.num_classes))}
+
+    @property
     def matching_shrink(self) -> int:
         """By how much masks that are matched on all pixels are shrunk before."""
         return 1

@@ -7,6 +7,7 @@ from torch import Tensor
 from ..config import BaseConfig
 from .detr import detr_boxes, detr_instances, detr_panoptic
 from .knet import knet_instances, knet_panoptic
+from .panoptic_segformer import segformer_instances, segformer_panoptic
 from .postprocessing import instances_and_queries, panoptic_inference
 from .raw import RawPrediction
 
@@ -21,6 +22,8 @@ def panoptic_segments(
         return detr_panoptic(raw, is_thing, threshold, config.keep_joined_stuff)
     if config.POSTPROCESSING == "knet":
         return knet_panoptic(raw, is_thing, config.object_mask_threshold, config.overlap_threshold, min_score)
+    if config.POSTPROCESSING == "panoptic_segformer":
+        return segformer_panoptic(raw, config, threshold)
     return panoptic_inference(raw, is_thing, threshold, config.overlap_threshold, config.merge_within_masks)
 
 
@@ -34,5 +37,7 @@ def instances(
         return *detr_instances(raw, is_thing, min_score), boxes
     if config.POSTPROCESSING == "knet":
         return *knet_instances(raw, is_thing, min_score, config.max_instances), None
+    if config.POSTPROCESSING == "panoptic_segformer":
+        return segformer_instances(raw, config, min_score)
     *found, queries = instances_and_queries(raw, is_thing, min_score, config.max_instances)
     return *found, None if raw.boxes is None else raw.boxes_of(queries, config.BOXES_WITH_PADDING)

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from ..config import BaseConfig
 from ..data.targets import Targets
-from ..model.output import Output
+from ..model.output import Output, SplitOutput
 from .matching import Matcher
 from .pairs import Pairs
 from .points import PointSource
 from .precision import at_least_float32
+from .split import split_pairs
 from .terms import terms_of, weights_of
 
 
@@ -71,6 +72,8 @@ class Criterion(nn.Module):
         # read at points twice, by matching and by the losses: to numbers once
         dtype = at_least_float32(output.class_logits).dtype
         targets = [replace(t, masks=t.masks.to(dtype)) for t in targets]
+        if isinstance(output, SplitOutput):
+            return split_pairs(output, targets, source, self.config)
         assigned = self.matcher(output.predictions, targets, source)
         return Pairs(output.predictions, targets, assigned, source, self.config)
 

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ..model.output import values_of_logits
+
 ALPHA, GAMMA = 0.25, 2.0  # of focal losses, everywhere as published
 
 
@@ -71,6 +73,18 @@ def vnet_dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -
     return 1 - 2 * (probability * labels).sum(1) / total
 
 
+def value_dice_loss(values: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
+    """The same of masks that are numbers from 0 on, and no probabilities, as Panoptic SegFormer has it:
+    1 - 2 sum v y / (sum v^2 + sum y^2 + 2e-6)."""
+    total = values.square().sum(1) + labels.square().sum(1) + 2e-6
+    return 1 - 2 * (values * labels).sum(1) / total
+
+
+def dice_loss_of_values(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
+    """:func:`value_dice_loss` of masks given as logits."""
+    return value_dice_loss(values_of_logits(logits), labels)
+
+
 def softmax_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
     """What a class's mask adds to the cross-entropy of its picture, where masks share a softmax over the classes:
     ``sigmoid(logits)`` is its probability (``model/parts/class_maps.py``), and it pays for its own pixels alone."""
@@ -78,4 +92,6 @@ def softmax_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> 
 
 
 MASK_LOSSES = {"bce": bce_loss, "focal": focal_loss, "softmax": softmax_loss}
-DICE_LOSSES = {"plain": dice_loss, "squared": squared_dice_loss, "vnet": vnet_dice_loss}
+DICE_LOSSES = {
+    "plain": dice_loss, "squared": squared_dice_loss, "vnet": vnet_dice_loss, "values": dice_loss_of_values,
+}  # fmt: skip

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..config import BaseConfig
 from ..data.targets import Targets
-from ..model.output import Predictions
+from ..model.output import Predictions, values_of_logits
 from .boxes import boxes_of, giou_cost, l1_cost
 from .classes import CLASS_COSTS
 from .classes import class_cost as class_cost  # the lesson knows it as a part of this file
@@ -82,8 +82,21 @@ def agreement_cost(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -
     return -(probability @ labels.T + (1 - probability) @ (1 - labels).T) / logits.shape[1]
 
 
+def value_dice_cost(values: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
+    """The same of masks that are numbers from 0 on, as Panoptic SegFormer has it."""
+    total = values.square().sum(1)[:, None] + labels.square().sum(1)[None] + 2e-3
+    return 1 - 2 * values @ labels.T / total
+
+
+def dice_cost_of_values(logits: Float[Tensor, "Q P"], labels: Float[Tensor, "G P"]) -> Float[Tensor, "Q G"]:
+    """:func:`value_dice_cost` of masks given as logits."""
+    return value_dice_cost(values_of_logits(logits), labels)
+
+
 MASK_COSTS = {"bce": bce_cost, "focal": focal_cost, "agreement": agreement_cost}
-DICE_COSTS = {"plain": dice_cost, "squared": squared_dice_cost, "vnet": vnet_dice_cost}
+DICE_COSTS = {
+    "plain": dice_cost, "squared": squared_dice_cost, "vnet": vnet_dice_cost, "values": dice_cost_of_values,
+}  # fmt: skip
 _FAR = 1e6  # a cost that no pair has
 
 

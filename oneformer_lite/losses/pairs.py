@@ -84,6 +84,11 @@ class Pairs:
         return [masks.unflatten(1, size) for masks in targets_at_masks(self.targets, self.predictions, soft=True)]
 
     @property
+    def readings(self) -> int:
+        """Of how many predictions the losses are shown, one by one."""
+        return len(self.predictions)
+
+    @property
     def masked(self) -> slice:
         """Of the predictions those whose masks have a loss."""
         return slice(-1, None) if self.config.MASKS_IN_LOSSES == "last" else slice(None)
@@ -125,10 +130,12 @@ class Pairs:
     def mean(self, name: str, values: Float[Tensor, "LG"]) -> Float[Tensor, ""]:
         """The sum of what all pairs add to a term, divided by the number of masks in the batch."""
         values = self.counted(values)
-        found = values.detach().unflatten(0, (-1, sum(self.counts))).sum(1) / self.count
-        # predictions without a loss of this name come first, and add nothing
-        self.by_prediction[name] = F.pad(found, (len(self.predictions) - len(found), 0))
+        self.show(name, values.unflatten(0, (-1, sum(self.counts))).sum(1) / self.count)
         return values.sum() / self.count
+
+    def show(self, name: str, losses: Float[Tensor, "_l"]) -> None:
+        """What predictions add to a term; those without a loss of this name come first, and add nothing."""
+        self.by_prediction[name] = F.pad(losses.detach(), (self.readings - len(losses), 0))
 
     def counted(self, values: Float[Tensor, "LG"]) -> Float[Tensor, "LG"]:
         """What pairs add, such that :meth:`mean` divides it rightly: in a first prediction that is semantic the fixed
@@ -140,7 +147,7 @@ class Pairs:
 
     def nothing(self, name: str, values: Tensor) -> Float[Tensor, ""]:
         """Of a batch without masks: a zero that still has a gradient."""
-        self.by_prediction[name] = values.new_zeros(len(self.predictions))
+        self.by_prediction[name] = values.new_zeros(self.readings)
         return values.sum() * 0.0
 
 

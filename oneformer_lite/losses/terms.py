@@ -14,18 +14,17 @@ from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..config import BaseConfig
 from ..data.targets import Targets
-from ..model.output import Output
+from ..model.output import Output, SplitOutput
 from .boxes import giou_loss, l1_loss
 from .cells import owners, rank_loss, semantic_loss
 from .classes import class_loss, sigmoid_class_loss
 from .contrastive import contrastive_loss
-from .masks import DICE_LOSSES, MASK_LOSSES
+from .masks import DICE_LOSSES, MASK_LOSSES, focal_values
 from .pairs import Pairs, mean_over_processes
 from .precision import at_least_float32
 
@@ -41,8 +40,7 @@ def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor
     else:
         losses = [sigmoid_class_loss(p, pairs.targets, assigned) for p, assigned in every]
         share = 1 / pairs.count
-    found = torch.stack(losses).detach() * share
-    pairs.by_prediction["class"] = F.pad(found, (len(pairs.predictions) - len(found), 0))
+    pairs.show("class", torch.stack(losses) * share)
     return sum(losses) * share
 
 
@@ -128,10 +126,28 @@ def at(values: Int[Tensor, "G"], places: Int[Tensor, "h w"]) -> Int[Tensor, "h w
     return torch.cat([values.new_full((1,), -1), values])[places + 1]
 
 
+def stuff_class_term(output: SplitOutput, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
+    """The focal loss of whether each class of stuff is there, of all readings, divided by the number of masks."""
+    there = [at_least_float32(presence) for presence in output.presence]
+    losses = torch.stack([focal_values(logits, pairs.present.to(logits)).sum() for logits in there]) / pairs.count
+    pairs.show("stuff_class", losses)
+    return losses.sum()
+
+
+def stuff_dice_term(output: SplitOutput, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
+    """Dice loss of all stuff that is there, of all readings, divided by the number of masks."""
+    if not pairs.present.any():
+        return pairs.nothing("stuff_dice", output.stuff_masks[-1])
+    losses = pairs.stuff_dice().sum(1) / pairs.count
+    pairs.show("stuff_dice", losses)
+    return losses.sum()
+
+
 Term = Callable[[Output, Pairs, BaseConfig], Tensor]
 TERMS: dict[str, Term] = {
     "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term, "box": box_term,
-    "giou": giou_term, "rank": rank_term, "semantic": semantic_term,
+    "giou": giou_term, "rank": rank_term, "semantic": semantic_term, "stuff_class": stuff_class_term,
+    "stuff_dice": stuff_dice_term,
 }  # fmt: skip
 LOSSES = ("class", "mask", "dice", "contrastive")  # OneFormer's
 

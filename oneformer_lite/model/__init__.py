@@ -2,8 +2,9 @@
 
 ``oneformer.py`` is a whole model as the figure of its paper shows it; ``base.py`` says what all models share, and
 ``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what came
-before that, and ``detr.py`` what all of them come from; ``mask_dino.py`` gives Mask2Former's queries boxes, ``eomt.py``
-takes most of it away, and ``knet.py`` is the other root: kernels instead of queries that look. ``unet.py`` and
+before that, and ``detr.py`` what all of them come from; ``panoptic_segformer.py`` tells things from stuff and takes
+where they look for their masks; ``mask_dino.py`` gives Mask2Former's queries boxes, ``eomt.py`` takes most of it away,
+and ``knet.py`` is the other root: kernels instead of queries that look. ``unet.py`` and
 ``seq2seg.py`` are older: a mask for each class, and no queries; ``query_seq2seg.py`` and ``hungarian_unet.py`` give
 them some. Below them ``parts/`` holds what they are built of, ``networks/`` the backbones, and ``fast/`` what gives the
 same results faster on CPUs.
@@ -21,14 +22,15 @@ from .mask_dino import MaskDino
 from .maskformer import MaskFormer
 from .oneformer import OneFormer
 from .output import Features, KNetOutput, OneFormerOutput, Output, Predictions, Trace
+from .panoptic_segformer import PanopticSegFormer
 from .query_seq2seg import QuerySeq2Seg
 from .seq2seg import Seq2Seg
 from .unet import UNet
 
 __all__ = [
     "MEMBERS", "Detr", "EoMT", "Features", "HungarianUNet", "KNet", "KNetOutput", "Mask2Former", "MaskDino",
-    "MaskFormer", "MaskModel", "OneFormer", "OneFormerOutput", "Output", "Predictions", "QuerySeq2Seg", "Seq2Seg",
-    "Trace", "UNet", "build",
+    "MaskFormer", "MaskModel", "OneFormer", "OneFormerOutput", "Output", "PanopticSegFormer", "Predictions",
+    "QuerySeq2Seg", "Seq2Seg", "Trace", "UNet", "build",
 ]  # fmt: skip
 
 
@@ -41,6 +43,7 @@ MEMBERS: dict[str, type[MaskModel]] = {
     "detr": Detr,
     "knet": KNet,
     "mask_dino": MaskDino,
+    "panoptic_segformer": PanopticSegFormer,
     "unet": UNet,
     "seq2seg": Seq2Seg,
     "query_seq2seg": QuerySeq2Seg,

@@ -36,6 +36,8 @@ class MaskModel(nn.Module):
     # parts that learning alone needs, and the loss that needs each: files may lack them, and a loaded model then has
     # None in their place
     training_only: Mapping[str, str] = {}
+    # by name what learns at the backbone's rate besides it
+    slow_parts: tuple[str, ...] = ()
     # how many decoder layers come before the first prediction
     first_prediction: int = 0
 

@@ -201,3 +201,34 @@ class KNetOutput(Output):
     which the first masks of stuff are a part. None unless it learns."""
 
     semantic_logits: Tensor | None = None
+
+
+@dataclass
+class SplitOutput(Output):
+    """What a model learns from that tells things from stuff, besides its predictions; nothing of it unless it learns.
+
+    ``things``: layer by layer the classes [B, T, K] and boxes of T thing queries, before they have masks; ``masks_of``
+    makes the values of the masks [B, n, h, w] of some of them [B, n], block by block. ``presence``: block by block
+    whether each of S classes of stuff is there, logits [B, S]; ``stuff_masks``: the values of their masks [B, S, h, w],
+    one more.
+    """
+
+    things: list[Predictions] = field(default_factory=list)
+    masks_of: Callable[[Tensor], list[Tensor]] | None = None
+    presence: list[Tensor] = field(default_factory=list)
+    stuff_masks: list[Tensor] = field(default_factory=list)
+
+
+SHARPNESS = 10.0
+
+
+def logits_of_values(values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """Mask logits of masks that are learned as numbers from 0 on, 0 outside and 1 inside, not through a sigmoid: above
+    0 where the value is above one half, and with a sigmoid of 0.007 and 0.993 at 0 and 1. As this is linear, masks are
+    resized as their values are."""
+    return SHARPNESS * (values - 0.5)
+
+
+def values_of_logits(logits: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """:func:`logits_of_values`, the other way round."""
+    return logits / SHARPNESS + 0.5

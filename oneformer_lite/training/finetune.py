@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ def start_from(model: MaskModel, source: str) -> list[str]:
         loss = model.training_only[part]
         new.append(f"the {part.replace('_', ' ')} ({count / 1e6:.1f} million parameters, for the {loss} loss)")
         state |= {name: value for name, value in own.items() if name.startswith(f"{part}.")}
-    heads = [name for name in own if f".{name}".split(".")[-2] == "class_head"]
+    heads = {name: part for name in own if (part := f".{name}".split(".")[-2]) in model.config.rows_of_classes}
     tables = [name for name in own if name.split(".")[0] in ("queries", "query_positions")]
     _check(own, state, [*heads, *tables], source)
     told = model.task_token(TASKS[:1]) is not None
@@ -96,17 +96,26 @@ def _keep_queries(own: State, state: State, tables: list[str], told: bool, sourc
     return [f"{after - before} of {after} queries"] if after > before else []
 
 
-def _keep_classes(own: State, state: State, heads: list[str], trained: BaseConfig, config: BaseConfig) -> list[str]:
-    """Those of the same name, and "no object", which is the last, where that is a class."""
-    before, after = trained.class_names, config.class_names
-    rows = [(i, before.index(name)) for i, name in enumerate(after) if name in before]
-    for name in heads:
-        no_object = [(len(after), len(before))] * (len(own[name]) > len(after))
-        state[name] = _with_rows(own[name], state[name], [*rows, *no_object])
-    if not (unknown := [name for name in after if name not in before]):
+def _keep_classes(
+    own: State, state: State, heads: Mapping[str, str], trained: BaseConfig, config: BaseConfig
+) -> list[str]:
+    """Those of the same name, and "no object", which is the last, where that is a class. ``heads``: by the names of
+    their weights, whose rows they are of ``config.rows_of_classes``."""
+    found: set[str] = set()
+    for weight, part in heads.items():
+        before, after = (_names_of_rows(c, part) for c in (trained, config))
+        rows = [(i, before.index(name)) for i, name in enumerate(after) if name in before]
+        no_object = [(len(after), len(before))] * (len(own[weight]) > len(after))
+        state[weight] = _with_rows(own[weight], state[weight], [*rows, *no_object])
+        found |= set(before)
+    if not (unknown := [name for name in config.class_names if name not in found]):
         return []
     listed = ", ".join(unknown[:5]) + " ..." * (len(unknown) > 5)
-    return [f"{len(unknown)} of {len(after)} classes ({listed})"]
+    return [f"{len(unknown)} of {config.num_classes} classes ({listed})"]
+
+
+def _names_of_rows(config: BaseConfig, part: str) -> list[str]:
+    return [config.class_names[i] for i in config.rows_of_classes[part]]
 
 
 def _with_rows(own: Tensor, trained: Tensor, rows: Sequence[tuple[int, int]]) -> Tensor:

@@ -41,7 +41,10 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict]:
 
 
 def layer_share(model: nn.Module, parameter: str, config: TrainConfig) -> float:
-    """Share of the full rate at which a parameter learns by ``config.layer_decay``."""
+    """Share of the full rate at which a parameter learns by ``config.layer_decay``, or as one of those that learn as
+    slowly as a backbone (:attr:`MaskModel.slow_parts`)."""
+    if any(part in parameter.split(".") for part in getattr(model, "slow_parts", ())):
+        return config.backbone_lr_multiplier
     if config.layer_decay == 1:
         return 1.0
     above = model.layers_above(parameter)

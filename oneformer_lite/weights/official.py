@@ -28,6 +28,7 @@ from .maskformer.official import TABLE as MASKFORMER
 from .maskformer.official import is_maskformer
 from .names import State, Table, drop, rename
 from .oneformer.official import TABLE as ONEFORMER
+from .panoptic_segformer.official import from_official_panoptic_segformer, is_panoptic_segformer
 from .shapes import Shapes, backbone_kind, measure, measure_backbone
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | N
         return from_mask_dino_file(state, path, config)
     if is_official_knet(state):
         return from_official_knet(state, path, config)
+    if is_panoptic_segformer(state):
+        return from_official_panoptic_segformer(state, path, config)
     state = _with_pixel_decoder(state)
     state = whole_text_mapper(rename(state, MASKFORMER if is_maskformer(state) else TABLE))
     shapes = Shapes(state, str(path))

@@ -35,6 +35,10 @@ _OTHER_RULES = {"detr": (
     "out, and whoever won too little of its mask, and what they had won stays void; stuff needs no score. Thresholds "
     "decide only what becomes void, so there are no steps to follow here. The picture shows what its own rule "
     "(oneformer_lite/inference/knet.py) makes of it."
+), "panoptic_segformer": (
+    "This model paints one mask after the other, the one first whose class is surest and whose mask is fullest, where "
+    "nothing is yet, and leaves out what would keep too little: nobody competes for pixels, so there are no steps to "
+    "follow here. The picture shows what its own rule (oneformer_lite/inference/panoptic_segformer.py) makes of it."
 )}  # fmt: skip
 _BY_PIXEL = (
     "This model has a mask for each class, and every pixel goes to the likeliest one: it knows no segments that could "

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..fast.dropout import Dropout
 from ..output import MaskProduct, Predictions, Trace
 from .boxes import box_positions, refined
 from .deformable_attention import DeformableAttention, Shapes
@@ -20,19 +21,20 @@ from .layers import MLP, Attention, FeedForward, Linear
 
 class BoxDecoderLayer(nn.Module):
     """Self-attention, deformable attention around the queries' own places or within their boxes, feed-forward, all
-    post-norm, without dropout."""
+    post-norm."""
 
-    def __init__(self, dim: int, heads: int, levels: int, points: int, ffn: int) -> None:
+    def __init__(self, dim: int, heads: int, levels: int, points: int, ffn: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.self_attention = Attention(dim, heads)
+        self.self_attention = Attention(dim, heads, dropout)
         self.cross_attention = DeformableAttention(dim, heads, levels, points)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.feed_forward = FeedForward(dim, ffn)
+        self.feed_forward = FeedForward(dim, ffn, dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,
         x: Float[Tensor, "B Q C"],
-        positions: Float[Tensor, "B Q C"],
+        positions: Float[Tensor, "*_b Q C"],
         reference: Float[Tensor, "B Q _xy"],
         memory: Float[Tensor, "B S C"],
         shapes: Shapes,
@@ -40,8 +42,8 @@ class BoxDecoderLayer(nn.Module):
     ) -> Float[Tensor, "B Q C"]:
         """``allowed``: which query may look at which other; at any if not given."""
         y = x + positions
-        x = self.norm1(x + self.self_attention(y, y, x, allowed)[0])
-        x = self.norm2(x + self.cross_attention(x + positions, reference, memory, shapes))
+        x = self.norm1(x + self.dropout(self.self_attention(y, y, x, allowed)[0]))
+        x = self.norm2(x + self.dropout(self.cross_attention(x + positions, reference, memory, shapes)))
         return self.feed_forward(x)
 
 

@@ -125,17 +125,18 @@ class FeedForward(nn.Module):
 
 @remembered
 def sine_positions(
-    height: int, width: int, dim: int, device: torch.device | str = "cpu"
+    height: int, width: int, dim: int, device: torch.device | str = "cpu", offset: float = 0.0
 ) -> Float[Tensor, "C h w"]:
     """Fixed position map: half of the channels tell y, the other half x, in sines and cosines.
 
     Positions run from 1 to the side, normalised to 2 pi; temperature 10000 (DETR appendix A.4;
-    official ``position_encoding.py``). Depends on the size alone, so it is computed once.
+    official ``position_encoding.py``). Depends on the size alone, so it is computed once. ``offset`` is added to each:
+    -0.5 puts them into the middle of their cells, as Deformable DETR has it.
 
     Lesson 06.
     """
     def one_axis(length: int) -> Tensor:
-        return waves(torch.arange(1, length + 1) / (length + 1e-6) * 2 * math.pi, dim // 2)
+        return waves((torch.arange(1, length + 1) + offset) / (length + 1e-6) * 2 * math.pi, dim // 2)
 
     y = one_axis(height)[:, None].expand(-1, width, -1)
     x = one_axis(width)[None].expand(height, -1, -1)

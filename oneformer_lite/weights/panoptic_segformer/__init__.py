@@ -1,0 +1,1 @@
+"""Panoptic SegFormer as its authors have it, beside ours."""
