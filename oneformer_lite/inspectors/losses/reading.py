@@ -25,6 +25,7 @@ from ...losses.masks import DICE_LOSSES, MASK_LOSSES
 from ...losses.pairs import Pairs
 from ...losses.precision import at_least_float32
 from ...losses.predicted_masks import matched_pairs
+from ...losses.split import SplitPairs, of_classes
 from ...model import MaskModel
 from ...model.output import Output
 
@@ -89,10 +90,12 @@ def take_apart(
     given = targets
     targets = [learned_targets(target, criterion.config, output.class_logits.shape[1]) for target in targets]
     pairs = criterion.match(output, targets, seeds)
-    count = max(1, sum(pairs.counts))
+    if isinstance(pairs, SplitPairs):  # stuff is in the losses that cannot be taken apart
+        targets = [of_classes(target, criterion.config.things) for target in targets]
     images = torch.tensor([b for b, masks in enumerate(pairs.counts) for _ in range(masks)], dtype=torch.int64)
     labels = torch.cat([t.labels for t in targets])
     matched = [matched_pairs(found) for found in pairs.assigned]
+    matched = [*matched[:1] * (pairs.readings - len(matched)), *matched]
 
     entropies = _class_shares(criterion, pairs, labels, matched)
     classes = torch.stack([layer[found] for layer, found in zip(entropies, matched)])
@@ -106,8 +109,8 @@ def take_apart(
         labels=labels.cpu().numpy(),
         queries=torch.stack([query for _, query in matched]).cpu().numpy(),
         classes=_numbers(classes),
-        mask=_numbers(mask / count),
-        dice=_numbers(dice / count),
+        mask=_numbers(mask / pairs.count),
+        dice=_numbers(dice / pairs.count),
         no_object=_numbers(entropies),
         by_image=_by_image(criterion, output),
         whole=_others(criterion, output, pairs, given),
@@ -208,7 +211,7 @@ def _class_shares(criterion: Criterion, pairs: Pairs, labels: Tensor, matched: l
     ]  # fmt: skip
     if criterion.config.FIRST_IS_SEMANTIC:
         shares[0] = torch.zeros_like(shares[0])
-    return torch.stack(shares)
+    return _of_all(torch.stack(shares), pairs.readings)
 
 
 def _weighted_entropies(criterion: Criterion, logits: Tensor, labels: Tensor, pairs: tuple) -> Tensor:
@@ -229,7 +232,7 @@ def _compare_masks(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     Of masks that are compared on all pixels or cells ``num_points`` of these are kept for looking, evenly spread.
     Predictions whose masks have no loss add nothing.
     """
-    c, layers = pairs.config, len(pairs.predictions)
+    c, layers = pairs.config, pairs.readings
     if not sum(pairs.counts):
         empty = pairs.masks.new_zeros(layers, 0, c.num_points)
         return empty[..., None].expand(-1, -1, -1, 2), empty, empty, empty[..., 0], empty[..., 0]
