@@ -2,8 +2,8 @@
 
 ``predicting.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks
 (``windows.py``: those of a window that slides along the picture), ``postprocessing.py`` makes masks, classes and scores
-of the logits (``merging.py``: who wins each pixel; ``detr.py``: the rules of DETR; ``rules.py`` chooses),
-``prediction.py`` names what was found, shows and saves it.
+of the logits (``merging.py``: who wins each pixel; ``detr.py``, ``knet.py``, ``panoptic_segformer.py``: the rules of
+these; ``rules.py`` chooses), ``prediction.py`` names what was found, shows and saves it.
 """
 
 from .postprocessing import instance_inference, mean_inside, panoptic_inference, semantic_inference, surest_labels

@@ -3,7 +3,8 @@
 ``criterion.py`` matches, then adds up; ``matching.py`` says which query answers for which mask, ``terms.py`` what each
 of the pairs (``pairs.py``) costs: ``classes.py``, ``masks.py``, ``boxes.py``, ``cells.py`` and ``contrastive.py`` are
 the equations. ``points.py`` reads masks at a few thousand points (``pixels.py``: at all pixels), ``predicted_masks.py``
-as far as they are needed; ``precision.py`` in float32 at least.
+as far as they are needed; ``precision.py`` in float32 at least. ``split.py`` has the pairs of a model that tells things
+from stuff.
 """
 
 from .contrastive import contrastive_loss

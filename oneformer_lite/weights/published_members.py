@@ -87,6 +87,28 @@ official code, this package follows the latter: once a block has made masks, tra
 whose own have faded out, and it leaves the gated feed-forward blocks of older ViT-g files random. All else is equal:
 tests compare all predictions at random weights, masks on, off and mixed.
 
+## Panoptic SegFormer
+
+Things are found as boxes and then seen, stuff has a query for each class (Li et al., CVPR 2022); not told its task.
+Read are the authors' `.pth` for COCO (zhiqi-li/Panoptic-SegFormer, weights under "state_dict"), with ResNets, Swin and
+PVTv2; what in them nobody asks (`cls_thing_branches`, `reg_branches2`) is left out. In files of other classes than
+COCO's things come first, and get numbers for names unless `from_pretrained(file, config=...)` says better. The authors'
+code is under Apache-2.0.
+
+| preset | PQ | parameters |
+|---|---|---|
+| `panoptic_segformer_coco_r50()` | 49.6 | 51.0 million |
+| `panoptic_segformer_coco_r101()` | 50.6 | 69.9 million |
+| `panoptic_segformer_coco_pvtv2_b5()` | 55.4 | 104.9 million |
+| `panoptic_segformer_coco_swin_l()` | 55.8 | 221.4 million |
+
+A mask is a number from 0 on at each cell, not a probability; as logits it is ten times what it has above one half.
+Masks are painted one after the other, by class probability times squared quality: `object_mask_threshold` is that
+score's. The released code gives each thing one query with a mask in training, where it means three: settings with
+`matching_rounds=1` repeat that. Tests compare masks, losses and matching with numbers that the authors' code gave at
+random weights, and encoder and boxes with transformers' Deformable DETR; no score has been measured with this package
+yet.
+
 ## Mask DINO
 
 DINO's detector with Mask2Former's masks (Li et al., CVPR 2023). Read are the authors' `.pth`, of the GitHub release

@@ -4,6 +4,12 @@
 official repository (``easymd/models/panformer/mask_head.py``) was built with these sizes, on a CPU with stand-ins for
 its two imports. Weights were :func:`value` of our names, which the table in ``weights/panoptic_segformer/official.py``
 brought to theirs. Recorded were all masks and queries that it returned for :func:`memory` and :func:`queries`.
+
+"case0.class" and so on are sums of the terms of ``PanformerHead.loss`` (each as weighted there) for one picture of
+:func:`scene`, whose queries said :func:`located`, with these mask decoders and the same first of the two memories, by
+which "gradient" differentiates their sum (four of its channels). Stand-ins for mmdetection: focal, L1 and GIoU loss and
+cost, boxes, samplers, results of assignment. In the first two cases ``HungarianAssigner_filter`` ran without the two
+lines that leave its loop after one round; "candidates" is how many queries it let pass.
 """
 
 from __future__ import annotations
