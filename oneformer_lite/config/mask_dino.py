@@ -76,6 +76,10 @@ class MaskDinoConfig(OneTaskConfig):
         return self.score_temperature if self.class_loss == "focal" else None
 
     @property
+    def rows_of_classes(self) -> Mapping[str, tuple[int, ...]]:
+        return {**super().rows_of_classes, "class_table": tuple(range(self.num_classes))}
+
+    @property
     def also_supervised(self) -> tuple[str, ...]:
         return ("selection",) * self.two_stage + ("denoising",) * (self.denoising_queries > 0)
 

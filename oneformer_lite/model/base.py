@@ -27,9 +27,9 @@ from .parts.layers import ConvNorm
 class MaskModel(nn.Module):
     """Pictures in; Q queries, each with a class and a mask, out. A member defines :meth:`encode` and :meth:`read`.
 
-    Layers whose rows are classes are called ``class_head``, those that make mask embeddings ``mask_head``, tables whose
-    rows are queries ``queries`` and ``query_positions``, the network that ImageNet's weights are for ``backbone``:
-    fine-tuning, optimiser and doctor find them by these names.
+    Layers whose rows are classes are called ``class_head`` (others: ``config.rows_of_classes``), those that make mask
+    embeddings ``mask_head``, tables whose rows are queries ``queries``, ``query_positions`` and ``query_boxes``, the
+    network that ImageNet's weights are for ``backbone``: fine-tuning, optimiser and doctor find them by these names.
     """
 
     output_type: type[Output] = Output

@@ -73,7 +73,7 @@ def start_from(model: MaskModel, source: str) -> list[str]:
         new.append(f"the {part.replace('_', ' ')} ({count / 1e6:.1f} million parameters, for the {loss} loss)")
         state |= {name: value for name, value in own.items() if name.startswith(f"{part}.")}
     heads = {name: part for name in own if (part := f".{name}".split(".")[-2]) in model.config.rows_of_classes}
-    tables = [name for name in own if name.split(".")[0] in ("queries", "query_positions")]
+    tables = [name for name in own if name.split(".")[0] in ("queries", "query_positions", "query_boxes")]
     _check(own, state, [*heads, *tables], source)
     told = model.task_token(TASKS[:1]) is not None
     new += _keep_queries(own, state, tables, told, source)

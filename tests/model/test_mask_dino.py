@@ -21,6 +21,7 @@ from oneformer_lite.model.parts.denoising import Denoising
 from oneformer_lite.model.parts.pixel_decoder import tokens_of
 from oneformer_lite.model.parts.selection import proposals
 from oneformer_lite.training import read_log
+from oneformer_lite.training.finetune import start_from
 from oneformer_lite.weights.onnx import Segmenter
 
 SMALL = {
@@ -209,6 +210,19 @@ def test_it_trains_and_its_run_says_what_it_lost(data, tmp_path) -> None:
     assert all(len(layers) == 3 for layers in steps[0]["by_layer"].values())
     model = build(made).eval()
     assert_saves_and_loads_bit_equal(model, made, run, tmp_path / "folder")
+
+
+def test_it_is_trained_further_with_other_classes_and_queries(tmp_path) -> None:
+    torch.manual_seed(0)
+    trained_ = build(small(**KINDS["learned"])).eval()
+    trained_.save_pretrained(tmp_path)
+    kept = [c for c in trained_.config.categories if c.id % 2]
+    new = build(config.for_classes(small(**KINDS["learned"], num_queries=14), kept))
+    assert [words.split(" (")[0] for words in start_from(new, str(tmp_path))] == ["2 of 14 queries"]
+    rows = [trained_.config.class_names.index(c.name) for c in kept]
+    assert new.denoising.class_table.weight.equal(trained_.denoising.class_table.weight[rows])
+    assert new.query_boxes.weight[:12].equal(trained_.query_boxes.weight)
+    assert new.decoder.class_head.weight.equal(trained_.decoder.class_head.weight[[*rows, -1]])
 
 
 def test_it_resumes_bit_equal(data, tmp_path) -> None:
