@@ -57,8 +57,7 @@ class PanopticSegFormer(MaskModel):
         self.unseen = STRIDES.index(c.mask_stride)  # how many of the finest maps nobody looks at
         for i, _ in enumerate(self.backbone.norms[: self.unseen]):
             self.backbone.norms[i] = nn.Identity()
-        channels = self.backbone.channels[self.unseen :]
-        maps = len(channels)
+        maps = len(channels := self.backbone.channels[self.unseen :])
         self.neck = Neck(channels, c.hidden_dim)
         self.encoder = MultiScaleEncoder(
             c.hidden_dim, c.num_heads, maps + 1, c.encoder_layers, c.sampling_points, c.encoder_ffn, c.dropout
@@ -107,8 +106,8 @@ class PanopticSegFormer(MaskModel):
         output = self.output(self._readings(seen), found)
         none = features.masks.new_zeros(0)
         output.things = [Predictions(self._known(p), none, no_object=False, boxes=p.boxes) for p in seen.located]
-        output.masks_of = partial(self._masks_of, seen)
-        output.presence, output.stuff_masks = seen.presence, seen.stuff.masks
+        output.masks_of, output.stuff_masks = partial(self._masks_of, seen), seen.stuff.masks
+        output.presence = seen.presence
         return output
 
     def _see(self, features: Features, trace: Trace | None) -> Seen:
