@@ -74,6 +74,7 @@ def _serve(exercise: Exercise, seed: int, limits: Limits, channel: Connection, o
     other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel.poll(None)  # to empty it takes a while, and many an exercise is attempted by nobody
+    _import_for_answers()
     task, lent = task_of(exercise, exercise.all_cases(seed)), _earlier(exercise)
     given = [f for f in gc.get_objects() if type(f) is FunctionType and f.__name__ in exercise.rules.given]
     empty_package(
@@ -89,6 +90,14 @@ def _serve(exercise: Exercise, seed: int, limits: Limits, channel: Connection, o
             work = partial(answer_task, task, code, references)
             channel.send_bytes(_copied(work, limits, ruleset, folder, notes.noting()))
             channel.send_bytes(notes.memory[:])
+
+
+def _import_for_answers() -> None:
+    """What answers may import beside torch and numpy, and what reads files and makes folders while it is imported."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot  # noqa: F401
 
 
 def _earlier(exercise: Exercise) -> dict[str, tuple[str, Callable]]:

@@ -104,7 +104,7 @@ def chosen(inspector, rng: random.Random) -> bool:
     """Whether the inspector took a value for one of its controls; some, say a layer, others exclude."""
     name = rng.choice(list(inspector.state))
     try:
-        inspector.set(**{name: offered(inspector._controls[name], rng)})
+        inspector.set(**{name: offered(inspector.control(name), rng)})
     except ConfigError:
         return False
     return True

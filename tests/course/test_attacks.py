@@ -79,6 +79,28 @@ def test_a_table_of_the_printed_cases_is_named(loss_template):
     assert mark.state == NOT_COUNTED and "by heart" in mark.verdict
 
 
+DRAWING = {  # imports of drawing libraries, and what draws with them
+    "imported": ("import matplotlib.pyplot as plt", "pass"),
+    "drawn": ("from matplotlib import pyplot as plt", "plt.imshow(table.detach()); plt.title('table'); plt.show()"),
+    "of scipy and pillow": ("import scipy.ndimage, PIL.Image", "PIL.Image.new('L', (4, 4)).resize((2, 2))"),
+}
+
+
+@pytest.mark.parametrize("way", DRAWING)
+def test_drawing_is_no_attack(loss_template, way):
+    imported, drawn = DRAWING[way]
+    mark = marked(
+        loss_template,
+        f"""
+        {imported}
+        def contrastive_loss(table):
+            {drawn}
+            labels = torch.arange(len(table))
+            return F.cross_entropy(table, labels) + F.cross_entropy(table.T, labels)""",
+    )
+    assert mark.state == PASSED and mark.tried == (), mark
+
+
 HONEST = {
     "an endless recursion": "def contrastive_loss(table):\n    return contrastive_loss(table)",
     "too much memory": "def contrastive_loss(table):\n    return [bytearray(10**8) for _ in range(99)]",
