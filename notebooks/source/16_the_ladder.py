@@ -576,17 +576,17 @@ sheets = [ofl.render.contact_sheet([[tiles[name] for name in row]], list(row))
 Image.fromarray(np.concatenate(sheets)).resize((720, 2 * 720 * sheets[0].shape[0] // sheets[0].shape[1]))
 
 # %% [markdown]
-# * **MaskFormer → Mask2Former** is what masked attention, finer maps and losses at points buy: more PQ after a quarter of
-#   the time than MaskFormer has at the end, and a step is cheaper, too: losses at points cost less than whole masks.
-# * **Mask2Former → OneFormer** costs a little here: its steps are longer (the texts) and shared among three tasks. What it
-#   buys is not in this table: the instance and semantic answers of a Mask2Former trained for panoptic are read from the
-#   same segments, OneFormer has learned all three.
-# * **EoMT** has the fastest steps and makes the most of them. It sees what Mask2Former sees in fewer, but its transformer
-#   starts from nothing here, all other backbones from ImageNet. For COCO its paper relies on the large pretraining of
-#   DINOv2: so the answer to "is that all that is needed?" is not to be had from scratch.
-# * **DETR** has found almost nothing yet. It was published with 500 epochs of boxes, then 25 of masks; here it learns
-#   both at once, and of all predictions only the last has masks. Its class loss has just begun to fall (lesson 13 has
-#   shown the plateau, where all queries say the same), and a mask is made of where a query looks, here of 4 x 4 cells.
+# * **DETR** draws nothing yet. Its queries begin to name what is there and its boxes get better (the loss of boxes fell
+#   to a quarter), but its masks are noise. A mask is made of where a query looks, here of 4 x 4 cells, and of all
+#   predictions only the last has masks to learn from. It was published with 500 epochs of boxes, then 25 of masks.
+# * **DETR → MaskFormer**: a mask for each query at a quarter of the picture's size, after every layer, and masks that
+#   decide who answers for what. It draws large things and stuff; small ones it joins or misses.
+# * **MaskFormer → Mask2Former** is what masked attention, three sizes of maps and losses at points buy: after a quarter
+#   of the time it stands where MaskFormer ends. A step is cheaper, too: points cost less than whole masks.
+# * **Mask2Former → OneFormer** costs something here: its steps are longer (the texts) and shared by three tasks. What it
+#   buys is one model that has learned all three; Mask2Former's instances and classes are read from panoptic segments.
+# * **EoMT** has the fastest steps, and of as many it makes less: its transformer starts from nothing here, all other
+#   backbones from ImageNet. What it cannot draw is left black. For COCO its paper relies on DINOv2's large pretraining.
 #
 # One seed each: a difference of two or three points says nothing. The order of the first three rungs is that of their
 # papers:
