@@ -40,8 +40,8 @@ class PanopticSegFormer(MaskModel):
     layer so stands beside what was seen block by block. Masks are numbers from 0 on (:func:`logits_of_values`).
 
     The published model sees one picture at a time, without padding; in a batch of several sizes padding counts as
-    picture here. Its branches that say things' classes and boxes once more, from their mask decoder
-    (``cls_thing_branches``, ``reg_branches2``), are asked by nobody and have losses multiplied by 0: they are left out.
+    picture here. Its branches for things' classes and boxes after their mask decoder (``cls_thing_branches``,
+    ``reg_branches2``) are asked by nobody and have losses multiplied by 0: they are left out.
     """
 
     output_type = SplitOutput
@@ -60,8 +60,9 @@ class PanopticSegFormer(MaskModel):
         maps = len(channels := self.backbone.channels[self.unseen :])
         self.neck = Neck(channels, c.hidden_dim)
         self.encoder = MultiScaleEncoder(
-            c.hidden_dim, c.num_heads, maps + 1, c.encoder_layers, c.sampling_points, c.encoder_ffn, c.dropout
-        )
+            c.hidden_dim, c.num_heads, maps + 1, c.encoder_layers, c.sampling_points, c.encoder_ffn, c.dropout,
+            c.mask_stride,
+        )  # fmt: skip
         # position and content of things, content and position of stuff: as they lie in the published files
         self.queries = nn.Embedding(c.thing_queries, 2 * c.hidden_dim)
         self.stuff_queries = nn.Embedding(len(c.stuff), 2 * c.hidden_dim)

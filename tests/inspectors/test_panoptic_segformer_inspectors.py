@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 import oneformer_lite as ofl
 from oneformer_lite import config
 from oneformer_lite.inspectors.losses.reading import take_apart
+from oneformer_lite.inspectors.sampling.reading import read_sampling
+from oneformer_lite.inspectors.traced import trace_picture
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import PanopticSegFormer, build
 
@@ -49,6 +52,7 @@ def test_losses_taken_apart_sum_to_the_criterions(data, blocks) -> None:
     "name, words",
     [
         ("MaskInspector", ""), ("MatchInspector", ""), ("FeatureInspector", ""), ("QueryInspector", ""),
+        ("SamplingInspector", "stride 64"),
         ("LossInspector", ""), ("MergeInspector", "paints one mask after the other"),
         ("TaskInspector", "not told its task"), ("ContrastInspector", "learns from no texts"),
     ],
@@ -58,6 +62,20 @@ def test_every_inspector_looks_into_it_or_says_what_it_has_not(data, tmp_path, n
     inspector = getattr(ofl.widgets, name)(small(thing_blocks=1, stuff_blocks=2), given)
     inspector.set(**inspector.state)
     assert words in inspector.to_html(tmp_path / "page.html").read_text() and inspector.still().size[0] > 50
+
+
+def test_where_its_encoder_looks_is_read_finest_first(data) -> None:
+    """The positions of stride 4 come first, and each of them looks at all levels, at most some cells away."""
+    model = small(thing_blocks=1, stuff_blocks=2)
+    sampling = read_sampling(trace_picture(model, data[0].image, "panoptic"))
+    strides = sampling.strides
+    assert strides == tuple(sorted(strides)) and strides[0] == model.config.mask_stride
+    assert len(sampling.weights[0]) == sum(np.prod(sampling.grid(stride)) for stride in strides)
+    for stride in strides:
+        looks = sampling.looks(0, stride, (0, 0))
+        assert looks.by_level().sum() == pytest.approx(1, abs=1e-5) and (looks.by_level() > 0).all()
+        distance = np.abs(looks.places - stride / 2) / np.array(strides)[looks.levels][:, None]
+        assert distance.max() < 6  # cells of the level that is looked at: offsets begin as 1 to 4 of them
 
 
 def test_the_doctor_examines_it(data) -> None:

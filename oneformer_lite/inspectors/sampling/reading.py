@@ -32,7 +32,7 @@ class Looks:
 class Sampling:
     """All looks of all layers: ``locations`` float32 [S, M, L, P, 2] (x, y in 0 to 1 over the padded input) and
     ``weights`` float32 [S, M, L, P] of each layer; S runs over the positions of all levels, whose
-    ``strides`` are in this order, the coarsest first."""
+    ``strides`` are in this order, mostly the coarsest first."""
 
     traced: TracedPicture
     locations: tuple[np.ndarray, ...]

@@ -95,7 +95,8 @@ class Backbone(nn.Module):
         return self
 
     def freeze_early_layers(self) -> None:
-        """ResNet's stem and first stage keep the weights they have; other networks have none of these names."""
+        """ResNet's stem and first stage keep the weights they have. Of other networks, those layers that timm calls the
+        same (of EfficientNet the stem's norm)."""
         for name, parameter in self.network.named_parameters():
             if name.startswith(_EARLY):
                 parameter.requires_grad_(False)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..output import Trace
+from ..output import Trace, record
 from .layers import ConvNorm, sine_positions
 from .pixel_decoder import DeformableEncoderLayer, reference_points, tokens_of
 
@@ -30,10 +30,16 @@ class Neck(nn.Module):
 
 
 class MultiScaleEncoder(nn.Module):
-    """Maps of one width, finest first, to maps of the same sizes whose places have looked at each other."""
+    """Maps of one width, finest first, to maps of the same sizes whose places have looked at each other.
 
-    def __init__(self, dim: int, heads: int, levels: int, layers: int, points: int, ffn: int, dropout: float) -> None:
+    ``stride``: of the finest, each next one's is twice as large; the trace calls them by it, as a pixel decoder's.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, levels: int, layers: int, points: int, ffn: int, dropout: float, stride: int
+    ) -> None:
         super().__init__()
+        self.strides = tuple(stride << level for level in range(levels))
         self.level_embed = nn.Parameter(torch.randn(levels, dim))
         self.layers = nn.ModuleList(
             DeformableEncoderLayer(dim, heads, levels, points, ffn, dropout) for _ in range(layers)
@@ -51,8 +57,10 @@ class MultiScaleEncoder(nn.Module):
         for i, layer in enumerate(self.layers):
             if trace is not None:
                 locations, weights = layer.attention.sampling(x + positions, reference, shapes)
-                trace.record(f"encoder.layer{i}.sampling_locations", locations)
-                trace.record(f"encoder.layer{i}.sampling_weights", weights)
+                trace.record(f"pixel_decoder.layer{i}.sampling_locations", locations)
+                trace.record(f"pixel_decoder.layer{i}.sampling_weights", weights)
             x = layer(x, positions, reference, shapes)
         levels = x.split([h * w for h, w in shapes], dim=1)
-        return [level.unflatten(1, shape).permute(0, 3, 1, 2) for level, shape in zip(levels, shapes)]
+        mixed = [level.unflatten(1, shape).permute(0, 3, 1, 2) for level, shape in zip(levels, shapes)]
+        record(trace, "pixel_decoder.stride{}", self.strides, mixed)
+        return mixed
