@@ -36,8 +36,7 @@ class PanopticSegFormer(MaskModel):
     then their masks; each class of stuff has a query that looks for it alone.
 
     The readings of a picture are as many as the longest of the three decoders has; what a shorter one says comes last,
-    and before that its first is repeated. Of things, whose boxes all come before the first mask, what was said layer by
-    layer so stands beside what was seen block by block. Masks are numbers from 0 on (:func:`logits_of_values`).
+    and before that its first is repeated. Masks are numbers from 0 on (:func:`logits_of_values`).
 
     The published model sees one picture at a time, without padding; in a batch of several sizes padding counts as
     picture here. Its branches for things' classes and boxes after their mask decoder (``cls_thing_branches``,
