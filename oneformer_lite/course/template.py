@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import FunctionType
@@ -94,10 +95,8 @@ def _serve(exercise: Exercise, seed: int, limits: Limits, channel: Connection, o
 
 def _import_for_answers() -> None:
     """What answers may import beside torch and numpy, and what reads files and makes folders while it is imported."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot  # noqa: F401
+    import_module("matplotlib").use("agg")
+    import_module("matplotlib.pyplot")
 
 
 def _earlier(exercise: Exercise) -> dict[str, tuple[str, Callable]]:
