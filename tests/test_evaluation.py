@@ -56,7 +56,7 @@ class Listed(list):
 def full_size(monkeypatch):
     """The oracle's masks have the size of the picture, not a quarter of it."""
 
-    def predictions(output, sizes, wanted, stride):
+    def predictions(output, sizes, wanted, padded, temperature):
         rows = zip(output.class_logits, output.mask_logits, sizes, wanted)
         return [RawPrediction(c, m, size, size, out) for c, m, size, out in rows]
 
