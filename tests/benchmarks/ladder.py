@@ -154,7 +154,8 @@ def _processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("job", choices=("measure", "train", "keep"))
-    parser.add_argument("members", nargs="*", metavar="MEMBER", help=f"of {', '.join(MEMBERS)}; none: all")
+    these = f"{', '.join(MEMBERS)} (none: these), or any that has a *_toytown() preset, such as knet"
+    parser.add_argument("members", nargs="*", metavar="MEMBER", help=these)
     parser.add_argument("--by-heart", action="store_true", help="two small scenes, which are also judged")
     parser.add_argument("--minutes", type=float, default=20.0, help="of processor time of one core, evaluations aside")
     parser.add_argument("--scenes", type=int, default=6000)
