@@ -140,7 +140,7 @@ def test_encoder_and_location_decoder_say_what_transformers_says() -> None:
     )
     with torch.no_grad():
         expected = theirs(images, output_hidden_states=True)
-    encoder = MultiScaleEncoder(32, 4, 4, 2, 4, 48, 0.0).double().eval()
+    encoder = MultiScaleEncoder(32, 4, 4, 2, 4, 48, 0.0, stride=8).double().eval()
     location = LocationDecoder(32, 4, 3, 4, 4, 48, 0.0, 5).double().eval()
     load_theirs(encoder, location, theirs)
     shapes = [(8, 12), (4, 6), (2, 3), (1, 2)]
