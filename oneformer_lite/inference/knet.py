@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..checks import check_share
 from .merging import Areas, compete, settle
+from .postprocessing import likeliest_things
 from .raw import RawPrediction
 
 
@@ -55,12 +56,7 @@ def knet_instances(
     """Masks bool [n, H, W], class ids [n], scores [n]: of the best ``most`` pairs of query and class those that are
     things. The score is the class probability alone. Raises :class:`ConfigError` for a ``min_score`` outside 0..1."""
     check_share("min_score", min_score)
-    probability = raw.probabilities
-    queries, classes = probability.shape
-    scores, pairs = probability.flatten().topk(min(most or queries, probability.numel()))
-    query, label = pairs // classes, pairs % classes
-    keep = torch.tensor(is_thing, device=label.device)[label] & (scores >= min_score)
-    query, label, scores = query[keep], label[keep], scores[keep]
+    query, label, scores = likeliest_things(raw, is_thing, min_score, most, in_order=True)
     shares = with_probabilities(raw)
     masks = torch.empty(len(query), *raw.output, dtype=torch.bool, device=label.device)
     for rows in raw.bands(len(query)):

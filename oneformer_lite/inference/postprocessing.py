@@ -105,13 +105,7 @@ def instances_and_queries(
 ) -> tuple[Tensor, Tensor, Tensor, Int[Tensor, "n"]]:
     """:func:`instance_inference`, and whose masks they are."""
     check_share("min_score", min_score)
-    probability = raw.probabilities
-    queries, classes = probability.shape
-    count = min(most or queries, probability.numel())
-    scores, pairs = probability.flatten().topk(count, sorted=False)
-    query, label = pairs // classes, pairs % classes
-    keep = torch.tensor(is_thing, device=label.device)[label] & (scores >= min_score)
-    scores, query, label = scores[keep], query[keep], label[keep]
+    query, label, scores = likeliest_things(raw, is_thing, min_score, most)
     used, row = query.unique(return_inverse=True)  # a query may win with several classes
     bands = list(raw.bands(len(used)))
     if len(bands) == 1:
@@ -124,6 +118,19 @@ def instances_and_queries(
     keep = (scores > min_score) if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
     found = masks[row[keep]] if len(bands) == 1 else _masks_by_bands(raw, query[keep])
     return found, label[keep], scores[keep], query[keep]
+
+
+def likeliest_things(
+    raw: RawPrediction, is_thing: tuple[bool, ...], min_score: float, most: int | None, in_order: bool = False
+) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"], Float[Tensor, "n"]]:
+    """Of the best ``most`` pairs of query and class (as many as queries, if not given), the best first if ``in_order``,
+    those that are things and whose probability is at least ``min_score``: queries, class ids, probabilities."""
+    probability = raw.probabilities
+    queries, classes = probability.shape
+    scores, pairs = probability.flatten().topk(min(most or queries, probability.numel()), sorted=in_order)
+    query, label = pairs // classes, pairs % classes
+    keep = torch.tensor(is_thing, device=label.device)[label] & (scores >= min_score)
+    return query[keep], label[keep], scores[keep]
 
 
 def mean_inside(logits: Float[Tensor, "N H W"], masks: Bool[Tensor, "N H W"]) -> Float[Tensor, "N"]:

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from member_checks import assert_resumes_bit_equal, assert_saves_and_loads_bit_equal, trained
+from member_checks import assert_resumes_bit_equal, assert_saves_and_loads_bit_equal, lost, trained
 from torchvision.ops import FeaturePyramidNetwork
 
 import oneformer_lite as ofl
@@ -163,17 +163,7 @@ def test_early_layers_stay_as_published() -> None:
 
 def test_losses_fall(data) -> None:
     torch.manual_seed(0)
-    model, batch = build(small(pretrained=True)).train(), learning_batch(data)
-    criterion = Criterion(model.config)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    totals = []
-    for _ in range(30):
-        losses = criterion(model.learn(batch), batch.targets)
-        optimiser.zero_grad()
-        losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        totals.append({name: float(loss.detach()) for name, loss in losses.items()})
+    totals = lost(build(small(pretrained=True)).train(), learning_batch(data), 30, lr=1e-3, clip_norm=1.0)
     assert set(totals[0]) == {"class", "mask", "dice", "rank", "semantic", "total"}
     for name in totals[0]:
         assert totals[-1][name] < totals[0][name], name

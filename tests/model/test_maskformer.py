@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from member_checks import lost
 
 import oneformer_lite as ofl
 from oneformer_lite import config
 from oneformer_lite.data.batch import pad_to
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.inference import RawPrediction, panoptic_inference
-from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MaskFormer, build
 
 SMALL = {
@@ -188,14 +188,6 @@ def test_scores_of_a_semantic_model_are_summed_before_they_are_resized(kind, mon
 def test_losses_fall_on_toytown(data) -> None:
     """Each of the three, by a few steps on a scene; without dropout, so that it is the same each time."""
     model, batch = small(num_queries=16, pretrained=True).train(), ofl.data.collate([(data[0], "panoptic")])
-    criterion, optimizer = Criterion(model.config), torch.optim.AdamW(model.parameters(), 1e-3)
-    history = []
-    for _ in range(40):
-        losses = criterion(model.learn(batch), batch.targets)
-        optimizer.zero_grad()
-        losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        history.append({name: value.item() for name, value in losses.items()})
+    history = lost(model, batch, 40, lr=1e-3, clip_norm=1.0)
     for name in ("class", "mask", "dice", "total"):
         assert np.mean([h[name] for h in history[-3:]]) < 0.95 * history[0][name], name

@@ -22,8 +22,9 @@ from oneformer_lite.model import PanopticSegFormer, build
 from oneformer_lite.model.output import logits_of_values, values_of_logits
 from oneformer_lite.model.panoptic_segformer import last
 from oneformer_lite.model.parts.attention_masks import AttentionMaskBlock, AttentionMaskDecoder
+from oneformer_lite.model.parts.boxes import refined
 from oneformer_lite.model.parts.layers import sine_positions
-from oneformer_lite.model.parts.location_decoder import LocationDecoder, moved
+from oneformer_lite.model.parts.location_decoder import LocationDecoder
 from oneformer_lite.model.parts.multiscale_encoder import MultiScaleEncoder
 from oneformer_lite.weights.names import below, rename
 
@@ -190,10 +191,10 @@ def test_positions_lie_in_the_middle_of_their_cells() -> None:
 
 def test_a_box_starts_at_its_point_and_moves_from_there() -> None:
     step = torch.zeros(1, 1, 4)
-    assert moved(torch.tensor([[[0.2, 0.7]]]), step)[0, 0].tolist() == pytest.approx([0.2, 0.7, 0.5, 0.5])
+    assert refined(torch.tensor([[[0.2, 0.7]]]), step)[0, 0].tolist() == pytest.approx([0.2, 0.7, 0.5, 0.5])
     box = torch.tensor([[[0.2, 0.7, 0.1, 0.3]]])
-    assert moved(box, step)[0, 0].tolist() == pytest.approx(box[0, 0].tolist())
-    assert moved(box, step + 1)[0, 0, 2].item() == pytest.approx(1 / (1 + 9 * np.exp(-1)))
+    assert refined(box, step)[0, 0].tolist() == pytest.approx(box[0, 0].tolist())
+    assert refined(box, step + 1)[0, 0, 2].item() == pytest.approx(1 / (1 + 9 * np.exp(-1)))
 
 
 def test_no_gradient_goes_from_a_box_to_the_layers_before() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import member_checks
 import pytest
 import torch
+from member_checks import assert_resumes_bit_equal, lost
 
 import oneformer_lite as ofl
 from oneformer_lite import config
@@ -13,7 +15,7 @@ from oneformer_lite.data.by_name import UNUSED
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import build
-from oneformer_lite.training import Trainer, read_log, toytown_training, train
+from oneformer_lite.training import Trainer, read_log, train
 from oneformer_lite.training.prepared import prepared
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(segments but the model has|number of queries|the run starts from)")
@@ -34,9 +36,7 @@ def data() -> ofl.data.Toytown:
 
 
 def recipe(out, **changes):
-    settings = {"steps": 3, "batch_size": 2, "workers": 0, "evaluations": 0, "log_steps": 1, "look_first": False,
-                "ema_decay": None}  # fmt: skip
-    return toytown_training(out=str(out), data="nowhere", **(settings | changes))
+    return member_checks.recipe(out, ema_decay=None, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -132,36 +132,14 @@ def test_losses_fall(data, stage, names) -> None:
     torch.manual_seed(1)
     model = build(dataclasses.replace(small(stage), dropout=0.0)).train()
     batch = ofl.data.collate([(data[i], "panoptic") for i in range(2)])
-    criterion, optimizer = Criterion(model.config), torch.optim.AdamW(model.parameters(), lr=1e-3)
-    history = []
-    for _ in range(25):
-        losses = criterion(model.learn(batch), batch.targets)
-        optimizer.zero_grad()
-        losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
-        optimizer.step()
-        history.append({name: float(value.detach()) for name, value in losses.items()})
+    history = lost(model, batch, 25, lr=1e-3, clip_norm=0.1)
     for name in names or history[0]:
         early, late = (sum(h[name] for h in part) / 3 for part in (history[:3], history[-3:]))
         assert late < early, (name, early, late)
 
 
 def test_a_stage_is_resumed_bit_equal(boxes, data, tmp_path) -> None:
-    settings = {"start_from": str(boxes / "model"), "steps": 4}
-    whole = train(small("masks"), recipe(tmp_path / "whole", **settings), data)
-    trainer = Trainer(small("masks"), recipe(tmp_path / "parts", **settings), data, None)
-    step = trainer.train_step
-
-    def stop_after_two(batches):
-        trainer.stopping = trainer.step == 1
-        return step(batches)
-
-    trainer.train_step = stop_after_two
-    assert not trainer.run().finished
-    rest = train(small("masks"), recipe(tmp_path / "parts", **settings), data)
-    assert rest.finished
-    for name, value in whole.model.state_dict().items():
-        assert value.equal(rest.model.state_dict()[name]), name
+    assert_resumes_bit_equal(small("masks"), data, tmp_path, start_from=str(boxes / "model"))
 
 
 def test_a_model_without_masks_yet_answers_in_a_sentence(boxes, data, tmp_path) -> None:

@@ -6,17 +6,15 @@ Li et al., "Mask DINO" (CVPR 2023), figure 2; official ``dino_decoder.py`` and `
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..fast.dropout import Dropout
-from ..output import MaskProduct, Predictions, Trace
-from .boxes import box_positions, refined
+from ..output import MaskProduct, Predictions, Trace, record
+from .boxes import box_head, box_positions, refined
 from .deformable_attention import DeformableAttention, Shapes
-from .layers import MLP, Attention, FeedForward, Linear
+from .layers import MLP, Attention, FeedForward, Linear, prior_logit
 
 
 class BoxDecoderLayer(nn.Module):
@@ -73,11 +71,9 @@ class BoxDecoder(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
         self.class_head = Linear(dim, classes + no_object)
         if class_prior:
-            nn.init.constant_(self.class_head.bias, math.log(class_prior / (1 - class_prior)))
+            nn.init.constant_(self.class_head.bias, prior_logit(class_prior))
         self.mask_head = MLP(dim, dim, dim, num_layers=3)
-        self.box_head = MLP(dim, dim, 4, num_layers=3)
-        for parameter in self.box_head.layers[-1].parameters():
-            nn.init.zeros_(parameter)
+        self.box_head = box_head(dim)
 
     def forward(
         self,
@@ -92,33 +88,18 @@ class BoxDecoder(nn.Module):
         """``memory``: all maps as one row of places, coarsest first."""
         dtype = self.class_head.weight.dtype
         with torch.autocast(memory.device.type, enabled=False):
-            given = (tensor.to(dtype) for tensor in (content, box_logits, memory))
-            return self.decode(*given, shapes, mask_features, allowed, trace)
-
-    def decode(
-        self,
-        content: Float[Tensor, "B Q C"],
-        box_logits: Float[Tensor, "B Q 4"],
-        memory: Float[Tensor, "B S C"],
-        shapes: Shapes,
-        mask_features: Float[Tensor, "B C h w"],
-        allowed: Bool[Tensor, "#B #Q Q"] | None,
-        trace: Trace | None,
-    ) -> list[Predictions]:
-        x, box = content, box_logits.sigmoid()
-        predictions = [self.predict(x, box, mask_features)]
-        before = box  # with its gradient
-        for i, layer in enumerate(self.layers):
-            if trace is not None:
-                trace.record(f"decoder.layer{i}.boxes", box)
-            positions = self.position_head(box_positions(box, self.dim).to(x.dtype))
-            x = layer(x, positions, box, memory, shapes, allowed)
-            normed = self.norm(x)
-            predictions.append(self.predict(normed, refined(before, self.box_head(normed)), mask_features))
-            before = refined(box, self.box_head(x))
-            box = before.detach()
-            if trace is not None:
-                trace.record(f"decoder.layer{i}.queries", x)
+            x, logits, memory = (tensor.to(dtype) for tensor in (content, box_logits, memory))
+            before = box = logits.sigmoid()  # the former with its gradient
+            predictions = [self.predict(x, box, mask_features)]
+            for i, layer in enumerate(self.layers):
+                record(trace, "decoder.layer{}.boxes", [i], [box])
+                positions = self.position_head(box_positions(box, self.dim).to(x.dtype))
+                x = layer(x, positions, box, memory, shapes, allowed)
+                normed = self.norm(x)
+                predictions.append(self.predict(normed, refined(before, self.box_head(normed)), mask_features))
+                before = refined(box, self.box_head(x))
+                box = before.detach()
+                record(trace, "decoder.layer{}.queries", [i], [x])
         return predictions
 
     def predict(

@@ -10,10 +10,10 @@ import math
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...data.targets import Targets
-from .layers import waves
+from .layers import MLP, waves
 
 _EPSILON = 1e-5  # how near to 0 and 1 a share counts
 _FAR = 1e8
@@ -25,9 +25,21 @@ def inverse_sigmoid(shares: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     return (shares.clamp_min(_EPSILON) / (1 - shares).clamp_min(_EPSILON)).log()
 
 
-def refined(boxes: Float[Tensor, "*n"], steps: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """Boxes that have moved by ``steps`` on the way from -infinity to infinity that a share is a sigmoid of."""
-    return (inverse_sigmoid(boxes) + steps).sigmoid()
+def refined(places: Float[Tensor, "*n _xy"], steps: Float[Tensor, "*n _d"]) -> Float[Tensor, "*n _d"]:
+    """Boxes that have moved by ``steps`` on the way from -infinity to infinity that a share is a sigmoid of: from
+    boxes, or from points [*n, 2], which say nothing of width and height."""
+    known = inverse_sigmoid(places)
+    if unknown := steps.shape[-1] - known.shape[-1]:
+        known = torch.cat([known, known.new_zeros(*known.shape[:-1], unknown)], dim=-1)
+    return (known + steps).sigmoid()
+
+
+def box_head(dim: int) -> MLP:
+    """What says the steps of boxes: none at first."""
+    head = MLP(dim, dim, 4, num_layers=3)
+    for parameter in head.layers[-1].parameters():
+        nn.init.zeros_(parameter)
+    return head
 
 
 def box_positions(boxes: Float[Tensor, "*n 4"], dim: int) -> Float[Tensor, "*n D"]:

@@ -6,16 +6,14 @@ and ``knet/det/kernel_update_head.py``.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .layers import Attention, FeedForward, Linear
+from .layers import Attention, FeedForward, Linear, prior_logit
 
-CLASS_PRIOR = -math.log(99)  # the logit of 1 %: what focal losses start from
+CLASS_PRIOR = prior_logit(0.01)  # what focal losses start from
 
 
 def pooled(

@@ -169,6 +169,11 @@ class ConvNorm(nn.Sequential):
         super().__init__(convolution, norm, *([nn.ReLU()] if relu else []))
 
 
+def prior_logit(probability: float) -> float:
+    """The bias with which a class that has a sigmoid starts at ``probability``."""
+    return math.log(probability / (1 - probability))
+
+
 def fan_in_uniform(convolution: nn.Conv2d) -> nn.Conv2d:
     """The convolution with weights of variance 1 / fan-in, evenly distributed, and no bias.
 

@@ -6,19 +6,17 @@ Zhu et al., "Deformable DETR" (ICLR 2021), section 4 and appendix A.4 ("iterativ
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..fast.linear import Linear
 from ..output import Trace
 from .box_decoder import BoxDecoderLayer
-from .boxes import inverse_sigmoid
+from .boxes import box_head, refined
 from .deformable_attention import Shapes
-from .layers import MLP
+from .layers import prior_logit
 
 PRIOR = 0.01  # the probability with which a class starts
 
@@ -31,9 +29,7 @@ class LocationLayer(BoxDecoderLayer):
     ) -> None:
         super().__init__(dim, heads, levels, points, ffn, dropout)
         self.class_head = prior_classes(dim, num_classes)
-        self.box_head = MLP(dim, dim, 4, num_layers=3)
-        for parameter in self.box_head.layers[-1].parameters():
-            nn.init.zeros_(parameter)
+        self.box_head = box_head(dim)
 
 
 class Located(NamedTuple):
@@ -76,21 +72,14 @@ class LocationDecoder(nn.Module):
             if trace is not None:
                 trace.record(f"location.layer{i}.reference", reference)
             x = layer(x, positions, reference, memory, shapes)
-            boxes = moved(reference, layer.box_head(x))
+            boxes = refined(reference, layer.box_head(x))
             found.append(Located(x, layer.class_head(x), boxes))
             reference = boxes.detach()
         return found
 
 
-def moved(reference: Float[Tensor, "B Q _xy"], step: Float[Tensor, "B Q 4"]) -> Float[Tensor, "B Q 4"]:
-    """The box that lies by ``step`` from a reference, on the way from -infinity to infinity that a share is the sigmoid
-    of: from a box, or from a point, which says nothing of width and height."""
-    known = inverse_sigmoid(reference)
-    return (step + torch.cat([known, known.new_zeros(*known.shape[:-1], 4 - known.shape[-1])], dim=-1)).sigmoid()
-
-
 def prior_classes(dim: int, num_classes: int) -> Linear:
     """A class head whose sigmoids start at :data:`PRIOR`: nearly all queries are nearly always none of a class."""
     head = Linear(dim, num_classes)
-    nn.init.constant_(head.bias, math.log(PRIOR / (1 - PRIOR)))
+    nn.init.constant_(head.bias, prior_logit(PRIOR))
     return head

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..output import Trace, record
-from .layers import ConvNorm, sine_positions
-from .pixel_decoder import DeformableEncoderLayer, reference_points, tokens_of
+from .layers import ConvNorm
+from .pixel_decoder import DeformableEncoderLayer, encoded
 
 
 class Neck(nn.Module):
@@ -48,19 +48,6 @@ class MultiScaleEncoder(nn.Module):
     def forward(
         self, maps: list[Float[Tensor, "B C _h _w"]], trace: Trace | None = None
     ) -> list[Float[Tensor, "B C _h _w"]]:
-        x, shapes = tokens_of(maps)
-        positions = torch.cat([
-            sine_positions(h, w, x.shape[-1], x.device, -0.5).flatten(1).T + level
-            for (h, w), level in zip(shapes, self.level_embed)
-        ]).to(x.dtype)  # [S, C]
-        reference = reference_points(tuple(shapes), x.device)
-        for i, layer in enumerate(self.layers):
-            if trace is not None:
-                locations, weights = layer.attention.sampling(x + positions, reference, shapes)
-                trace.record(f"pixel_decoder.layer{i}.sampling_locations", locations)
-                trace.record(f"pixel_decoder.layer{i}.sampling_weights", weights)
-            x = layer(x, positions, reference, shapes)
-        levels = x.split([h * w for h, w in shapes], dim=1)
-        mixed = [level.unflatten(1, shape).permute(0, 3, 1, 2) for level, shape in zip(levels, shapes)]
+        mixed = encoded(maps, self.layers, self.level_embed, trace, offset=-0.5)
         record(trace, "pixel_decoder.stride{}", self.strides, mixed)
         return mixed

@@ -94,21 +94,32 @@ class DeformableEncoder(nn.Module):
     def mixed(
         self, features: list[Float[Tensor, "B _c _h _w"]], trace: Trace | None
     ) -> list[Float[Tensor, "B C _h _w"]]:
-        maps = self.projected(features)
-        x, shapes = tokens_of(maps)
-        positions = torch.cat([
-            sine_positions(h, w, x.shape[-1], x.device).flatten(1).T + level
-            for (h, w), level in zip(shapes, self.level_embed)
-        ]).to(x.dtype)  # [S, C]
-        reference = reference_points(tuple(shapes), x.device)
-        for i, layer in enumerate(self.layers):
-            if trace is not None:
-                locations, weights = layer.attention.sampling(x + positions, reference, shapes)
-                trace.record(f"pixel_decoder.layer{i}.sampling_locations", locations)
-                trace.record(f"pixel_decoder.layer{i}.sampling_weights", weights)
-            x = layer(x, positions, reference, shapes)
-        levels = x.split([h * w for h, w in shapes], dim=1)
-        return [m.unflatten(1, shape).permute(0, 3, 1, 2) for m, shape in zip(levels, shapes)]
+        return encoded(self.projected(features), self.layers, self.level_embed, trace)
+
+
+def encoded(
+    maps: list[Float[Tensor, "B C _h _w"]],
+    layers: nn.ModuleList,
+    level_embed: Float[Tensor, "L C"],
+    trace: Trace | None,
+    offset: float = 0.0,
+) -> list[Float[Tensor, "B C _h _w"]]:
+    """Maps of one width after the ``layers`` of an encoder, by which their positions look at each other. ``offset``: of
+    the places in :func:`.sine_positions`."""
+    x, shapes = tokens_of(maps)
+    positions = torch.cat([
+        sine_positions(h, w, x.shape[-1], x.device, offset).flatten(1).T + level
+        for (h, w), level in zip(shapes, level_embed)
+    ]).to(x.dtype)  # [S, C]
+    reference = reference_points(tuple(shapes), x.device)
+    for i, layer in enumerate(layers):
+        if trace is not None:
+            locations, weights = layer.attention.sampling(x + positions, reference, shapes)
+            trace.record(f"pixel_decoder.layer{i}.sampling_locations", locations)
+            trace.record(f"pixel_decoder.layer{i}.sampling_weights", weights)
+        x = layer(x, positions, reference, shapes)
+    levels = x.split([h * w for h, w in shapes], dim=1)
+    return [level.unflatten(1, shape).permute(0, 3, 1, 2) for level, shape in zip(levels, shapes)]
 
 
 def tokens_of(maps: list[Float[Tensor, "B C _h _w"]]) -> tuple[Float[Tensor, "B S C"], Shapes]:

@@ -6,11 +6,29 @@ import json
 import warnings
 from pathlib import Path
 
+import torch
+
 import oneformer_lite as ofl
 from oneformer_lite.config import BaseConfig
+from oneformer_lite.data.batch import Batch
 from oneformer_lite.data.dataset import SegmentationDataset
+from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MEMBERS, MaskModel
 from oneformer_lite.training import TrainConfig, Trainer, toytown_training, train
+
+
+def lost(model: MaskModel, batch: Batch, steps: int, lr: float, clip_norm: float) -> list[dict[str, float]]:
+    """All losses before each of so many steps on one batch; the gradients of the last step are still there."""
+    criterion, optimizer = Criterion(model.config), torch.optim.AdamW(model.parameters(), lr)
+    history = []
+    for _ in range(steps):
+        losses = criterion(model.learn(batch), batch.targets)
+        optimizer.zero_grad()
+        losses["total"].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        optimizer.step()
+        history.append({name: float(loss.detach()) for name, loss in losses.items()})
+    return history
 
 
 def recipe(out: Path, **changes) -> TrainConfig:
@@ -25,10 +43,11 @@ def trained(made: BaseConfig, data: SegmentationDataset, folder: Path) -> Path:
     return folder
 
 
-def assert_resumes_bit_equal(made: BaseConfig, data: SegmentationDataset, folder: Path) -> None:
+def assert_resumes_bit_equal(made: BaseConfig, data: SegmentationDataset, folder: Path, **changes) -> None:
     """Four steps at once, and two and two."""
-    whole = train(made, recipe(folder / "whole", steps=4, ema_decay=None), data)
-    trainer = Trainer(made, recipe(folder / "parts", steps=4, ema_decay=None), data, None)
+    changes = {"steps": 4, "ema_decay": None} | changes
+    whole = train(made, recipe(folder / "whole", **changes), data)
+    trainer = Trainer(made, recipe(folder / "parts", **changes), data, None)
     step = trainer.train_step
 
     def stop_after_two(batches):
@@ -37,7 +56,7 @@ def assert_resumes_bit_equal(made: BaseConfig, data: SegmentationDataset, folder
 
     trainer.train_step = stop_after_two
     assert not trainer.run().finished
-    rest = train(made, recipe(folder / "parts", steps=4, ema_decay=None), data)
+    rest = train(made, recipe(folder / "parts", **changes), data)
     assert rest.finished and rest.steps == 4
     for name, value in whole.model.state_dict().items():
         assert value.equal(rest.model.state_dict()[name]), name
