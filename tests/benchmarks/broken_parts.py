@@ -41,7 +41,7 @@ SABOTAGES = (
     Sabotage("03", "width and height swapped", "model/parts/pixel_decoder.py",
              "torch.stack([x, y], -1)", "torch.stack([y, x], -1)"),
     Sabotage("03", "level embeddings in the wrong order", "model/parts/pixel_decoder.py",
-             "zip(shapes, self.level_embed)", "zip(shapes, self.level_embed.flip(0))"),
+             "zip(shapes, level_embed)", "zip(shapes, level_embed.flip(0))"),
     Sabotage("04", "capitals stay capitals", "model/parts/tokenizer.py",
              '" ", clean).strip().lower()', '" ", clean).strip()'),
     Sabotage("05", "texts look ahead, not back", "model/parts/text.py",
