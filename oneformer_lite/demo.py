@@ -15,6 +15,7 @@ from .data.sample import TASKS
 from .evaluation import evaluate
 from .files import make_folder, write_json
 from .metrics import Evaluation
+from .metrics.by_class import OF_TASK
 from .training import TrainConfig, TrainingResult, toytown_training, train
 from .training.log import Log
 
@@ -82,10 +83,13 @@ def judge(result: TrainingResult, data: Path) -> tuple[Evaluation, dict[str, Eva
         "semantic": ("mIoU", "mDice", "pixel_accuracy"),
     }
     averages = {name: tokens[task][name] for task, names in own.items() for name in names}
-    rows = zip(*(tokens[task].per_class for task in ("panoptic", "instance", "semantic")))
-    semantic = ("IoU", "dice", "accuracy")
-    per_class = [p | {"AP": i["AP"]} | {name: s[name] for name in semantic} for p, i, s in rows]
-    return Evaluation(averages, per_class, tokens["semantic"].confusion, tokens["instance"].ap_by_size), tokens
+    per_class = [dict(row) for row in tokens["panoptic"].per_class]
+    for task in TASKS:  # of each, what was measured under its own token
+        for row, own_row in zip(per_class, tokens[task].per_class):
+            row |= {name: own_row[name] for name in OF_TASK[task]}
+    results = {task: tokens[task].results[task] for task in TASKS}
+    confusion, by_size = tokens["semantic"].confusion, tokens["instance"].ap_by_size
+    return Evaluation(averages, per_class, confusion, by_size, results), tokens
 
 
 def gallery(model, config: ModelConfig, count: int) -> list:

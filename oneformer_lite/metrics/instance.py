@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,11 @@ from ..errors import DataError
 class InstanceResult:
     """Percent; nan where the ground truth has no instance of that size or class.
 
-    Small, medium and large part at 32^2 and 96^2 pixels of mask area. ``per_class`` is AP by
-    thing class, under its class id.
+    Small, medium and large part at 32^2 and 96^2 pixels of mask area. By thing class, under its class id:
+    ``per_class`` is AP, ``per_class_by_size`` AP of its small, medium and large masks, ``counts`` how many instances
+    are annotated (crowds left out) and how many masks are predicted, whatever their score. ``precision`` float
+    [10, 101, things] is the highest precision at each recall or beyond (0 to 1, nan without instances), by IoU
+    threshold (0.50, 0.55, ...), recall (0, 0.01, ...) and class in the order of ``per_class``.
     """
 
     ap: float
@@ -34,6 +38,9 @@ class InstanceResult:
     ap_medium: float
     ap_large: float
     per_class: dict[int, float]
+    per_class_by_size: dict[int, tuple[float, float, float]]
+    counts: dict[int, tuple[int, int]]
+    precision: np.ndarray
 
 
 class InstanceMetric:
@@ -104,7 +111,7 @@ class InstanceMetric:
         # [IoU thresholds, recalls, classes, areas (all, small, medium, large), numbers of masks]
         precision = evaluation.eval["precision"][..., -1]
         iou_thresholds = evaluation.params.iouThrs
-        everything = precision[..., 0]
+        everything, classes = precision[..., 0], [int(i) for i in evaluation.params.catIds]
         return InstanceResult(
             ap=_mean(everything),
             ap50=_mean(everything[np.isclose(iou_thresholds, 0.5)]),
@@ -112,11 +119,19 @@ class InstanceMetric:
             ap_small=_mean(precision[..., 1]),
             ap_medium=_mean(precision[..., 2]),
             ap_large=_mean(precision[..., 3]),
-            per_class={
-                int(class_id): _mean(everything[:, :, column])
-                for column, class_id in enumerate(evaluation.params.catIds)
+            per_class={i: _mean(everything[:, :, column]) for column, i in enumerate(classes)},
+            per_class_by_size={
+                i: tuple(_mean(precision[:, :, column, area]) for area in (1, 2, 3)) for column, i in enumerate(classes)
             },
+            counts=self._counts(classes),
+            precision=np.where(everything > -1, everything, np.nan),
         )
+
+    def _counts(self, classes: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Annotated instances that are no crowds, and predicted ones, by class."""
+        annotated = Counter(entry["category_id"] for entry in self._annotations if not entry["iscrowd"])
+        predicted = Counter(entry["category_id"] for entry in self._predictions)
+        return {i: (annotated[i], predicted[i]) for i in classes}
 
     def _is_thing(self, class_id: int) -> bool:
         if not 0 <= class_id < len(self.categories):

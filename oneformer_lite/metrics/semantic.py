@@ -36,6 +36,8 @@ class SemanticResult:
     per_class_iou: np.ndarray  # float [K]
     per_class_dice: np.ndarray  # float [K]
     per_class_accuracy: np.ndarray  # float [K]
+    annotated: np.ndarray  # pixels int64 [K]
+    predicted: np.ndarray  # pixels int64 [K], those that are annotated as some class
 
 
 class SemanticMetric:
@@ -90,10 +92,11 @@ class SemanticMetric:
         correct = self._confusion.diagonal().astype(float)
         annotated = self._confusion.sum(axis=1).astype(float)
         predicted = self._confusion[:, :-1].sum(axis=0)
+        pixels = {"annotated": self._confusion.sum(axis=1), "predicted": predicted}
         present = annotated > 0
         if not present.any():
             unknown = np.full(self.num_classes, np.nan)
-            return SemanticResult(*[np.nan] * 5, *[unknown] * 3)
+            return SemanticResult(*[np.nan] * 5, *[unknown] * 3, **pixels)
         annotated[~present] = np.nan  # carries through to the quotients
         iou = 100 * correct / (annotated + predicted - correct)
         dice = 200 * correct / (annotated + predicted)
@@ -107,6 +110,7 @@ class SemanticMetric:
             per_class_iou=iou,
             per_class_dice=dice,
             per_class_accuracy=accuracy,
+            **pixels,
         )
 
 

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..data.sample import Category
+from .by_class import absent, instance_row, known, panoptic_row, semantic_row, table
 from .instance import InstanceResult
 from .panoptic import PanopticResult
 from .semantic import SemanticResult
 
 Result = PanopticResult | InstanceResult | SemanticResult
-COLUMNS = ("PQ", "SQ", "RQ", "AP", "IoU", "dice", "accuracy")  # of a class, in percent
-_DASH = "-"
 
 
 class Evaluation(dict[str, float]):
-    """A dict of percentages by name, nan where there was nothing to measure, with three things besides:
+    """A dict of percentages by name, nan where there was nothing to measure, with these things besides:
 
     ``ap_by_size``: AP of the "small", "medium" and "large" masks (parted at 32 x 32 and 96 x 96 pixels), None where
     none is annotated; empty without the instance task.
     ``per_class``: for each class a dict with ``id`` (of the annotation file), ``name``, ``is_thing`` and, by task, PQ,
-    SQ, RQ with the counts TP, FP, FN; AP; IoU, dice, accuracy. None where the class was not annotated, or is no thing.
+    SQ, RQ with the counts TP, FP, FN; AP and AP_small, AP_medium, AP_large with the counts ``objects`` (annotated, no
+    crowds) and ``detections`` (predicted, whatever their score); IoU, dice, accuracy with ``pixels`` and
+    ``predicted_pixels``. None where the class was not annotated, or is no thing.
+    ``absent``: the names of the judged classes that are annotated nowhere, so that nobody takes None for 0.
     ``confusion``: pixels int64 [K, K + 1] of the semantic task, rows annotated, columns predicted (the last as
     nothing); None without that task.
+    ``results``: what the metric of each task found, by task.
     """
 
     def __init__(
@@ -35,40 +37,32 @@ class Evaluation(dict[str, float]):
         per_class: Sequence[dict] = (),
         confusion: np.ndarray | None = None,
         ap_by_size: Mapping[str, float | None] | None = None,
+        results: Mapping[str, Result] | None = None,
     ) -> None:
         super().__init__(averages)
         self.per_class, self.confusion, self.ap_by_size = list(per_class), confusion, dict(ap_by_size or {})
+        self.results = dict(results or {})
+
+    @property
+    def absent(self) -> list[str]:
+        return absent(self.per_class)
 
     def to_dict(self) -> dict:
         """All of it, ready for JSON, None for nan."""
         confusion = None if self.confusion is None else self.confusion.tolist()
-        averages = {name: _known(value) for name, value in self.items()}
-        return averages | {"AP_by_size": self.ap_by_size, "per_class": self.per_class, "confusion": confusion}
+        return {
+            **{name: known(value) for name, value in self.items()},
+            "AP_by_size": self.ap_by_size, "per_class": self.per_class, "absent": self.absent, "confusion": confusion,
+        }  # fmt: skip
 
     def to_json(self, indent: int | None = None) -> str:
         """:meth:`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=indent)
 
     def table(self, most: int | None = None) -> str:
-        """The classes as lines of text in the order of :func:`worst_first`, at most ``most``."""
-        columns = [name for name in COLUMNS if any(name in row for row in self.per_class)]
-        shown = worst_first(self.per_class)[:most]
-        width = max([5, *(len(row["name"]) for row in shown)])
-        lines = [f"{'class':<{width}}" + "".join(f"{name:>10}" for name in columns)]
-        lines += [f"{row['name']:<{width}}" + "".join(f"{_text(row.get(c)):>10}" for c in columns) for row in shown]
-        left = len(self.per_class) - len(shown)
-        return "\n".join([*lines, *([f"and {left} more classes"] if left else [])])
-
-
-def worst_first(per_class: Sequence[dict]) -> list[dict]:
-    """The rows of :class:`Evaluation` from the lowest PQ (else AP, else IoU) on; those without one last."""
-    main = next((name for name in ("PQ", "AP", "IoU") if any(name in row for row in per_class)), None)
-
-    def place(row: dict) -> float:
-        value = row.get(main)
-        return math.inf if value is None else value
-
-    return sorted(per_class, key=place)
+        """The classes as lines of text, the worst first, at most ``most``; those that are annotated nowhere are named
+        below."""
+        return table(self.per_class, most)
 
 
 def summarise(
@@ -80,9 +74,9 @@ def summarise(
     for task, result in results.items():
         averages |= _AVERAGES[task](result)
         for class_id, row in enumerate(rows):
-            row |= _CLASSES[task](result, class_id)
+            row |= _ROWS[task](result, class_id)
     by_size = _by_size(results["instance"]) if "instance" in results else None
-    return Evaluation(averages, rows, confusion, by_size)
+    return Evaluation(averages, rows, confusion, by_size, results)
 
 
 def _panoptic_averages(result: PanopticResult) -> dict[str, float]:
@@ -93,44 +87,18 @@ def _panoptic_averages(result: PanopticResult) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _panoptic_class(result: PanopticResult, class_id: int) -> dict:
-    c = result.per_class[class_id]
-    values = (c.pq, c.sq, c.rq) if c.seen else (None,) * 3
-    return dict(zip(("PQ", "SQ", "RQ", "TP", "FP", "FN"), (*values, c.tp, c.fp, c.fn)))
-
-
 def _instance_averages(result: InstanceResult) -> dict[str, float]:
     return {"AP": result.ap, "AP50": result.ap50, "AP75": result.ap75}
 
 
 def _by_size(result: InstanceResult) -> dict[str, float | None]:
     sizes = {"small": result.ap_small, "medium": result.ap_medium, "large": result.ap_large}
-    return {name: _known(value) for name, value in sizes.items()}
-
-
-def _instance_class(result: InstanceResult, class_id: int) -> dict:
-    return {"AP": _known(result.per_class.get(class_id, math.nan))}
+    return {name: known(value) for name, value in sizes.items()}
 
 
 def _semantic_averages(result: SemanticResult) -> dict[str, float]:
     return {"mIoU": result.miou, "mDice": result.mdice, "pixel_accuracy": result.pixel_accuracy}
 
 
-def _semantic_class(result: SemanticResult, class_id: int) -> dict:
-    return {
-        "IoU": _known(float(result.per_class_iou[class_id])),
-        "dice": _known(float(result.per_class_dice[class_id])),
-        "accuracy": _known(float(result.per_class_accuracy[class_id])),
-    }
-
-
 _AVERAGES = {"panoptic": _panoptic_averages, "instance": _instance_averages, "semantic": _semantic_averages}
-_CLASSES = {"panoptic": _panoptic_class, "instance": _instance_class, "semantic": _semantic_class}
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _text(value: float | None) -> str:
-    return _DASH if value is None else f"{value:.1f}"
+_ROWS = {"panoptic": panoptic_row, "instance": instance_row, "semantic": semantic_row}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..files import replacing
-from ..metrics.summary import COLUMNS, worst_first
+from ..metrics.by_class import cell, columns_of, left_out_words, scored
 from ..render.confusion import confusion_picture
 from ..render.curves import Record, loss_curves, metric_curves
 from ..render.grid import data_uri, webp_bytes
@@ -88,7 +87,7 @@ def report_html(
 
 def percent(value: float | None) -> str:
     """One decimal, or a dash for what was not measured."""
-    return _DASH if value is None or not math.isfinite(value) else f"{value:.1f}"
+    return cell(None if value is None else float(value), _DASH)
 
 
 def _panoptic_table(metrics: Mapping[str, float]) -> list[tuple[str, list[float | None]]]:
@@ -111,10 +110,10 @@ def _other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, str, float |
 
 
 def _class_table(per_class: Sequence[Mapping[str, object]]) -> dict[str, list]:
-    """Columns and rows of (name, values), worst first."""
-    columns = [name for name in COLUMNS if any(name in row for row in per_class)]
-    rows = [(row["name"], [row.get(name) for name in columns]) for row in worst_first(per_class)]
-    return {"columns": columns, "rows": rows}
+    """Columns and rows of (name, values), worst first, and sentences on the classes without a score."""
+    columns = columns_of(per_class)
+    rows = [(row["name"], [cell(row.get(name), _DASH) for name in columns]) for row in scored(per_class)]
+    return {"columns": columns, "rows": rows, "words": left_out_words(per_class)}
 
 
 def _confusion(confusion: np.ndarray, names: Sequence[str]) -> tuple[str, int, int]:

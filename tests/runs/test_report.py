@@ -51,9 +51,9 @@ def page(tmp_path_factory) -> Path:
 
 
 ROWS = [
-    {"id": 1, "name": "car", "is_thing": True, "PQ": 71.25, "AP": 44.4, "IoU": 80.5},
-    {"id": 9, "name": "<sky>", "is_thing": False, "PQ": 33.33, "AP": None, "IoU": 91.7},
-    {"id": 4, "name": "boat", "is_thing": True, "PQ": None, "AP": None, "IoU": None},
+    {"id": 1, "name": "car", "is_thing": True, "PQ": 71.25, "TP": 31, "FN": 2, "AP": 44.4, "IoU": 80.5},
+    {"id": 9, "name": "<sky>", "is_thing": False, "PQ": 33.33, "TP": 7, "FN": 0, "AP": None, "IoU": 91.7},
+    {"id": 4, "name": "boat", "is_thing": True, "PQ": None, "TP": 0, "FN": 0, "AP": None, "IoU": None},
 ]
 
 
@@ -61,9 +61,10 @@ def test_classes_are_listed_worst_first_with_their_confusion(tmp_path):
     confusion = np.array([[90, 10, 0, 0], [5, 95, 0, 0], [0, 0, 0, 0]])
     text = write(tmp_path, per_class=ROWS, confusion=confusion).read_text(encoding="utf-8")
     section = text[text.index('id="classes"') : text.index('id="curves"')]
-    assert section.index("&lt;sky&gt;") < section.index(">car<") < section.index(">boat<")
+    assert section.index("&lt;sky&gt;") < section.index(">car<") < section.index("annotated nowhere".capitalize())
     assert ">33.3<" in section and ">71.2<" in section and ">44.4<" in section and "data:image/webp" in section
-    assert section.count("–") == 4  # sky has no AP, boat nothing
+    assert section.count("–") == 1 and ">31<" in section  # sky has no AP
+    assert ">boat<" not in section and "nowhere in these pictures (crowds aside): &#39;boat&#39;." in section
 
 
 def test_without_classes_there_is_no_section(page):
