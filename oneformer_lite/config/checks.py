@@ -34,6 +34,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "num_points": (1, 10_000_000), "oversample_ratio": (1.0, 100.0), "importance_ratio": _SHARE,
     "object_mask_threshold": _SHARE, "overlap_threshold": _SHARE, "max_instances": (1, 1_000_000),
     "mask_stride": (1, 64), "padding_multiple": (1, 1024),
+    "denoising_queries": (0, 10_000), "denoising_noise": _SHARE,
 }  # fmt: skip
 
 # how other programs call what a configuration has, and what of theirs is elsewhere

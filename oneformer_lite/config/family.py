@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ..errors import ConfigError
 from .base import BaseConfig
+from .traits import DenoisingTraits
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ _MASKFORMER_STEPS: dict[str, dict[str, object]] = {
 
 
 @dataclass(frozen=True)
-class Mask2FormerConfig(OneTaskConfig):
+class Mask2FormerConfig(DenoisingTraits, OneTaskConfig):
     """Every size and switch of one Mask2Former; defaults are the published values (Mask2Former, CVPR 2022; official
     ``configs/coco/panoptic-segmentation/maskformer2_R50_bs16_50ep.yaml``)."""
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .family import OneTaskConfig
+from .traits import DenoisingTraits
 
 
 @dataclass(frozen=True)
-class MaskDinoConfig(OneTaskConfig):
+class MaskDinoConfig(DenoisingTraits, OneTaskConfig):
     """Every size and switch of one Mask DINO; defaults are the published values (Mask DINO, CVPR 2023; official
     ``configs/coco/panoptic-segmentation/maskdino_R50_bs16_50ep_3s_dowsample1_2048.yaml``)."""
 
@@ -63,8 +64,8 @@ class MaskDinoConfig(OneTaskConfig):
 
     # -- denoising: about how many queries, and how far from the truth they start, in shares of a box; half of it is the
     # probability of a wrong label
-    denoising_queries: int = field(default=100, metadata={"range": (0, 10_000)})
-    denoising_noise: float = field(default=0.4, metadata={"range": (0.0, 1.0)})
+    denoising_queries: int = 100
+    denoising_noise: float = 0.4
 
     # -- loss weights, all of which are the matching costs' as well
     class_weight: float = 4.0
@@ -76,12 +77,8 @@ class MaskDinoConfig(OneTaskConfig):
         return self.score_temperature if self.class_loss == "focal" else None
 
     @property
-    def rows_of_classes(self) -> Mapping[str, tuple[int, ...]]:
-        return {**super().rows_of_classes, "class_table": tuple(range(self.num_classes))}
-
-    @property
     def also_supervised(self) -> tuple[str, ...]:
-        return ("selection",) * self.two_stage + ("denoising",) * (self.denoising_queries > 0)
+        return ("selection",) * self.two_stage + super().also_supervised
 
     @property
     def recipe(self) -> Mapping[str, object]:

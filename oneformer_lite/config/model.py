@@ -12,10 +12,11 @@ from typing import ClassVar
 
 from ..errors import ConfigError
 from .base import BaseConfig
+from .traits import DenoisingTraits
 
 
 @dataclass(frozen=True)
-class ModelConfig(BaseConfig):
+class ModelConfig(DenoisingTraits, BaseConfig):
     """Every size and switch of one OneFormer. Lengths are pixels, points or channels; weights have no unit."""
 
     model_type: ClassVar[str] = "oneformer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ..data.sample import TASKS
@@ -113,3 +114,23 @@ class Traits:
                 f"so it has no answer for {task!r}: ask for {learned}, or take a panoptic model, from which all three "
                 "tasks can be read"
             )
+
+
+@dataclass(frozen=True)
+class DenoisingTraits(Traits):
+    """Of members that may learn from noised truth besides (``model/parts/denoising.py``). They predict without it."""
+
+    # about how many noised queries join in: as many groups of all masks of a picture as fit; 0: none, as in the papers
+    # of OneFormer and Mask2Former. MP-Former takes one group
+    denoising_queries: int = 0
+    # how far they are from the truth: the probability of a wrong label, and how many cells are exchanged, in shares of
+    # a mask's area
+    denoising_noise: float = 0.2
+
+    @property
+    def rows_of_classes(self) -> Mapping[str, tuple[int, ...]]:
+        return {**super().rows_of_classes, "class_table": tuple(range(self.num_classes))}
+
+    @property
+    def also_supervised(self) -> tuple[str, ...]:
+        return super().also_supervised + ("denoising",) * (self.denoising_queries > 0)

@@ -21,7 +21,7 @@ from .pairs import Pairs
 from .points import PointSource
 from .precision import at_least_float32
 from .split import split_pairs
-from .terms import terms_of, weights_of
+from .terms import OF_PAIRS, terms_of, weights_of
 
 
 class Criterion(nn.Module):
@@ -81,9 +81,10 @@ class Criterion(nn.Module):
         """The terms of those predictions that ``config.also_supervised`` names: of query "selection", which is matched
         like the others, and of "denoising" queries, of which it is known who answers for which mask."""
         losses: dict[str, Tensor] = {}
+        of_pairs = {name: term for name, term in self.terms.items() if name in OF_PAIRS}
         for whose in self.config.also_supervised:
             found, share = getattr(self, f"_{whose}")(output, targets, pairs)
-            for name, term in self.terms.items():
+            for name, term in of_pairs.items():
                 nothing = output.class_logits.new_zeros(())
                 losses[f"{whose}_{name}"] = nothing if found is None else share * term(output, found, self.config)
         return losses

@@ -150,6 +150,8 @@ TERMS: dict[str, Term] = {
     "stuff_dice": stuff_dice_term,
 }  # fmt: skip
 LOSSES = ("class", "mask", "dice", "contrastive")  # OneFormer's
+# those of pairs alone, which any predictions may have whose queries answer for masks
+OF_PAIRS = ("class", "mask", "dice", "box", "giou")
 
 
 def terms_of(config: BaseConfig) -> dict[str, Term]:
@@ -158,9 +160,11 @@ def terms_of(config: BaseConfig) -> dict[str, Term]:
 
 
 def weights_of(config: BaseConfig) -> dict[str, float]:
-    """What each of its terms is multiplied by, those of ``config.also_supervised`` too."""
+    """What each of its terms is multiplied by; of the :data:`OF_PAIRS` also those of ``config.also_supervised``."""
     own = {name: getattr(config, f"{name}_weight") for name in terms_of(config)}
-    return own | {f"{whose}_{name}": weight for whose in config.also_supervised for name, weight in own.items()}
+    return own | {
+        f"{whose}_{name}": own[name] for whose in config.also_supervised for name in own if name in OF_PAIRS
+    }
 
 
 def share_of_classes(

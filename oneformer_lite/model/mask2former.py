@@ -10,14 +10,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..config import Mask2FormerConfig
-from .base import MaskModel
+from ..data.batch import Batch
+from .denoised import MaskDenoisedModel
 from .networks.backbone import Backbone
-from .output import Features, Predictions, Trace, record
+from .output import Features, Output, Predictions, Trace, record
+from .parts.denoising import Noised
 from .parts.masked_decoder import MaskedDecoder
 from .parts.pixel_decoder import DeformablePixelDecoder
 
 
-class Mask2Former(MaskModel):
+class Mask2Former(MaskDenoisedModel):
     """OneFormer without its task: each query has a learned start in place of what task and picture make of it.
 
     Query features and query positions are two tables. The features are supervised before they have seen the picture,
@@ -37,6 +39,7 @@ class Mask2Former(MaskModel):
         self.queries = nn.Embedding(c.num_queries, c.hidden_dim)  # where they start
         self.query_positions = nn.Embedding(c.num_queries, c.hidden_dim)  # added in every attention
         self.decoder = MaskedDecoder(c.hidden_dim, c.num_heads, c.decoder_layers, c.decoder_ffn, c.num_classes)
+        self.add_denoising()
 
     def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> Features:
         """Features for masks (stride 4) and maps for the decoder (32, 16, 8)."""
@@ -46,7 +49,19 @@ class Mask2Former(MaskModel):
         self, features: Features, token: Tensor | None = None, *, every: bool = False, trace: Trace | None = None
     ) -> list[Predictions]:
         """The queries read the maps, layer by layer, each only where it already sees its mask."""
+        return self.decode(features, every, trace)
+
+    def decode(
+        self, features: Features, every: bool, trace: Trace | None, noised: Noised | None = None
+    ) -> list[Predictions]:
+        """:meth:`read`, behind ``noised`` queries."""
         queries = self.queries.weight.expand(features.masks.shape[0], -1, -1)
         record(trace, "query.{}", ("object_queries",), [queries])
         positions = self.query_positions.weight
-        return self.decoder(queries, positions, features.maps, features.masks, every, trace)
+        return self.decoder(queries, positions, features.maps, features.masks, every, trace, noised)
+
+    def learn(self, batch: Batch, trace: bool = False) -> Output:
+        """All predictions; of noised truth too, if the configuration has ``denoising_queries``."""
+        features, _, found = self.begin(batch.images, batch.tasks, batch.texts, trace)
+        noised = self.noised(batch)
+        return self.learned(self.decode(features, True, found, noised), found, noised)

@@ -7,7 +7,7 @@ figure 2; official ``maskdino_decoder.py``, ``dino_decoder.py`` and ``maskdino_e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -15,23 +15,22 @@ from torch import Tensor, nn
 
 from ..config import MaskDinoConfig
 from ..data.batch import Batch
-from .base import MaskModel
+from .denoised import DenoisedModel
 from .networks.backbone import Backbone
 from .output import Features, Output, Predictions, Trace, record
 from .parts.box_decoder import BoxDecoder
 from .parts.boxes import boxes_of_masks, inverse_sigmoid
-from .parts.denoising import Denoising, Noised
+from .parts.denoising import BoxDenoising, Noised
 from .parts.pixel_decoder import DeformablePixelDecoder, tokens_of
 from .parts.selection import QuerySelection
 
 
 @dataclass
 class MaskDinoOutput(Output):
-    """What Mask DINO learns from besides its predictions: what query ``selection`` says of the places that it chose,
-    and what ``denoising`` queries say after each layer, [layer][group]. Empty unless it learns."""
+    """What Mask DINO learns from besides its predictions and those of noised queries: what query ``selection`` says of
+    the places that it chose. None unless it learns."""
 
     selection: Predictions | None = None
-    denoising: list[list[Predictions]] = field(default_factory=list)
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Start:
     selection: Predictions | None = None
 
 
-class MaskDino(MaskModel):
+class MaskDino(DenoisedModel):
     """DINO's detector with Mask2Former's masks. Each query has a box, and reads the picture at points within it.
 
     The queries are chosen among all places of the encoder's maps (or learned, ``two_stage=False``): the place gives the
@@ -68,7 +67,7 @@ class MaskDino(MaskModel):
             self.selection = QuerySelection(dim, queries, c.proposal_sizes)
         else:
             self.queries, self.query_boxes = nn.Embedding(queries, dim), nn.Embedding(queries, 4)
-        self.denoising = Denoising(dim, classes, c.denoising_queries, c.denoising_noise)
+        self.denoising = BoxDenoising(dim, classes, c.denoising_queries, c.denoising_noise)
         self.decoder = BoxDecoder(
             dim, c.num_heads, c.decoder_layers, c.decoder_ffn, c.encoder_maps + c.extra_maps, c.sampling_points,
             classes, c.class_loss == "softmax", c.class_prior,
@@ -88,16 +87,11 @@ class MaskDino(MaskModel):
     def learn(self, batch: Batch, trace: bool = False) -> MaskDinoOutput:
         """All predictions, of the denoising queries too, where the batch has targets."""
         features, _, found = self.begin(batch.images, batch.tasks, batch.texts, trace)
-        start, noised = self.start(features), self.denoising(batch.targets)
-        predictions = self._decode(features, start, noised, found)
-        output = self.output([p.of(slice(-self.config.num_queries, None)) for p in predictions], found)
+        start, noised = self.start(features), self.noised(batch)
+        output = self.learned(self._decode(features, start, noised, found), found, noised)
         output.selection = start.selection
-        if noised is None:  # every parameter takes part in every step, for those who share it out over processes
-            output.class_logits = output.class_logits + 0.0 * self.denoising.class_table.weight.sum()
-        else:
-            # as published: what they say before the first layer has a loss where queries are chosen, and else none
-            supervised = predictions[not self.config.two_stage :]
-            output.denoising = [[p.of(group) for group in noised.slices()] for p in supervised]
+        # as published: what they say before the first layer has a loss where queries are chosen, and else none
+        output.denoising = output.denoising[not self.config.two_stage :]
         return output
 
     def start(self, features: Features) -> Start:

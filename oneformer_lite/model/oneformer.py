@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..data.batch import Batch
 from ..errors import ConfigError
-from .base import MaskModel
+from .denoised import MaskDenoisedModel
 from .networks.backbone import Backbone
 from .output import Features, OneFormerOutput, Predictions, Trace, record
+from .parts.denoising import Noised
 from .parts.fpn import FPNPixelDecoder
 from .parts.masked_decoder import MaskedDecoder
 from .parts.pixel_decoder import DeformablePixelDecoder
@@ -25,7 +26,7 @@ from .parts.task import TaskEncoder
 from .parts.text import TextMapper
 
 
-class OneFormer(MaskModel):
+class OneFormer(MaskDenoisedModel):
     """One model, one training, three tasks.
 
     ``text_mapper`` is needed in training only and may be ``None`` in a loaded model (the published
@@ -50,6 +51,7 @@ class OneFormer(MaskModel):
         )
         self.text_mapper: TextMapper | None = None
         self.add_text_mapper()
+        self.add_denoising()
 
     def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> Features:
         """The half that knows no task: features for masks (stride 4) and maps for the decoder (32, 16, 8)."""
@@ -79,15 +81,18 @@ class OneFormer(MaskModel):
         return queries
 
     def decode(
-        self, features: Features, queries: Float[Tensor, "B Q C"], *, every: bool = False, trace: Trace | None = None
-    ) -> list[Predictions]:
-        """Queries read the maps, layer by layer."""
+        self, features: Features, queries: Float[Tensor, "B Q C"], *, every: bool = False, trace: Trace | None = None,
+        noised: Noised | None = None,
+    ) -> list[Predictions]:  # fmt: skip
+        """Queries read the maps, layer by layer; in training behind ``noised`` ones."""
         positions = self.query_positions.weight
-        return self.decoder(queries, positions, features.maps, features.masks, all_predictions=every, trace=trace)
+        return self.decoder(queries, positions, features.maps, features.masks, every, trace, noised)
 
     def learn(self, batch: Batch, trace: bool = False) -> OneFormerOutput:
         """All predictions, and for the contrastive loss the object queries beside the queries of the texts, which are
-        padded here to N_text. Raises :class:`ConfigError` for a model without text mapper."""
+        padded here to N_text; of noised truth too, if the configuration has ``denoising_queries``: these know the task
+        from its token, which is one of the queries that they look at. Raises :class:`ConfigError` for a model without
+        text mapper."""
         if self.text_mapper is None:
             raise ConfigError(
                 "this model was loaded without a text mapper, which training needs: "
@@ -95,14 +100,16 @@ class OneFormer(MaskModel):
             )
         features, token, found = self.begin(batch.images, batch.tasks, batch.texts, trace)
         queries = self.object_queries(features, token, found)
-        output = self.output(self.decode(features, queries, every=True, trace=found), found)
+        noised = self.noised(batch)
+        output = self.learned(self.decode(features, queries, every=True, trace=found, noised=noised), found, noised)
         output.object_queries, output.logit_scale = queries, self.text_mapper.logit_scale
         output.text_queries = self.text_mapper(batch.texts, batch.tasks)
         record(found, "text.{}", ("text_queries",), [output.text_queries])
         return output
 
     def parts_of_fixed_shapes(self) -> list[nn.Module]:
-        return [self.backbone, self.pixel_decoder, self.query_transformer, self.decoder]
+        others = self.task_encoder, self.query_positions
+        return [part for part in super().parts_of_fixed_shapes() if part not in others]
 
     def add_text_mapper(self) -> None:
         """A new text mapper with random weights: what a model that came without one needs to train."""
@@ -114,6 +121,7 @@ class OneFormer(MaskModel):
         )
 
     def add_missing_parts(self) -> None:
+        super().add_missing_parts()
         if self.text_mapper is None:
             self.add_text_mapper()
 

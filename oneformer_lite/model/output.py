@@ -173,11 +173,12 @@ class Output(Predictions):
 
     Shapes with H, W padded to multiples of 32: ``class_logits`` [B, Q, K+1], ``mask_logits`` [B, Q, H/4, W/4];
     ``auxiliary`` holds the earlier predictions, such as one before the first decoder layer and one after each but the
-    last.
+    last. ``denoising``: what queries that start from noised truth say, [layer][group]; empty unless there are some.
     """
 
     auxiliary: list[Predictions] = field(default_factory=list)
     trace: Trace | None = field(default=None, kw_only=True)
+    denoising: list[list[Predictions]] = field(default_factory=list, kw_only=True)
 
     @property
     def predictions(self) -> list[Predictions]:

@@ -67,9 +67,12 @@ def start_from(model: MaskModel, source: str) -> list[str]:
         trained = from_pretrained(source)
     own = {name: value.cpu() for name, value in model.state_dict().items()}
     state, new = trained.state_dict(), []
-    for part in trained.missing_parts:
+    for part in trained.training_only.keys() - model.training_only.keys():  # this training does without
+        state = {name: value for name, value in state.items() if not name.startswith(f"{part}.")}
+    for part, loss in model.training_only.items():
+        if any(name.startswith(f"{part}.") for name in state):
+            continue
         count = sum(p.numel() for p in getattr(model, part).parameters())
-        loss = model.training_only[part]
         new.append(f"the {part.replace('_', ' ')} ({count / 1e6:.1f} million parameters, for the {loss} loss)")
         state |= {name: value for name, value in own.items() if name.startswith(f"{part}.")}
     heads = {name: part for name in own if (part := f".{name}".split(".")[-2]) in model.config.rows_of_classes}

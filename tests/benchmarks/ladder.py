@@ -9,6 +9,9 @@ a step and seed are the same for all, and all are judged on 200 other scenes. Wh
 else the machine does has no influence: ``measure`` asks for processor time, of one thread. Twenty minutes of one core
 are about the demo's ten of two.
 
+A name such as "oneformer+denoising_queries=24" is a variant of a member, with another value of a field of its
+configuration, and a run of its own.
+
 With ``--by-heart`` all of it is small: two scenes of 64 x 64, two pictures a step, 150 steps for each, and the same two
 scenes are judged. That tells in minutes which model learns what it is shown, and nothing of what it makes of others.
 """
@@ -53,7 +56,10 @@ class Plan:
             paint(self.data, 128, scenes)
 
     def config(self, member: str) -> BaseConfig:
+        """Its preset, with what the name says after a "+"."""
+        member, *changes = member.split("+")
         c = getattr(ofl.config, "toytown" if member == "oneformer" else f"{member}_toytown")()
+        c = replace(c, **{field: json.loads(value) for field, value in (change.split("=") for change in changes)})
         if not self.by_heart:
             return c
         return replace(c, image_size=SIDE, test_size=None if member == "eomt" else SIDE)
@@ -154,7 +160,7 @@ def _processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("job", choices=("measure", "train", "keep"))
-    these = f"{', '.join(MEMBERS)} (none: these), or any that has a *_toytown() preset, such as knet"
+    these = f"{', '.join(MEMBERS)} (none: these), any with a *_toytown() preset, such as knet, or MEMBER+FIELD=VALUE"
     parser.add_argument("members", nargs="*", metavar="MEMBER", help=these)
     parser.add_argument("--by-heart", action="store_true", help="two small scenes, which are also judged")
     parser.add_argument("--minutes", type=float, default=20.0, help="of processor time of one core, evaluations aside")

@@ -17,7 +17,7 @@ from oneformer_lite.inspectors.losses.reading import take_apart
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MaskDino, build
 from oneformer_lite.model.parts.boxes import boxes_of_masks, inverse_sigmoid, refined
-from oneformer_lite.model.parts.denoising import Denoising
+from oneformer_lite.model.parts.denoising import BoxDenoising
 from oneformer_lite.model.parts.pixel_decoder import tokens_of
 from oneformer_lite.model.parts.selection import proposals
 from oneformer_lite.training import read_log
@@ -108,7 +108,7 @@ def test_matched_queries_do_not_see_the_truth(model, batch) -> None:
 @torch.no_grad()
 def test_groups_do_not_see_each_other(model, batch, monkeypatch) -> None:
     before = learned(model, batch, wanted(batch, 4, 2))
-    made = Denoising.forward
+    made = BoxDenoising.forward
 
     def other_last_group(self, targets):
         noised = made(self, targets)
@@ -116,7 +116,7 @@ def test_groups_do_not_see_each_other(model, batch, monkeypatch) -> None:
         content[:, noised.slices()[-1]] += 1
         return noised._replace(content=content)
 
-    monkeypatch.setattr(Denoising, "forward", other_last_group)
+    monkeypatch.setattr(BoxDenoising, "forward", other_last_group)
     after = learned(model, batch, wanted(batch, 4, 2))
     *same, changed = zip(before.denoising[-1], after.denoising[-1])
     assert len(same) == 3 and all(a.boxes.allclose(b.boxes, atol=1e-5) for a, b in same)
@@ -143,7 +143,7 @@ def test_as_many_groups_as_fit(model, batch, counts, groups) -> None:
 
 def test_noise_stays_within_its_reach(batch) -> None:
     torch.manual_seed(0)
-    quiet, loud = (Denoising(16, 14, 1000, noise) for noise in (0.0, 0.4))
+    quiet, loud = (BoxDenoising(16, 14, 1000, noise) for noise in (0.0, 0.4))
     truth = quiet(batch.targets)
     assert truth.content.shape[:2] == (2, truth.groups * truth.most) and truth.groups * truth.most <= 1000
     for b, target in enumerate(batch.targets):

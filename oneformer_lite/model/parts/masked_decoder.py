@@ -6,12 +6,14 @@ Lesson 10. Cheng et al., "Masked-attention Mask Transformer" (CVPR 2022) section
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..fast.linear import Linear
 from ..output import MaskProduct, Predictions, Trace
+from .denoising import Noised
 from .layers import MLP, Attention, FeedForward, sine_positions
 
 
@@ -35,11 +37,13 @@ class DecoderLayer(nn.Module):
         values: Float[Tensor, "B S C"],
         allowed: Bool[Tensor, "B Q S"],
         need_weights: bool,
+        among: Bool[Tensor, "1 Q Q"] | None = None,
     ) -> tuple[Float[Tensor, "B Q C"], Tensor | None]:
+        """``allowed``: which places a query may look at; ``among``: which other queries, all of them if not given."""
         update, weights = self.cross_attention(x + query_positions, keys, values, allowed, need_weights)
         x = self.norm1(x + update)
         y = x + query_positions
-        x = self.norm2(x + self.self_attention(y, y, x)[0])
+        x = self.norm2(x + self.self_attention(y, y, x, among)[0])
         return self.feed_forward(x), weights
 
 
@@ -51,7 +55,11 @@ def attention_region(mask_logits: Float[Tensor, "B Q S"]) -> Bool[Tensor, "B Q S
 
     Lesson 10.
     """
-    region = mask_logits.detach() >= 0  # sigmoid >= 0.5
+    return or_everywhere(mask_logits.detach() >= 0)  # sigmoid >= 0.5
+
+
+def or_everywhere(region: Bool[Tensor, "B Q S"]) -> Bool[Tensor, "B Q S"]:
+    """The regions, with all places for those that have none."""
     return region | ~region.any(dim=-1, keepdim=True)
 
 
@@ -82,30 +90,38 @@ class MaskedDecoder(nn.Module):
         mask_features: Float[Tensor, "B C h w"],
         all_predictions: bool,
         trace: Trace | None = None,
+        noised: Noised | None = None,
     ) -> list[Predictions]:
         """Predictions before the first layer and after each: all of them (training, ``trace``) or the last alone.
 
-        ``maps`` are those of the pixel decoder, coarsest first.
+        ``maps`` are those of the pixel decoder, coarsest first. In training ``noised`` queries may come first, which
+        look where the truth is; a trace does not tell of them.
         """
         levels = [self._level(i, m, mask_features) for i, m in enumerate(maps)]
-        x, predictions = queries, []
+        x, among, first, predictions = queries, None, 0, []
+        if noised is not None:
+            first, among = noised.count, noised.allowed(queries.shape[1])[None]
+            x = torch.cat([noised.content.to(x), x], dim=1)
+            query_positions = F.pad(query_positions, (0, 0, first, 0))  # they have none
         for i, layer in enumerate(self.layers):
             keys, values, small_features = levels[i % self.num_levels]
+            shape = maps[i % self.num_levels].shape[-2:]
             normed = self.norm(x)
             mask_embed = self.mask_head(normed)
             if all_predictions or trace is not None:
                 predictions.append(self.predict(normed, mask_embed, mask_features))
-            allowed = attention_region(mask_embed.detach() @ small_features)
-            x, weights = layer(x, query_positions, keys, values, allowed, need_weights=trace is not None)
+            allowed = attention_region(mask_embed[:, first:].detach() @ small_features)
+            if noised is not None:
+                allowed = torch.cat([or_everywhere(noised.masks.at(shape)), allowed], dim=1)
+            x, weights = layer(x, query_positions, keys, values, allowed, trace is not None, among)
             if trace is not None:
-                shape = maps[i % self.num_levels].shape[-2:]
-                trace.record(f"decoder.layer{i}.attention_region", allowed.unflatten(-1, shape))
-                trace.record(f"decoder.layer{i}.attention", weights.unflatten(-1, shape))
-                trace.record(f"decoder.layer{i}.queries", x)
+                trace.record(f"decoder.layer{i}.attention_region", allowed[:, first:].unflatten(-1, shape))
+                trace.record(f"decoder.layer{i}.attention", weights[:, :, first:].unflatten(-1, shape))
+                trace.record(f"decoder.layer{i}.queries", x[:, first:])
         normed = self.norm(x)
         predictions.append(self.predict(normed, self.mask_head(normed), mask_features))
         if trace is not None:
-            trace.record_predictions(predictions)
+            trace.record_predictions([p.of(slice(first, None)) for p in predictions] if first else predictions)
         return predictions
 
     def predict(
