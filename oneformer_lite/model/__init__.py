@@ -4,7 +4,8 @@
 ``output.py`` what they return; ``mask2former.py`` is OneFormer before it was told its task, ``maskformer.py`` what came
 before that, and ``detr.py`` what all of them come from; ``panoptic_segformer.py`` tells things from stuff and takes
 where they look for their masks; ``mask_dino.py`` gives Mask2Former's queries boxes, ``eomt.py`` takes most of it away,
-and ``knet.py`` is the other root: kernels instead of queries that look. ``unet.py`` and
+and ``knet.py`` is the other root: kernels instead of queries that look. ``denoised.py`` is what those share that may
+learn from noised truth. ``unet.py`` and
 ``seq2seg.py`` are older: a mask for each class, and no queries; ``query_seq2seg.py`` and ``hungarian_unet.py`` give
 them some. Below them ``parts/`` holds what they are built of, ``networks/`` the backbones, and ``fast/`` what gives the
 same results faster on CPUs.

@@ -358,7 +358,9 @@ def test_a_text_mapper_that_transformers_cannot_have_is_left_out_aloud(tmp_path)
         "decoder_layers": 1, "decoder_ffn": 128, "query_ffn": 128, "text_width": 64, "text_heads": 2, "text_layers": 1,
         "backbone_options": {"layers": (1, 1, 1, 1)}, "pretrained": False,
     }  # fmt: skip
-    with pytest.warns(UserWarning, match="2 text_heads for text_width 64"):
-        save_huggingface(ofl.OneFormer(ofl.ModelConfig(**fields)), tmp_path)
+    model = ofl.OneFormer(ofl.ModelConfig(**fields, denoising_queries=20))
+    with pytest.warns(UserWarning, match="2 text_heads for text_width 64"), pytest.warns(match="noised queries"):
+        save_huggingface(model, tmp_path)
     with pytest.warns(UserWarning, match="no text mapper"):
-        assert ofl.from_pretrained(tmp_path).text_mapper is None
+        again = ofl.from_pretrained(tmp_path)
+    assert again.text_mapper is None and again.denoising is None and again.config.denoising_queries == 0

@@ -155,9 +155,10 @@ class MaskDenoising(Denoising):
     """Each query looks into a mask with noise (:class:`NoisedMasks`), in every layer, where others look into what they
     have found: MP-Former's "mask-piloted training". A label is wrong with the probability ``noise``.
 
-    MP-Former has one group, and takes the positions from all queries; here the groups are as many as fit, as in
-    DN-DETR, and noised queries alone have no position. Its published training leaves the noise of masks out, which its
-    paper has with the noise of labels at 0.2.
+    Labels and masks are noised as there, and all predictions learn, the one before the first layer too. MP-Former has
+    one group, and takes the positions away from all queries; here there are as many groups as fit, as in DN-DETR, and
+    noised queries alone have no position. Its paper has 0.2 for both kinds of noise, its published scripts 0.2 for
+    labels and none for masks.
     """
 
     def __init__(self, dim: int, classes: int, queries: int, noise: float) -> None:

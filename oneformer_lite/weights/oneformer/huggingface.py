@@ -21,7 +21,7 @@ from ..backbones.names import HUGGINGFACE as BACKBONES
 from ..backbones.sizes import kind_of
 from ..folder import write_folder
 from ..load import TEXT_MAPPER
-from ..names import State, Table, attention, below, rename, reverse
+from ..names import State, Table, attention, below, drop, rename, reverse
 from ..normalisation import normalisation
 from .huggingface_config import feedforward_width, misfit_of_text_mapper, to_huggingface
 from .huggingface_processor import write_processor
@@ -123,6 +123,9 @@ def save_huggingface(model: MaskModel, folder: str | Path, dtype: torch.dtype | 
             stacklevel=2,
         )
         state = {name: tensor for name, tensor in state.items() if not name.startswith(TEXT_MAPPER)}
+    if model.denoising is not None:
+        warnings.warn("the labels of noised queries, which training alone needs, are left out", stacklevel=2)
+        state = drop(state, [r"denoising\..+"])
     state = rename(state, reverse(BACKBONES[backbone["model_type"]] + HEAD))
     write_folder(folder, content, state | _not_ours(state, model), dtype)
     write_processor(folder, config, *normalisation(model.backbone))
