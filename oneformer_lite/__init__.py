@@ -13,6 +13,7 @@ _MODULES = (
     "config", "data", "errors", "labs", "losses", "metrics", "model", "render", "training", "weights", "widgets",
 )  # fmt: skip
 _NAMES = {
+    "Analysis": "analysis",
     "ModelConfig": "config",
     "Diagnosis": "diagnosis",
     "OneFormer": "model",
@@ -22,6 +23,7 @@ _NAMES = {
     "Segment": "inference",
     "TrainConfig": "training.config",
     "TrainingResult": "training.trainer",
+    "analyse": "analysis",
     "doctor": "diagnosis",
     "evaluate": "evaluation",
     "from_pretrained": "weights",
@@ -45,6 +47,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from . import training as training
     from . import weights as weights
     from . import widgets as widgets
+    from .analysis import Analysis as Analysis
+    from .analysis import analyse as analyse
     from .config import ModelConfig as ModelConfig
     from .diagnosis import Diagnosis as Diagnosis
     from .diagnosis import doctor as doctor

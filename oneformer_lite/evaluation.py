@@ -25,6 +25,7 @@ from .data.views import Given, as_dataset, renumbered
 from .errors import ConfigError, DataError
 from .evaluating import evaluating
 from .inference import (
+    Prediction,
     RawPrediction,
     WindowedPrediction,
     check_model,
@@ -48,6 +49,7 @@ from .model import MaskModel
 from .model.output import class_distribution
 
 Progress = Callable[[int, int], None]
+Look = Callable[[Prediction, Sample], None]
 
 
 @torch.inference_mode()
@@ -61,6 +63,7 @@ def evaluate(
     results: str | Path | None = None,
     progress: Progress | None = None,
     unreadable: float | Unreadable = 0.01,
+    look: Look | None = None,
 ) -> Evaluation:
     """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`, or a list of samples), by name.
 
@@ -72,13 +75,13 @@ def evaluate(
     ``batch_size`` has no influence on the result (see :func:`batches`). ``results`` is a folder for the
     predictions in COCO's formats (:class:`~oneformer_lite.metrics.ResultFiles`). ``progress(done, total)``
     counts images. Pictures that cannot be read are left out with a warning: at most the share ``unreadable``, but one
-    in any case; 0 makes the first one an error.
+    in any case; 0 makes the first one an error. ``look`` is shown every prediction with its sample.
     """
     check_count("batch_size", batch_size)
     if token is not None:
         check_task(token)
     dataset, tasks = _supplied(model, dataset, tasks)
-    categories, class_ids = _categories(model.config, dataset)
+    categories, class_ids = judged_classes(model.config, dataset)
     if "panoptic" in dataset.tasks and tasks != ["semantic"]:
         warn_of_other_kinds(model.config.categories, dataset.categories, class_ids)
     judges = {
@@ -90,12 +93,13 @@ def evaluate(
         check_share("unreadable", unreadable)
         unreadable = Unreadable(len(dataset), unreadable, "evaluated")
     files = ResultFiles(results, tasks) if results is not None else None
+    lookers = [one for one in (files and files.look, look) if one]
     done = 0
     with evaluating(model):
         for samples in batches(dataset, model.config, batch_size, unreadable):
             samples = [renumbered(sample, class_ids, categories) for sample in samples]
             for task_group in [[task] for task in tasks] if token is None else [tasks]:
-                _judge_batch(model, samples, task_group, token or task_group[0], judges, files)
+                _judge_batch(model, samples, task_group, token or task_group[0], judges, lookers)
             done += len(samples)
             if progress:
                 progress(done, len(dataset))
@@ -118,7 +122,7 @@ def evaluate_masks(
     if check_task(task) == "semantic":
         raise ConfigError("a class's mask is no object: expected the task panoptic or instance")
     dataset, (task,) = _supplied(model, dataset, [task])
-    categories, class_ids = _categories(model.config, dataset)
+    categories, class_ids = judged_classes(model.config, dataset)
     metric, done = MatchedMasksMetric(), 0
     with evaluating(model):
         for samples in batches(dataset, model.config, batch_size, Unreadable(len(dataset), 0, "evaluated")):
@@ -147,7 +151,7 @@ def judgeable(
     """The data set (a list of samples becomes one) and the tasks, in their usual order. Raises :class:`ConfigError` or
     :class:`DataError` where the model cannot be judged on them."""
     dataset, tasks = _supplied(model, dataset, tasks)
-    _categories(model.config, dataset)
+    judged_classes(model.config, dataset)
     return dataset, tasks
 
 
@@ -191,7 +195,7 @@ def batches(
     yield from waiting.values()
 
 
-def _categories(config: BaseConfig, dataset: SegmentationDataset) -> tuple[tuple[Category, ...], list[int]]:
+def judged_classes(config: BaseConfig, dataset: SegmentationDataset) -> tuple[tuple[Category, ...], list[int]]:
     """The model's classes as the data set has them, found by name, and the places of the data set's among them."""
     only_instances = tuple(dataset.tasks) == ("instance",)
     places = class_places(config.class_names, dataset.categories, some=only_instances)
@@ -203,19 +207,14 @@ def _categories(config: BaseConfig, dataset: SegmentationDataset) -> tuple[tuple
 
 
 def _judge_batch(
-    model: MaskModel,
-    samples: list[Sample],
-    tasks: list[str],
-    token: str,
-    judges: dict,
-    files: ResultFiles | None,
+    model: MaskModel, samples: list[Sample], tasks: list[str], token: str, judges: dict, lookers: Sequence[Look]
 ) -> None:
     for raw, sample in zip(_raw_predictions(model, samples, token), samples):
         for task in tasks:
             prediction = read_prediction(raw, task, sample.image, model.config, sample.categories)
             _judge(task, judges[task], prediction, sample)
-            if files:
-                files.add(prediction, sample.image_id, sample.file_name or f"{sample.image_id:012d}")
+            for look in lookers:
+                look(prediction, sample)
 
 
 def _padded(model: MaskModel, image: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,7 @@ FLOORS = (
     "evaluation dataset_checks",
     "training",
     "diagnosis inspectors",
+    "analysis",
     "runs",
     "labs lessons",
     "course",

@@ -56,6 +56,14 @@ def json_file(text: str) -> Path:
     return path
 
 
+def html_file(text: str) -> Path:
+    """A page to write from the command line, called .html as browsers expect it."""
+    path = Path(text)
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not called like a page: expected a file such as errors.html")
+    return path
+
+
 def positive(kind: Callable) -> Callable:
     """``int`` or ``float`` from the command line, refused unless above zero."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..data.layouts import find
-from .arguments import DATA, DEVICES, MODEL, TASKS, command, count, json_file, positive
+from .arguments import DATA, DEVICES, MODEL, TASKS, command, count, html_file, json_file, positive
 
 
 def add(commands) -> None:
@@ -24,6 +24,11 @@ def add(commands) -> None:
         help="write the metrics there as well, with those of every class and the confusion matrix of pixels",
     )  # fmt: skip
     p.add_argument(
+        "--html", type=html_file, metavar="FILE",
+        help="say where it goes wrong, as a page: kinds of errors, sizes, confusions, outlines, scores, and the "
+        "pictures behind each in inspectors; --json then has these figures as well, as \"analysis\"",
+    )  # fmt: skip
+    p.add_argument(
         "--results", type=Path, metavar="FOLDER",
         help="write the predictions in COCO's results formats, with the category ids of the annotation file: "
         "panoptic/ (PNGs) and panoptic.json, instances.json, semantic/ (grey PNGs of category ids)",
@@ -34,11 +39,10 @@ def run(args) -> None:
     """Judge a model on a data set: PQ under the panoptic token, AP under instance, mIoU under semantic."""
     if args.data:
         find(args.data, args.split)  # a wrong path at once
-    from tqdm import tqdm
-
+    from ..analysis import analyse
     from ..data.opening import open as open_dataset
     from ..data.toytown import Toytown
-    from ..evaluation import evaluate, judgeable
+    from ..evaluation import judgeable
     from ..files import write_json
     from ..weights import from_pretrained
 
@@ -49,10 +53,8 @@ def run(args) -> None:
         dataset = Toytown(args.split, model.config.image_size, args.scenes)
     tasks = args.tasks or model.config.answers(dataset.tasks)
     judgeable(model, dataset, tasks)  # before there is a bar
-    with tqdm(total=len(dataset), desc="evaluating", unit="image") as bar:
-        metrics = evaluate(
-            model, dataset, tasks, results=args.results, progress=lambda done, _: bar.update(done - bar.n)
-        )
+    analysis = analyse(model, dataset, tasks, results=args.results) if args.html else None
+    metrics = analysis.metrics if analysis else _evaluated(model, dataset, tasks, args.results)
     for name, value in metrics.items():
         print(f"{name:<16}{value:6.1f}")
     for size, value in metrics.ap_by_size.items():
@@ -61,9 +63,21 @@ def run(args) -> None:
         print(f"\n{metrics.table(args.classes)}\n")
     if args.json:
         source = {"model": args.model, "data": str(args.data or "toytown"), "split": args.split}
-        write_json(args.json, {**source, "scenes": len(dataset), **_rounded(metrics.to_dict())}, indent=2)
+        content = {**source, "scenes": len(dataset), **metrics.to_dict()}
+        write_json(args.json, _rounded(content | ({"analysis": analysis.numbers} if analysis else {})), indent=2)
+    if analysis:
+        print(f"where it goes wrong: {analysis.to_html(args.html)}")
     if args.results:
         print(f"predictions of {', '.join(tasks)} in {args.results}")
+
+
+def _evaluated(model, dataset, tasks: list[str], results: Path | None):
+    from tqdm import tqdm
+
+    from ..evaluation import evaluate
+
+    with tqdm(total=len(dataset), desc="evaluating", unit="image") as bar:
+        return evaluate(model, dataset, tasks, results=results, progress=lambda done, _: bar.update(done - bar.n))
 
 
 def _rounded(content):

@@ -133,9 +133,13 @@ class Inspector(Kept):
         """What is shown now, as one picture."""
         return Image.fromarray(self._answer._picture())
 
+    def page(self) -> str:
+        """One page that does the same without kernel or network, as far as its data goes."""
+        return self._answer._page()
+
     def to_html(self, path: str | Path) -> Path:
-        """Write one page that does the same without kernel or network, as far as its data goes; its path."""
-        page = self._answer._page()
+        """Write :meth:`page`; its path."""
+        page = self.page()
         with replacing(Path(path)) as draft:
             draft.write_text(page, encoding="utf-8")
         return Path(path)
@@ -186,7 +190,7 @@ class Inspector(Kept):
             self._answer._draw()
 
     def _whole_page(self) -> str:
-        return self._answer._page()
+        return self.page()
 
     def __repr__(self) -> str:
         chosen = ", ".join(f"{name} {_short(value)}" for name, value in self.state.items() if value is not None)

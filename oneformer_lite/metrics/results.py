@@ -15,7 +15,7 @@ import numpy as np
 
 from ..data.image import write_image
 from ..data.instance import encode_mask
-from ..data.sample import Category
+from ..data.sample import Category, Sample
 from ..data.segment_ids import encode_ids
 from ..errors import ConfigError, DataError
 from ..files import all_to_disk, make_folder, write_json
@@ -88,6 +88,10 @@ class ResultFiles:
         else:
             entry = panoptic_result(path, image_id, prediction.segment_map, prediction.segments, categories)
             self._entries["panoptic"].append(entry)
+
+    def look(self, prediction: Predicted, sample: Sample) -> None:
+        """:meth:`add` what was predicted of a sample."""
+        self.add(prediction, sample.image_id, sample.file_name or f"{sample.image_id:012d}")
 
     def finish(self) -> None:
         """Write the JSON files, once the pictures are on the disk."""
