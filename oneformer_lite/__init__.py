@@ -21,6 +21,7 @@ _NAMES = {
     "Prediction": "inference",
     "Run": "training.run",
     "Segment": "inference",
+    "Study": "studies.study",
     "TrainConfig": "training.config",
     "TrainingResult": "training.trainer",
     "analyse": "analysis",
@@ -31,6 +32,7 @@ _NAMES = {
     "plan": "training.plan",
     "predict": "inference",
     "save_pretrained": "weights",
+    "study": "studies.running",
     "train": "training.whole_run",
 }
 __all__ = [*_MODULES, *_NAMES]
@@ -57,6 +59,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from .inference import Segment as Segment
     from .inference import predict as predict
     from .model import OneFormer as OneFormer
+    from .studies.running import study as study
+    from .studies.study import Study as Study
     from .training.config import TrainConfig as TrainConfig
     from .training.launch import launch as launch
     from .training.plan import Plan as Plan

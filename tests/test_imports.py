@@ -28,7 +28,7 @@ FLOORS = (
     "training",
     "diagnosis inspectors",
     "analysis",
-    "runs",
+    "runs studies",
     "labs lessons",
     "course",
     "demo installation",

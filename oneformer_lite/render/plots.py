@@ -99,9 +99,14 @@ def finished(figure: Any, axes: Any, theme: Theme, title: str, dpi: int) -> Plot
     else:
         axes.text(0.5, 0.5, "nothing recorded yet", color=theme.ink, ha="center",
                   transform=axes.transAxes)  # fmt: skip
-    buffer = io.BytesIO()
-    # Without matplotlib's version in the file, equal curves are equal bytes.
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    png = png_of(figure, dpi)
     box, (first, last) = axes.get_position(), axes.get_xlim()
     slope = (box.x1 - box.x0) / (last - first)
-    return Plot(buffer.getvalue(), box.x0 - slope * first, slope)
+    return Plot(png, box.x0 - slope * first, slope)
+
+
+def png_of(figure: Any, dpi: int) -> bytes:
+    """The picture. Without matplotlib's version in the file, equal curves are equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()

@@ -24,10 +24,11 @@ def launch(
 ) -> Run:
     """Start a training in the background and return at once. Lesson 14.
 
-    ``devices``: "auto" (all GPUs, or the CPU in one process), a number of GPUs, or "cpu:2" for two processes
-    on the CPU. It is ``ofl.train`` in processes of its own, which talk on loopback only: if one dies, all are
-    restarted from the last checkpoint, at most ``restarts`` times. What they print goes to ``{out}/output.log``. A run
-    that is in the folder already is resumed. ``ofl.Run.attach(out)`` finds it again from anywhere.
+    ``devices``: "auto" (all GPUs, or the CPU in one process), a number of GPUs, "cuda:1" for the GPU of that number
+    alone, or "cpu:2" for two processes on the CPU. It is ``ofl.train`` in processes of its own, which talk on loopback
+    only: if one dies, all are restarted from the last checkpoint, at most ``restarts`` times. What they print goes to
+    ``{out}/output.log``. A run that is in the folder already is resumed. ``ofl.Run.attach(out)`` finds it again from
+    anywhere.
 
     Raises :class:`ConfigError` if the devices do not exist or somebody trains in the folder, and :class:`DataError` if
     files of the folder are links or pipes.
@@ -65,13 +66,25 @@ def place(devices: int | str) -> tuple[int, dict[str, str]]:
     gpus = torch.cuda.device_count()
     if devices == "auto":
         devices = gpus or "cpu:1"
+    if isinstance(devices, str) and devices.startswith("cuda:"):
+        return 1, environment | {"CUDA_VISIBLE_DEVICES": _visible(devices, gpus)}
     if isinstance(devices, str):
         kind, _, number = devices.partition(":") if ":" in devices else (devices, "", "1")
         if kind != "cpu" or not number.isdigit() or int(number) < 1:
-            raise ConfigError(f'devices is {devices!r}; expected "auto", a number of GPUs, or "cpu:2" and the like')
+            raise ConfigError(
+                f'devices is {devices!r}; expected "auto", a number of GPUs, "cuda:0", or "cpu:2" and the like'
+            )
         # as many threads in all as here: with one process the roundings are those of ofl.train
         threads = max(1, torch.get_num_threads() // int(number))
         return int(number), environment | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads)}
     if not 1 <= devices <= gpus:
         raise ConfigError(f'{devices} GPUs are asked for, {gpus} are there; devices="cpu:1" trains on the CPU')
     return devices, environment
+
+
+def _visible(device: str, gpus: int) -> str:
+    """The GPU "cuda:1", of those that this process sees, as another process is told of it."""
+    number = device.partition(":")[2]
+    if not number.isdigit() or int(number) >= gpus:
+        raise ConfigError(f'devices is {device!r}; {gpus} GPUs are there, counted from 0. "cpu:1" trains on the CPU')
+    return (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))).split(",")[int(number)]

@@ -193,6 +193,13 @@ def test_devices(monkeypatch) -> None:
     assert place("auto")[0] == 2 == place(2)[0] and "CUDA_VISIBLE_DEVICES" not in place(2)[1]
     with pytest.raises(ConfigError, match='3 GPUs are asked for, 2 are there; devices="cpu:1"'):
         place(3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert place("cuda:1") == (1, place(1)[1] | {"CUDA_VISIBLE_DEVICES": "1"})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")  # it is counted among those that this process sees
+    assert place("cuda:1")[1]["CUDA_VISIBLE_DEVICES"] == "7"
+    for wrong in ("cuda:2", "cuda:x", "cuda:"):
+        with pytest.raises(ConfigError, match="2 GPUs are there, counted from 0"):
+            place(wrong)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
     assert place("auto")[0] == 1 and place("auto")[1]["OMP_NUM_THREADS"] == "5"

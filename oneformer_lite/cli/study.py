@@ -1,0 +1,65 @@
+"""``oneformer-lite study``: what changes of a model or its training are worth, with error bars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .arguments import command, positive
+
+
+def add(commands) -> None:
+    p = command(commands, "study", run, "compare variants of a training over several seeds")
+    p.add_argument("file", type=Path, help="the study, as TOML or JSON; or the folder of one, which is shown as it is")
+    p.add_argument("--out", type=Path, help="folder of the study (default: the file's)")
+    p.add_argument("--devices", help="cpu:2 (two runs at a time), auto, or a number of GPUs (default: one run)")
+    p.add_argument("--seeds", type=positive(int), help="so many, in place of the file's")
+    p.add_argument("--steps", type=positive(int), help="so many for every variant, to try them")
+    p.add_argument("--check", action="store_true", help="only say what would be compared")
+
+
+def run(args) -> None:
+    """Train named variants with several seeds, judge every model, and say which differences exceed what seeds alone
+    make: as a table, a page (report.html) and JSON lines in the study's folder. Ctrl-C keeps what there is; the same
+    command resumes it."""
+    if args.file.is_dir():
+        from ..studies.study import Study
+
+        return _show(Study.attach(args.file))
+    from ..studies.file import read_file
+    from ..studies.running import study
+    from ..studies.variants import resolve
+
+    found = read_file(args.file)
+    found = found.of_steps(args.steps) if args.steps else found
+    recipe = _with(found.train_config, args.out)
+    if args.check:
+        return _say_variants(resolve(found.variants, found.config, recipe), args.seeds or found.seeds)
+    if found.toytown_scenes:
+        from ..demo import paint
+
+        paint(Path(recipe.data), found.config.image_size, found.toytown_scenes)
+    devices = int(args.devices) if args.devices and args.devices.isdigit() else args.devices
+    seeds = args.seeds or found.seeds
+    _show(study(found.variants, seeds, recipe, found.config, devices=devices, **found.options))
+
+
+def _with(recipe, out: Path | None):
+    from dataclasses import replace
+
+    return replace(recipe, out=str(out)) if out else recipe
+
+
+def _show(study) -> None:
+    print(study)
+    if study.status == "stopped":
+        print(f"\nnot finished; the same command resumes it ({study.folder})")
+    print(f"\n{study.to_html()}")
+
+
+def _say_variants(variants, seeds) -> None:
+    from ..studies.variants import difference_words
+
+    print(f"{len(variants)} variants, seeds {seeds}")
+    for variant in variants:
+        changes = difference_words(variant, variants[0]) or "the first of the file"
+        print(f"  {variant.name} ({variant.budget}): {changes}")
