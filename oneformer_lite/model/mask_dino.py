@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..config import MaskDinoConfig
@@ -35,11 +35,13 @@ class MaskDinoOutput(Output):
 
 @dataclass
 class Start:
-    """The queries before the first layer: their content, the logits of their boxes, and what they say already."""
+    """The queries before the first layer: their content, the logits of their boxes, and, if they were chosen, what they
+    say already and from which places they come."""
 
     content: Float[Tensor, "B Q C"]
     box_logits: Float[Tensor, "B Q 4"]
     selection: Predictions | None = None
+    places: Int[Tensor, "B Q"] | None = None
 
 
 class MaskDino(DenoisedModel):
@@ -89,7 +91,7 @@ class MaskDino(DenoisedModel):
         features, _, found = self.begin(batch.images, batch.tasks, batch.texts, trace)
         start, noised = self.start(features), self.noised(batch)
         output = self.learned(self._decode(features, start, noised, found), found, noised)
-        output.selection = start.selection
+        output.selection, output.places = start.selection, start.places
         # as published: what they say before the first layer has a loss where queries are chosen, and else none
         output.denoising = output.denoising[not self.config.two_stage :]
         return output
@@ -101,14 +103,14 @@ class MaskDino(DenoisedModel):
             return Start(*tables)
         memory, shapes = tokens_of(features.maps)
         heads = self.decoder.class_head, self.decoder.box_head
-        content, box_logits = self.selection(memory, shapes, *heads, self.config.num_classes)
+        content, box_logits, places = self.selection(memory, shapes, *heads, self.config.num_classes)
         selection = self.decoder.predict(content, box_logits.sigmoid(), features.masks)
         box_logits = box_logits.detach()
         if self.config.initial_boxes != "selected":
             with torch.no_grad():
                 boxes = boxes_of_masks(selection.mask_logits, self.config.initial_boxes)
             box_logits = inverse_sigmoid(boxes).to(content.dtype)
-        return Start(content.detach(), box_logits, selection)
+        return Start(content.detach(), box_logits, selection, places)
 
     def _decode(
         self, features: Features, start: Start, noised: Noised | None, trace: Trace | None

@@ -174,11 +174,13 @@ class Output(Predictions):
     Shapes with H, W padded to multiples of 32: ``class_logits`` [B, Q, K+1], ``mask_logits`` [B, Q, H/4, W/4];
     ``auxiliary`` holds the earlier predictions, such as one before the first decoder layer and one after each but the
     last. ``denoising``: what queries that start from noised truth say, [layer][group]; empty unless there are some.
+    ``places`` [B, Q]: from which of all places of the maps each query was chosen, when such a model learns.
     """
 
     auxiliary: list[Predictions] = field(default_factory=list)
     trace: Trace | None = field(default=None, kw_only=True)
     denoising: list[list[Predictions]] = field(default_factory=list, kw_only=True)
+    places: Tensor | None = field(default=None, kw_only=True)
 
     @property
     def predictions(self) -> list[Predictions]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ...errors import ConfigError
@@ -23,10 +23,11 @@ _MARGIN = 0.01  # proposals that come nearer to 0 or 1 are none
 
 
 class Selected(NamedTuple):
-    """The queries' content, still with its gradient, and the logits of their boxes."""
+    """The queries' content, still with its gradient, the logits of their boxes, and the places that they come from."""
 
     content: Float[Tensor, "B Q C"]
     box_logits: Float[Tensor, "B Q 4"]
+    places: Int[Tensor, "B Q"]
 
 
 @remembered
@@ -70,4 +71,4 @@ class QuerySelection(nn.Module):
         likeliest = class_head(found)[..., :classes].amax(-1)
         best = likeliest.topk(self.queries, dim=1).indices  # [B, Q]
         content = found.gather(1, best[..., None].expand(-1, -1, found.shape[-1]))
-        return Selected(content, box_head(content) + boxes.to(memory.dtype)[best])
+        return Selected(content, box_head(content) + boxes.to(memory.dtype)[best], best)
