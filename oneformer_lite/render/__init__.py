@@ -2,14 +2,15 @@
 
 ``colors.py`` of classes and segments; ``overlay.py`` and ``masks.py`` paint maps over photographs, ``labels.py`` writes
 on them (``fonts.py``), ``prediction.py`` gives each task one look; ``grid.py`` puts many on a sheet and into bytes,
-``sheet.py`` says what it shows. ``curves.py`` and ``timeline.py`` are of a run's log; ``confusion.py``,
-``comparison.py``, ``findings.py`` and ``model_map.py`` one picture each; ``pages.py`` fills templates, ``as_iframe.py``
-frames one.
+``sheet.py`` says what it shows, ``described.py`` adds words to any picture. ``curves.py`` and ``timeline.py`` are of a
+run's log; ``confusion.py``, ``comparison.py``, ``findings.py`` and ``model_map.py`` one picture each; ``pages.py``
+fills templates, ``as_iframe.py`` frames one.
 """
 
 from .colors import label_colors, segment_colors
 from .confusion import confusion_picture
 from .curves import loss_curves, metric_curves
+from .described import described
 from .findings import findings_html
 from .grid import contact_sheet, data_uri, png_bytes, quick_bytes, webp_bytes
 from .labels import draw_labels, label_items
@@ -36,6 +37,7 @@ __all__ = [
     "confusion_picture",
     "contact_sheet",
     "data_uri",
+    "described",
     "draw_labels",
     "enlarge",
     "enlarge_map",

@@ -1,0 +1,44 @@
+"""Pictures with words, for those who cannot see them: in a notebook, on a page made of it, in a terminal."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Described:
+    """A picture, and what it shows in words; as the last value of a cell the picture, with the words as its
+    alternative text."""
+
+    def __init__(self, png: bytes, words: str) -> None:
+        self.png, self.words = png, words
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        """What notebooks ask for. Lesson pages read the words as text, nbconvert and JupyterLab as ``alt``."""
+        shown = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.words}
+        return shown, {"image/png": {"alt": self.words}}
+
+
+def described(picture: np.ndarray | Image.Image | Figure, words: str) -> Described:
+    """``picture``: uint8 [H, W, 3], a Pillow image, or a figure of matplotlib, which is closed."""
+    buffer = io.BytesIO()
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    if isinstance(picture, Image.Image):
+        picture.save(buffer, "PNG")
+    else:
+        import matplotlib.pyplot as plt
+
+        picture.savefig(buffer, format="png", dpi=picture.get_dpi())
+        plt.close(picture)
+    return Described(buffer.getvalue(), words)
