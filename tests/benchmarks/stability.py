@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def run(config: BaseConfig, seed: int, steps: int) -> dict:
     rng, model = np.random.default_rng(seed), ofl.model.build(config).train()
     criterion, optimiser = Criterion(model.config), torch.optim.AdamW(model.parameters(), LR, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / WARM_UP))
-    found, dice, begun = [matched_queries(model, watched)], [], time.process_time()
+    found, dice = [matched_queries(model, watched)], []
     for _ in range(steps):
         batch = ofl.data.collate([(scenes[i], "panoptic") for i in rng.choice(SCENES, BATCH, replace=False)])
         loss = criterion(model.learn(batch), batch.targets)["total"]
@@ -57,10 +56,8 @@ def run(config: BaseConfig, seed: int, steps: int) -> dict:
         schedule.step()
         dice.append(float(criterion.by_prediction["dice"][-1]))
         found.append(matched_queries(model, watched))
-    changed = {
-        str(lag): windows([changed_share(a, b) for a, b in zip(found, found[lag:])]) for lag in LAGS
-    }
-    return {"seed": seed, "changed": changed, "dice": windows(dice), "seconds": round(time.process_time() - begun)}
+    changed = {str(lag): windows([changed_share(a, b) for a, b in zip(found, found[lag:])]) for lag in LAGS}
+    return {"seed": seed, "changed": changed, "dice": windows(dice)}
 
 
 def windows(values: list[float]) -> list[float]:
