@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 17 · Boxes, kernels and noise
 #
-# Lesson 16 ended with queries that look where their masks are. At the same time three other models asked the same
+# On lesson 16's ladder, queries came to look where their masks are. In the same years three other models asked the same
 # question: **what should a query hold, so that it finds its object?**
 #
-# * **Mask DINO** (2022): a *box*. And the truth, shaken, to practise on.
+# * **Mask DINO** (2023): a *box*. And the truth, shaken, to practise on.
 # * **K-Net** (2021): nothing. The query *is* the mask's filter, a kernel.
-# * **Panoptic SegFormer** (2021): nothing but where it looks. Its attention *is* the mask.
+# * **Panoptic SegFormer** (2022): nothing but where it looks. Its attention *is* the mask.
 #
 # We take each idea apart in a few lines that agree with the package, train all three for some seconds, and measure what
 # noise is good for: how often the same object finds another query, from one step of training to the next.
@@ -155,7 +155,7 @@ dino = ofl.model.build(replace(presets["Mask DINO"], **small, **shallow, num_que
 dino = learn(dino, pair, 60, lr=2e-3, clip=1.0, batch_size=2)
 
 # %% [markdown]
-# Four things of the first scene: their right boxes are dashed, those of the queries that answer for them solid. The
+# Four things of the first scene: their right boxes are dotted, those of the queries that answer for them solid. The
 # first picture shows where a query starts whatever the scene, the next what it says after each layer.
 
 # %% tags=["nbval-ignore-output"]
@@ -190,7 +190,7 @@ for ax, title, reading in zip(axes, titles, output.predictions):
         draw(ax, boxes_of(targets)[g], edgecolor=tone, ls=":", lw=1.5)
         draw(ax, reading.boxes[0, queries[g]], edgecolor=tone, lw=2)
 ofl.render.described(figure, "A street scene four times. Each query's solid box starts somewhere and comes nearer to the "
-                     "dashed box around its object, layer by layer.")  # fmt: skip
+                     "dotted box around its object, layer by layer.")  # fmt: skip
 
 # %% [markdown]
 # How far are they off (the sum of four differences, mean over all objects)? Stuff counts as well:
@@ -264,7 +264,7 @@ def shaken(boxes, noise, draws):
 
 
 # %% [markdown]
-# The package's, with the same random numbers, and in the picture (dashed: the truth):
+# The package's, with the same random numbers, and in the picture (dotted: the truth):
 
 # %%
 torch.manual_seed(1)
@@ -279,7 +279,7 @@ for group, ax in enumerate(axes):
         draw(ax, boxes_of(targets)[g], edgecolor=tone, ls=":", lw=1.5)
         draw(ax, noised.box_logits[0, noised.slices()[group]].sigmoid()[g], edgecolor=tone, lw=2)
 ofl.render.described(figure, "Three groups of noised boxes over the same scene: in each the boxes lie a little beside the "
-                     "dashed right ones, every time elsewhere.")  # fmt: skip
+                     "dotted right ones, every time elsewhere.")  # fmt: skip
 
 # %% [markdown]
 # A fifth of the labels is exchanged for random ones, too. But if the queries that are matched could look at these, they
@@ -368,7 +368,7 @@ import json
 log = json.loads((ofl.data.sample_folder() / "stability.json").read_text())
 runs = {noise: [r for r in log["runs"] if r["denoising_queries"] == noise] for noise in (0, 30)}
 for lag in ("1", "10"):
-    print(f"another query than {lag} steps before")
+    print(f"another query than {lag} step{'s' * (lag != '1')} before")
     for noise, of_noise in runs.items():
         shares = [np.mean(r["changed"][lag]) for r in of_noise]
         print(f"  {noise:>2} noised: {np.mean(shares):.1%} on average; seeds: {', '.join(f'{s:.1%}' for s in shares)}")
@@ -495,6 +495,10 @@ ofl.render.described(sheet, f"Masks of four kernels ({', '.join(names)}) over th
                      "each of three.")  # fmt: skip
 
 # %% [markdown]
+# Of two scenes learned by heart, the guess is nearly right for things, and the stages are left with the edges. Stuff may
+# begin with nothing: its first mask is where a class is likelier than one half, and gathers nothing where it is empty.
+# The stage then has the kernel itself and what the others tell it.
+#
 # Kernels of stuff are not matched: they are the rows of a layer that gives each pixel its class, so each answers for its
 # class forever. And those of things are matched with the masks of the stage *before*: what a kernel gathered there
 # decides what it can become, so it is asked for the object that it has gathered. Who answers for the four things, at
@@ -551,27 +555,27 @@ depth = {"thing_queries": 16, "encoder_layers": 1, "decoder_layers": 2}
 former = learn(ofl.model.build(replace(presets["Panoptic SegFormer"], **small, **depth)), pair, 50, 2e-3, 1.0, 2)
 
 # %% [markdown]
-# Left, where two heads of a car's query look most (of all eight the two whose maps differ most), then the mask that all
-# heads and levels make together:
+# What do single heads say? A trace has the attention after the softmax; its logarithm is the scores, but for a constant.
+# Left, of all eight heads the one whose scores agree best with the mask, then the one that agrees least (orange: high),
+# and the mask that all heads and levels make together:
 
 # %% tags=["nbval-ignore-output"]
 from oneformer_lite.inspectors.queries.pictures import attention_over
 
 with torch.no_grad():
     output = former(batch.images, trace=True)
-matched = matched_queries(former, batch)[0]
-order = [g for g in range(len(targets)) if scene.categories[int(targets.labels[g])].is_thing]  # things alone are matched
+matched = matched_queries(former, batch)[0]  # of things alone: stuff has queries of its own
+order = [g for g in range(len(targets)) if scene.categories[int(targets.labels[g])].is_thing]
 last = max(i for i in range(9) if f"decoder.layer{i}.attention" in output.trace)
-weights = output.trace[f"decoder.layer{last}.attention"][0]  # [M, Q, h, w]
+scores = output.trace[f"decoder.layer{last}.attention"][0].log()  # [M, Q, h, w]
 
 
 def seen(query):
-    heads = weights[:, query]
-    shares = heads.flatten(1) / heads.flatten(1).sum(1, keepdim=True)
-    first, second = divmod(int(torch.cdist(shares, shares).argmax()), len(heads))
-    whole = torch.ones(heads.shape[1:], dtype=torch.bool).numpy()
-    return [ofl.render.enlarge(attention_over(scene.image, heads[h].numpy(), whole, heads.shape[1:]), 3)
-            for h in (first, second)]  # fmt: skip
+    heads, mask = scores[:, query].flatten(1), output.mask_logits[0, query].flatten()
+    agree = torch.corrcoef(torch.cat([mask[None], heads]))[0, 1:]
+    everywhere = np.ones(scores.shape[-2:], dtype=bool)
+    maps = [scores[h, query] - scores[h, query].min() for h in (int(agree.argmax()), int(agree.argmin()))]
+    return [ofl.render.enlarge(attention_over(scene.image, m.numpy(), everywhere, m.shape), 3) for m in maps]
 
 
 # %% [markdown]
@@ -582,9 +586,9 @@ rows = []
 for g in things[:3]:
     query = int(matched[order.index(g)])
     rows.append([*seen(query), life([output], g, query)[0]])
-sheet = ofl.render.contact_sheet(rows, ["a head", "another head", "the mask"], names[:3])
-ofl.render.described(sheet, f"For {', '.join(names[:3])}: where two heads of its query look, in orange, and the mask that "
-                     "all heads make together.")  # fmt: skip
+sheet = ofl.render.contact_sheet(rows, ["agrees most", "agrees least", "the mask"], names[:3])
+ofl.render.described(sheet, f"For {', '.join(names[:3])}: where the most and the least agreeing head of its query look, in "
+                     "orange, and the mask that all heads make together.")  # fmt: skip
 
 # %% [markdown]
 # **Who paints first?** These masks are numbers, not probabilities, and may exceed 1. The mean of a mask inside it is its
@@ -724,9 +728,9 @@ print("inside by scores:", int((scores.relu() > 0.5).sum()), "cells; after a sof
 #
 # * `model.mask_dino.MaskDino`, queries with boxes
 # * `model.parts.boxes.refined`, a box and a step
-# * `model.parts.denoising.Denoising`, the truth, shaken
-# * `losses.stability.matched_queries` and what has changed since:
-# * `losses.stability.changed_share`
+# * `model.parts.denoising.Noised.allowed`, who may look at whom
+# * `losses.stability.matched_queries`, which query each object would be matched with now
+# * `losses.stability.changed_share`, and how many have another one than before
 # * `model.knet.KNet`, queries that are kernels
 # * `model.parts.kernels.KernelUpdate`, two gates
 # * `model.panoptic_segformer.PanopticSegFormer`, boxes first, masks by attention

@@ -36,6 +36,8 @@ def segformer_panoptic(
     In the order of their scores, as long as these are at least ``threshold``, masks are painted where nothing is yet.
     One that would keep less than ``overlap_threshold`` of itself, of stuff ``stuff_overlap_threshold``, is left out.
     Raises :class:`ConfigError` for a threshold outside 0..1.
+
+    Lesson 17.
     """
     check_share("object_threshold", threshold)
     raw = at_once(raw)

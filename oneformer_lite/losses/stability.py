@@ -1,6 +1,6 @@
 """How steady the matching is: whether a mask finds the same query again after a step of training.
 
-Lesson 17. Li et al., "DN-DETR" (CVPR 2022), section 3.2 ("instability"), who count it from epoch to epoch.
+Li et al., "DN-DETR" (CVPR 2022), section 3.2 ("instability"), who count it from epoch to epoch.
 """
 
 from __future__ import annotations

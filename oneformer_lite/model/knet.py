@@ -32,6 +32,8 @@ class KNet(MaskModel):
 
     The first prediction is of masks alone: all classes are as unlikely as they can be before anybody has looked. A
     query has no opinion on classes that it does not answer for.
+
+    Lesson 17.
     """
 
     output_type = KNetOutput

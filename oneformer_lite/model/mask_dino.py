@@ -52,6 +52,8 @@ class MaskDino(DenoisedModel):
     the dot product of query and pixel, as in Mask2Former, but no attention is masked by it.
 
     In training the truth joins in as noised queries, which the others cannot see (:mod:`.parts.denoising`).
+
+    Lesson 17.
     """
 
     output_type = MaskDinoOutput

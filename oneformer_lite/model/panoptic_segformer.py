@@ -41,6 +41,8 @@ class PanopticSegFormer(MaskModel):
     The published model sees one picture at a time, without padding; in a batch of several sizes padding counts as
     picture here. Its branches for things' classes and boxes after their mask decoder (``cls_thing_branches``,
     ``reg_branches2``) are asked by nobody and have losses multiplied by 0: they are left out.
+
+    Lesson 17.
     """
 
     output_type = SplitOutput

@@ -39,6 +39,6 @@ def described(picture: np.ndarray | Image.Image | Figure, words: str) -> Describ
     else:
         import matplotlib.pyplot as plt
 
-        picture.savefig(buffer, format="png", dpi=picture.get_dpi())
+        picture.savefig(buffer, format="png", dpi=picture.get_dpi(), bbox_inches="tight")  # as notebooks draw it
         plt.close(picture)
     return Described(buffer.getvalue(), words)

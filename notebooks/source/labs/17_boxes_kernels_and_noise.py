@@ -140,7 +140,8 @@ labs.check("17.3", gathered)
 # %%
 gathered = labs.use("17.3", gathered)
 y, x = torch.meshgrid(*[torch.linspace(0, 1, 128)] * 2, indexing="ij")
-features = torch.cat([torch.from_numpy(sample.image.copy()).permute(2, 0, 1) / 255, 0.5 * y[None], 0.5 * x[None]])
+colors = torch.from_numpy(sample.image.copy()).permute(2, 0, 1) / 255
+features = torch.cat([colors, 0.3 * y[None], 0.3 * x[None]])
 corners = [(10, 10), (10, 90), (50, 50), (90, 10), (90, 90)]
 masks = torch.full((5, 128, 128), -1.0)
 for mask, (top, left) in zip(masks, corners):
@@ -205,7 +206,7 @@ labs.check("17.4", painted)
 # %%
 painted = labs.use("17.4", painted)
 y, x = torch.meshgrid(torch.arange(60), torch.arange(120), indexing="ij")
-discs = torch.stack([((y - 30) ** 2 + (x - middle) ** 2 <= 25**2).float() for middle in (35, 60, 85)])
+discs = torch.stack([((y - 30) ** 2 + (x - middle) ** 2 <= 25**2).float() for middle in (25, 60, 95)])
 colors = np.array([[255, 255, 255], [0, 114, 178], [230, 159, 0], [0, 158, 115]], np.uint8)
 pictures = []
 for value in (1.0, 0.95, 0.7, 0.6):

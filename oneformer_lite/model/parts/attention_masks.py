@@ -23,6 +23,8 @@ class AttentionMask(nn.Module):
     The scores of M heads go through a small layer of their level; coarser levels are enlarged to the finest; one number
     is made of all heads and levels, and what is below 0 becomes 0. So a mask holds numbers from 0 on, which dice
     teaches to be 0 outside and 1 inside; above one half counts as inside. The softmax has no part in it.
+
+    Lesson 17.
     """
 
     def __init__(self, dim: int, num_heads: int, num_levels: int) -> None:

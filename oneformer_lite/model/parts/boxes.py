@@ -27,7 +27,10 @@ def inverse_sigmoid(shares: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
 
 def refined(places: Float[Tensor, "*n _xy"], steps: Float[Tensor, "*n _d"]) -> Float[Tensor, "*n _d"]:
     """Boxes that have moved by ``steps`` on the way from -infinity to infinity that a share is a sigmoid of: from
-    boxes, or from points [*n, 2], which say nothing of width and height."""
+    boxes, or from points [*n, 2], which say nothing of width and height.
+
+    Lesson 17.
+    """
     known = inverse_sigmoid(places)
     if unknown := steps.shape[-1] - known.shape[-1]:
         known = torch.cat([known, known.new_zeros(*known.shape[:-1], unknown)], dim=-1)

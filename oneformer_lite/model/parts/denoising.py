@@ -75,7 +75,10 @@ class Noised(NamedTuple):
 
     def allowed(self, queries: int) -> Bool[Tensor, "T T"]:
         """Who may look at whom, of N denoising and then ``queries`` other queries: all at the others, and those of one
-        group at each other. So the others know nothing of the truth, and answer as if no denoising query were there."""
+        group at each other. So the others know nothing of the truth, and answer as if no denoising query were there.
+
+        Lesson 17.
+        """
         of_group = torch.arange(self.groups, device=self.content.device).repeat_interleave(self.most)
         group = torch.cat([of_group, of_group.new_full((queries,), -1)])
         return (group[:, None] == group) | (group == -1)

@@ -27,7 +27,7 @@ def pooled(
 
 
 class KernelUpdate(nn.Module):
-    """A kernel and its pooled features, mixed as two gates say, which both of them decide together."""
+    """A kernel and its pooled features, mixed as two gates say, which both of them decide together. Lesson 17."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
