@@ -61,6 +61,7 @@ OWN = {  # in one lesson
     },
     "17": {
         "17": "this lesson",
+        "2021": "Zhang et al., K-Net",
         "50": "ResNet-50, and epochs of Mask2Former and Mask DINO",
         "500": "epochs of DETR's boxes, README of the official code",
         "25": "of its masks",

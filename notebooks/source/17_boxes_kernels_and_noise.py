@@ -679,6 +679,8 @@ inspector.set(segment=things[0])
 # * Two scenes by heart show mechanisms, not quality. Published sizes have presets, `mask_dino_coco_r50()` and others.
 # * Mask DINO's queries are learned here, for a learned query is the same one in each step. Chosen ones are called by
 #   their places, and places change more often (`two_stage=True`, and `matched_queries` follows the places).
+# * OneFormer and Mask2Former have no boxes to shake; `denoising_queries=16` gives them noised *masks* to look into, as in
+#   MP-Former, and wrong labels. `matched_queries` measures them as well.
 # * In the released Mask DINO with wide encoders, fine places propose the *largest* boxes, for the code turns the maps
 #   round and forgets it there. The weights have learned to live with it: `proposal_sizes="released"`.
 # * K-Net's sum under the mask grows with the area, as published. `pooling="mean"` is the other way.

@@ -15,7 +15,7 @@ from oneformer_lite.model import MaskModel, build
 
 SMALL = {"pretrained": False, "image_size": 64, "test_size": 64, "hidden_dim": 48, "num_heads": 4, "num_points": 64}
 MEMBERS = {
-    "mask2former": {"num_queries": 12},
+    "mask2former": {"num_queries": 12, "denoising_queries": 20},
     "toytown": {"num_queries": 12},
     "detr": {"num_queries": 12},
     "mask_dino": {"num_queries": 12, "two_stage": False},
@@ -63,7 +63,7 @@ def test_asking_changes_nothing_of_a_training(member, batch) -> None:
 
 @pytest.mark.parametrize("member", ["mask2former", "mask_dino"])
 def test_queries_are_followed(member, batch) -> None:
-    """Where two rows of the table change places, so do the answers; another picture order, other answers."""
+    """Where rows of the table change places, so do the answers."""
     model = small(member, **MEMBERS[member]).eval()
     before, order = matched_queries(model, batch), torch.randperm(12)
     tables = [t for name, t in model.named_modules() if name in ("queries", "query_positions", "query_boxes")]
