@@ -518,23 +518,27 @@ for name, model_then in (("new", new), ("trained", knet)):
 # ## A mask that is attention
 #
 # Panoptic SegFormer goes the other way. It takes queries that have found a box (a Deformable DETR for things; one query
-# for each class of stuff) and asks only: where do you look? Scores before the softmax, head by head and level by level;
-# small layers make one number of them, and below 0 is 0:
+# for each class of stuff) and asks only: where do you look? Scores before the softmax go through a small layer of their
+# level. What all heads of a level say together is added up over the levels:
 
 # %%
-def mask_of(queries, memory, shapes, m):
-    """[N, C], [S, C], sizes of the levels (finest first), layers -> numbers [N, h, w], from 0 on"""
+def contributions(queries, memory, shapes, m):
+    """[N, C], [S, C], sizes of the levels (finest first), layers -> what each level adds, [N, h, w] of the finest"""
     q, k = (f(x).unflatten(-1, (m.num_heads, -1)) for f, x in ((m.q_proj, queries), (m.k_proj, memory)))
     scores = torch.einsum("nmd,smd->nsm", q, k) / q.shape[-1] ** 0.5
-    levels = []
-    for (h, w), level, found in zip(shapes, m.levels, scores.split([h * w for h, w in shapes], 1)):
-        maps = level(found).relu().mT.unflatten(2, (h, w))  # [N, M, h, w]
-        levels.append(F.interpolate(maps, shapes[0], mode="bilinear"))
-    return m.together(torch.cat(levels, 1).movedim(1, -1))[..., 0].relu()
+    added, weights = [], m.together.weight[0].split(m.num_heads)
+    for (h, w), level, found, weight in zip(shapes, m.levels, scores.split([h * w for h, w in shapes], 1), weights):
+        maps = (level(found).relu() @ weight).unflatten(1, (h, w))
+        added.append(F.interpolate(maps[None], shapes[0], mode="bilinear")[0])
+    return added
+
+
+def mask_of(added, m):
+    return (sum(added) + m.together.bias).relu()
 
 
 # %% [markdown]
-# Equal to the package:
+# Below 0 is 0. Equal to the package:
 
 # %%
 from oneformer_lite.model.parts.attention_masks import AttentionMask
@@ -543,7 +547,8 @@ shapes, mask = [(16, 16), (8, 8), (4, 4)], AttentionMask(dim=64, num_heads=4, nu
 queries, memory = torch.randn(5, 64), torch.randn(336, 64)
 with torch.no_grad():
     theirs = mask.masks(mask.scores(queries[None], memory[None]), shapes)[0]
-    print("mask_of = package:", torch.allclose(mask_of(queries, memory, shapes, mask), theirs, atol=1e-5))
+    ours = mask_of(contributions(queries, memory, shapes, mask), mask)
+print("mask_of = package:", torch.allclose(ours, theirs, atol=1e-5))
 
 # %% [markdown]
 # The mask is trained by dice alone, with squares (lesson 18), towards 0 and 1; above one half counts as inside. The two
@@ -555,42 +560,42 @@ depth = {"thing_queries": 16, "encoder_layers": 1, "decoder_layers": 2}
 former = learn(ofl.model.build(replace(presets["Panoptic SegFormer"], **small, **depth)), pair, 50, 2e-3, 1.0, 2)
 
 # %% [markdown]
-# What do single heads say? A trace has the attention after the softmax; its logarithm is the scores, but for a constant.
-# Left, of all eight heads the one whose scores agree best with the mask, then the one that agrees least (orange: high),
-# and the mask that all heads and levels make together:
+# Where does a mask come from? We note what the last layer is given, and ask each level:
+
+# %%
+from unittest.mock import patch
+
+m, given = former.thing_masks.last, []
+with torch.no_grad():
+    with patch.object(m, "scores", lambda *x: given.append(x) or AttentionMask.scores(m, *x)):
+        output = former(batch.images)
+    sides = [64 // stride for stride in (4, 8, 16, 32)]
+    added = contributions(given[-1][0][0], given[-1][1][0], [(side, side) for side in sides], m)
+    all_masks = mask_of(added, m)
+
+# %% [markdown]
+# The same three things as above: what each level adds (red) or takes away (blue), and the mask:
 
 # %% tags=["nbval-ignore-output"]
-from oneformer_lite.inspectors.queries.pictures import attention_over
-
-with torch.no_grad():
-    output = former(batch.images, trace=True)
 matched = matched_queries(former, batch)[0]  # of things alone: stuff has queries of its own
 order = [g for g in range(len(targets)) if scene.categories[int(targets.labels[g])].is_thing]
-last = max(i for i in range(9) if f"decoder.layer{i}.attention" in output.trace)
-scores = output.trace[f"decoder.layer{last}.attention"][0].log()  # [M, Q, h, w]
-
-
-def seen(query):
-    heads, mask = scores[:, query].flatten(1), output.mask_logits[0, query].flatten()
-    agree = torch.corrcoef(torch.cat([mask[None], heads]))[0, 1:]
-    everywhere = np.ones(scores.shape[-2:], dtype=bool)
-    maps = [scores[h, query] - scores[h, query].min() for h in (int(agree.argmax()), int(agree.argmin()))]
-    return [ofl.render.enlarge(attention_over(scene.image, m.numpy(), everywhere, m.shape), 3) for m in maps]
-
-
-# %% [markdown]
-# The same three things as above:
-
-# %% tags=["nbval-ignore-output"]
-rows = []
-for g in things[:3]:
+figure, axes = plt.subplots(3, 5, figsize=(9, 5.6), layout="constrained")
+titles = [*(f"1/{stride} adds" for stride in (4, 8, 16, 32)), "the mask"]
+for ax, title in zip(axes[0], titles):
+    ax.set_title(title)
+for row, g, name in zip(axes, things, names):
     query = int(matched[order.index(g)])
-    rows.append([*seen(query), life([output], g, query)[0]])
-sheet = ofl.render.contact_sheet(rows, ["agrees most", "agrees least", "the mask"], names[:3])
-ofl.render.described(sheet, f"For {', '.join(names[:3])}: where the most and the least agreeing head of its query look, in "
-                     "orange, and the mask that all heads make together.")  # fmt: skip
+    for ax, found in zip(row, [*added, all_masks]):
+        ax.imshow(found[query], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+        ax.set(xticks=[], yticks=[])
+    row[0].set_ylabel(name)
+ofl.render.described(figure, f"For {', '.join(names[:3])}: four maps of what the levels add or take away, and the sum, which "
+                     "is the mask.")  # fmt: skip
 
 # %% [markdown]
+# No level draws the object alone. Coarse ones say roughly where, finer ones take away what does not belong to it, and what
+# is left above 0 is the mask.
+#
 # **Who paints first?** These masks are numbers, not probabilities, and may exceed 1. The mean of a mask inside it is its
 # *quality*; a segment's score is its class probability times quality squared. The best is painted first, the next gets
 # what is left, and who has lost most of its mask to others is left out. No pixel is fought for:
@@ -694,7 +699,6 @@ inspector.set(segment=things[0])
 # they will not have in use. Two draws of noise, the last query's box of each:
 
 # %%
-from unittest.mock import patch
 from oneformer_lite.model.parts.denoising import Noised
 
 
