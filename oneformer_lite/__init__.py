@@ -16,6 +16,7 @@ _NAMES = {
     "Analysis": "analysis",
     "ModelConfig": "config",
     "Diagnosis": "diagnosis",
+    "Ensemble": "inference",
     "OneFormer": "model",
     "Plan": "training.plan",
     "Prediction": "inference",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from .diagnosis import Diagnosis as Diagnosis
     from .diagnosis import doctor as doctor
     from .evaluation import evaluate as evaluate
+    from .inference import Ensemble as Ensemble
     from .inference import Prediction as Prediction
     from .inference import Segment as Segment
     from .inference import predict as predict

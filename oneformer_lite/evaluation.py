@@ -15,7 +15,7 @@ import torch
 
 from .checks import check_count, check_share
 from .config import BaseConfig
-from .data.batch import pad_to, padded_size
+from .data.batch import padded_size
 from .data.by_name import class_places, warn_of_other_kinds
 from .data.dataset import SegmentationDataset
 from .data.sample import TASKS, Category, Sample, check_task
@@ -25,13 +25,13 @@ from .data.views import Given, as_dataset, renumbered
 from .errors import ConfigError, DataError
 from .evaluating import evaluating
 from .inference import (
+    Ensemble,
     Prediction,
     RawPrediction,
-    WindowedPrediction,
+    answers_of,
     check_model,
-    predict_windows,
-    prepare,
-    raw_predictions,
+    grid_for,
+    in_windows,
     read_prediction,
 )
 from .metrics import (
@@ -54,7 +54,7 @@ Look = Callable[[Prediction, Sample], None]
 
 @torch.inference_mode()
 def evaluate(
-    model: MaskModel,
+    model: MaskModel | Ensemble,
     dataset: Given,
     tasks: Sequence[str] = TASKS,
     *,
@@ -64,6 +64,7 @@ def evaluate(
     progress: Progress | None = None,
     unreadable: float | Unreadable = 0.01,
     look: Look | None = None,
+    windows: bool | int = False,
 ) -> Evaluation:
     """Percentages over ``dataset`` (any of :mod:`oneformer_lite.data`, or a list of samples), by name.
 
@@ -75,11 +76,15 @@ def evaluate(
     ``batch_size`` has no influence on the result (see :func:`batches`). ``results`` is a folder for the
     predictions in COCO's formats (:class:`~oneformer_lite.metrics.ResultFiles`). ``progress(done, total)``
     counts images. Pictures that cannot be read are left out with a warning: at most the share ``unreadable``, but one
-    in any case; 0 makes the first one an error. ``look`` is shown every prediction with its sample.
+    in any case; 0 makes the first one an error. ``look`` is shown every prediction with its sample. ``windows``: how
+    large pictures are looked at, as in :func:`~oneformer_lite.inference.predict`; the model may be an
+    :class:`~oneformer_lite.inference.Ensemble`.
     """
     check_count("batch_size", batch_size)
     if token is not None:
         check_task(token)
+        if windows:
+            raise ConfigError("in windows each task is judged under its own token: leave out token, or windows")
     dataset, tasks = _supplied(model, dataset, tasks)
     categories, class_ids = judged_classes(model.config, dataset)
     if "panoptic" in dataset.tasks and tasks != ["semantic"]:
@@ -99,7 +104,7 @@ def evaluate(
         for samples in batches(dataset, model.config, batch_size, unreadable):
             samples = [renumbered(sample, class_ids, categories) for sample in samples]
             for task_group in [[task] for task in tasks] if token is None else [tasks]:
-                _judge_batch(model, samples, task_group, token or task_group[0], judges, lookers)
+                _judge_batch(model, samples, task_group, token or task_group[0], judges, lookers, windows)
             done += len(samples)
             if progress:
                 progress(done, len(dataset))
@@ -126,7 +131,7 @@ def evaluate_masks(
     metric, done = MatchedMasksMetric(), 0
     with evaluating(model):
         for samples in batches(dataset, model.config, batch_size, Unreadable(len(dataset), 0, "evaluated")):
-            for raw, sample in zip(_raw_predictions(model, samples, task), samples):
+            for raw, sample in zip(_raw_answers(model, samples, task), samples):
                 _match(metric, raw, renumbered(sample, class_ids, categories), task)
             done += len(samples)
             if progress:
@@ -207,35 +212,40 @@ def judged_classes(config: BaseConfig, dataset: SegmentationDataset) -> tuple[tu
 
 
 def _judge_batch(
-    model: MaskModel, samples: list[Sample], tasks: list[str], token: str, judges: dict, lookers: Sequence[Look]
+    model: MaskModel | Ensemble,
+    samples: list[Sample],
+    tasks: list[str],
+    token: str,
+    judges: dict,
+    lookers: Sequence[Look],
+    windows: bool | int,
 ) -> None:
-    for raw, sample in zip(_raw_predictions(model, samples, token), samples):
-        for task in tasks:
-            prediction = read_prediction(raw, task, sample.image, model.config, sample.categories)
+    for sample, predictions in zip(samples, _predictions(model, samples, tasks, token, windows)):
+        for task, prediction in zip(tasks, predictions):
             _judge(task, judges[task], prediction, sample)
             for look in lookers:
                 look(prediction, sample)
 
 
-def _padded(model: MaskModel, image: torch.Tensor) -> torch.Tensor:
-    """As the model takes it; a stand-in for a model, which has a configuration and an answer alone, gets zeros."""
-    if isinstance(model, MaskModel):
-        return model.padded(image)
-    return pad_to(image, padded_size([tuple(image.shape[-2:])], model.config.padding_multiple))
+def _predictions(
+    model: MaskModel | Ensemble, samples: list[Sample], tasks: list[str], token: str, windows: bool | int
+) -> Iterator[list[Prediction]]:
+    """Of each sample one for each task, all read from one answer under ``token``."""
+    grids = [grid_for(model, sample.size, windows) for sample in samples]
+    whole = iter(
+        _raw_answers(model, [s for s, grid in zip(samples, grids) if not grid], token, masks=tasks != ["semantic"])
+    )
+    for sample, grid in zip(samples, grids):
+        if grid:
+            yield [in_windows(model, sample.image, task, grid, sample.categories) for task in tasks]
+        else:
+            raw = next(whole)
+            yield [read_prediction(raw, task, sample.image, model.config, sample.categories) for task in tasks]
 
 
-def _raw_predictions(
-    model: MaskModel, samples: list[Sample], task: str
-) -> Sequence[RawPrediction] | Sequence[WindowedPrediction]:
-    """Of pictures that have one size once they are padded, each as if it were alone."""
-    if task == "semantic" and model.config.windowed:
-        return [predict_windows(model, sample.image) for sample in samples]
-    images = [prepare(sample.image, model.config) for sample in samples]
-    batch = torch.cat([_padded(model, image[None]) for image in images])
-    output = model(batch.to(next(model.parameters()).device), task)
-    sizes = [tuple(image.shape[-2:]) for image in images]
-    wanted, padded = [s.size for s in samples], tuple(batch.shape[-2:])
-    return raw_predictions(output, sizes, wanted, padded, model.config.sharpened_by)
+def _raw_answers(model: MaskModel, samples: list[Sample], task: str, masks: bool = True) -> Sequence:
+    """Of pictures that have one size once they are padded."""
+    return answers_of(model, [sample.image for sample in samples], task, masks=masks) if samples else []
 
 
 def _judge(task: str, judge, prediction, sample: Sample) -> None:
@@ -243,6 +253,12 @@ def _judge(task: str, judge, prediction, sample: Sample) -> None:
         judge.update(prediction.segment_map, prediction.segments, sample.segment_map, sample.segments)
     elif task == "instance":
         truth = sample.segment_map if sample.masks is None else sample.masks
+        if prediction.masks is None:
+            raise DataError(
+                f"{sample.file_name or sample.image_id}: the masks of {len(prediction.segments)} instances at its size "
+                f"of {sample.size[1]} x {sample.size[0]} pixels are too many to be judged: cut the picture and its "
+                "annotation into parts"
+            )
         judge.update(
             sample.image_id, prediction.masks, prediction.class_ids, prediction.scores, truth, sample.segments
         )

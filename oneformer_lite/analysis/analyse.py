@@ -15,7 +15,7 @@ from ..data.unreadable import Unreadable
 from ..data.views import Given
 from ..errors import ConfigError
 from ..evaluation import Progress, evaluate, judgeable, judged_classes
-from ..inference import Prediction
+from ..inference import Ensemble, Prediction
 from ..model import MaskModel
 from .behind import Behind
 from .pixels import PixelFindings
@@ -24,7 +24,7 @@ from .segments import SegmentFindings
 
 
 def analyse(
-    model: MaskModel,
+    model: MaskModel | Ensemble,
     dataset: Given,
     tasks: Sequence[str] | None = None,
     *,
@@ -33,6 +33,7 @@ def analyse(
     results: str | Path | None = None,
     progress: Progress | bool = True,
     unreadable: float | Unreadable = 0.01,
+    windows: bool | int = False,
 ) -> Analysis:
     """Judge ``model`` as :func:`ofl.evaluate` does, and say of what its errors are made; to look at, and as numbers.
 
@@ -69,7 +70,7 @@ def analyse(
     with _bar(progress, len(dataset)) as told:
         metrics = evaluate(
             model, numbered, chosen, batch_size=batch_size, results=results, progress=told, unreadable=unreadable,
-            look=look,
+            look=look, windows=windows,
         )  # fmt: skip
     return Analysis(metrics, findings, behind, numbered.names, model, dataset)
 

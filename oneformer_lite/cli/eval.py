@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..data.layouts import find
-from .arguments import DATA, DEVICES, MODEL, TASKS, command, count, html_file, json_file, positive
+from .arguments import DATA, TASKS, command, count, html_file, json_file, positive
+from .models import loaded, models_and_views, said
 
 
 def add(commands) -> None:
     p = command(commands, "eval", run, "PQ, AP and mIoU of a model")
-    p.add_argument("--model", default="toytown", help=MODEL)
+    models_and_views(p)
     p.add_argument("--data", type=Path, help=f"folder of {DATA} (default: Toytown, painted now)")
     p.add_argument("--split", default="val", help="its name in the layout (COCO: val2017)")
     p.add_argument("--scenes", type=positive(int), default=200, help="of Toytown, where no data is given")
     p.add_argument("--tasks", nargs="+", choices=TASKS, help="to judge (default: all that the annotation supplies)")
-    p.add_argument("--device", default="auto", help=DEVICES)
     p.add_argument(
         "--classes", type=count, default=20, metavar="N", help="how many classes to list, worst first; 0 for none"
     )
@@ -44,17 +44,17 @@ def run(args) -> None:
     from ..data.toytown import Toytown
     from ..evaluation import judgeable
     from ..files import write_json
-    from ..weights import from_pretrained
 
-    model = from_pretrained(args.model, device=args.device)
+    model = loaded(args)
     if args.data:
         dataset = open_dataset(args.data, args.split)
     else:
         dataset = Toytown(args.split, model.config.image_size, args.scenes)
     tasks = args.tasks or model.config.answers(dataset.tasks)
     judgeable(model, dataset, tasks)  # before there is a bar
-    analysis = analyse(model, dataset, tasks, results=args.results) if args.html else None
-    metrics = analysis.metrics if analysis else _evaluated(model, dataset, tasks, args.results)
+    how = {"results": args.results, "windows": args.windows}
+    analysis = analyse(model, dataset, tasks, **how) if args.html else None
+    metrics = analysis.metrics if analysis else _evaluated(model, dataset, tasks, how)
     for name, value in metrics.items():
         print(f"{name:<16}{value:6.1f}")
     for size, value in metrics.ap_by_size.items():
@@ -62,7 +62,7 @@ def run(args) -> None:
     if args.classes:
         print(f"\n{metrics.table(args.classes)}\n")
     if args.json:
-        source = {"model": args.model, "data": str(args.data or "toytown"), "split": args.split}
+        source = {"model": said(args.model), "data": str(args.data or "toytown"), "split": args.split}
         content = {**source, "scenes": len(dataset), **metrics.to_dict()}
         write_json(args.json, _rounded(content | ({"analysis": analysis.numbers} if analysis else {})), indent=2)
     if analysis:
@@ -71,13 +71,13 @@ def run(args) -> None:
         print(f"predictions of {', '.join(tasks)} in {args.results}")
 
 
-def _evaluated(model, dataset, tasks: list[str], results: Path | None):
+def _evaluated(model, dataset, tasks: list[str], how: dict):
     from tqdm import tqdm
 
     from ..evaluation import evaluate
 
     with tqdm(total=len(dataset), desc="evaluating", unit="image") as bar:
-        return evaluate(model, dataset, tasks, results=results, progress=lambda done, _: bar.update(done - bar.n))
+        return evaluate(model, dataset, tasks, **how, progress=lambda done, _: bar.update(done - bar.n))
 
 
 def _rounded(content):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..listing import few
-from .arguments import DEVICES, MODEL, PICTURES, TASKS, command, json_file, share
+from .arguments import PICTURES, TASKS, command, json_file, share
+from .models import loaded, models_and_views, said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +21,7 @@ def add(commands) -> None:
     p = command(commands, "predict", run, "segment pictures")
     p.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="files, and folders of pictures")
     p.add_argument("--task", choices=TASKS, default="panoptic", help="what to look for")
-    p.add_argument("--model", default="toytown", help=MODEL)
-    p.add_argument("--device", default="auto", help=DEVICES)
+    models_and_views(p)
     p.add_argument(
         "--out", type=Path, default=Path("."), help="folder for the results, or for that of one picture its file"
     )
@@ -47,9 +47,7 @@ def run(args) -> None:
     _check_places(args, place)
     for folder in [place, *([args.json.parent] if args.json else []), *([args.masks] if args.masks else [])]:
         make_folder(folder)
-    from ..weights import from_pretrained  # which takes seconds: wrong paths are said before
-
-    model = from_pretrained(args.model, device=args.device)
+    model = loaded(args)
     records, unreadable = [], []
     try:
         for path, pixels in _readable(list(targets), unreadable):
@@ -97,7 +95,7 @@ def _segment(model: MaskModel, path: Path, pixels: np.ndarray, target: Path, arg
     """Segment one picture, write and print what was asked for; its record for JSON."""
     from ..inference import predict
 
-    prediction = predict(model, pixels, args.task, args.min_score)
+    prediction = predict(model, pixels, args.task, args.min_score, windows=args.windows)
     prediction.save(target)
     print(f"{path} -> {target}: {len(prediction.segments)} segments")
     for s in prediction.segments:
@@ -109,7 +107,7 @@ def _segment(model: MaskModel, path: Path, pixels: np.ndarray, target: Path, arg
 def _write(args, records: list[dict], unreadable: list[dict]) -> None:
     from ..files import write_json
 
-    content = {"model": args.model, "min_score": args.min_score, "pictures": records, "unreadable": unreadable}
+    content = {"model": said(args.model), "min_score": args.min_score, "pictures": records, "unreadable": unreadable}
     write_json(args.json, content)
     print(f"classes, scores, boxes and masks in {args.json}")
 

@@ -1,26 +1,35 @@
 """From a picture to its segments.
 
-``predicting.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and enlarges masks
-(``windows.py``: those of a window that slides along the picture), ``postprocessing.py`` makes masks, classes and scores
-of the logits (``merging.py``: who wins each pixel; ``detr.py``, ``knet.py``, ``panoptic_segformer.py``: the rules of
-these; ``rules.py`` chooses), ``prediction.py`` names what was found, shows and saves it.
+``predicting.py`` is the door, ``reading.py`` prepares the picture and runs the model, ``raw.py`` holds its logits and
+enlarges masks (``windows.py``: those of a window that slides along the picture; ``ensemble.py`` and ``agreement.py``:
+those of several models and views, made one), ``postprocessing.py`` makes masks, classes and scores of the logits
+(``merging.py``: who wins each pixel; ``detr.py``, ``knet.py``, ``panoptic_segformer.py``: the rules of these;
+``rules.py`` chooses), ``prediction.py`` names what was found, shows and saves it (``placed.py``: small masks of large
+pictures). ``large/`` does all that to pictures which are seen through many windows.
 """
 
+from .ensemble import Ensemble, answers_of
+from .large import grid_for, in_windows
 from .postprocessing import instance_inference, mean_inside, panoptic_inference, semantic_inference, surest_labels
-from .predicting import MIN_SCORE, as_pixels, check_model, predict, predict_raw, prepare
+from .predicting import MIN_SCORE, as_pixels, check_model, predict, predict_raw
 from .prediction import Prediction, Segment, read_prediction
 from .raw import RawPrediction, Size, raw_predictions
+from .reading import prepare
 from .windows import WindowedPrediction, predict_windows
 
 __all__ = [
     "MIN_SCORE",
+    "Ensemble",
     "Prediction",
     "RawPrediction",
     "Segment",
     "Size",
     "WindowedPrediction",
+    "answers_of",
     "as_pixels",
     "check_model",
+    "grid_for",
+    "in_windows",
     "instance_inference",
     "mean_inside",
     "panoptic_inference",

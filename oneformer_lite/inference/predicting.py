@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
 
 from ..checks import check_share
-from ..config import BaseConfig
-from ..data.batch import normalise, padded_size
-from ..data.equalize import equalized
 from ..data.grey import stretched
 from ..data.image import loaded, read_image, to_rgb
 from ..data.orientation import upright
 from ..data.sample import check_task
 from ..errors import ConfigError
-from ..evaluating import evaluating
+from .ensemble import Ensemble, answers_of
+from .large import grid_for, in_windows
 from .prediction import Prediction, read_prediction
-from .raw import RawPrediction, raw_predictions
-from .windows import predict_windows
+from .raw import RawPrediction
+from .reading import one_pass
 
 if TYPE_CHECKING:
     from ..model import MaskModel
@@ -34,30 +30,37 @@ Picture = Image.Image | str | Path | np.ndarray
 MIN_SCORE = {"instance": 0.5}  # of what is shown; AP needs the long tail as well
 
 
-def prepare(image: np.ndarray, config: BaseConfig) -> Float[Tensor, "3 H W"]:
-    """A picture at inference size, normalised; resized as in training, anti-aliased, equalised where that was."""
-    if config.equalize:
-        image = equalized(image)
-    size = config.inference_size(*image.shape[:2])
-    if size != image.shape[:2]:
-        image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
-    return normalise(image)
-
-
-@overload
-def predict(model: MaskModel, image: Picture, task: str, min_score: float | None = None) -> Prediction: ...
 @overload
 def predict(
-    model: MaskModel, image: Sequence[Picture], task: str, min_score: float | None = None
+    model: MaskModel | Ensemble,
+    image: Picture,
+    task: str,
+    min_score: float | None = None,
+    *,
+    windows: bool | int = False,
+) -> Prediction: ...
+@overload
+def predict(
+    model: MaskModel | Ensemble,
+    image: Sequence[Picture],
+    task: str,
+    min_score: float | None = None,
+    *,
+    windows: bool | int = False,
 ) -> list[Prediction]: ...
 @torch.inference_mode()
-def predict(model, image, task, min_score=None):
+def predict(model, image, task, min_score=None, *, windows=False):
     """Segment one picture for one task, at the picture's own size; or a list of pictures, one after the other.
 
     ``image``: a path or a PIL image, which is turned as its EXIF orientation says; uint8 [H, W, 3]; or grey [H, W],
     stretched if it has more than eight bits (:func:`~oneformer_lite.data.grey.stretched`). Instances whose score is
     below ``min_score``, 0..1 (0.5 unless given), are left out; panoptic segments too, if it is given and above the
     configuration's ``object_mask_threshold``. In the semantic task, where every pixel gets a class, it has no effect.
+
+    ``windows`` is for pictures much larger than those that the model was trained on, which it would shrink: it then
+    looks at parts of them, of so many pixels a side, or (True) of as many as it looks at otherwise, one to one, which
+    overlap by a quarter, and what it says of them is joined (:mod:`~.large`). A picture that one window holds is
+    looked at as without. ``model`` may be an :class:`Ensemble` of several models or views.
 
     Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong,
     and for a task that the model has no answer for (``model.config.answered_tasks``).
@@ -68,28 +71,23 @@ def predict(model, image, task, min_score=None):
     check_model(model)
     model.config.check_answers(task)
     if isinstance(image, (list, tuple)):
-        return [predict(model, one, task, min_score) for one in image]
-    if task == "semantic" and model.config.windowed:
-        pixels = as_pixels(image)
-        raw = predict_windows(model, pixels)
-    else:
-        pixels, raw = predict_raw(model, image, task)
+        return [predict(model, one, task, min_score, windows=windows) for one in image]
+    pixels = as_pixels(image)
+    if grid := grid_for(model, pixels.shape[:2], windows):
+        return in_windows(model, pixels, task, grid, model.config.categories, least, bar=True)
+    (raw,) = answers_of(model, [pixels], task)
     return read_prediction(raw, task, pixels, model.config, model.config.categories, least)
 
 
 @torch.inference_mode()
-def predict_raw(
-    model: MaskModel, image: Picture, task: str
-) -> tuple[np.ndarray, RawPrediction]:
+def predict_raw(model: MaskModel | Ensemble, image: Picture, task: str) -> tuple[np.ndarray, RawPrediction]:
     """The picture, uint8 [H, W, 3], and its logits, which :func:`predict` post-processes."""
     check_task(task)
     check_model(model)
     pixels = as_pixels(image)
-    tensor = prepare(pixels, model.config).to(next(model.parameters()).device)
-    with evaluating(model):
-        output = model(tensor[None], task)
-    sizes, c = ([tuple(tensor.shape[-2:])], [pixels.shape[:2]]), model.config
-    return pixels, raw_predictions(output, *sizes, padded_size(sizes[0], c.padding_multiple), c.sharpened_by)[0]
+    if isinstance(model, Ensemble):
+        return pixels, model.answer(pixels, task, masks=True)
+    return pixels, one_pass(model, [pixels], task)[0]
 
 
 def check_model(model: MaskModel) -> None:

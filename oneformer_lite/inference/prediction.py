@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..checks import check_share
+from ..checks import check_count, check_share
 from ..config import BaseConfig
 from ..data.image import write_image
 from ..data.instance import encode_mask
 from ..data.sample import Category
 from ..errors import DataError
+from ..notices import warn_user
 from .exports import as_record, coco_results, write_masks
+from .placed import PlacedMask
 from .polygons import outlines
 from .postprocessing import surest_labels
 from .raw import RawPrediction
 from .rules import instances, panoptic_segments
 from .windows import WindowedPrediction
+
+RENDERED = 8192  # pixels of the longer side that are drawn; of more, half as many at most
 
 
 @dataclass(frozen=True)
@@ -39,33 +44,44 @@ class Segment:
     is_thing: bool
     area: int
     # the map on which its pixels are those of this value; shared by all segments of a prediction
-    where: np.ndarray | None = field(default=None, repr=False, compare=False)
+    where: np.ndarray | PlacedMask | None = field(default=None, repr=False, compare=False)
     value: int | bool = field(default=True, repr=False, compare=False)
     # of an instance of DETR, the box [x, y, width, height] in pixels that it says apart from the mask
     predicted_box: tuple[float, ...] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls, id_: int, categories: Sequence[Category], class_id: int, score: float, area: int,
+        where: np.ndarray | PlacedMask, value: int | bool,
+    ) -> Segment:  # fmt: skip
+        """Of a class of ``categories``."""
+        category = categories[class_id]
+        return cls(id_, class_id, category.name, float(score), category.is_thing, int(area), where, value)
 
     @property
     def mask(self) -> np.ndarray:
         """Bool [H, W]: its pixels."""
         if self.where is None:
             raise DataError("this segment was made without a map, so it has no mask: those of a prediction have one")
-        return self.where == self.value
+        return self.where.whole() if isinstance(self.where, PlacedMask) else self.where == self.value
 
     @property
     def rle(self) -> dict:
         """COCO's compressed run-length code of the mask: ``size`` [height, width], and ``counts`` as a str."""
-        return encode_mask(self.mask)
+        return self.where.rle() if isinstance(self.where, PlacedMask) else encode_mask(self.mask)
 
     @property
     def box(self) -> list[int]:
         """COCO's box around the mask: [x, y, width, height] in pixels, all 0 without any pixel."""
         from pycocotools import mask as coco_mask
 
+        if isinstance(self.where, PlacedMask):
+            return self.where.box
         return coco_mask.toBbox(self.rle).astype(int).tolist()
 
     def polygons(self) -> list[list[int]]:
         """COCO's polygons [x, y, x, y, ...] along the edges of the mask's pixels (:func:`~.polygons.outlines`)."""
-        return outlines(self.mask)
+        return self.where.polygons() if isinstance(self.where, PlacedMask) else outlines(self.mask)
 
 
 @dataclass
@@ -73,8 +89,9 @@ class Prediction:
     """What the model says of one picture under one task. Lesson 15.
 
     panoptic: ``segment_map`` int32 [H, W], 0 = void. semantic: ``label_map`` int64 [H, W].
-    instance: ``masks`` bool [n, H, W] with ``scores`` and ``class_ids`` [n]. ``segments`` lists what
-    was found in every case. Fields of other tasks are ``None``.
+    instance: ``masks`` bool [n, H, W] with ``scores`` and ``class_ids`` [n]; ``None`` where these masks of a picture
+    seen through windows would hold more than 2 GB. ``segments``, of which each has its ``mask``, lists what was found
+    in every case. Fields of other tasks are ``None``.
     """
 
     task: str
@@ -99,10 +116,38 @@ class Prediction:
         return np.array([self.categories[s.class_id].id for s in self.segments], dtype=np.int64)
 
     def render(self) -> np.ndarray:
-        """uint8 [H', W', 3]: the picture with its segments in colour."""
+        """uint8 [H', W', 3]: the picture with its segments in colour; of a picture whose longer side has more than 8192
+        pixels, a reduced one, with a warning."""
         from ..render import render_prediction
 
-        return render_prediction(self.image, self, self.categories)
+        longest = max(self.image.shape[:2])
+        if longest <= RENDERED and (self.task != "instance" or self.masks is not None):
+            return render_prediction(self.image, self, self.categories)
+        shown = self.reduced(max(2, -(-2 * longest // RENDERED)))
+        warn_user(
+            f"a picture of {self.image.shape[1]} x {self.image.shape[0]} pixels is drawn reduced to "
+            f"{shown.image.shape[1]} x {shown.image.shape[0]}; segment_map, label_map and the segments' masks are whole"
+        )
+        return render_prediction(shown.image, shown, self.categories)
+
+    def reduced(self, factor: int) -> Prediction:
+        """The picture's mean over ``factor`` x ``factor`` pixels, and of maps and masks every ``factor``-th pixel.
+        Segments are the same, but for their masks."""
+        check_count("factor", factor)
+        image = np.asarray(Image.fromarray(self.image).reduce(factor))
+        maps = {
+            name: getattr(self, name)[::factor, ::factor]
+            for name in ("segment_map", "label_map") if getattr(self, name) is not None
+        }  # fmt: skip
+        if self.task != "instance":
+            (map_,) = maps.values()
+            return replace(self, image=image, segments=[replace(s, where=map_) for s in self.segments], **maps)
+        masks, segments = np.zeros((len(self.segments), *image.shape[:2]), bool), []
+        for mask, s in zip(masks, self.segments):
+            mask[:] = s.where.reduced(factor).whole() if isinstance(s.where, PlacedMask) else s.mask[::factor, ::factor]
+            box = s.predicted_box and tuple(value / factor for value in s.predicted_box)
+            segments.append(replace(s, where=mask, value=True, predicted_box=box))
+        return replace(self, image=image, masks=masks, segments=segments)
 
     def show(self) -> Image.Image:
         """The rendered picture as a PIL image, which a notebook displays."""
@@ -154,31 +199,29 @@ def read_prediction(
     check_share("min_score", min_score)
     things = tuple(c.is_thing for c in categories)
 
-    def segment(id_: int, class_id: int, score: float, area: int, where: np.ndarray, value: int | bool) -> Segment:
-        category = categories[class_id]
-        return Segment(id_, class_id, category.name, float(score), category.is_thing, int(area), where, value)
-
     if task == "panoptic":
         segment_map, found = panoptic_segments(raw, things, config, min_score)
         segment_map = segment_map.cpu().numpy()
         areas = np.bincount(segment_map.ravel(), minlength=len(found) + 1).tolist()
-        segments = [segment(id_, class_id, score, areas[id_], segment_map, id_) for id_, class_id, score in found]
+        rows = ((id_, categories, class_id, score, areas[id_]) for id_, class_id, score in found)
+        segments = [Segment.of(*row, segment_map, row[0]) for row in rows]
         return Prediction(task, image, segments, categories, segment_map=segment_map)
     if task == "instance":
         masks, labels, scores, boxes = instances(raw, things, config, min_score)
         order = scores.argsort(descending=True)
         masks = masks[order].cpu().numpy()
         rows = zip(labels[order].tolist(), scores[order].tolist(), masks.sum((1, 2)), masks)
-        segments = [segment(i, *row, True) for i, row in enumerate(rows, start=1)]
+        segments = [Segment.of(i, categories, *row, True) for i, row in enumerate(rows, start=1)]
         if boxes is not None:
             said = boxes[order].tolist()
             segments = [replace(s, predicted_box=tuple(box)) for s, box in zip(segments, said, strict=True)]
         return Prediction(task, image, segments, categories, masks=masks)
     if isinstance(raw, RawPrediction):
         raw = replace(raw, sums_first=config.sums_before_resizing)
-    labels, shares = (pixels.cpu().numpy() for pixels in surest_labels(raw))
+    labels, share = (pixels.cpu().numpy() for pixels in surest_labels(raw))
     areas = np.bincount(labels.ravel())
-    totals = np.bincount(labels.ravel(), shares.ravel())
+    totals = np.bincount(labels.ravel(), share.ravel())
     present = np.flatnonzero(areas).tolist()
-    segments = [segment(i, k, totals[k] / areas[k], areas[k], labels, k) for i, k in enumerate(present, start=1)]
+    shares = {k: totals[k] / areas[k] for k in present}
+    segments = [Segment.of(i, categories, k, shares[k], areas[k], labels, k) for i, k in enumerate(present, start=1)]
     return Prediction(task, image, segments, categories, label_map=labels)

@@ -7,7 +7,7 @@ Format: https://cocodataset.org/#format-results
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -74,9 +74,9 @@ class ResultFiles:
         """Write or note the prediction of one picture, which is called ``file_name`` in its data set."""
         categories = prediction.categories
         if prediction.task == "instance":
-            entries = instance_results(
-                image_id, prediction.masks, prediction.class_ids, prediction.scores, categories
-            )
+            whole = prediction.masks  # None where together they would be too large
+            masks = whole if whole is not None else (segment.mask for segment in prediction.segments)
+            entries = instance_results(image_id, masks, prediction.class_ids, prediction.scores, categories)
             self._entries["instance"] += entries
             return
         path = self.folder / prediction.task / f"{Path(file_name).stem}.png"
@@ -121,7 +121,7 @@ def panoptic_result(
 
 def instance_results(
     image_id: int | str,
-    masks: np.ndarray,
+    masks: Iterable[np.ndarray],
     class_ids: Sequence[int],
     scores: Sequence[float],
     categories: Sequence[Category],

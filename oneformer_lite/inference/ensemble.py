@@ -1,0 +1,209 @@
+"""Several models, or several views of a picture, that answer as one: ``Ensemble``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..checks import check_number
+from ..data.sample import Category
+from ..errors import ConfigError
+from ..listing import few
+from .agreement import agreed
+from .raw import RawPrediction, Size, bands_of
+from .reading import raw_answers
+from .windows import WindowedPrediction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..model import MaskModel
+
+
+class View(NamedTuple):
+    """How a picture is shown to a model: at ``scale`` times its usual size, and as in a mirror if ``flipped``."""
+
+    scale: float = 1.0
+    flipped: bool = False
+
+
+class Ensemble(nn.Module):
+    """Models that answer as one, each from several views of the picture; in place of a model wherever one predicts or
+    is judged: ``ofl.predict``, ``ofl.evaluate``.
+
+    ``scales`` are multiples of the size at which a model looks at pictures, ``flip`` adds a mirrored view of each. In
+    the semantic task class scores are averaged, as published for Mask2Former and OneFormer (official
+    ``SemanticSegmentorWithTTA``); in the others queries are matched and averaged (:mod:`.agreement`) and read by the
+    rule and the thresholds of the first model. It costs as much as all its views.
+
+    >>> both = ofl.Ensemble([first, second], flip=True)
+    >>> ofl.predict(both, "street.jpg", "panoptic")
+
+    Raises :class:`ConfigError` for models whose classes differ by more than their order, or that are not models.
+    """
+
+    def __init__(self, models: Sequence[MaskModel], *, flip: bool = False, scales: Sequence[float] = (1.0,)) -> None:
+        super().__init__()
+        models = [models] if isinstance(models, nn.Module) else list(models)
+        if not models or not all(isinstance(model, nn.Module) and hasattr(model, "config") for model in models):
+            names = ", ".join(type(model).__name__ for model in models) or "none"
+            raise ConfigError(f"an ensemble needs models, such as [ofl.from_pretrained(...), ...], got {names}")
+        if any(isinstance(model, Ensemble) for model in models):
+            raise ConfigError("an ensemble cannot be part of another: give all models to one")
+        if not scales:
+            raise ConfigError("scales must name at least one, such as (1.0,)")
+        for scale in scales:
+            check_number("scales", scale, 0.1, 8)
+        self.models = nn.ModuleList(models)
+        sides = (False, True) if flip else (False,)
+        self.views = tuple(View(float(scale), mirrored) for scale in scales for mirrored in sides)
+        self._orders = [_order(models[0].config.categories, model.config.categories) for model in models]
+        self.eval()
+
+    @property
+    def config(self):
+        """The first model's, by whose rule the ensemble's answers are read."""
+        return self.models[0].config
+
+    @property
+    def device(self) -> torch.device:
+        return self.models[0].device
+
+    def answer(
+        self, picture: np.ndarray, task: str, window: int | None = None, masks: bool = False
+    ) -> RawPrediction | AveragedScores:
+        """All models' answers to one picture, uint8 [H, W, 3], from all views, made one; ``masks``: one that has masks,
+        where class scores would do."""
+        for model in self.models:
+            model.config.check_answers(task)
+        found = [
+            Seen.of(model, picture, task, window, view, order)
+            for model, order in zip(self.models, self._orders)
+            for view in self.views
+        ]
+        return AveragedScores(found) if task == "semantic" and not masks else agreed(on_one_grid(found))
+
+
+@dataclass
+class Seen:
+    """What one model says from one view of a picture."""
+
+    answer: RawPrediction | WindowedPrediction
+    flipped: bool
+    boxes_with_padding: bool
+
+    @classmethod
+    def of(cls, model: MaskModel, picture: np.ndarray, task: str, window: int | None, view: View, order: list[int]):
+        """The classes of the answer in the ``order`` of the ensemble's."""
+        picture = np.ascontiguousarray(picture[:, ::-1]) if view.flipped else picture
+        (answer,) = raw_answers(model, [picture], task, window, view.scale)
+        if isinstance(answer, WindowedPrediction):
+            answer = replace(answer, windows=[_reordered(window, order) for window in answer.windows])
+        else:
+            answer = replace(_reordered(answer, order), sums_first=model.config.sums_before_resizing)
+        return cls(answer, view.flipped, model.config.BOXES_WITH_PADDING)
+
+    def class_scores(self, rows: slice) -> Float[Tensor, "K H W"]:
+        scores = self.answer.class_scores(rows)
+        return scores.flip(-1) if self.flipped else scores
+
+    def on_grid(self, unpadded: Size, cells: Size) -> RawPrediction:
+        """Unmirrored, masks as ``cells`` that cover the picture and none of its padding; ``unpadded``: the size of the
+        input that this stands for."""
+        answer = self.answer
+        masks, boxes = replace(answer, output=cells).masks(), answer.boxes
+        if boxes is not None and self.boxes_with_padding:
+            boxes = boxes * boxes.new_tensor(answer.padded).div(boxes.new_tensor(answer.unpadded)).flip(0).repeat(2)
+        if self.flipped:
+            masks = masks.flip(-1)
+            boxes = None if boxes is None else torch.cat([1 - boxes[:, :1], boxes[:, 1:]], 1)
+        return replace(answer, mask_logits=masks, boxes=boxes, padded=unpadded, unpadded=unpadded)
+
+
+@dataclass
+class AveragedScores:
+    """Class scores of a picture, averaged over all that was ``seen`` of it."""
+
+    seen: list[Seen]
+
+    @property
+    def output(self) -> Size:
+        return self.seen[0].answer.output
+
+    @property
+    def device(self) -> torch.device:
+        return self.seen[0].answer.device
+
+    @property
+    def num_classes(self) -> int:
+        return self.seen[0].answer.num_classes
+
+    @property
+    def semantic_maps(self) -> int:
+        return max(one.answer.semantic_maps for one in self.seen)
+
+    def class_scores(self, rows: slice = slice(None)) -> Float[Tensor, "K H W"]:
+        """The mean, in some rows."""
+        first, *others = self.seen
+        total = first.class_scores(rows)
+        for one in others:
+            total = total + one.class_scores(rows).to(total.device)
+        return total / len(self.seen)
+
+    def bands(self, maps: int) -> Iterator[slice]:
+        return bands_of(self.output, maps)
+
+
+def on_one_grid(found: Sequence[Seen]) -> list[RawPrediction]:
+    """Answers whose masks have the same cells; as they are where they have them already."""
+    first = found[0].answer
+    shape = first.padded, first.unpadded, first.mask_logits.shape[1:], found[0].boxes_with_padding
+    if not any(one.flipped for one in found) and all(
+        (one.answer.padded, one.answer.unpadded, one.answer.mask_logits.shape[1:], one.boxes_with_padding) == shape
+        for one in found
+    ):
+        return [one.answer for one in found]
+    strides = (padded / cells for padded, cells in zip(first.padded, first.mask_logits.shape[1:]))
+    cells = tuple(max(1, round(side / stride)) for side, stride in zip(first.unpadded, strides))
+    return [one.on_grid(first.unpadded, cells) for one in found]
+
+
+def _order(wanted: Sequence[Category], had: Sequence[Category]) -> list[int]:
+    """The places among ``had`` of the ``wanted`` classes, by name."""
+    names = [category.name for category in had]
+    if sorted(names) != sorted(category.name for category in wanted) or len(set(names)) != len(names):
+        if names == [category.name for category in wanted]:
+            return list(range(len(names)))
+        missing = [c.name for c in wanted if c.name not in names]
+        more = [name for name in names if name not in {c.name for c in wanted}]
+        raise ConfigError(
+            f"the models of an ensemble know the same classes: the first knows {few(missing) or 'no other'}, another "
+            f"{few(more) or 'no other'} besides"
+        )
+    return [names.index(category.name) for category in wanted]
+
+
+def _reordered(answer: RawPrediction, order: list[int]) -> RawPrediction:
+    places = [*order, len(order)] if answer.no_object else order
+    if places == list(range(len(places))):
+        return answer
+    return replace(answer, class_logits=answer.class_logits[:, places])
+
+
+def answers_of(
+    model: MaskModel | Ensemble,
+    pictures: Sequence[np.ndarray],
+    task: str,
+    window: int | None = None,
+    masks: bool = False,
+) -> Sequence[RawPrediction | WindowedPrediction | AveragedScores]:
+    """Of a model (:func:`~.reading.raw_answers`) or an ensemble (:meth:`Ensemble.answer`)."""
+    if isinstance(model, Ensemble):
+        return [model.answer(picture, task, window, masks) for picture in pictures]
+    return raw_answers(model, pictures, task, window)

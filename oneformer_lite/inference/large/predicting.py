@@ -1,0 +1,84 @@
+"""A large picture in, one prediction out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ...checks import check_count
+from ...data.sample import Category
+from ..ensemble import AveragedScores, answers_of
+from ..prediction import Prediction, Segment, read_prediction
+from ..raw import RawPrediction
+from ..windows import WindowedPrediction
+from .grid import Grid, Window
+from .instances import placed_instances
+from .panoptic import segment_map
+from .semantic import label_map
+
+if TYPE_CHECKING:
+    from ...model import MaskModel
+    from ..ensemble import Ensemble
+
+_SHOWN = 16  # windows from which on there is a progress bar
+MOST_MASKS = 2**31  # bytes of masks at the picture's size; of more, each segment has its own alone
+
+
+def grid_for(model: MaskModel | Ensemble, shape: tuple[int, int], windows: bool | int) -> Grid | None:
+    """Windows over a picture of ``shape``: of so many pixels a side, or (True) of the side at which the model looks at
+    pictures; None where one window would hold all of it. Raises :class:`ConfigError` for a number below 32."""
+    if windows is False or windows is None:
+        return None
+    if windows is True:
+        side = model.config.inference_size(64, 64)[0]
+    else:
+        check_count("windows", windows)
+        side = int(windows)
+    return Grid(*shape, side) if max(shape) > side else None
+
+
+def in_windows(
+    model: MaskModel | Ensemble, pixels: np.ndarray, task: str, grid: Grid, categories: tuple[Category, ...],
+    min_score: float = 0.0, bar: bool = False,
+) -> Prediction:  # fmt: skip
+    """:func:`~..predicting.predict` of a picture, uint8 [H, W, 3], through the windows of ``grid``; of many with a
+    progress ``bar``."""
+    answers = _answers(model, pixels, task, grid, bar and len(grid) >= _SHOWN)
+    if task == "semantic":
+        labels, totals = label_map(grid, answers)
+        areas = sum(np.bincount(row, minlength=len(totals)) for row in labels)
+        present = np.flatnonzero(areas).tolist()
+        rows = [(k, totals[k] / areas[k], areas[k], labels, k) for k in present]
+        segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]
+        return Prediction(task, pixels, segments, categories, label_map=labels)
+    predictions = (
+        (window, read_prediction(answer, task, pixels[window.place], model.config, categories, min_score))
+        for window, answer in answers
+    )
+    if task == "panoptic":
+        segment_ids, found = segment_map(grid, predictions)
+        areas = sum(np.bincount(row, minlength=len(found) + 1) for row in segment_ids)
+        rows = [(class_id, score, areas[id_], segment_ids, id_) for id_, class_id, score in found]
+        segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]
+        return Prediction(task, pixels, segments, categories, segment_map=segment_ids)
+    found = sorted(placed_instances(grid, predictions), key=lambda one: -one[2])
+    rows = [(k, score, mask.area, mask, True) for mask, k, score in found]
+    segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]
+    masks = None
+    if len(found) * grid.height * grid.width <= MOST_MASKS:
+        masks = np.zeros((len(found), grid.height, grid.width), bool)
+        for i, (mask, _, _) in enumerate(found):
+            masks[(i, *mask.place)] = mask.pixels
+    return Prediction(task, pixels, segments, categories, masks=masks)
+
+
+def _answers(
+    model: MaskModel | Ensemble, pixels: np.ndarray, task: str, grid: Grid, bar: bool
+) -> Iterator[tuple[Window, RawPrediction | WindowedPrediction | AveragedScores]]:
+    for window in tqdm(grid, task, len(grid), unit="window", leave=False, disable=not bar, dynamic_ncols=True):
+        part = np.ascontiguousarray(pixels[window.place])
+        yield window, answers_of(model, [part], task, grid.side)[0]
+

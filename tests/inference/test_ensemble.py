@@ -1,0 +1,181 @@
+"""Several models, or views, that answer as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import oneformer_lite as ofl
+from oneformer_lite.inference import Ensemble, RawPrediction, predict_raw, semantic_inference
+from oneformer_lite.inference.agreement import agreed, overlaps
+from oneformer_lite.inference.ensemble import on_one_grid
+from oneformer_lite.inference.reading import raw_answers
+from oneformer_lite.model import build
+
+TASKS = ("panoptic", "instance", "semantic")
+PRESETS = ("toytown", "mask_dino_toytown", "knet_toytown", "panoptic_segformer_toytown", "detr_toytown")
+
+
+def assert_same(one: ofl.Prediction, other: ofl.Prediction) -> None:
+    assert [s.class_id for s in one.segments] == [s.class_id for s in other.segments]
+    np.testing.assert_allclose(one.scores, other.scores, atol=2e-5)
+    for name in ("segment_map", "label_map", "masks"):
+        first, second = getattr(one, name), getattr(other, name)
+        assert (first is None) == (second is None)
+        if first is not None:
+            assert (first != second).mean() < 1e-3  # logits that are 0 but for rounding
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return ofl.from_pretrained("toytown", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def street() -> np.ndarray:
+    return ofl.data.Toytown("val", (96, 150))[3].image
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_model_with_itself_is_the_model(trained, street, task):
+    assert_same(ofl.predict(Ensemble([trained] * 3), street, task), ofl.predict(trained, street, task))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_members_with_themselves_are_themselves(preset):
+    torch.manual_seed(0)
+    model = build(replace(getattr(ofl.config, preset)(), test_size=64, image_size=64)).eval()
+    picture = ofl.data.Toytown("val", (64, 90))[0].image
+    raw, both = predict_raw(model, picture, "panoptic")[1], predict_raw(Ensemble([model] * 2), picture, "panoptic")[1]
+    torch.testing.assert_close(both.probabilities, raw.probabilities, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(both.masks(), raw.masks(), rtol=1e-4, atol=1e-4)
+    assert (both.boxes is None) == (raw.boxes is None)
+    if raw.boxes is not None:
+        torch.testing.assert_close(both.boxes, raw.boxes)
+
+
+def test_overlap_is_one_for_equal_masks_alone():
+    masks = torch.tensor([[0.5, 0.5, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    found = overlaps(masks, masks)
+    torch.testing.assert_close(found.diag(), torch.ones(3))
+    assert found[0, 1] == pytest.approx(1 / 2)  # minima 0.5 + 0.5, maxima 1 + 1
+    assert found[0, 2] == pytest.approx(0)
+
+
+def answer(masks: list[list[float]], classes: list[list[float]], no_object: bool = True) -> RawPrediction:
+    """Probabilities of masks of four pixels in a row, and of classes."""
+    logits = torch.tensor(masks).view(-1, 1, 4).logit()
+    said = torch.tensor(classes)
+    return RawPrediction(said.log() if no_object else said.logit(), logits, (4, 16), (4, 16), (1, 4), no_object)
+
+
+LEFT, RIGHT, ALL = [0.9, 0.9, 0.1, 0.1], [0.1, 0.1, 0.9, 0.9], [0.6, 0.6, 0.6, 0.6]
+
+
+def test_queries_find_each_other_in_any_order():
+    one = answer([LEFT, RIGHT], [[0.8, 0.1, 0.1], [0.2, 0.6, 0.2]])
+    two = answer([RIGHT, [0.7, 0.7, 0.1, 0.1]], [[0.4, 0.4, 0.2], [0.6, 0.1, 0.3]])
+    both = agreed([one, two])
+    torch.testing.assert_close(both.probabilities, torch.tensor([[0.7, 0.1], [0.3, 0.5]]))
+    expected = torch.tensor([[0.8, 0.8, 0.1, 0.1], RIGHT])
+    torch.testing.assert_close(both.mask_logits.sigmoid().flatten(1), expected)
+
+
+@pytest.mark.parametrize("no_object", [True, False])
+def test_what_one_answer_alone_has_is_half_as_sure(no_object):
+    one = answer([LEFT], [[0.8, 0.1, 0.1]][:1] if no_object else [[0.8, 0.1]], no_object)
+    two = answer([[0.01, 0.01, 0.01, 0.9]], [[0.2, 0.6, 0.2]] if no_object else [[0.2, 0.6]], no_object)
+    both = agreed([one, two])
+    torch.testing.assert_close(both.probabilities, torch.tensor([[0.4, 0.05], [0.1, 0.3]]))
+    torch.testing.assert_close(both.mask_logits, torch.cat([one.mask_logits, two.mask_logits]))
+    three = agreed([one, two, two])
+    torch.testing.assert_close(three.probabilities, torch.tensor([[0.8 / 3, 0.1 / 3], [0.4 / 3, 0.4]]))
+
+
+def test_sigmoids_and_distributions_have_a_common_answer():
+    one = answer([LEFT], [[0.8, 0.1, 0.1]])
+    two = answer([LEFT], [[0.4, 0.3]], no_object=False)  # no object: what the likeliest class leaves, 0.6
+    both = agreed([two, one])
+    assert both.no_object and both.temperature is None
+    said = torch.tensor([0.4, 0.3, 0.6]) / 1.3  # as a distribution
+    torch.testing.assert_close(both.class_logits.softmax(-1), ((torch.tensor([0.8, 0.1, 0.1]) + said) / 2)[None])
+
+
+def test_a_mirrored_view_is_mirrored_back(trained, street):
+    """A picture that is its own mirror image: both views see the same, so the mean is its own mirror image."""
+    picture = np.concatenate([street, street[:, ::-1]], 1)
+    scores = semantic_inference(Ensemble([trained], flip=True).answer(picture, "semantic"))
+    torch.testing.assert_close(scores, scores.flip(-1), rtol=1e-3, atol=1e-4)
+    plain = semantic_inference(raw_answers(trained, [picture], "semantic")[0])
+    torch.testing.assert_close(scores, (plain + plain.flip(-1)) / 2, rtol=1e-3, atol=1e-4)
+
+
+def test_masks_and_boxes_of_a_mirrored_view(trained, street):
+    both = Ensemble([trained], flip=True)
+    mirrored = predict_raw(trained, np.ascontiguousarray(street[:, ::-1]), "instance")[1]
+    found = Ensemble.answer(both, street, "instance", masks=True)
+    assert len(found.class_logits) >= len(mirrored.class_logits)
+    raw = replace(mirrored, boxes=torch.tensor([[0.25, 0.5, 0.1, 0.2]]).repeat(len(mirrored.class_logits), 1))
+    from oneformer_lite.inference.ensemble import Seen
+
+    (back,) = on_one_grid([Seen(raw, True, False)])
+    torch.testing.assert_close(back.boxes[0], torch.tensor([0.75, 0.5, 0.1, 0.2]))
+    agree = ((back.masks() > 0) == (mirrored.masks() > 0).flip(-1)).float().mean()
+    assert agree > 0.98  # the last cells of a padded picture are cut otherwise
+
+
+def test_views_are_scales_times_sides(trained):
+    assert len(Ensemble(trained, flip=True, scales=(0.5, 1, 1.5)).views) == 6
+    seen = []
+    model = Ensemble(trained, scales=(1, 1.5))
+    handle = trained.register_forward_pre_hook(lambda _, args: seen.append(tuple(args[0].shape[-2:])))
+    ofl.predict(model, np.zeros((64, 64, 3), np.uint8), "semantic")
+    handle.remove()
+    assert seen == [(160, 160), (256, 256)]  # 240, padded
+
+
+def test_classes_are_found_by_name(trained, street):
+    names = list(trained.config.categories)
+    order = [*range(1, len(names)), 0]
+    other = build(replace(trained.config, categories=tuple(names[i] for i in order))).eval()
+    weights = dict(trained.state_dict())
+    for key in weights:
+        if key.endswith("class_head.weight") or key.endswith("class_head.bias"):
+            weights[key] = weights[key][[*order, len(names)]]
+    other.load_state_dict(weights)
+    assert_same(ofl.predict(Ensemble([trained, other]), street, "panoptic"), ofl.predict(trained, street, "panoptic"))
+
+
+def test_other_classes_are_refused(trained):
+    other = nn.Module()
+    other.config = replace(trained.config, categories=trained.config.categories[:-1])
+    with pytest.raises(ofl.errors.ConfigError, match="same classes"):
+        Ensemble([trained, other])
+
+
+@pytest.mark.parametrize(
+    "models, settings, why",
+    [
+        (lambda m: [], {}, "needs models"),
+        (lambda m: ["toytown"], {}, "needs models"),
+        (lambda m: [Ensemble(m)], {}, "part of another"),
+        (lambda m: m, {"scales": ()}, "at least one"),
+        (lambda m: m, {"scales": (0,)}, "scales must be"),
+        (lambda m: m, {"scales": (float("nan"),)}, "scales must be"),
+    ],
+)
+def test_what_makes_no_ensemble(trained, models, settings, why):
+    with pytest.raises(ofl.errors.ConfigError, match=why):
+        Ensemble(models(trained), **settings)
+
+
+def test_an_ensemble_is_judged_like_a_model(trained):
+    scenes = ofl.data.Toytown("val", 64, 3)
+    alone, same = ofl.evaluate(trained, scenes), ofl.evaluate(Ensemble([trained, trained]), scenes)
+    assert dict(same) == pytest.approx(dict(alone), abs=0.2)
+    forced = ofl.evaluate(Ensemble([trained]), scenes, token="semantic")
+    assert dict(forced) == pytest.approx(dict(ofl.evaluate(trained, scenes, token="semantic")), abs=0.2)
