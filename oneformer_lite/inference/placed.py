@@ -57,9 +57,10 @@ class PlacedMask:
         height, width = self.size
         columns, rows = np.nonzero(self.pixels.T)
         places = (columns + self.left) * height + rows + self.top  # COCO counts down the columns
-        breaks = np.flatnonzero(np.diff(places) != 1)
-        starts, ends = places[np.r_[0, breaks + 1]], places[np.r_[breaks, -1]] + 1
-        counts = np.diff(np.r_[0, np.stack([starts, ends], 1).ravel(), height * width]).tolist()
+        begins = np.diff(places, prepend=-2) != 1
+        ends = np.r_[begins[1:], np.ones(min(1, len(places)), bool)]
+        edges = np.stack([places[begins], places[ends] + 1], 1).ravel()
+        counts = np.diff(np.r_[0, edges, height * width]).tolist()
         code = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
         return {"size": [height, width], "counts": code["counts"].decode("ascii")}
 

@@ -139,9 +139,9 @@ def test_views_are_scales_times_sides(trained):
 
 
 def test_classes_are_found_by_name(trained, street):
-    names = list(trained.config.categories)
+    names = trained.config.categories
     order = [*range(1, len(names)), 0]
-    other = build(replace(trained.config, categories=tuple(names[i] for i in order))).eval()
+    other = build(ofl.config.for_classes(trained.config, [names[i] for i in order])).eval()
     weights = dict(trained.state_dict())
     for key in weights:
         if key.endswith("class_head.weight") or key.endswith("class_head.bias"):
@@ -152,7 +152,7 @@ def test_classes_are_found_by_name(trained, street):
 
 def test_other_classes_are_refused(trained):
     other = nn.Module()
-    other.config = replace(trained.config, categories=trained.config.categories[:-1])
+    other.config = ofl.config.for_classes(trained.config, trained.config.categories[:-1])
     with pytest.raises(ofl.errors.ConfigError, match="same classes"):
         Ensemble([trained, other])
 
