@@ -375,3 +375,19 @@ def test_a_training_that_learned_nothing_is_no_success_of_the_command(monkeypatc
     assert main(["train", "--data", str(SAMPLE), "--train-split", "val", "--steps", "3"]) == 2
     said = capsys.readouterr()
     assert "finished after 3 steps" in said.out and f"hardly be of use: {trouble}" in said.err
+
+
+def test_predict_takes_windows_views_and_several_models(tmp_path, capsys):
+    picture = tmp_path / "wide.png"
+    Image.fromarray(ofl.data.Toytown("val", (64, 200))[0].image).save(picture)
+    command = ["predict", str(picture), "--task", "semantic", "--out", str(tmp_path)]
+    command += ["--json", str(tmp_path / "a.json")]
+    main([*command, "--windows", "96", "--flip"])
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["model"] == "toytown" and found["pictures"][0]["width"] == 200
+    main([*command, "--model", "toytown", "--model", "toytown", "--scales", "1"])
+    assert json.loads((tmp_path / "a.json").read_text())["model"] == ["toytown", "toytown"]
+    for wrong in (["--windows", "0"], ["--scales", "-1"]):
+        with pytest.raises(SystemExit):
+            main([*command, *wrong])
+    capsys.readouterr()

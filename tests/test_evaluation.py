@@ -11,7 +11,7 @@ import oneformer_lite as ofl
 from oneformer_lite import evaluation
 from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.errors import ConfigError, DataError
-from oneformer_lite.inference import RawPrediction
+from oneformer_lite.inference import RawPrediction, reading
 from oneformer_lite.model import OneFormerOutput
 
 
@@ -60,7 +60,7 @@ def full_size(monkeypatch):
         rows = zip(output.class_logits, output.mask_logits, sizes, wanted)
         return [RawPrediction(c, m, size, size, out) for c, m, size, out in rows]
 
-    monkeypatch.setattr(evaluation, "raw_predictions", predictions)
+    monkeypatch.setattr(reading, "raw_predictions", predictions)
 
 
 def test_a_perfect_model_scores_100_under_its_own_tokens(dataset, full_size):
