@@ -10,12 +10,12 @@ from tqdm.auto import tqdm
 
 from ..checks import check_share
 from ..data.dataset import SegmentationDataset
-from ..data.sample import TASKS, Sample
+from ..data.sample import Sample
 from ..data.unreadable import Unreadable
-from ..data.views import Given
+from ..data.views import Given, as_dataset
 from ..errors import ConfigError
 from ..evaluation import Progress, evaluate, judgeable, judged_classes
-from ..inference import Ensemble, Prediction
+from ..inference import Ensemble, Prediction, check_model
 from ..model import MaskModel
 from .behind import Behind
 from .pixels import PixelFindings
@@ -52,9 +52,9 @@ def analyse(
     >>> analysis.inspect(17)               # dataset[17] in a MaskInspector
     """
     check_share("min_score", min_score)
-    if tasks is None and hasattr(dataset, "tasks"):
-        tasks = model.config.answers(dataset.tasks)
-    dataset, chosen = judgeable(model, dataset, TASKS if tasks is None else tasks)
+    check_model(model)
+    dataset = as_dataset(dataset)
+    dataset, chosen = judgeable(model, dataset, model.config.answers(dataset.tasks) if tasks is None else tasks)
     categories, _ = judged_classes(model.config, dataset)
     behind, numbered = Behind(), _Numbered(dataset)
     findings = {

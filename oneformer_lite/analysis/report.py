@@ -15,6 +15,7 @@ from ..data.views import renumbered
 from ..errors import ConfigError
 from ..evaluation import judged_classes
 from ..files import replacing
+from ..inference import Ensemble
 from ..metrics import Evaluation
 from ..model import MaskModel
 from .behind import Behind
@@ -26,7 +27,7 @@ from .segments import SegmentFindings
 if TYPE_CHECKING:
     from ..inspectors.inspector import Inspector
 
-INSPECTORS = ("MaskInspector", "MatchInspector")  # what a page opens
+INSPECTORS = ("MaskInspector", "MatchInspector")  # what a page opens; an ensemble is not matched
 
 
 class Analysis:
@@ -39,7 +40,7 @@ class Analysis:
         findings: Mapping[str, SegmentFindings | PixelFindings],
         behind: Behind,
         names: Mapping[int, str],
-        model: MaskModel,
+        model: MaskModel | Ensemble,
         dataset: SegmentationDataset,
     ) -> None:
         """``names``: of the judged pictures by number; ``model`` and ``dataset`` are what :meth:`inspect` looks at."""
@@ -103,13 +104,14 @@ class Analysis:
         shown = getattr(widgets, inspector)(self.model, self.sample(picture))
         return shown.set(**choices) if choices else shown
 
-    def to_html(self, path: str | Path, pictures: int = 6, inspectors: Sequence[str] = INSPECTORS) -> Path:
+    def to_html(self, path: str | Path, pictures: int = 6, inspectors: Sequence[str] | None = None) -> Path:
         """Write the page: one file, for no network and no Python; its path.
 
         Of ``pictures`` of the pictures that it names, those that lead the most important bars, it holds the pages of
-        the ``inspectors``, some 0.2 MB each at 256 pixels; the others it names.
+        the ``inspectors`` (:data:`INSPECTORS` unless given), some 0.2 MB each at 256 pixels; the others it names.
         """
         check_number("pictures", pictures, 0, whole=True)
+        inspectors = inspectors or INSPECTORS[: 1 if isinstance(self.model, Ensemble) else None]
         inside = {i: {name: self.inspect(i, name).page() for name in inspectors} for i in self._leading(pictures)}
         page = analysis_page(self.numbers, self.metrics, self._subject(), inside)
         with replacing(Path(path)) as draft:

@@ -102,15 +102,15 @@ def instance_scene(prediction: Prediction, sample: Sample) -> Scene:
     crowds = [i for i in things if sample.segments[i].is_crowd]
     kept = [i for i, s in enumerate(prediction.segments) if s.area and s.is_thing]
     segments = [prediction.segments[i] for i in kept]
-    masks = prediction.masks[kept]
-    truths, areas = sample.segment_masks([*wanted, *crowds]), np.array([s.area for s in segments], int)
-    shared = shared_pixels(masks, areas, truths)
+    # one mask after the other: all of a large picture full of cells would fill the memory
+    truths = [encode_mask(sample.segment_masks([i])[0]) for i in (*wanted, *crowds)]
+    shared = shared_pixels([s.rle for s in segments], np.array([s.area for s in segments], int), truths)
     true_classes = _classes([sample.segments[i] for i in (*wanted, *crowds)])
     on_crowds = shared[:, len(wanted) :] * (_classes(segments)[:, None] == true_classes[None, len(wanted) :])
     return Scene(
         *_said(segments),
         true_classes=true_classes[: len(wanted)],
-        true_areas=truths[: len(wanted)].sum((1, 2)),
+        true_areas=pixels_of(truths[: len(wanted)]),
         shared=shared[:, : len(wanted)],
         void=np.zeros(len(kept), int),
         neutral=on_crowds.sum(1),
@@ -119,16 +119,21 @@ def instance_scene(prediction: Prediction, sample: Sample) -> Scene:
     )
 
 
-def shared_pixels(masks: np.ndarray, areas: np.ndarray, truths: np.ndarray) -> np.ndarray:
-    """Int [P, G]: the pixels that P masks bool [P, H, W] of these ``areas`` share with G others, by run-length codes,
-    which skip what lies apart."""
+def shared_pixels(codes: list[dict], areas: np.ndarray, true_codes: list[dict]) -> np.ndarray:
+    """Int [P, G]: the pixels that P masks of these ``areas`` share with G others, from run-length codes."""
     from pycocotools import mask as coco_mask
 
-    if not len(masks) or not len(truths):
-        return np.zeros((len(masks), len(truths)), int)
-    codes, true_codes = ([encode_mask(mask) for mask in some] for some in (masks, truths))
+    if not codes or not true_codes:
+        return np.zeros((len(codes), len(true_codes)), int)
     # where the other is a crowd, pycocotools divides by the first one's own area
-    return np.rint(coco_mask.iou(codes, true_codes, [1] * len(truths)) * areas[:, None]).astype(int)
+    return np.rint(coco_mask.iou(codes, true_codes, [1] * len(true_codes)) * areas[:, None]).astype(int)
+
+
+def pixels_of(codes: list[dict]) -> np.ndarray:
+    """Int [n]: the area of each run-length code."""
+    from pycocotools import mask as coco_mask
+
+    return np.asarray(coco_mask.area(codes), int) if codes else np.zeros(0, int)
 
 
 def _classes(segments: Sequence[SegmentInfo]) -> np.ndarray:

@@ -95,14 +95,11 @@ class SegmentFindings:
             if g < 0:
                 continue
             (truth,) = sample.segment_masks([int(scene.annotated_places[g])])
-            value = boundary_iou(self._mask(prediction, int(scene.predicted_places[p])), truth, width)
+            value = boundary_iou(prediction.segments[scene.predicted_places[p]].mask, truth, width)
             self.outlines[scene.true_classes[g]] += (1, scene.iou[p, g], value)
             lost[int(scene.true_classes[g])] += 1 - value
         for class_id, amount in lost.items():
             self.behind.note(("boundary", self.task, self.names[class_id]), picture, amount)
-
-    def _mask(self, prediction: Prediction, place: int) -> np.ndarray:
-        return prediction.masks[place] if self.task == "instance" else prediction.segments[place].mask
 
 
 def size_numbers(areas: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 ``base.py`` is what all models share (with ``traits.py``, in which they differ), ``model.py`` what OneFormer adds and
 ``family.py`` (with ``eomt.py``, ``knet.py``, ``mask_dino.py``, ``roots.py`` and ``root_queries.py``) the other members;
 ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py``, ``eomt_presets.py``, ``knet_presets.py``,
-``mask_dino_presets.py`` and ``roots_presets.py`` are the named ones, ``panoptic_segformer.py`` is both. ``checks.py``
-and ``backbone.py`` say what fields may hold, ``stored.py`` is the way into a file and back.
+``mask_dino_presets.py``, ``roots_presets.py`` and ``photographs.py`` are the named ones, ``panoptic_segformer.py`` is
+both. ``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py`` is the way into a file and back.
 """
 
 from ..data.classes import class_list
@@ -16,6 +16,7 @@ from . import (
     mask_dino_presets,
     maskformer,
     panoptic_segformer,
+    photographs,
     presets,
     roots_presets,
 )
@@ -33,6 +34,7 @@ from .maskformer import *  # noqa: F403
 from .model import ModelConfig
 from .panoptic_segformer import *  # noqa: F403
 from .panoptic_segformer import PanopticSegFormerConfig
+from .photographs import *  # noqa: F403
 from .presets import *  # noqa: F403
 from .root_queries import HungarianUNetConfig, QuerySeq2SegConfig
 from .roots import Seq2SegConfig, UNetConfig
@@ -43,6 +45,7 @@ from .stored import from_stored, stored
 PRESETS = (
     *presets.__all__, *mask2former.__all__, *maskformer.__all__, *eomt_presets.__all__, *detr.__all__,
     *knet_presets.__all__, *mask_dino_presets.__all__, *panoptic_segformer.__all__, *roots_presets.__all__,
+    *photographs.__all__,
 )  # fmt: skip
 
 __all__ = [

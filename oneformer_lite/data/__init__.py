@@ -1,10 +1,10 @@
 """Data sets, targets and batches: everything the model is fed with. To be read in this order:
 
 ``dataset.py`` says what a data set is, ``sample.py`` what it gives; ``opening.py`` opens one from disk (``layouts.py``:
-where its files lie), whether ``panoptic.py``, ``instance.py`` or ``semantic.py`` reads it (``image.py`` its pictures,
-``coco_json.py`` and ``outlines.py`` its annotation); ``toytown/`` and ``digits/`` paint some. A sample then passes
-``augment.py`` (with ``transforms.py``), ``targets.py`` and ``batch.py``. ``published/`` fetches what others have
-published, ``classes.py`` has their classes.
+where its files lie), whether ``panoptic.py``, ``instance.py``, ``instance_map.py`` or ``semantic.py`` reads it
+(``image.py`` its pictures, ``coco_json.py`` and ``outlines.py`` its annotation); ``toytown/`` and ``digits/`` paint
+some. A sample then passes ``augment.py`` (with ``transforms.py``), ``targets.py`` and ``batch.py``. ``published/``
+fetches what others have published, ``classes.py`` has their classes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _NAMES = {
     "Category": "sample",
     "Digits": "digits",
     "InstanceDataset": "instance",
+    "InstanceMapDataset": "instance_map",
     "PanopticDataset": "panoptic",
     "Sample": "sample",
     "SegmentInfo": "sample",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .image import open_image as open_image
     from .image import read_image as read_image
     from .instance import InstanceDataset as InstanceDataset
+    from .instance_map import InstanceMapDataset as InstanceMapDataset
     from .instance_writing import write_instances as write_instances
     from .opening import open as open
     from .panoptic import PanopticDataset as PanopticDataset

@@ -9,6 +9,7 @@ from ..checks import check_number
 from ..errors import ConfigError
 from .color_jitter import ColorJitter
 from .equalize import Equalize
+from .quarter_turns import QuarterTurns
 from .random_sizes import RandomSizeCrop, Sometimes
 from .transforms import (
     Compose,
@@ -112,6 +113,20 @@ def mapillary_recipe(image_size: int) -> Compose:
     return _scale_and_crop(2 * image_size, image_size, image_size)
 
 
+def microscope_recipe(image_size: int) -> Compose:
+    """Microscope pictures, which have no upper side: the shorter side at 1.25 to 3.75 times the crop, a square crop,
+    colours, and any of the eight ways to turn and mirror it."""
+    lengths = tuple(image_size * quarters // 4 for quarters in range(5, 16))
+    return Compose([
+        ResizeShortestSide(lengths, 8 * image_size),
+        RandomCrop(image_size, image_size),
+        ColorJitter(),
+        HorizontalFlip(),
+        FixedSizeCrop(image_size),
+        QuarterTurns(),
+    ])
+
+
 def _scale_and_crop(scale: int, height: int, width: int) -> Compose:
     """The recipe of the street and scene data sets (official ``oneformer_unified_dataset_mapper.py``).
 
@@ -136,6 +151,7 @@ AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {
     "cityscapes": cityscapes_recipe,
     "mapillary": mapillary_recipe,
     "small_streets": small_streets_recipe,
+    "microscope": microscope_recipe,
     "detr": detr_recipe,
     "detr_1000": partial(detr_recipe, longest=1000),  # MaskFormer with Swin-L
     "shorter_side": shorter_side_recipe,

@@ -2,8 +2,8 @@
 
 The JSON files under ``class_lists/`` are in COCO's ``categories`` layout and keep each data set's own
 ids. Their order is that of the released class heads: COCO's panoptic file by id, ADE20K's scene-parsing
-labels, Cityscapes' train ids, Mapillary Vistas 1.2 (official ``data/datasets/register_*.py``, and
-detectron2's ``builtin_meta.py`` for COCO and Cityscapes).
+labels, Cityscapes' train ids, CamVid's 11 as SegNet numbers them, Mapillary Vistas 1.2 (official
+``data/datasets/register_*.py``, and detectron2's ``builtin_meta.py`` for COCO and Cityscapes).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "class_lists"
 
 @cache
 def class_list(data_set: str) -> tuple[Category, ...]:
-    """The classes of "coco", "ade20k", "cityscapes" or "mapillary"; the index is the class id."""
+    """The classes of "coco", "ade20k", "cityscapes", "mapillary" or "camvid"; the index is the class id."""
     known = sorted(path.stem for path in FOLDER.glob("*.json"))
     if data_set not in known:
         raise ConfigError(f"there is no class list {data_set!r}; expected one of {', '.join(known)}")

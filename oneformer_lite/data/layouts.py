@@ -1,11 +1,13 @@
 """Where the files of a split lie in a folder: COCO's layout, and those in which labelling tools write. Nothing is
 imported that takes time, so that a command line can refuse a wrong path at once.
 
-A split has one of three kinds of annotation, looked for in this order (``data/README.md`` shows them to users):
+A split has one of three kinds of annotation (of instances in two forms), looked for in this order (``data/README.md``
+shows them to users):
 
 * panoptic: ``annotations/panoptic_SPLIT.json``, and a folder of PNGs of the same name; pictures in ``SPLIT/``
 * instance: ``annotations/instances_SPLIT.json``, ``SPLIT/_annotations.coco.json``, ``annotations/SPLIT.json`` or
   ``SPLIT.json``; pictures beside the second, else in ``SPLIT/``, ``images/SPLIT/``, ``images/`` or ``pictures/``
+* instance maps: the folder ``instances/SPLIT`` or ``SPLIT/instances``; pictures as of label maps
 * semantic (label maps): the folder ``annotations/semantic_SPLIT``, ``labels/SPLIT``, ``masks/SPLIT`` or
   ``SPLIT/labels``; pictures as of outlines, or in ``SPLIT/pictures`` or ``SPLIT/images``
 """
@@ -22,6 +24,7 @@ KINDS = ("panoptic", "instance", "semantic")
 PREFIX = "panoptic_"
 NAMES = "classes.txt"  # the classes of label maps
 _INSTANCES = ("annotations/instances_{}.json", "{}/_annotations.coco.json", "annotations/{}.json", "{}.json")
+_INSTANCE_MAPS = ("instances/{}", "{}/instances")
 _MAPS = ("annotations/semantic_{}", "labels/{}", "masks/{}", "{}/labels")
 _PICTURES = ("{}", "images/{}", "images", "pictures")
 _PICTURES_OF_MAPS = ("{}/pictures", "{}/images", *_PICTURES)
@@ -29,8 +32,8 @@ _PICTURES_OF_MAPS = ("{}/pictures", "{}/images", *_PICTURES)
 
 @dataclass(frozen=True)
 class Files:
-    """Where a split lies. ``annotation``: a JSON file, or the folder of label maps; ``beside``: the folder of panoptic
-    PNGs, or the file with the names of the classes of label maps (which need not be there)."""
+    """Where a split lies. ``annotation``: a JSON file, or the folder of label or instance maps; ``beside``: the folder
+    of panoptic PNGs, or the file with the names of the classes of maps (which need not be there)."""
 
     kind: str
     pictures: Path
@@ -70,10 +73,11 @@ def _candidates(root: Path, split: str) -> Iterable[Files]:
         if (file := root / place.format(split)).is_file():
             beside = file.parent if file.parent == root / split else None
             yield Files("instance", beside or _first_folder(root, split, _PICTURES), file)
-    for place in _MAPS:
-        if (folder := root / place.format(split)).is_dir():
-            names = next((path for path in (folder, *folder.parents[:3]) if (path / NAMES).is_file()), root) / NAMES
-            yield Files("semantic", _first_folder(root, split, _PICTURES_OF_MAPS), folder, names)
+    for kind, places in (("instance", _INSTANCE_MAPS), ("semantic", _MAPS)):
+        for place in places:
+            if (folder := root / place.format(split)).is_dir():
+                names = next((path for path in (folder, *folder.parents[:3]) if (path / NAMES).is_file()), root) / NAMES
+                yield Files(kind, _first_folder(root, split, _PICTURES_OF_MAPS), folder, names)
 
 
 def _first_folder(root: Path, split: str, places: Iterable[str]) -> Path:
@@ -92,7 +96,8 @@ def _missing(root: Path, split: str, kind: str | None) -> str:
     looked = {
         "panoptic": f"{file} and the folder {file.with_suffix('')} of PNGs (which the annotation archive holds packed "
         f"once more), with pictures in {root / split}",
-        "instance": "outlines of objects, " + _listed(_INSTANCES, split),
+        "instance": f"outlines of objects, {_listed(_INSTANCES, split)}; instance maps, "
+        + _listed(_INSTANCE_MAPS, split),
         "semantic": "label maps, " + _listed(_MAPS, split),
     }
     words = "; ".join(text for name, text in looked.items() if kind in (None, name))

@@ -9,7 +9,8 @@ from pathlib import Path
 from ..errors import ConfigError, DataError
 from .dataset import SegmentationDataset
 from .instance import InstanceDataset
-from .layouts import Files, check_kind, find
+from .instance_map import InstanceMapDataset
+from .layouts import NAMES, Files, check_kind, find
 from .panoptic import PanopticDataset
 from .semantic import SemanticDataset
 
@@ -18,6 +19,7 @@ VOID = "(void)"  # in a file of class names: the value of pixels without class
 _OPTIONS = {
     "panoptic": (),
     "instance": ("skip_boxes", "crowds_as_objects"),
+    "instance maps": ("ignore_index", "background", "ending"),
     "semantic": ("ignore_index", "is_thing", "values"),
 }
 
@@ -31,40 +33,43 @@ def open(
     classes: Sequence[str] | None = None,
     **options,
 ) -> SegmentationDataset:
-    """A data set on disk: panoptic annotations, outlines of objects (instance) or label maps (semantic).
+    """A data set on disk: panoptic annotations, outlines or maps of objects (instance) or label maps (semantic).
 
     ``data`` is a folder in one of the layouts of :mod:`.layouts`, of which ``split`` is opened; or an annotation file,
-    or a folder of label maps, with the folder of its ``pictures``. A JSON file is panoptic if the folder of its PNGs,
+    or a folder of maps, with the folder of its ``pictures``. A JSON file is panoptic if the folder of its PNGs,
     called like the file, lies beside it. ``kind`` says which annotation is meant where there are several.
 
     Label maps need the names of their ``classes``: as a list, or as ``classes.txt`` beside them, a name on each line.
     Lines may begin with the pixel value, "7: road", and the line "0: (void)" says where nobody knows. ``options`` are
-    those of :class:`.InstanceDataset` (``skip_boxes``, ``crowds_as_objects``) or :class:`.SemanticDataset` (``values``,
-    ``ignore_index``, ``is_thing``).
+    those of :class:`.InstanceDataset` (``skip_boxes``, ``crowds_as_objects``), :class:`.SemanticDataset` (``values``,
+    ``ignore_index``, ``is_thing``) or :class:`.InstanceMapDataset` (``ignore_index``, ``background``, ``ending``): a
+    folder of its maps is named with ``kind="instance"``, its class is "object" unless named.
 
     >>> ofl.data.open("data/coco", "val2017")
     >>> ofl.data.open("data/objects/train.json", pictures="data/objects/pictures", skip_boxes=True)
     >>> ofl.data.open("data/maps/labels", pictures="data/maps/pictures", classes=["road", "grass"])
+    >>> ofl.data.open("data/cells/masks", pictures="data/cells/images", kind="instance", classes=["cell"])
 
     Raises :class:`DataError` where nothing of the kind is there, with what was looked for.
     """
     files = find(data, split, kind) if pictures is None else _named(Path(data), Path(pictures), kind)
-    allowed = _OPTIONS[files.kind]
+    form = "instance maps" if files.kind == "instance" and files.annotation.is_dir() else files.kind
+    allowed = _OPTIONS[form]
     if unknown := sorted(options.keys() - set(allowed)):
         known = f"expected {', '.join(allowed)}" if allowed else "there are none"
-        raise ConfigError(f"{', '.join(unknown)}: no option of {files.kind} annotations ({files.annotation}); {known}")
-    if classes is not None and files.kind != "semantic":
-        raise ConfigError(f"classes are for label maps; {files.annotation} names its own")
-    return _OPENED[files.kind](files, classes, options)
+        raise ConfigError(f"{', '.join(unknown)}: no option of {form} annotations ({files.annotation}); {known}")
+    if classes is not None and form not in ("semantic", "instance maps"):
+        raise ConfigError(f"classes are for label maps and instance maps; {files.annotation} names its own")
+    return _OPENED[form](files, classes, options)
 
 
 def _named(annotation: Path, pictures: Path, kind: str | None) -> Files:
     """The files that were named one by one."""
     check_kind(kind)
     if annotation.is_dir():
-        if kind not in (None, "semantic"):
+        if kind == "panoptic":
             raise DataError(f"{annotation} is a folder: the {kind} annotation is a JSON file; name that")
-        return Files("semantic", pictures, annotation, annotation / "classes.txt")
+        return Files(kind or "semantic", pictures, annotation, annotation / NAMES)
     pngs = annotation.with_suffix("")
     if kind == "panoptic" or (kind is None and pngs.is_dir() and pngs != pictures):
         return Files("panoptic", pictures, annotation, pngs)
@@ -81,6 +86,14 @@ def _instance(files: Files, classes: Sequence[str] | None, options: dict) -> Seg
     return InstanceDataset(files.pictures, files.annotation, **options)
 
 
+def _instance_maps(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
+    if classes is None:
+        classes, _ = read_classes(files.beside) if files.beside.is_file() else (["object"], {})
+    if isinstance(classes, str) or len(classes) != 1:
+        raise ConfigError(f"instance maps ({files.annotation}) have one class: expected one name, got {classes!r}")
+    return InstanceMapDataset(files.pictures, files.annotation, classes[0], **options)
+
+
 def _semantic(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
     if classes is None:
         classes, told = read_classes(files.beside)
@@ -89,7 +102,7 @@ def _semantic(files: Files, classes: Sequence[str] | None, options: dict) -> Seg
 
 
 _OPENED: dict[str, Callable[[Files, Sequence[str] | None, dict], SegmentationDataset]] = {
-    "panoptic": _panoptic, "instance": _instance, "semantic": _semantic,
+    "panoptic": _panoptic, "instance": _instance, "instance maps": _instance_maps, "semantic": _semantic,
 }  # fmt: skip
 
 

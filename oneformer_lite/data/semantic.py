@@ -9,16 +9,16 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ..errors import DataError
 from ..listing import few
 from ..notices import warn_user
 from .by_name import warn_of_look_alikes
 from .coco_json import distinct_color
-from .folders import by_stem, contents, require_folder
-from .label_map import SUFFIXES, read_label_map
+from .folders import require_folder
+from .label_map import read_label_map
 from .map_dataset import MapDataset
+from .paired import pair_files
 from .sample import Category, SegmentInfo
 from .segment_ids import present_ids
 
@@ -61,41 +61,9 @@ class SemanticDataset(MapDataset):
         self._lowest, self._segment_ids = _segment_ids(self.categories, ignore_index)
         self.image_dir = require_folder(image_dir, "the pictures")
         self.label_dir = require_folder(label_dir, "the label maps")
-        self._pairs = self._pair_files()
+        self._pairs = pair_files(self.image_dir, self.label_dir, "label maps")
         self.image_ids = list(range(len(self._pairs)))
         self._look_at_values()
-
-    def _pair_files(self) -> list[tuple[Path, Path]]:
-        pictures = by_stem(self.image_dir, Image.registered_extensions(), "their label maps")
-        labels = by_stem(self.label_dir, SUFFIXES, "their pictures")
-        orphans = [path.name for stem, path in labels.items() if stem not in pictures]
-        if orphans or not labels:
-            self._refuse_folders(len(pictures), orphans)
-        bare = {path.name for stem, path in pictures.items() if stem not in labels}
-        if bare:
-            warnings.warn(
-                f"{len(bare)} of {len(pictures)} pictures in {self.image_dir} have no label map in {self.label_dir} "
-                f"and are left out: {few(bare, 4)}",
-                stacklevel=4,
-            )
-        return [(pictures[stem], path) for stem, path in labels.items()]
-
-    def _refuse_folders(self, pictures: int, orphans: list[str]) -> None:
-        if not pictures:
-            raise DataError(
-                f"{self.image_dir}: expected the pictures of the label maps in {self.label_dir}, but it "
-                f"{contents(self.image_dir)}: check both folders"
-            )
-        if orphans:
-            have = "has" if len(orphans) == 1 else "have"
-            came = f"{few(orphans, 2)} {have} none (the pictures' folder {contents(self.image_dir)})"
-        else:
-            blurred = any(path.suffix.lower() in (".jpg", ".jpeg") for path in self.label_dir.iterdir())
-            came = f"got none (it {contents(self.label_dir)}{', and JPEG does not keep class ids' * blurred})"
-        raise DataError(
-            f"{self.label_dir}: expected PNG label maps, each named like a picture in {self.image_dir} up to the "
-            f"suffix, but {came}: check both folders"
-        )
 
     def _look_at_values(self) -> None:
         """Numbering that is not the one given makes other classes of all pixels, or none: a few maps show it."""

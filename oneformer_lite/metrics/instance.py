@@ -1,8 +1,9 @@
 """Average precision of instance masks, computed by pycocotools.
 
 Source: COCO's detection evaluation (``COCOeval`` with ``iouType="segm"``): precision over recall at
-ten IoU thresholds 0.50, 0.55, ... 0.95, at most 100 masks an image; crowds absorb predictions
-without cost.
+ten IoU thresholds 0.50, 0.55, ... 0.95, at most 100 masks an image and class; crowds absorb predictions
+without cost. Where an image has more objects of a class than that (cells under a microscope; COCO has none), as many
+masks count as the fullest image has, since no recall above 100 of them could be reached.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 from ..data.instance import encode_mask
 from ..data.sample import Category, SegmentInfo
 from ..errors import DataError
+
+COCO_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class InstanceMetric:
             evaluation = COCOeval(
                 self._coco(self._annotations), self._coco(self._predictions), iouType="segm"
             )
+            evaluation.params.maxDets = [1, 10, self.most_masks]
             evaluation.evaluate()
             evaluation.accumulate()
         # [IoU thresholds, recalls, classes, areas (all, small, medium, large), numbers of masks]
@@ -126,6 +130,12 @@ class InstanceMetric:
             counts=self._counts(classes),
             precision=np.where(everything > -1, everything, np.nan),
         )
+
+    @property
+    def most_masks(self) -> int:
+        """How many predicted masks of a class count in an image, the surest."""
+        owners = ((entry["image_id"], entry["category_id"]) for entry in self._annotations if not entry["iscrowd"])
+        return max(COCO_MOST, *Counter(owners).values(), 0)
 
     def _counts(self, classes: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Annotated instances that are no crowds, and predicted ones, by class."""

@@ -22,11 +22,13 @@ _NAMES = {
     "Trainer": "trainer",
     "TrainingResult": "trainer",
     "ade20k_training": "recipes",
+    "camvid_training": "recipes",
     "cityscapes_training": "recipes",
     "coco_training": "recipes",
     "digits_training": "recipes",
     "for_machine": "machines",
     "mapillary_training": "recipes",
+    "nuclei_training": "recipes",
     "read_log": "log",
     "recipe_for": "recipes",
     "rescaled": "machines",
@@ -41,10 +43,12 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .machines import for_machine as for_machine
     from .machines import rescaled as rescaled
     from .recipes import ade20k_training as ade20k_training
+    from .recipes import camvid_training as camvid_training
     from .recipes import cityscapes_training as cityscapes_training
     from .recipes import coco_training as coco_training
     from .recipes import digits_training as digits_training
     from .recipes import mapillary_training as mapillary_training
+    from .recipes import nuclei_training as nuclei_training
     from .recipes import recipe_for as recipe_for
     from .recipes import toytown_training as toytown_training
     from .trainer import Trainer as Trainer

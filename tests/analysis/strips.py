@@ -34,7 +34,8 @@ def sample_of(truths: list[tuple[int, int, int]], crowds: tuple[int, ...] = ()) 
 def prediction_of(found: list[tuple[int, float, int, int]]) -> Prediction:
     """``found``: (class, score, start, stop) of each instance."""
     segments = [
-        Segment(i, c, CATEGORIES[c].name, score, True, stop - start) for i, (c, score, start, stop) in enumerate(found)
+        Segment(i, c, CATEGORIES[c].name, score, True, stop - start, where=strip(start, stop))
+        for i, (c, score, start, stop) in enumerate(found)
     ]
     image = np.zeros((1, WIDTH, 3), np.uint8)
     return Prediction("instance", image, segments, CATEGORIES, masks=masks_of(found))

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from strips import prediction_of, sample_of
+from torch.utils.data import Subset
 
 import oneformer_lite as ofl
 from oneformer_lite.analysis.behind import Behind
@@ -105,7 +106,9 @@ def test_only_the_tasks_that_there_are(analysis, scenes):
                         progress=lambda *done: told.append(done))  # fmt: skip
     assert found.tasks == ("semantic",) and list(found.to_dict()) == ["pictures", "semantic", "metrics"]
     assert told[-1] == (2, 2) and "Semantic pixels" in found._repr_html_()
-    objects = ofl.analyse(analysis.model, scenes[:2], "instance", progress=False)
+    only_objects = [scene.replace(tasks=("instance",)) for scene in scenes[:3]]
+    objects = ofl.analyse(analysis.model, Subset(only_objects, [2, 0]), progress=False)
+    assert objects.sample(0).image_id == scenes[2].image_id
     assert objects.tasks == ("instance",) and "Panoptic segments" not in objects._repr_html_()
 
 
@@ -129,6 +132,15 @@ def test_unsure_instances_are_no_errors_but_count_for_calibration(min_score, err
     assert sum(row["count"] for row in findings.calibration.bins()) == 3
     assert findings.confusion.tolist() == [[1, 0, 0], [1, 0, 0], [int(min_score == 0), 0, 0]]
     assert findings.by_size[:, 0].sum(0).tolist() == [1, len(errors), 1, 1]
+
+
+def test_an_ensemble_is_analysed_and_shown(analysis, scenes, tmp_path):
+    twice = ofl.Ensemble([analysis.model, analysis.model])
+    found = ofl.analyse(twice, scenes[:2], "panoptic", progress=False)
+    alone = ofl.analyse(analysis.model, scenes[:2], "panoptic", progress=False)
+    assert found.numbers["panoptic"]["errors"] == alone.numbers["panoptic"]["errors"]
+    page = found.to_html(tmp_path / "errors.html", pictures=1).read_text(encoding="utf-8")
+    assert "Ensemble on 2 pictures" in page and "MaskInspector" in page
 
 
 def test_sizes_part_where_coco_parts_them():

@@ -28,10 +28,14 @@ LISTS = {
         (0, 1, "Bird", (165, 42, 42)), (8, 9, "Crosswalk - Plain", (140, 140, 200)),
         (55, 56, "Car", (0, 0, 142)), (64, 65, "Ego Vehicle", (120, 10, 10)),
     ]),
+    "camvid": (0, 11, [
+        (0, 0, "sky", (128, 128, 128)), (3, 3, "road", (128, 64, 128)), (10, 10, "bicyclist", (0, 128, 192)),
+    ]),
 }  # fmt: skip
 STUFF = {
     "coco": ("banner", "rug-merged"), "ade20k": ("wall", "escalator, moving staircase, moving stairway", "shower"),
-    "cityscapes": ("road", "pole"), "mapillary": ("Curb", "Pothole", "On Rails", "Ego Vehicle"),
+    "cityscapes": ("road", "pole"), "camvid": ("car", "sky"),
+    "mapillary": ("Curb", "Pothole", "On Rails", "Ego Vehicle"),
 }  # fmt: skip
 
 
@@ -68,5 +72,5 @@ def test_things_precede_stuff_in_coco_and_follow_it_in_cityscapes() -> None:
 
 
 def test_a_list_that_does_not_exist() -> None:
-    with pytest.raises(ConfigError, match="no class list 'voc'; expected one of ade20k, cityscapes, coco, mapillary"):
+    with pytest.raises(ConfigError, match="no class list 'voc'; expected one of ade20k, camvid, cityscapes, coco, map"):
         class_list("voc")

@@ -10,11 +10,14 @@ import pytest
 from oneformer_lite import config
 from oneformer_lite.data.augment import AUGMENTATIONS, _scale_and_crop
 from oneformer_lite.data.color_jitter import ColorJitter
+from oneformer_lite.data.quarter_turns import QuarterTurns
 from oneformer_lite.data.sample import Category, Sample, SegmentInfo
 from oneformer_lite.data.targets import targets_for
 from oneformer_lite.data.transforms import FixedSizeCrop, HorizontalFlip, RandomCrop, ResizeShortestSide
 
-CROPPING = {"coco": (64, 64), "ade20k": (64, 64), "cityscapes": (32, 64), "mapillary": (64, 64)}
+CROPPING = {
+    "coco": (64, 64), "ade20k": (64, 64), "cityscapes": (32, 64), "mapillary": (64, 64), "microscope": (64, 64),
+}  # fmt: skip
 
 
 def scene(height: int = 60, width: int = 90) -> Sample:
@@ -27,6 +30,20 @@ def scene(height: int = 60, width: int = 90) -> Sample:
     image[(segment_map == 1) | (segment_map == 2)] = 215
     segments = (SegmentInfo(1, 0), SegmentInfo(2, 0), SegmentInfo(3, 1))
     return Sample(image, segment_map, segments, (Category(1, "car", True), Category(2, "road", False)))
+
+
+def test_quarter_turns_move_picture_and_annotation_together() -> None:
+    before, seen = scene(4, 6), set()
+    before = before.replace(image=before.image + np.arange(24, dtype=np.uint8).reshape(4, 6, 1))
+    with_masks = before.replace(masks=before.segment_masks())
+    for seed in range(16):
+        came = QuarterTurns()(with_masks, np.random.default_rng(seed))
+        (turns,) = (k for k in range(4) if np.array_equal(np.rot90(before.image, k), came.image))
+        np.testing.assert_array_equal(came.segment_map, np.rot90(before.segment_map, turns))
+        np.testing.assert_array_equal(came.masks, came.segment_masks() & came.masks)
+        np.testing.assert_array_equal(came.masks, came.segment_map == np.array([[[1]], [[2]], [[3]]]))
+        seen.add(turns)
+    assert seen == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("name", CROPPING)

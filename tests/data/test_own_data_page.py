@@ -2,11 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from oneformer_lite.config import BaseConfig
 
 PAGE = Path(__file__).parents[2] / "data" / "README.md"
 
@@ -17,7 +20,16 @@ def code(title: str) -> list[str]:
     blocks = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
     text = "\n".join(blocks)
     assert text.count("minutes=20") == 1
-    return [block.replace("minutes=20", "steps=2, batch_size=2, evaluations=1, workers=0") for block in blocks]
+    short = {"minutes=20": "steps=2, batch_size=2, evaluations=1, workers=0"}
+    short |= {f"ofl.config.{name}()": f"small(ofl.config.{name}())" for name in ("nuclei", "camvid")}
+    for long, other in short.items():
+        blocks = [block.replace(long, other) for block in blocks]
+    return blocks
+
+
+def small(config: BaseConfig) -> BaseConfig:
+    """What learns small pictures in seconds."""
+    return replace(config, image_size=64, test_size=64, num_queries=32)
 
 
 def picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +47,7 @@ def save(path: Path, pixels: np.ndarray) -> None:
 
 
 def run(title: str) -> dict:
-    names: dict = {}
+    names: dict = {"small": small}
     for block in code(title):
         exec(compile(block, f"data/README.md, {title}", "exec"), names)
     return names
@@ -75,6 +87,26 @@ def test_outlines_of_objects():
     names = run("Outlines of objects")
     assert names["result"].steps == 2 and names["train"].tasks == ("instance",)
     assert Path("runs/objects/0.png").exists()
+
+
+def test_instance_maps():
+    for i in range(4):
+        image, balls = picture(i)
+        save(Path(f"data/nuclei/images/{i}.png"), image)
+        save(Path(f"data/nuclei/instances/{i}.png"), balls.astype(np.uint16))
+    names = run("Instance maps")
+    assert names["result"].steps == 2 and len(names["train"]) == 3 and Path("runs/nuclei/0.png").exists()
+    assert sum(row["TP"] + row["FN"] for row in names["analysis"].numbers["instance"]["by_size"]) == 2
+
+
+def test_street_photographs():
+    for split, count in {"train": 2, "test": 1}.items():
+        for i in range(count):
+            image, balls = picture(i)
+            save(Path(f"data/camvid/images/{split}/{i}.jpg"), image)
+            save(Path(f"data/camvid/labels/{split}/{i}.png"), np.where(balls, 8, 3).astype(np.uint8))
+    names = run("Street photographs")
+    assert names["result"].steps == 2 and names["config"].class_names[8] == "car"
 
 
 def test_label_maps():

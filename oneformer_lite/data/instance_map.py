@@ -1,0 +1,101 @@
+"""Instance maps: for each picture a map in which every object has a number of its own, as microscopists have them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError, DataError
+from ..notices import warn_user
+from .coco_json import distinct_color
+from .folders import require_folder
+from .label_map import read_label_map
+from .map_dataset import MapDataset
+from .paired import pair_files
+from .sample import TASKS, Category, SegmentInfo
+from .segment_ids import present_ids
+
+_LOOKED_AT = 8  # maps that are read when a data set is opened
+_GREYS = range(1, 256)  # what the greys of a palette may mean
+_CURE = "scipy.ndimage.label gives each connected region a number of its own"
+
+
+class InstanceMapDataset(MapDataset):
+    """Pictures and maps (PNG, TIFF, BMP or GIF, of 8, 16 or 32 bits) of the same names: 0 is background, any other
+    number one object, all of ``class_name``. Numbers may have gaps, and an object may be in several pieces.
+
+    ``ignore_index``: the number of what nobody judged (a crowd: no target, and no error). ``ending``: what follows a
+    picture's name in that of its map, "_masks" in Cellpose's cell_masks.tif of cell.png. ``background``: a name for
+    what no object holds, which becomes a class of stuff: then all three tasks can be learned, else objects alone.
+
+    Maps of several classes are panoptic (``data/README.md`` shows how to write them). A map that contradicts the format
+    raises a :class:`DataError` that names the file, as does one without a picture.
+    """
+
+    def __init__(
+        self,
+        image_dir: str | Path,
+        map_dir: str | Path,
+        class_name: str = "object",
+        *,
+        ignore_index: int | None = None,
+        background: str | None = None,
+        ending: str = "",
+    ) -> None:
+        names = [class_name] if background is None else [class_name, background]
+        self.categories, self.ignore_index = _categories(names), _checked(ignore_index)
+        self.tasks = ("instance",) if background is None else TASKS
+        self.image_dir = require_folder(image_dir, "the pictures")
+        self.map_dir = require_folder(map_dir, "the instance maps")
+        self._pairs = pair_files(self.image_dir, self.map_dir, "instance maps", ending)
+        self.image_ids = list(range(len(self._pairs)))
+        self._look_at_numbers()
+
+    def _look_at_numbers(self) -> None:
+        """Where no map has two numbers, the objects of a picture were most likely not told apart."""
+        counts: list[int] = []
+        for place in np.unique(np.linspace(0, len(self) - 1, _LOOKED_AT).astype(int)):
+            with suppress(DataError):  # said when this map is read
+                counts.append(len(present_ids(self._read(self._pairs[place][1]))))
+        if counts and max(counts) <= 1:
+            warn_user(
+                f"none of the {len(counts)} instance maps looked at in {self.map_dir} has two objects: if each holds "
+                f"several under one number, they would be learned as one ({_CURE})"
+            )
+
+    def _read(self, path: Path) -> np.ndarray:
+        numbers = read_label_map(path, _GREYS, 0)
+        if numbers.min() < 0:
+            raise DataError(f"{path} holds the number {numbers.min()}; expected 0 for background, 1 to 2^31 - 1 else")
+        return numbers
+
+    def _files(self, index: int) -> tuple[Path, Path, str]:
+        image_path, map_path = self._pairs[index]
+        return image_path, map_path, image_path.name
+
+    def annotation(self, index: int) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
+        """The segment map int32 [H, W] and its segments, without decoding the picture."""
+        numbers = self._read(self._pairs[index][1])
+        ids = present_ids(numbers).tolist()
+        segments = [SegmentInfo(i, 0, is_crowd=i == self.ignore_index) for i in ids]
+        if len(self.categories) > 1 and (ground := numbers == 0).any():
+            own = next(i for i in range(1, len(ids) + 2) if i not in set(ids))
+            numbers = np.where(ground, np.int32(own), numbers)
+            segments.append(SegmentInfo(own, 1))
+        return numbers, tuple(segments)
+
+
+def _categories(names: list[str]) -> tuple[Category, ...]:
+    if not all(isinstance(name, str) and name.strip() for name in names) or len(set(names)) < len(names):
+        raise ConfigError(f"class_name and background must be two names, not blank, got {names!r}")
+    return tuple(Category(i + 1, name, is_thing=i == 0, color=distinct_color(i)) for i, name in enumerate(names))
+
+
+def _checked(ignore_index: int | None) -> int | None:
+    whole = isinstance(ignore_index, Integral) and not isinstance(ignore_index, bool)
+    if ignore_index is not None and not (whole and 0 < ignore_index < 2**31):
+        raise ConfigError(f"ignore_index must be a whole number from 1, or None, got {ignore_index!r}: 0 is background")
+    return ignore_index
