@@ -81,8 +81,10 @@ def trace_picture(
     return TracedPicture(pixels, tuple(tensor.shape[-2:]), output.trace, model.config.padding_multiple)
 
 
-def whole(prediction: Predictions) -> Predictions:
-    """With its masks multiplied out, in float32, in main memory."""
-    boxes = None if prediction.boxes is None else prediction.boxes.float().cpu()
-    logits, masks = (values.float().cpu() for values in (prediction.class_logits, prediction.mask_logits))
+def whole(prediction: Predictions, queries: slice = slice(None)) -> Predictions:
+    """With its masks multiplied out, in float32, in main memory; of all queries or of some."""
+    boxes = None if prediction.boxes is None else prediction.boxes[:, queries].float().cpu()
+    logits, masks = (
+        values[:, queries].float().cpu() for values in (prediction.class_logits, prediction.mask_logits)
+    )
     return Predictions(logits, masks, no_object=prediction.no_object, boxes=boxes)

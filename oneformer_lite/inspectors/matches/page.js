@@ -346,6 +346,8 @@ ofl.assign = (costs, rows, columns) => {
     const space = Object.fromEntries(ids.map((id) => [id, at(id).clientWidth]));  // before anything changes: one layout
     at("summary").innerHTML = summary(v);
     at("unmatched").innerHTML = unmatched(v);
+    if (at("noised").dataset.task !== chosen.task) at("noised").innerHTML = v.task.noised;
+    at("noised").dataset.task = chosen.task;
     at("why").innerHTML = "";
     masks(v, v.G ? explain(v) : null);
     if (!v.G) return;

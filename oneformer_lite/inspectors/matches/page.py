@@ -33,6 +33,8 @@ class MatchShown(Shown, Protocol):
     meanings: Mapping[str, str]
     colors: Mapping[str, list[RGB]]
 
+    def noised_html(self, task: str) -> str: ...
+
     def highest(self, name: str) -> float: ...
 
 
@@ -51,6 +53,7 @@ def match_page(inspector: MatchShown, weights: tuple[str, ...], step: float) -> 
         "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
         "tasks": {
             task: task_data(reading, inspector.colors[task], reading.limits, pixels)
+            | {"noised": inspector.noised_html(task)}
             for task, reading in readings.items()
         },
     }  # fmt: skip

@@ -35,7 +35,7 @@ def match_body(
         + _row(_figure("total", "3 1 19rem") + why)
         + _row("".join(_figure(part, "1 1 18rem") for part in parts))
         + _PRINT.format(", ".join(f"#{part}" for part in parts))
-        + '<div id="unmatched"></div>'
+        + '<div id="unmatched"></div><div id="noised"></div>'
     )
 
 

@@ -18,12 +18,14 @@ from ...data.targets import Targets, targets_for
 from ...data.transforms import resized
 from ...evaluating import evaluating
 from ...inference import prepare
-from ...losses.criterion import fit_to_queries, joined
+from ...losses.criterion import fit_to_queries
 from ...losses.matching import Matcher
 from ...losses.points import PointSource
+from ...losses.split import of_classes
 from ...model import MaskModel
 from ...model.output import Predictions, class_distribution
 from ..traced import whole
+from .noised import NoisedReading, read_noised
 
 # what a cost is made of, by the names of config.MATCHED_BY, and of classes by those of config.CLASS_COST
 MEANINGS = {
@@ -43,7 +45,9 @@ class MatchReading:
     ``class_ids`` int64 [G]; ``costs`` float32 [L, parts, Q, G], unweighted, in the order of ``parts``;
     ``probabilities`` float32 [L, Q, K+1], last = no object (with ``sigmoids`` that is no class, but what all others
     leave); ``query_masks`` uint8 [L, Q, h, w] and ``segment_masks`` uint8 [G, h, w], 255 = certain, small.
-    ``left_out``: segments beyond the number of queries, which nobody learns.
+    ``left_out``: segments beyond the number of queries, which nobody learns. Segments of classes with a query of their
+    own are not matched: neither they nor those queries, which are the last, are here. ``noised``: what denoising
+    queries say, and ``noised_masks`` theirs, as small.
     """
 
     task: str
@@ -55,6 +59,8 @@ class MatchReading:
     left_out: int
     parts: tuple[str, ...] = ("class", "mask", "dice")
     sigmoids: bool = False
+    noised: NoisedReading | None = None
+    noised_masks: np.ndarray | None = None
 
     @property
     def no_object(self) -> np.ndarray:
@@ -87,24 +93,31 @@ def read_matches(model: MaskModel, sample: Sample, task: str) -> MatchReading:
     pixels = prepare(sample.image, config)
     with evaluating(model):
         output = model(pixels[None].to(model.device), task, trace=True)  # so that it has all predictions
-    predictions = [whole(p) for p in output.predictions]
+    free = config.num_queries - len(config.fixed_queries)
+    predictions = [whole(p, slice(free)) for p in output.predictions]
     logits = torch.cat([p.class_logits for p in predictions])  # [L, Q, K+1]
     masks = torch.cat([p.mask_logits for p in predictions])  # [L, Q, h, w]
     size, stride = tuple(pixels.shape[-2:]), config.mask_stride
-    every = targets_for(resized(sample, *size), task)
-    target = fit_to_queries(joined(every, config.fixed_queries), config.num_queries, config.fixed_queries)
+    classes = [k for k in range(config.num_classes) if k not in config.fixed_queries]
+    every = of_classes(targets_for(resized(sample, *size), task), classes)
+    target = fit_to_queries(every, free)
     aligned = replace(target, masks=pad_to(target.masks, padded_size([size], config.padding_multiple)).float())
     unpadded = [-(-side // stride) for side in size]
+    noised = read_noised(model, pad_to(pixels[None], aligned.masks.shape[-2:])[0], aligned, task)
+    # as training matches them: some models by what the prediction before said
+    judged = [predictions[0], *predictions[:-1]] if config.MATCHED_BEFORE else predictions
     return MatchReading(
         task=task,
         class_ids=target.labels.numpy(),
-        costs=_costs(Matcher(config), predictions, aligned),
+        costs=_costs(Matcher(config), judged, aligned),
         probabilities=class_distribution(logits, output.no_object).numpy(),
         query_masks=np.stack([_small(m.sigmoid()[:, : unpadded[0], : unpadded[1]]) for m in masks]),
         segment_masks=_small(target.masks.float(), tuple(unpadded)),
         left_out=len(every) - len(target),
         parts=config.MATCHED_BY,
         sigmoids=not output.no_object,
+        noised=noised,
+        noised_masks=noised and _small(noised.masks[:, : unpadded[0], : unpadded[1]]),
     )
 
 

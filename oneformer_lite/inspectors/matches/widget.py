@@ -15,10 +15,11 @@ from ...render import contact_sheet, segment_colors
 from ...render.colors import RGB
 from ..inspector import Absence, Inspector
 from ..picture import Picture
+from .noised import noised_html
 from .page import match_page
 from .pictures import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid, small_photo
 from .reading import MEANINGS, nearest_miss, read_matches, rows_that_matter, total_limits, view_matches
-from .words import SILENT, rows_words, summary_html, unmatched_html, why_html
+from .words import SILENT, how_matched, rows_words, summary_html, unmatched_html, why_html
 
 STEP = 0.25  # of the weights
 _NOTHING = (
@@ -75,7 +76,14 @@ class MatchInspector(Inspector):
             task: [mask_tile(mask, color) for mask, color in zip(r.segment_masks, self.colors[task])]
             for task, r in self.readings.items()
         }
+        self.LOOK_FOR += how_matched(config.MATCHED_BEFORE, len(config.fixed_queries), config.num_queries)
         super().__init__(*self._build())
+
+    def noised_html(self, task: str) -> str:
+        """What denoising queries say, which are matched by nobody; empty of a model without."""
+        reading = self.readings[task]
+        words = self.photo, self.colors[task], self._segment_names(task)
+        return noised_html(reading.noised, reading.noised_masks, *words)
 
     def _segment_colors(self, class_ids: np.ndarray) -> list[RGB]:
         segments = [SegmentInfo(i, int(class_id)) for i, class_id in enumerate(class_ids)]
@@ -84,6 +92,7 @@ class MatchInspector(Inspector):
     def _build(self) -> tuple[dict, list]:
         layers, _, queries, _ = next(iter(self.readings.values())).costs.shape
         self._told, self._unmatched, self._summary, self._masks = HTML(), HTML(), HTML(), Image(format="webp")
+        self._noised, self._noised_of = HTML(), ""
         self._captions = {part: HTML() for part in ("total", *self.parts)}
         self._pictures = {
             (task, part): self._new_picture(task, part) for task in self.readings for part in self._captions
@@ -116,6 +125,7 @@ class MatchInspector(Inspector):
             Box([panels["total"], why], layout=row),
             Box([panels[part] for part in self.parts], layout=row),
             self._unmatched,
+            self._noised,
         ]
         return controls, body
 
@@ -192,6 +202,8 @@ class MatchInspector(Inspector):
         self._summary.value = summary_html(view, self.weights, reading.left_out)
         says = [self._surest(q) for q in range(len(view.total))]
         self._unmatched.value = unmatched_html(view, reading.no_object[layer], says, self.no_object_weight)
+        if self._noised_of != state["task"]:
+            self._noised_of, self._noised.value = state["task"], self.noised_html(state["task"])
         pair = state["query"], state["segment"]
         words = (self.names, self._weights(), self._segment_names(state["task"]))
         self._told.value = why_html(view, *words, *pair) if pair[1] is not None else ""

@@ -19,6 +19,24 @@ SILENT: RGB = (0, 114, 178)
 FEW = 150  # bars that have room for gaps on a phone
 
 
+def how_matched(before: bool, fixed: int, queries: int) -> str:
+    """What is different of a model's matching, in sentences that follow others; nothing of most models. ``before``:
+    whether a prediction is matched by the one before it; ``fixed``: how many of all ``queries``, the last, have a class
+    of their own."""
+    words = ""
+    if fixed:
+        words += (
+            f" Stuff is not matched: each class has a query of its own, {queries - fixed} to {queries - 1}, which are "
+            "not shown."
+        )
+    if before:
+        words += (
+            " Each stage is matched with the masks and classes of the stage before it, the first with its own: its "
+            "costs are those of that stage, the masks beside them its own."
+        )
+    return words
+
+
 def summary_html(view: MatchView, usual_weights: Sequence[float], left_out: int) -> str:
     """The sum of costs, how many pairs changed, and what the frames mean."""
     if not len(view.assigned):
