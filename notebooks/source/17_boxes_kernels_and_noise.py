@@ -391,8 +391,8 @@ ofl.render.described(figure, "The share of objects whose query changes, over 150
 
 # %% [markdown]
 # In every seed, fewer objects have changed their query after ten steps if there is noise; from one step to the next, in
-# four seeds of the five. The noise helps most when the gamble is over for some, but not yet for all. It makes matching
-# steadier, not steady, and one seed alone could have told you the opposite.
+# four seeds of the five. It helps most in the beginning, where matching is a gamble. It makes matching steadier, not
+# steady, and from one step to the next one seed alone could have told you the opposite.
 #
 # The price: noised queries go through all layers too. What comes out at the same step (dice loss of the last prediction,
 # mean over ten steps)?
@@ -669,8 +669,9 @@ ofl.render.described(sheet, "The scene's segments as annotated, and as Panoptic 
 # %% [markdown]
 # ## The inspectors know them
 #
-# `MatchInspector` shows each pair's costs; for Mask DINO there are five. (`QueryInspector` shows a kernel's life, and
-# where Panoptic SegFormer's queries look.)
+# `MatchInspector` shows each pair's costs; for Mask DINO there are five. Of a model that learns with noise it shows the
+# noised queries apart, below all others; of K-Net and Panoptic SegFormer, things alone. (`QueryInspector` shows a
+# kernel's life, and where Panoptic SegFormer's queries look.)
 
 # %% tags=["nbval-ignore-output"]
 from oneformer_lite.widgets import MatchInspector
