@@ -29,10 +29,9 @@ from .image import read_annotated, read_image
 from .json_fields import ANYTHING, FLAG, ID, WHOLE, Entries
 from .outline_frames import outside, reach_over
 from .outlines import read_outlines
-from .sample import Sample, SegmentInfo
+from .sample import MOST_BYTES, Sample, SegmentInfo
 
 _MANY_CROWDS = 0.25  # share from which they are worth a word; COCO has one in a hundred
-_MOST_BYTES = 2**33  # of the masks of one picture
 EMPTY = "objects whose outlines enclose no pixel"
 
 
@@ -206,7 +205,7 @@ class InstanceDataset:
 
     def _masks(self, index: int, places: np.ndarray, height: int, width: int) -> np.ndarray:
         """Bool [n, H, W] of the objects at ``places``."""
-        if len(places) * height * width > _MOST_BYTES:
+        if len(places) * height * width > MOST_BYTES:
             raise DataError(
                 f"{self.json_path}: image {self.image_ids[index]} has {len(places)} objects on {width} x {height} "
                 "pixels, whose masks do not fit into memory: cut the picture into tiles"

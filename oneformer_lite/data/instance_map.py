@@ -20,6 +20,7 @@ from .segment_ids import present_ids
 
 _LOOKED_AT = 8  # maps that are read when a data set is opened
 _GREYS = range(1, 256)  # what the greys of a palette may mean
+_LEAST_AREA, _MANY = 4, 1000  # mean pixels of an object, of so many that this tells what the map is
 _CURE = "scipy.ndimage.label gives each connected region a number of its own"
 
 
@@ -80,6 +81,11 @@ class InstanceMapDataset(MapDataset):
         """The segment map int32 [H, W] and its segments, without decoding the picture."""
         numbers = self._read(self._pairs[index][1])
         ids = present_ids(numbers).tolist()
+        if len(ids) > max(_MANY, numbers.size / _LEAST_AREA):
+            raise DataError(
+                f"{self._pairs[index][1]} holds {len(ids)} different numbers on {numbers.size} pixels: expected one "
+                "for each object, so this is no instance map (a photograph, or a map of heights or distances?)"
+            )
         segments = [SegmentInfo(i, 0, is_crowd=i == self.ignore_index) for i in ids]
         if len(self.categories) > 1 and (ground := numbers == 0).any():
             own = next(i for i in range(1, len(ids) + 2) if i not in set(ids))

@@ -11,6 +11,7 @@ from ..errors import ConfigError, DataError
 
 TASKS = ("panoptic", "instance", "semantic")
 MAX_CATEGORY_ID = 2**53  # up to which all readers of JSON agree
+MOST_BYTES = 2**33  # of the masks of one picture
 
 
 def check_task(task: str) -> str:
@@ -71,10 +72,16 @@ class Sample:
 
     def segment_masks(self, places: Sequence[int] | None = None) -> np.ndarray:
         """Bool [n, H, W]: the pixels of each segment, or of those at ``places``, in the order of ``segments``
-        or ``places``."""
+        or ``places``. Raises :class:`DataError` for so many that they do not fit into memory."""
         if self.masks is not None:
             return self.masks if places is None else self.masks[list(places)]
         segments = self.segments if places is None else [self.segments[place] for place in places]
+        if len(segments) * self.segment_map.size > MOST_BYTES:
+            height, width = self.segment_map.shape
+            raise DataError(
+                f"image {self.image_id} has {len(segments)} segments on {width} x {height} pixels, whose masks do not "
+                "fit into memory: cut the picture into tiles"
+            )
         ids = np.array([s.id for s in segments], dtype=self.segment_map.dtype)
         return self.segment_map[None] == ids[:, None, None]
 

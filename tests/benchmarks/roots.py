@@ -31,7 +31,7 @@ from oneformer_lite.evaluation import evaluate_masks
 from oneformer_lite.model import MaskModel
 from oneformer_lite.training import TrainConfig, train
 
-CAMVID = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()
+CAMVID = ofl.config.camvid().class_names
 HELD_OUT = 1000  # digit scenes
 SHORT = {"lr": 2e-3, "clip_norm": 1.0, "ema_decay": 0.995, "warmup_steps": 50, "batch_size": 16}
 STREETS = {"lr": 1e-3, "batch_size": 6, "augmentation": "flip"}

@@ -14,35 +14,25 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 import oneformer_lite as ofl
-from oneformer_lite.data import Category, Sample, SegmentInfo
 from oneformer_lite.training import toytown_training
 
-CAMVID = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()
-NUCLEUS = (Category(1, "nucleus", is_thing=True),)
 SIDE = 256  # of the nuclei's pictures that are used: the most frequent size
 
 
 def camvid(folder: Path) -> tuple:
     """Label maps: the splits for training and for judging."""
     return tuple(
-        ofl.data.SemanticDataset(folder / "images" / split, folder / "labels" / split, CAMVID)
+        ofl.data.SemanticDataset(folder / "images" / split, folder / "labels" / split, ofl.config.camvid().class_names)
         for split in ("train", "val")
     )
 
 
 def nuclei(folder: Path) -> tuple:
     """Objects alone; every fifth picture is judged."""
-    samples = [s for path in sorted((folder / "images").glob("*.png")) if (s := nuclei_of(path)).size == (SIDE, SIDE)]
+    every = ofl.data.InstanceMapDataset(folder / "images", folder / "instances", "nucleus")
+    samples = [sample for i in range(len(every)) if (sample := every[i]).size == (SIDE, SIDE)]
     return [s for i, s in enumerate(samples) if i % 5], samples[::5]
-
-
-def nuclei_of(path: Path) -> Sample:
-    ids = np.array(ofl.data.open_image(path.parents[1] / "instances" / path.name)).astype(np.int32)
-    segments = tuple(SegmentInfo(id=i, class_id=0) for i in np.unique(ids).tolist() if i)
-    return Sample(ofl.data.read_image(path), ids, segments, NUCLEUS, 0, path.name, tasks=("instance",))
 
 
 def main() -> None:

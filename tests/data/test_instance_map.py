@@ -107,6 +107,17 @@ def test_what_is_no_instance_map_is_refused(tmp_path, numbers, dtype, words):
         read(tmp_path)[0]
 
 
+def test_a_map_of_other_numbers_and_masks_without_end_are_refused(tmp_path):
+    save(tmp_path, np.arange(120 * 120).reshape(120, 120))
+    with pytest.raises(DataError, match="holds 14399 different numbers on 14400 pixels: expected one for each object"):
+        read(tmp_path)[0]
+    numbers = np.kron(np.arange(150 * 150).reshape(150, 150), np.ones((5, 5), int))
+    sample = read(save(tmp_path, numbers).parent)[0]
+    with pytest.raises(DataError, match="22499 segments on 750 x 750 pixels, whose masks do not fit into memory"):
+        ofl.data.targets_for(sample, "instance")
+    assert sample.segment_masks([3]).sum() == 25
+
+
 @pytest.mark.parametrize(
     "options, words",
     [

@@ -19,6 +19,19 @@ def label_maps(folder: Path) -> None:
     look_at(SemanticDataset(folder / "images", folder / "labels", ["a", "b", "c", "d"]))
 
 
+def instance_map_files() -> dict[str, bytes]:
+    numbers = np.kron(np.array([[0, 1, 2, 300]] * 3), np.ones((4, 4))).astype(np.uint16)
+    files = {"images/a.png": encoded(scene()), "maps/a.png": encoded(numbers)}
+    return files | {"images/b.png": encoded(scene()), "maps/b.tif": encoded(numbers, "TIFF")}
+
+
+@reader(instance_map_files, {"maps/a.png": picture, "maps/b.tif": picture})
+def instance_maps(folder: Path) -> None:
+    from oneformer_lite.data import InstanceMapDataset
+
+    look_at(InstanceMapDataset(folder / "images", folder / "maps", "cell", background="ground"))
+
+
 def picture_files() -> dict[str, bytes]:
     """One picture in every format that is accepted, some of them in more than one kind of pixels."""
     rgb, grey = scene(shape=(20, 24)), scene(shape=(20, 24))[..., 0]
