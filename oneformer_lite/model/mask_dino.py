@@ -101,8 +101,8 @@ class MaskDino(DenoisedModel):
     def start(self, features: Features) -> Start:
         """The queries before they have seen the picture through the decoder."""
         if not self.config.two_stage:
-            tables = (table.weight.expand(len(features.masks), -1, -1) for table in (self.queries, self.query_boxes))
-            return Start(*tables)
+            tables = self.queries.weight, self.query_boxes.weight
+            return Start(*(table.expand(features.masks.shape[0], -1, -1) for table in tables))
         memory, shapes = tokens_of(features.maps)
         heads = self.decoder.class_head, self.decoder.box_head
         content, box_logits, places = self.selection(memory, shapes, *heads, self.config.num_classes)

@@ -95,10 +95,7 @@ class PanopticSegFormer(MaskModel):
         self, features: Features, token: Tensor | None = None, *, every: bool = False, trace: Trace | None = None
     ) -> list[Predictions]:
         """Where things are and of which class, then the masks of all of them, and of stuff."""
-        seen = self._see(features, trace)
-        if trace is not None:
-            self._record(seen, trace)
-        return self._readings(seen)[0 if every or trace is not None else -1 :]
+        return self._readings(self._see(features, trace))[0 if every or trace is not None else -1 :]
 
     def learn(self, batch: Batch, trace: bool = False) -> SplitOutput:
         """Things and stuff apart as well. Of things, the losses ask for the masks of few of hundreds of queries; each
@@ -122,11 +119,14 @@ class PanopticSegFormer(MaskModel):
             memory = tokens[:, : sum(h * w for h, w in levels)].to(self.dtype)
             stuff = self._stuff(memory, levels)
             presence = [head(x)[..., 0] for head, x in zip(self.presence_heads, stuff.queries)]
-        return Seen(located, memory, levels, stuff, presence)
+        seen = Seen(located, memory, levels, stuff, presence)
+        if trace is not None:
+            self._record(seen, trace)
+        return seen
 
     def _stuff(self, memory: Float[Tensor, "B S C"], shapes: Shapes, with_scores: bool = False) -> DecodedMasks:
         content, positions = self.stuff_queries.weight.split(self.config.hidden_dim, dim=1)
-        return self.stuff_masks(content.expand(len(memory), -1, -1), memory, shapes, positions, with_scores)
+        return self.stuff_masks(content.expand(memory.shape[0], -1, -1), memory, shapes, positions, with_scores)
 
     def _masks_of(self, seen: Seen, queries: Int[Tensor, "B n"] | None = None) -> list[Float[Tensor, "B n h w"]]:
         """Of some thing queries, or of all, after each block and at the end."""
@@ -165,13 +165,15 @@ class PanopticSegFormer(MaskModel):
         return every.index_copy(2, classes, logits)
 
     def _record(self, seen: Seen, trace: Trace) -> None:
-        """Where all queries look, before each reading, on the finest map: shares of all their places."""
+        """Of each reading where all queries look on the finest map, as shares of all places, and what they are."""
         count, (height, width) = self.readings, seen.shapes[0]
         things = self.thing_masks(seen.located[-1].queries, seen.memory, seen.shapes, with_scores=True)
         stuff = self._stuff(seen.memory, seen.shapes, with_scores=True)
-        for i, both in enumerate(zip(last(count, things.scores), last(count, stuff.scores))):
-            attention = torch.cat([s.softmax(-1)[..., : height * width] for s in both], dim=2)
+        kept = zip(*(last(count, values) for both in (things, stuff) for values in (both.scores, both.queries)))
+        for i, (of_things, x, of_stuff, y) in enumerate(kept):
+            attention = torch.cat([s.softmax(-1)[..., : height * width] for s in (of_things, of_stuff)], dim=2)
             trace.record(f"decoder.layer{i}.attention", attention.unflatten(-1, (height, width)))
+            trace.record(f"decoder.layer{i}.queries", torch.cat([x, y], dim=1))
 
     def _in_weights_precision(self) -> torch.autocast:
         """As published, whatever the rest computes in: attention scores are masks."""

@@ -82,3 +82,18 @@ def test_the_doctor_examines_it(data) -> None:
     found = {finding.check: finding for finding in ofl.doctor(small(thing_blocks=1, stuff_blocks=2), data).findings}
     assert found["gradients"].verdict == "fine" and found["stuff_class loss"].verdict == "fine"
     assert "not told its task" in found["task token"].evidence
+    assert "queries of a picture" in found["queries"].evidence and found["queries"].verdict == "fine"
+
+
+def test_the_doctor_sees_queries_that_are_all_alike(data) -> None:
+    """Of things and stuff, as they leave their decoders."""
+    model = small(thing_blocks=2, stuff_blocks=1)
+    count = model.config.thing_queries + len(model.config.stuff)
+    trace = model(torch.randn(2, 3, 64, 64), trace=True).trace
+    assert trace.count("decoder.layer{}.queries") == model.readings
+    assert trace["decoder.layer2.queries"].shape == (2, count, model.config.hidden_dim)
+    for block in (*model.thing_masks.blocks, *model.stuff_masks.blocks):
+        torch.nn.init.zeros_(block.norm2.weight)
+        torch.nn.init.ones_(block.norm2.bias)
+    found = next(f for f in ofl.doctor(model, data).findings if f.check == "queries")
+    assert found.verdict == "fault" and f"between the {count} queries of a picture 1.000: collapsed" in found.evidence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -17,7 +18,8 @@ from oneformer_lite import config
 from oneformer_lite.data.targets import Targets
 from oneformer_lite.losses import Criterion, contrastive_loss
 from oneformer_lite.losses import pairs as module
-from oneformer_lite.model.output import OneFormerOutput
+from oneformer_lite.model.mask_dino import MaskDinoOutput
+from oneformer_lite.model.output import MaskProduct, OneFormerOutput, Output, Predictions
 
 
 def queries(seed: int) -> Tensor:
@@ -35,6 +37,13 @@ def contrastive_gradients(part: slice) -> list[Tensor]:
     return [loss.detach(), *(leaf.grad for leaf in leaves)]
 
 
+def in_the_middle(settings: config.BaseConfig, output: Output, targets: list[Targets]) -> dict[str, Tensor]:
+    """All losses, with one place for all points: nothing depends on chance."""
+    centre = torch.full((1, 16, 2), 0.5)
+    with mock.patch.object(module, "uncertain_points", lambda logits, *_: centre.expand(len(logits), -1, -1)):
+        return Criterion(settings)(output, targets)
+
+
 def criterion_losses(part: slice, masks: tuple[int, ...]) -> dict[str, Tensor]:
     """All losses of some of the images, which have so many masks each; all masks of an image cost alike."""
     settings = config.ModelConfig(num_classes=3, num_queries=6, text_context=1, num_points=16)
@@ -47,11 +56,31 @@ def criterion_losses(part: slice, masks: tuple[int, ...]) -> dict[str, Tensor]:
         Targets(torch.ones(n, 8, 8, dtype=torch.bool), torch.zeros(n, dtype=torch.int64), [""] * n)
         for n in masks[part]
     ]
-    centre = torch.full((1, 16, 2), 0.5)  # one place for all points: nothing depends on chance
-    with mock.patch.object(module, "uncertain_points", lambda logits, *_: centre.expand(len(logits), -1, -1)):
-        losses = Criterion(settings)(output, targets)
+    losses = in_the_middle(settings, output, targets)
     losses["total"].backward()
     return {name: loss.detach() for name, loss in losses.items()}
+
+
+def mask_dino_losses(part: slice, masks: tuple[int, ...]) -> dict[str, Tensor]:
+    """The same of Mask DINO, whose selection and two groups of three noised queries have losses as well; every query of
+    an image says the same, so that it does not matter which of them answers."""
+    settings = replace(config.mask_dino_toytown(), num_points=16, denoising_queries=6)
+    said = torch.linspace(-1, 1, 4)[part].view(-1, 1, 1)
+
+    def says(queries: int, shift: float) -> Predictions:
+        of_each = (said + shift).repeat(1, queries, 1)
+        boxes = torch.cat([of_each.new_full((len(said), queries, 2), 0.4), of_each.sigmoid().expand(-1, -1, 2)], -1)
+        masks = MaskProduct(of_each, said.new_ones(len(said), 1, 8, 8))
+        return Predictions(of_each.repeat(1, 1, 14), masks, no_object=False, boxes=boxes)
+
+    last = says(6, 0.0)
+    output = MaskDinoOutput(last.class_logits, last.masks, [says(6, 0.5)], no_object=False, boxes=last.boxes)
+    output.selection, output.denoising = says(6, 0.2), [[says(3, 0.1), says(3, 0.3)], [says(3, -0.1), says(3, -0.2)]]
+    targets = [
+        Targets(torch.ones(n, 8, 8, dtype=torch.bool), torch.zeros(n, dtype=torch.int64), [""] * n)
+        for n in masks[part]
+    ]
+    return in_the_middle(settings, output, targets)
 
 
 MASKS = {"unequal": (3, 1, 1, 0), "a process without masks": (2, 2, 0, 0)}
@@ -63,6 +92,7 @@ def one_of_two(rank: int, port: int, folder: Path) -> None:
     results = {"contrastive": contrastive_gradients(half)}
     for name, masks in MASKS.items():
         results[name] = criterion_losses(half, masks)
+        results[f"mask_dino, {name}"] = mask_dino_losses(half, masks)
     torch.save(results, folder / f"{rank}.pt")
     dist.destroy_process_group()
 
@@ -111,3 +141,16 @@ def test_the_class_loss_is_divided_by_the_weights_of_all_processes(halves: list[
     assert ((first + second) / 2).item() == pytest.approx(together.item(), rel=1e-6)
     alone = [criterion_losses(part, MASKS[name])["class"] for part in (slice(0, 2), slice(2, 4))]
     assert not torch.isclose(sum(alone) / 2, together, rtol=1e-4)  # so it matters
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_losses_of_selection_and_of_noised_queries_are_divided_alike(halves: list[dict], name: str) -> None:
+    """All fifteen terms, boxes among them, by the number of masks in the batch of all processes."""
+    first, second = (half[f"mask_dino, {name}"] for half in halves)
+    together = mask_dino_losses(slice(0, 4), MASKS[name])
+    assert len(together) == 16
+    for loss, whole in together.items():
+        assert ((first[loss] + second[loss]) / 2).item() == pytest.approx(whole.item(), rel=1e-5), loss
+        assert whole > 0 and (name == "a process without masks" or first[loss] != second[loss])
+    if name == "a process without masks":
+        assert second["selection_box"] == second["denoising_giou"] == 0 < second["denoising_class"]

@@ -16,13 +16,13 @@ from oneformer_lite.errors import ConfigError
 from oneformer_lite.inspectors.losses.reading import take_apart
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MaskDino, build
+from oneformer_lite.model.output import MaskProduct, Predictions
 from oneformer_lite.model.parts.boxes import boxes_of_masks, inverse_sigmoid, refined
 from oneformer_lite.model.parts.denoising import BoxDenoising
 from oneformer_lite.model.parts.pixel_decoder import tokens_of
 from oneformer_lite.model.parts.selection import proposals
 from oneformer_lite.training import read_log
 from oneformer_lite.training.finetune import start_from
-from oneformer_lite.weights.onnx import Segmenter
 
 SMALL = {
     "pretrained": False, "image_size": 64, "test_size": 64, "hidden_dim": 48, "num_heads": 4, "num_queries": 12,
@@ -182,6 +182,46 @@ def test_look_forward_twice(batch) -> None:
     assert found[0] is None and found[1].abs().sum() > 0 and found[2].abs().sum() > 0
 
 
+# -- losses
+
+
+def test_a_hundred_and_five_terms_at_nine_layers(batch) -> None:
+    """5 of each of 10 predictions, of the selection, and of noised queries before the first layer and after each: each
+    prediction is taught by its own terms alone, and by all of them."""
+    torch.manual_seed(0)
+    model = build(small(decoder_layers=9, denoising_queries=10)).eval()
+    with torch.no_grad():
+        output = model.learn(batch)
+    assert [len(groups) for groups in output.denoising] == [1] * 10
+    *output.auxiliary, last = (free(p) for p in output.predictions)
+    output.selection = free(output.selection)
+    output.class_logits, output.masks, output.boxes = last.class_logits, last.masks, last.boxes
+    output.denoising = [[free(group)] for (group,) in output.denoising]
+    of = {"": output.predictions, "selection_": [output.selection], "denoising_": [g for (g,) in output.denoising]}
+    said = {"class": "class_logits", "mask": "masks", "dice": "masks", "box": "boxes", "giou": "boxes"}
+    places = {(whose, i): p for whose, predictions in of.items() for i, p in enumerate(predictions)}
+    leaves = {(*place, name): leaf(p, name) for place, p in places.items() for name in set(said.values())}
+    losses, counted = Criterion(model.config)(output, batch.targets), 0
+    for whose, predictions in of.items():
+        for name, part in said.items():
+            loss, inputs = losses[whose + name], list(leaves.values())
+            found = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+            taught = {key for key, gradient in zip(leaves, found) if gradient is not None and gradient.any()}
+            assert taught == {(whose, i, part) for i in range(len(predictions))}, whose + name
+            counted += len(taught)
+    assert counted == 105
+
+
+def free(p: Predictions) -> Predictions:
+    """What it says, from nowhere."""
+    classes, boxes, embeddings = (x.clone().requires_grad_() for x in (p.class_logits, p.boxes, p.masks.embeddings))
+    return Predictions(classes, MaskProduct(embeddings, p.masks.features), no_object=False, boxes=boxes)
+
+
+def leaf(p: Predictions, name: str) -> torch.Tensor:
+    return p.masks.embeddings if name == "masks" else getattr(p, name)
+
+
 # -- in the house
 
 
@@ -281,12 +321,3 @@ def test_the_doctor_examines_it(data) -> None:
     torch.manual_seed(0)
     findings = ofl.doctor(build(small()), data, images=2).findings
     assert findings and not [f for f in findings if f.verdict == "fault"], findings
-
-
-def test_it_is_exported_with_its_boxes() -> None:
-    torch.manual_seed(0)
-    model, images = build(small()).eval(), torch.randn(1, 3, 64, 64)
-    program = torch.export.export(Segmenter(model), (images,)).module()
-    expected = model(images)
-    for found, name in zip(program(images), ("class_logits", "mask_logits", "boxes"), strict=True):
-        assert torch.allclose(found, getattr(expected, name), atol=1e-4)

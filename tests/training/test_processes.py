@@ -19,11 +19,11 @@ from oneformer_lite.training import read_log, toytown_training, train
 from oneformer_lite.training.distributed import ALONE, Processes
 from oneformer_lite.training.loader import EndlessSampler
 
-STEPS = 20
+STEPS = {"oneformer": 20, "mask_dino": 2}
 
 
 def run(data: str, out: str) -> None:
-    """Twenty steps with a batch of four.
+    """So many steps with a batch of four, of one member after the other.
 
     In float64, in which roundings cannot be taken for differences; with small steps; and with so many points that
     each mask is met: two masks of a class that no point meets cost the same, and a rounding decides which query
@@ -32,17 +32,16 @@ def run(data: str, out: str) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     sizes = {"image_size": 64, "num_points": 2048, "hidden_dim": 32, "encoder_layers": 1, "decoder_layers": 1}
-    config = dataclasses.replace(ofl.config.toytown(), backbone="test_resnet", pretrained=False, **sizes)
-    recipe = toytown_training(
-        data=data, out=out, steps=STEPS, batch_size=4, lr=1e-4, warmup_steps=0, workers=0, evaluations=0, log_steps=1
-    )
+    own = {"batch_size": 4, "lr": 1e-4, "warmup_steps": 0, "workers": 0, "evaluations": 0, "log_steps": 1}
     to = Batch.to
 
     def to_double(batch: Batch, device) -> Batch:
         return dataclasses.replace(to(batch, device), images=batch.images.double())
 
     with mock.patch.object(Batch, "to", to_double):
-        train(config, recipe)
+        for preset, (member, steps) in zip((ofl.config.toytown, ofl.config.mask_dino_toytown), STEPS.items()):
+            config = dataclasses.replace(preset(), backbone="test_resnet", pretrained=False, **sizes)
+            train(config, toytown_training(data=data, out=f"{out}/{member}", steps=steps, **own))
 
 
 def start(*options, data: Path, out: Path) -> None:
@@ -59,19 +58,38 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
-    start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", data=data, out=tmp_path / "two")
-    start(data=data, out=tmp_path / "one")
-    one, two = read_log(tmp_path / "one"), read_log(tmp_path / "two")
-    assert len(one) == len(two) == STEPS
+@pytest.fixture(scope="module")
+def runs(data: Path, tmp_path_factory) -> tuple[Path, Path]:
+    """Of one process and of two."""
+    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
+    start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", data=data, out=two)
+    start(data=data, out=one)
+    return one, two
+
+
+def test_two_processes_equal_one(runs: tuple[Path, Path]) -> None:
+    folders = [run / "oneformer" for run in runs]
+    one, two = (read_log(folder) for folder in folders)
+    assert len(one) == len(two) == STEPS["oneformer"]
     for name in ofl.losses.LOSSES:  # of the whole batch; the log has six digits
         assert [record[name] for record in two] == pytest.approx([record[name] for record in one], rel=1e-5)
-    models = [torch.load(tmp_path / name / "checkpoint.pt")["model"] for name in ("one", "two")]
+    models = [torch.load(folder / "checkpoint.pt")["model"] for folder in folders]
     moved = 0
     for name, value in models[0].items():
         torch.testing.assert_close(models[1][name], value, rtol=1e-7, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
         moved += value.is_floating_point()
     assert moved > 100
+
+
+def test_two_processes_of_mask_dino_begin_as_one(runs: tuple[Path, Path]) -> None:
+    """Their first step loses what one process loses, boxes and selection included. Noise, and how many groups there
+    are, is each process's own, so noised queries lose about as much, and from there the trainings part."""
+    one, two = (read_log(run / "mask_dino") for run in runs)
+    assert len(one) == len(two) == STEPS["mask_dino"]
+    terms = [prefix + name for prefix in ("", "selection_") for name in ("class", "mask", "dice", "box", "giou")]
+    assert [two[0][name] for name in terms] == pytest.approx([one[0][name] for name in terms], rel=1e-5)
+    noised = [[records[0][f"denoising_{name}"] for name in ("class", "mask", "box")] for records in (one, two)]
+    assert noised[1] == pytest.approx(noised[0], rel=0.2) and noised[1] != noised[0]
 
 
 def test_every_process_takes_its_part_of_the_same_batches() -> None:

@@ -49,7 +49,7 @@ class AttentionMask(nn.Module):
         eighth of the maps to enlarge, and the same sum.
         """
         if not scores.shape[2]:  # of nobody
-            return scores.new_zeros(len(scores), 0, *shapes[0])
+            return scores.new_zeros(scores.shape[0], 0, *shapes[0])
         total = self.together.bias
         weights = self.together.weight.unflatten(1, (len(shapes), -1)).unbind(1)  # [1, M] of each level
         of_levels = scores.movedim(1, -1).split([h * w for h, w in shapes], dim=2)  # [B, N, h * w, M]

@@ -65,8 +65,8 @@ class LocationDecoder(nn.Module):
         trace: Trace | None = None,
     ) -> list[Located]:
         """After each layer."""
-        x = queries.expand(len(memory), -1, -1)
-        reference = self.reference_points(positions).sigmoid().expand(len(memory), -1, -1)
+        x = queries.expand(memory.shape[0], -1, -1)
+        reference = self.reference_points(positions).sigmoid().expand(memory.shape[0], -1, -1)
         found = []
         for i, layer in enumerate(self.layers):
             if trace is not None:
