@@ -28,7 +28,7 @@ def of_segments(f: SegmentFindings, metrics: Evaluation, pictures: Pictures) -> 
         "calibration": _calibration(f.task, f.calibration, pictures),
     }
     if f.task == "instance":
-        found["precision_recall"] = _curves(metrics.results["instance"], f.names)
+        found["precision_recall"] = _curves(metrics.results["instance"], f.names, pictures)
     return found
 
 
@@ -116,9 +116,9 @@ def _calibration(task: str, calibration: Calibration, pictures: Pictures) -> dic
     return {"expected_calibration_error": known(calibration.error), "bins": bins}
 
 
-def _curves(result: InstanceResult, names: Sequence[str]) -> dict:
+def _curves(result: InstanceResult, names: Sequence[str], pictures: Pictures) -> dict:
     """Precision at the recalls 0, 0.01 ... 1, None where there is nothing to find; means over classes, and each class
-    at an IoU of 0.5."""
+    at an IoU of 0.5, with the pictures that have most of its errors."""
     known_classes = np.isfinite(result.precision).all((0, 1))
     kept, ids = result.precision[:, :, known_classes], np.array([*result.per_class])[known_classes]
     means = {"0.50": kept[0], "0.75": kept[5], "0.50 to 0.95": kept.mean(0)}
@@ -126,4 +126,5 @@ def _curves(result: InstanceResult, names: Sequence[str]) -> dict:
         "recall": [round(i / 100, 2) for i in range(101)],
         "mean": {name: values.mean(1).tolist() if len(ids) else None for name, values in means.items()},
         "classes": {names[i]: kept[0, :, column].tolist() for column, i in enumerate(ids)},
+        "pictures": {names[i]: pictures("class", "instance", names[i]) for i in ids},
     }

@@ -113,7 +113,10 @@ def _curve(curves: Mapping) -> dict:
 
     drawing = precision_recall_svg(curves["recall"], curves["mean"])
     classes = sorted(curves["classes"].items(), key=lambda entry: np.mean(entry[1]))
-    bars = [_bar(name, float(np.mean(values)), f"{100 * np.mean(values):.1f}") for name, values in classes[:_LISTED]]
+    bars = [
+        _bar(name, float(np.mean(values)), f"{100 * np.mean(values):.1f}", "", curves["pictures"][name])
+        for name, values in classes[:_LISTED]
+    ]
     return {"curve": Markup(drawing), "lines": list(STYLES.items()), "curve_bars": bars}
 
 

@@ -62,7 +62,7 @@ class SegmentFindings:
             self.behind.note(("calibration", self.task, bin_name(number)), picture, count)
 
     def _sizes(self, scene: Scene, picture: int) -> None:
-        before = self.by_size[..., 1:3].sum((0, 2))
+        before = self.by_size[..., 1:3].sum(2)  # [K, sizes] of FP and FN
         sizes, true_sizes = size_numbers(scene.areas), size_numbers(scene.true_areas)
         for p, g in enumerate(scene.found.tolist()):
             if g >= 0:
@@ -71,8 +71,10 @@ class SegmentFindings:
                 self.by_size[scene.classes[p], sizes[p], 1] += 1
         for g in np.setdiff1d(np.arange(len(true_sizes)), scene.found):
             self.by_size[scene.true_classes[g], true_sizes[g], 2] += 1
-        for name, wrong in zip(SIZES, self.by_size[..., 1:3].sum((0, 2)) - before):
-            self.behind.note(("size", self.task, name), picture, wrong)
+        wrong = self.by_size[..., 1:3].sum(2) - before
+        for kind, names, counts in (("size", SIZES, wrong.sum(0)), ("class", self.names, wrong.sum(1))):
+            for name, count in zip(names, counts.tolist()):
+                self.behind.note((kind, self.task, name), picture, count)
 
     def _confusions(self, scene: Scene, errors: Sequence[SegmentError], picture: int) -> None:
         nothing, pairs = len(self.names), []

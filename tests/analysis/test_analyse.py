@@ -64,6 +64,8 @@ def test_curves_are_those_that_ap_is_the_mean_of(analysis):
     assert 100 * np.mean(curves["mean"]["0.50"]) == pytest.approx(analysis.metrics["AP50"])
     assert 100 * np.mean(curves["mean"]["0.75"]) == pytest.approx(analysis.metrics["AP75"])
     assert 100 * np.mean(curves["mean"]["0.50 to 0.95"]) == pytest.approx(analysis.metrics["AP"])
+    wrong = [p["count"] for pictures in curves["pictures"].values() for p in pictures]  # all six pictures are kept
+    assert sum(wrong) == sum(row["FP"] + row["FN"] for row in analysis.numbers["instance"]["by_size"]) > 0
     assert {row["size"]: row["AP"] for row in analysis.numbers["instance"]["by_size"]} == analysis.metrics.ap_by_size
 
 
