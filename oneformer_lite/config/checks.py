@@ -30,7 +30,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "text_context": (0, 50_000), "text_width": _WIDTH, "text_layers": _LAYERS, "text_heads": (1, 1024),
     "text_length": (1, 4096), "temperature": (1e-4, 1e4),
     "class_weight": _WEIGHT, "mask_weight": _WEIGHT, "dice_weight": _WEIGHT, "contrastive_weight": _WEIGHT,
-    "no_object_weight": _WEIGHT,
+    "no_object_weight": _WEIGHT, "query_class_weight": _WEIGHT,
     "num_points": (1, 10_000_000), "oversample_ratio": (1.0, 100.0), "importance_ratio": _SHARE,
     "object_mask_threshold": _SHARE, "overlap_threshold": _SHARE, "max_instances": (1, 1_000_000),
     "mask_stride": (1, 64), "padding_multiple": (1, 1024),

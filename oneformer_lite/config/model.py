@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import ConfigError
+from .ablated import AblatedTraits
 from .base import BaseConfig
 from .traits import DenoisingTraits
 
 
 @dataclass(frozen=True)
-class ModelConfig(DenoisingTraits, BaseConfig):
+class ModelConfig(AblatedTraits, DenoisingTraits, BaseConfig):
     """Every size and switch of one OneFormer. Lengths are pixels, points or channels; weights have no unit."""
 
     model_type: ClassVar[str] = "oneformer"
-    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | AblatedTraits.ABLATIONS | {
         "pixel_decoder": ("deformable", "fpn"),
         "query_values": ("positions", "positions+features"),
     }

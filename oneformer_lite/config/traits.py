@@ -39,6 +39,10 @@ class Traits:
         """Whether a term of the loss belongs to this model: it has a weight."""
         return hasattr(self, f"{name}_weight")
 
+    def supervised(self, predictions: Sequence) -> Sequence:
+        """Those of a model's predictions, first to last, that have losses."""
+        return predictions
+
     @property
     def sharpened_by(self) -> float | None:
         """The temperature of the softmax that makes a distribution of classes which have sigmoids, where they weigh

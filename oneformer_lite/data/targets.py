@@ -21,6 +21,7 @@ PADDING_TEXT = {
     "instance": "an instance photo",
     "panoptic": "a panoptic photo",
 }
+TEXT = "a photo with a {CLS}"
 
 
 @dataclass
@@ -72,7 +73,7 @@ def targets_for(sample: Sample, task: str) -> Targets:
     return Targets(
         masks=torch.from_numpy(masks),
         labels=torch.tensor(class_ids, dtype=torch.int64),
-        texts=[f"a photo with a {sample.categories[class_id].name}" for class_id in class_ids],
+        texts=[TEXT.format(CLS=sample.categories[class_id].name) for class_id in class_ids],
         task=task,
         size=sample.size,
     )
@@ -85,6 +86,14 @@ def _merged(masks: np.ndarray, class_ids: list[int]) -> tuple[np.ndarray, list[i
     for mask, class_id in zip(masks, class_ids):
         merged[classes.index(class_id)] |= mask
     return merged, classes
+
+
+def retold(texts: Sequence[str], task: str, template: str) -> list[str]:
+    """Texts as :func:`targets_for` makes them, in the words of ``template``: {CLS} is the class, {TYPE} the task. Other
+    texts stay as they are."""
+    start = TEXT.format(CLS="")
+    named = (text.removeprefix(start) if text.startswith(start) else None for text in texts)
+    return [text if name is None else template.format(CLS=name, TYPE=task) for text, name in zip(texts, named)]
 
 
 def pad_texts(texts: Sequence[str], task: str, num_texts: int) -> list[str]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import BaseConfig
-from ..data.targets import Targets
+from ..data.targets import TEXT, Targets
 from ..model.output import Output, SplitOutput
 from .matching import Matcher
 from .pairs import Pairs
@@ -74,8 +74,8 @@ class Criterion(nn.Module):
         targets = [replace(t, masks=t.masks.to(dtype)) for t in targets]
         if isinstance(output, SplitOutput):
             return split_pairs(output, targets, source, self.config)
-        assigned = self.matcher(output.predictions, targets, source)
-        return Pairs(output.predictions, targets, assigned, source, self.config)
+        every = self.config.supervised(output.predictions)
+        return Pairs(every, targets, self.matcher(every, targets, source), source, self.config)
 
     def others(self, output: Output, targets: list[Targets], pairs: Pairs) -> dict[str, Tensor]:
         """The terms of those predictions that ``config.also_supervised`` names: of query "selection", which is matched
@@ -136,7 +136,7 @@ def with_every_class(target: Targets, config: BaseConfig) -> Targets:
     masks = target.masks.new_zeros(config.num_classes, *target.masks.shape[1:])
     for label, mask in zip(target.labels.tolist(), target.masks):
         masks[label] |= mask
-    texts = [f"a photo with a {name}" for name in config.class_names]
+    texts = [TEXT.format(CLS=name) for name in config.class_names]
     labels = torch.arange(config.num_classes, device=target.labels.device)
     return replace(target, masks=masks, labels=labels, texts=texts, known=target.masks.any(0))
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -91,6 +92,22 @@ def contrastive_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[
     return contrastive_loss(output.object_queries, output.text_queries, output.logit_scale)
 
 
+def query_class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
+    """Cross-entropy of the object queries, of which number i should say the class of text i, weighed as the class loss
+    weighs them. Nothing is matched, as in the contrastive loss."""
+    if output.query_class_logits is None:
+        raise ValueError("the output has no classes of object queries: call model.learn(batch)")
+    logits = at_least_float32(output.query_class_logits)
+    wanted = logits.new_full(logits.shape[:2], config.num_classes, dtype=torch.int64)
+    for row, target in zip(wanted, pairs.targets):
+        told = target.labels[: config.num_texts].to(row)
+        row[: len(told)] = told
+    weights = logits.new_ones(config.num_classes + 1)
+    weights[-1] = config.no_object_weight
+    total = mean_over_processes(float(weights[wanted].sum()), logits.device)
+    return F.cross_entropy(logits.transpose(1, 2), wanted, weights, reduction="sum") / max(total, 1e-9)
+
+
 def rank_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """:func:`rank_loss` of all predictions. Queries later in line own what several masks have; in a first prediction
     that is semantic the fixed ones take no part."""
@@ -145,9 +162,9 @@ def stuff_dice_term(output: SplitOutput, pairs: Pairs, config: BaseConfig) -> Fl
 
 Term = Callable[[Output, Pairs, BaseConfig], Tensor]
 TERMS: dict[str, Term] = {
-    "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term, "box": box_term,
-    "giou": giou_term, "rank": rank_term, "semantic": semantic_term, "stuff_class": stuff_class_term,
-    "stuff_dice": stuff_dice_term,
+    "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term,
+    "query_class": query_class_term, "box": box_term, "giou": giou_term, "rank": rank_term, "semantic": semantic_term,
+    "stuff_class": stuff_class_term, "stuff_dice": stuff_dice_term,
 }  # fmt: skip
 LOSSES = ("class", "mask", "dice", "contrastive")  # OneFormer's
 # those of pairs alone, which any predictions may have whose queries answer for masks

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig
 from ..data.batch import Batch
+from ..data.sample import TASKS
+from ..data.targets import retold
 from ..errors import ConfigError
 from .denoised import MaskDenoisedModel
 from .networks.backbone import Backbone
@@ -21,7 +23,7 @@ from .parts.denoising import Noised
 from .parts.fpn import FPNPixelDecoder
 from .parts.masked_decoder import MaskedDecoder
 from .parts.pixel_decoder import DeformablePixelDecoder
-from .parts.query import QueryTransformer
+from .parts.query import QueryTransformer, idle_with_zeros
 from .parts.task import TaskEncoder
 from .parts.text import TextMapper
 
@@ -44,21 +46,25 @@ class OneFormer(MaskDenoisedModel):
         self.task_encoder = TaskEncoder(c.text_length, c.hidden_dim)
         self.query_positions = nn.Embedding(c.num_queries, c.hidden_dim)
         self.query_transformer = QueryTransformer(
-            c.hidden_dim, c.num_heads, c.query_layers, c.query_ffn, c.query_dropout, c.query_values
+            c.hidden_dim, c.num_heads, c.query_layers, c.query_ffn, c.query_dropout, c.query_values, c.query_start
         )
         self.decoder = MaskedDecoder(
-            c.hidden_dim, c.num_heads, c.decoder_layers, c.decoder_ffn, c.num_classes
+            c.hidden_dim, c.num_heads, c.decoder_layers, c.decoder_ffn, c.num_classes,
+            masked=c.masked_attention, rescue=c.rescue_empty_masks,
         )
         self.text_mapper: TextMapper | None = None
         self.add_text_mapper()
         self.add_denoising()
+        self.query_class_head: nn.Linear | None = None
+        self.add_query_class_head()
 
     def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> Features:
         """The half that knows no task: features for masks (stride 4) and maps for the decoder (32, 16, 8)."""
         return self.pixel_decoder(self.backbone(images, trace), trace)
 
     def task_token(self, tasks: Sequence[str]) -> Float[Tensor, "B C"]:
-        """The normalised token of each task."""
+        """The normalised token of each task; of the same for all, where the model is not to know it."""
+        tasks = tasks if self.config.knows_task else TASKS[:1] * len(tasks)
         return self.decoder.norm(self.task_encoder(tasks))
 
     def read(
@@ -103,7 +109,9 @@ class OneFormer(MaskDenoisedModel):
         noised = self.noised(batch)
         output = self.learned(self.decode(features, queries, every=True, trace=found, noised=noised), found, noised)
         output.object_queries, output.logit_scale = queries, self.text_mapper.logit_scale
-        output.text_queries = self.text_mapper(batch.texts, batch.tasks)
+        told = [retold(texts, task, self.config.text_template) for texts, task in zip(batch.texts, batch.tasks)]
+        output.text_queries = self.text_mapper(told, batch.tasks)
+        output.query_class_logits = None if self.query_class_head is None else self.query_class_head(queries)
         record(found, "text.{}", ("text_queries",), [output.text_queries])
         return output
 
@@ -120,10 +128,19 @@ class OneFormer(MaskDenoisedModel):
             causal=c.text_causal, temperature=c.temperature,
         )
 
+    def add_query_class_head(self) -> None:
+        """A new one, with random weights, if the configuration has a weight for its loss."""
+        c = self.config
+        if c.query_class_weight:
+            self.query_class_head = nn.Linear(c.hidden_dim, c.num_classes + 1)
+            self.training_only = {**self.training_only, "query_class_head": "query_class"}
+
     def add_missing_parts(self) -> None:
         super().add_missing_parts()
         if self.text_mapper is None:
             self.add_text_mapper()
+        if self.query_class_head is None:
+            self.add_query_class_head()
 
     def idle(self, images: int) -> Iterator[nn.Module]:
         """Also texts without a loss of theirs or of a single picture, and what a single query, which is the task token
@@ -131,6 +148,8 @@ class OneFormer(MaskDenoisedModel):
         yield from super().idle(images)
         if (self.config.contrastive_weight == 0 or images == 1) and self.text_mapper is not None:
             yield self.text_mapper
+        if self.config.query_start == "zeros":
+            yield from idle_with_zeros(self.query_transformer.layers, self.config.num_queries)
         if self.config.num_queries == 1:
             yield self.query_transformer
             for layer in self.decoder.layers:

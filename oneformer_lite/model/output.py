@@ -191,11 +191,13 @@ class Output(Predictions):
 @dataclass
 class OneFormerOutput(Output):
     """What OneFormer learns from besides its predictions: ``object_queries`` and ``text_queries`` [B, Q, C];
-    ``logit_scale`` [] is the logarithm of the inverse temperature. All None unless texts were given."""
+    ``logit_scale`` [] is the logarithm of the inverse temperature; ``query_class_logits`` [B, Q, K+1] are what the
+    object queries say, where the configuration asks for it. All None unless texts were given."""
 
     object_queries: Tensor | None = None
     text_queries: Tensor | None = None
     logit_scale: Tensor | None = None
+    query_class_logits: Tensor | None = None
 
 
 @dataclass

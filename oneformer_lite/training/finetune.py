@@ -69,13 +69,15 @@ def start_from(model: MaskModel, source: str) -> list[str]:
     state, new = trained.state_dict(), []
     for part in trained.training_only.keys() - model.training_only.keys():  # this training does without
         state = {name: value for name, value in state.items() if not name.startswith(f"{part}.")}
-    for part, loss in model.training_only.items():
-        if any(name.startswith(f"{part}.") for name in state):
-            continue
+    fresh = [part for part in model.training_only if not any(name.startswith(f"{part}.") for name in state)]
+    for part in fresh:
+        loss = model.training_only[part]
         count = sum(p.numel() for p in getattr(model, part).parameters())
         new.append(f"the {part.replace('_', ' ')} ({count / 1e6:.1f} million parameters, for the {loss} loss)")
         state |= {name: value for name, value in own.items() if name.startswith(f"{part}.")}
-    heads = {name: part for name in own if (part := f".{name}".split(".")[-2]) in model.config.rows_of_classes}
+    rows = model.config.rows_of_classes
+    known = [name for name in own if name.split(".")[0] not in fresh]
+    heads = {name: part for name in known if (part := f".{name}".split(".")[-2]) in rows}
     tables = [name for name in own if name.split(".")[0] in ("queries", "query_positions", "query_boxes")]
     _check(own, state, [*heads, *tables], source)
     told = model.task_token(TASKS[:1]) is not None

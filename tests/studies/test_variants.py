@@ -16,7 +16,7 @@ from oneformer_lite.errors import ConfigError
 from oneformer_lite.studies.definition import check_same, define
 from oneformer_lite.studies.file import read_file
 from oneformer_lite.studies.measures import judged_under
-from oneformer_lite.studies.variants import difference_words, resolve
+from oneformer_lite.studies.variants import difference_words, differences, resolve
 from oneformer_lite.training import toytown_training
 from oneformer_lite.training.loader import EndlessSampler, TaskSamples
 
@@ -234,3 +234,15 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(b"\xff\xfe\x00\x01\xd8")
     with pytest.raises(ConfigError, match=name):
         read_file(tmp_path / name)
+
+
+def test_the_ablations_of_the_paper():
+    """Each row is a configuration and a recipe that differ from the demo's in what its name says."""
+    found = read_file(Path(__file__).parents[1] / "benchmarks" / "ablations.toml")
+    made = resolve(found.variants, found.config, found.train_config)
+    definition = define(made, found.seeds, **found.options)
+    assert found.config == ofl.config.toytown() and len(definition.seeds) == 3 and len(made) >= 35
+    base = {"out": "runs/ablations", "data": "runs/ablations/data", "workers": 0, "start_from": None}
+    assert definition.reference.train_config == toytown_training(steps=2000, **base)
+    pictures = {v.train_config.steps * v.train_config.batch_size for v in made}
+    assert pictures == {12_000} and all(len(differences(v, made[0])) <= 3 for v in made)

@@ -286,6 +286,9 @@ def test_what_transformers_does_not_know_travels_along(tmp_path):
     [
         ({"pixel_decoder": "fpn"}, "no OneFormer with pixel_decoder='fpn'"),
         ({"query_values": "positions+features"}, r"query_values='positions\+features'"),
+        ({"knows_task": False, "query_start": "zeros"}, "knows_task=False, query_start='zeros'"),
+        ({"masked_attention": False}, "masked_attention=False"),
+        ({"rescue_empty_masks": False}, "rescue_empty_masks=False"),
         ({"hidden_dim": 48, "text_width": 48}, "hidden_dim 48 .not a multiple of 32."),
         ({"backbone": "convnextv2_atto", "backbone_options": {}}, "not with its stages closed by LayerNorms"),
         ({"backbone": "resnet26d", "backbone_options": {"layers": (1, 1, 1, 1)}}, r"not with \['layers'\]"),

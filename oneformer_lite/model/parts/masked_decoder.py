@@ -38,9 +38,12 @@ class DecoderLayer(nn.Module):
         allowed: Bool[Tensor, "B Q S"],
         need_weights: bool,
         among: Bool[Tensor, "1 Q Q"] | None = None,
+        sees: Bool[Tensor, "B Q 1"] | None = None,
     ) -> tuple[Float[Tensor, "B Q C"], Tensor | None]:
-        """``allowed``: which places a query may look at; ``among``: which other queries, all of them if not given."""
+        """``allowed``: which places a query may look at; ``among``: which other queries, all of them if not given;
+        ``sees``: whether it gets anything from the picture, as all do if not given."""
         update, weights = self.cross_attention(x + query_positions, keys, values, allowed, need_weights)
+        update = update if sees is None else update * sees
         x = self.norm1(x + update)
         y = x + query_positions
         x = self.norm2(x + self.self_attention(y, y, x, among)[0])
@@ -70,12 +73,18 @@ class MaskedDecoder(nn.Module):
     region is needed, at the size of the next map: resizing is linear, so the mask *features* are
     resized once per level and contracted with the queries, instead of resizing every mask.
 
+    To see what they are worth, queries may look everywhere (``masked`` is False), or see nothing where their mask is
+    empty (``rescue`` is False).
+
     Lesson 10.
     """
 
-    def __init__(self, dim: int, heads: int, layers: int, ffn: int, num_classes: int, num_levels: int = 3) -> None:
+    def __init__(
+        self, dim: int, heads: int, layers: int, ffn: int, num_classes: int, num_levels: int = 3, *,
+        masked: bool = True, rescue: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.num_levels = num_levels
+        self.num_levels, self.masked, self.rescue = num_levels, masked, rescue
         self.layers = nn.ModuleList(DecoderLayer(dim, heads, ffn) for _ in range(layers))
         self.level_embed = nn.Embedding(num_levels, dim)
         self.norm = nn.LayerNorm(dim)  # shared with the task token
@@ -110,10 +119,11 @@ class MaskedDecoder(nn.Module):
             mask_embed = self.mask_head(normed)
             if all_predictions or trace is not None:
                 predictions.append(self.predict(normed, mask_embed, mask_features))
-            allowed = attention_region(mask_embed[:, first:].detach() @ small_features)
+            allowed, sees = self.region(mask_embed[:, first:].detach() @ small_features)
             if noised is not None:
                 allowed = torch.cat([or_everywhere(noised.masks.at(shape)), allowed], dim=1)
-            x, weights = layer(x, query_positions, keys, values, allowed, trace is not None, among)
+                sees = None if sees is None else F.pad(sees, (0, 0, first, 0), value=True)
+            x, weights = layer(x, query_positions, keys, values, allowed, trace is not None, among, sees)
             if trace is not None:
                 trace.record(f"decoder.layer{i}.attention_region", allowed[:, first:].unflatten(-1, shape))
                 trace.record(f"decoder.layer{i}.attention", weights[:, :, first:].unflatten(-1, shape))
@@ -123,6 +133,15 @@ class MaskedDecoder(nn.Module):
         if trace is not None:
             trace.record_predictions([p.of(slice(first, None)) for p in predictions] if first else predictions)
         return predictions
+
+    def region(
+        self, mask_logits: Float[Tensor, "B Q S"]
+    ) -> tuple[Bool[Tensor, "B Q S"], Bool[Tensor, "B Q 1"] | None]:
+        """Where each query may look, and which see anything at all; None: every one."""
+        if not self.masked:
+            return torch.ones_like(mask_logits, dtype=torch.bool), None
+        sees = None if self.rescue else (mask_logits.detach() >= 0).any(dim=-1, keepdim=True)
+        return attention_region(mask_logits), sees
 
     def predict(
         self,

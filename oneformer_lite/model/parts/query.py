@@ -85,11 +85,16 @@ class QueryTransformer(nn.Module):
     its transformer with picture features and position map swapped, so the keys are their sum but the
     values carry positions alone. ``"positions+features"`` is what the paper describes.
 
+    ``start``: the queries begin as the "task" token, or as "zeros".
+
     Lesson 06.
     """
 
-    def __init__(self, dim: int, heads: int, layers: int, ffn: int, dropout: float, values: str) -> None:
+    def __init__(
+        self, dim: int, heads: int, layers: int, ffn: int, dropout: float, values: str, start: str = "task"
+    ) -> None:
         super().__init__()
+        self.starts_as_zeros = start == "zeros"
         self.values_with_features = values == "positions+features"
         self.feature_projection = fan_in_uniform(nn.Conv2d(dim, dim, kernel_size=1))
         self.layers = nn.ModuleList(QueryLayer(dim, heads, ffn, dropout) for _ in range(layers))
@@ -111,6 +116,7 @@ class QueryTransformer(nn.Module):
         values = keys if self.values_with_features else positions
         others = query_positions[:-1]  # the last position belongs to the token itself
         x = task_token[:, None].expand(-1, len(others), -1)
+        x = torch.zeros_like(x) if self.starts_as_zeros else x
         for i, layer in enumerate(self.layers):
             x, weights = layer(x, others, keys, values, need_weights=trace is not None)
             if trace is not None:

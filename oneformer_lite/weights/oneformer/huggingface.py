@@ -126,6 +126,9 @@ def save_huggingface(model: MaskModel, folder: str | Path, dtype: torch.dtype | 
     if model.denoising is not None:
         warnings.warn("the labels of noised queries, which training alone needs, are left out", stacklevel=2)
         state = drop(state, [r"denoising\..+"])
+    if model.query_class_head is not None:
+        warnings.warn("the classes of object queries, which training alone needs, are left out", stacklevel=2)
+        state = drop(state, [r"query_class_head\..+"])
     state = rename(state, reverse(BACKBONES[backbone["model_type"]] + HEAD))
     write_folder(folder, content, state | _not_ours(state, model), dtype)
     write_processor(folder, config, *normalisation(model.backbone))

@@ -216,6 +216,10 @@ def _inexpressible(c: ModelConfig) -> list[str]:
     found = {
         f"pixel_decoder={c.pixel_decoder!r}": c.pixel_decoder != "deformable",
         f"query_values={c.query_values!r}": c.query_values != "positions",
+        f"knows_task={c.knows_task}": not c.knows_task,
+        f"query_start={c.query_start!r}": c.query_start != "task",
+        f"masked_attention={c.masked_attention}": not c.masked_attention,
+        f"rescue_empty_masks={c.rescue_empty_masks}": c.masked_attention and not c.rescue_empty_masks,
         f"sampling_points={c.sampling_points}": c.sampling_points != 4,
         f"equalize={c.equalize}": c.equalize,
         f"query_dropout {c.query_dropout} beside encoder_dropout {c.encoder_dropout}": (
