@@ -103,14 +103,15 @@ def instance_scene(prediction: Prediction, sample: Sample) -> Scene:
     kept = [i for i, s in enumerate(prediction.segments) if s.area and s.is_thing]
     segments = [prediction.segments[i] for i in kept]
     # one mask after the other: all of a large picture full of cells would fill the memory
-    truths = [encode_mask(sample.segment_masks([i])[0]) for i in (*wanted, *crowds)]
-    shared = shared_pixels([s.rle for s in segments], np.array([s.area for s in segments], int), truths)
+    masks = (sample.segment_masks([i])[0] for i in (*wanted, *crowds))
+    truths, true_areas = zip(*((encode_mask(mask), int(mask.sum())) for mask in masks)) if things else ((), ())
+    shared = shared_pixels([s.rle for s in segments], np.array([s.area for s in segments], int), list(truths))
     true_classes = _classes([sample.segments[i] for i in (*wanted, *crowds)])
     on_crowds = shared[:, len(wanted) :] * (_classes(segments)[:, None] == true_classes[None, len(wanted) :])
     return Scene(
         *_said(segments),
         true_classes=true_classes[: len(wanted)],
-        true_areas=pixels_of(truths[: len(wanted)]),
+        true_areas=np.array(true_areas[: len(wanted)], int),
         shared=shared[:, : len(wanted)],
         void=np.zeros(len(kept), int),
         neutral=on_crowds.sum(1),
@@ -127,13 +128,6 @@ def shared_pixels(codes: list[dict], areas: np.ndarray, true_codes: list[dict]) 
         return np.zeros((len(codes), len(true_codes)), int)
     # where the other is a crowd, pycocotools divides by the first one's own area
     return np.rint(coco_mask.iou(codes, true_codes, [1] * len(true_codes)) * areas[:, None]).astype(int)
-
-
-def pixels_of(codes: list[dict]) -> np.ndarray:
-    """Int [n]: the area of each run-length code."""
-    from pycocotools import mask as coco_mask
-
-    return np.asarray(coco_mask.area(codes), int) if codes else np.zeros(0, int)
 
 
 def _classes(segments: Sequence[SegmentInfo]) -> np.ndarray:

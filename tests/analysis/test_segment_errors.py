@@ -7,7 +7,7 @@ import pytest
 from strips import scene_of
 
 from oneformer_lite.analysis.errors import KINDS, errors_of
-from oneformer_lite.analysis.scene import panoptic_scene
+from oneformer_lite.analysis.scene import instance_scene, panoptic_scene
 from oneformer_lite.data import Category, Sample, SegmentInfo
 from oneformer_lite.inference import Prediction, Segment
 from oneformer_lite.metrics import match_segments
@@ -64,6 +64,19 @@ def test_a_crowd_excuses_and_is_never_missed():
     scene = scene_of([(CAR, 0, 20), (CAR, 40, 90)], [(CAR, 0.9, 50, 60), (BUS, 0.9, 60, 70)], crowds=(1,))
     assert scene.excused.tolist() == [True, False] and len(scene.true_classes) == 1
     assert [e.kind for e in errors_of(scene)] == ["background", "missed"]
+
+
+def test_more_than_256_objects_are_all_counted():
+    """As many cells as pycocotools cannot give the areas of in one call."""
+    cells = np.kron(np.arange(1, 301).reshape(15, 20), np.ones((3, 3), int))
+    segments = tuple(SegmentInfo(i, 0) for i in range(1, 301))
+    image, categories = np.zeros((*cells.shape, 3), np.uint8), (Category(1, "cell", True),)
+    sample = Sample(image, cells.astype(np.int32), segments, categories, tasks=("instance",))
+    masks = cells[None] == np.arange(1, 301)[:, None, None]
+    found = [Segment(i, 0, "cell", 1 - i / 1000, True, 9, where=mask) for i, mask in enumerate(masks)]
+    scene = instance_scene(Prediction("instance", image, found, categories, masks=masks), sample)
+    assert scene.true_areas.tolist() == [9] * 300 and scene.found.tolist() == list(range(300))
+    assert (scene.shared == 9 * np.eye(300)).all() and errors_of(scene) == []
 
 
 def random_maps(rng: np.random.Generator) -> tuple[Prediction, Sample]:
