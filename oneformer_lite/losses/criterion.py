@@ -98,7 +98,7 @@ class Criterion(nn.Module):
     def _denoising(self, output: Output, targets: list[Targets], pairs: Pairs) -> tuple[Pairs | None, float]:
         """Each group of each layer is a prediction with the queries of its own masks in their order; of all groups of a
         layer the mean counts. There may be none in a step."""
-        every = [group for layer in output.denoising for group in layer]
+        every = [group for layer in self.config.supervised(output.denoising) for group in layer]
         if not every:
             return None, 0.0
         if [len(t) for t in targets] == pairs.counts:

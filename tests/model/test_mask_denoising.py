@@ -156,8 +156,11 @@ def test_the_class_loss_is_that_of_all_groups_together(model, batch) -> None:
     weights = torch.ones(nothing + 1)
     weights[-1] = c.no_object_weight
     layers = [torch.cat([group.class_logits for group in layer], dim=1) for layer in output.denoising]
-    expected = sum(F.cross_entropy(logits.transpose(1, 2), truth, weights) for logits in layers)
-    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    expected = [F.cross_entropy(logits.transpose(1, 2), truth, weights) for logits in layers]
+    assert found.item() == pytest.approx(float(sum(expected)), rel=1e-5)
+    if hasattr(c, "deep_supervision"):
+        last_alone = Criterion(dataclasses.replace(c, deep_supervision=False))(output, targets, SEEDS)
+        assert last_alone["denoising_class"].item() == pytest.approx(expected[-1].item(), rel=1e-5)
 
 
 @torch.no_grad()
