@@ -1,10 +1,11 @@
 """Configurations. To be read in this order:
 
-``base.py`` is what all models share (with ``traits.py``, in which they differ), ``model.py`` what OneFormer adds and
-``family.py`` (with ``eomt.py``, ``knet.py``, ``mask_dino.py``, ``roots.py`` and ``root_queries.py``) the other members;
-``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py``, ``eomt_presets.py``, ``knet_presets.py``,
-``mask_dino_presets.py``, ``roots_presets.py`` and ``photographs.py`` are the named ones, ``panoptic_segformer.py`` is
-both. ``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py`` is the way into a file and back.
+``base.py`` is what all models share (with ``traits.py``, in which they differ), ``model.py`` (with ``ablated.py``) what
+OneFormer adds and ``family.py`` (with ``eomt.py``, ``knet.py``, ``mask_dino.py``, ``roots.py`` and
+``root_queries.py``) the other members; ``presets.py``, ``mask2former.py``, ``maskformer.py``, ``detr.py``,
+``eomt_presets.py``, ``knet_presets.py``, ``mask_dino_presets.py``, ``roots_presets.py`` and ``photographs.py`` are the
+named ones, ``panoptic_segformer.py`` is both. ``checks.py`` and ``backbone.py`` say what fields may hold, ``stored.py``
+is the way into a file and back.
 """
 
 from ..data.classes import class_list

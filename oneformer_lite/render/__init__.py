@@ -3,8 +3,8 @@
 ``colors.py`` of classes and segments; ``overlay.py`` and ``masks.py`` paint maps over photographs, ``labels.py`` writes
 on them (``fonts.py``), ``prediction.py`` gives each task one look; ``grid.py`` puts many on a sheet and into bytes,
 ``sheet.py`` says what it shows, ``described.py`` adds words to any picture. ``curves.py`` and ``timeline.py`` are of a
-run's log; ``confusion.py``, ``comparison.py``, ``findings.py`` and ``model_map.py`` one picture each; ``pages.py``
-fills templates, ``as_iframe.py`` frames one.
+run's log; ``confusion.py``, ``comparison.py``, ``differences.py``, ``findings.py`` and ``model_map.py`` are one subject
+each; ``pages.py`` fills templates, ``as_iframe.py`` frames one.
 """
 
 from .colors import label_colors, segment_colors
