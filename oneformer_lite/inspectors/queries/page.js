@@ -105,6 +105,10 @@
     if (outline) lines(out, width, height, (i) => logits[i] >= 128, [255, 255, 255], thick);
     if (truth >= 0) lines(out, width, height, (i) => reading.truth.map.ids[i] === truth + 1, [240, 228, 66], true);
     paint(canvas, image);
+    if (!outline || !reading.boxes) return;
+    const [x, y, w, h] = reading.boxes[layer][query], pen = canvas.getContext("2d");
+    [pen.strokeStyle, pen.lineWidth] = ["rgb(86, 180, 233)", 2];
+    pen.strokeRect((x - w / 2) * width + 1, (y - h / 2) * height + 1, w * width - 2, h * height - 2);
   }
 
   function paintAttention(canvas, reading, layer, query, width) {
@@ -307,9 +311,10 @@
   ofl.start((state) => {
     state.checkpoint ||= checkpoints[0];
     const reading = ofl.data.readings[`${state.checkpoint}|${state.task}`], { layer, query } = state;
-    const texts = [`All queries ${after(layer)}`, `Query ${query} ${after(layer)}: mask`,
+    const shown = reading.boxes ? "mask, and its box (blue)" : "mask";
+    const texts = [`All queries ${after(layer)}`, `Query ${query} ${after(layer)}: ${shown}`,
       layer + first ? `Where layer ${layer + first} looked to make it` : "Before layer 1 nothing was looked at",
-      `The life of query ${query}: its mask, and below where the layer before it looked`,
+      `The life of query ${query}: its ${shown}, and below where the layer before it looked`,
       checkpoints.length > 1 ? `Query ${query} over the training, ${after(layer)}` : ""];
     texts.forEach((text, i) => { element(`caption${i}`).textContent = text; });
     sheet(state, reading);

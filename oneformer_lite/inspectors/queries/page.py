@@ -88,6 +88,7 @@ def reading_data(reading: QueryReading, standings: Sequence[Sequence[Standing]],
         "order": [reading.order(layer, "confidence") for layer in layers],  # of unrounded numbers
         "standings": [[[s.class_id, round(s.score, 4), s.barred, s.dropped] for s in row] for row in standings],
         "truth": _truth(reading),
+        "boxes": None if reading.boxes is None else np.round(reading.boxes.double().numpy(), 4).tolist(),
         "first": FIRST[reading.told],
     }
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...render.colors import RGB
 from ...render.masks import display_ids
-from .pictures import Cell, attention_over, cell_sheet, faded, fit, mask_over
+from .pictures import Cell, attention_over, cell_sheet, faded, fit, mask_over, with_box
 from .reading import QueryReading
 
 WIDTH = 1064  # pixels of the sheets
@@ -62,17 +62,20 @@ class QueryPainter:
                 looked = self._attention(photo, reading, layer, query)
             partner = reading.truth and reading.truth.partner(layer, query)
             iou = f", IoU {partner[1]:.2f}" if partner and partner[2] else ""
-            pictures = mask_over(photo, logits, self.colors[class_id]), looked
+            mask = _boxed(mask_over(photo, logits, self.colors[class_id]), reading, layer, query)
+            pictures = mask, looked
             cells.append(
                 Cell(pictures, f"{name}{iou}", f"{self.names[class_id]} {score:.2f}", reading.is_empty(layer, query))
             )
         return cell_sheet(cells, len(cells), chosen)
 
     def mask(self, reading: QueryReading, layer: int, query: int) -> np.ndarray:
-        """The mask over the photograph, with a line around the annotated one that the query is matched with."""
+        """The mask over the photograph, with a line around the annotated one that the query is matched with, and the
+        query's box, if it has one."""
         logits = reading.masks(layer, self.photo.shape[:2], [query])[0].numpy()
         color = self.colors[reading.best_class(layer, query)[0]]
-        return mask_over(self.photo, logits, color, self._truth(reading, layer, query))
+        painted = mask_over(self.photo, logits, color, self._truth(reading, layer, query))
+        return _boxed(painted, reading, layer, query)
 
     def attention(self, reading: QueryReading, layer: int, query: int) -> np.ndarray:
         """Where ``layer`` looked; the photograph where that is not known."""
@@ -98,3 +101,7 @@ class QueryPainter:
             size = fit(self.photo.shape[:2], (side, side))
             self._kept[side] = np.asarray(Image.fromarray(self.photo).resize(size[::-1], Image.Resampling.BOX))
         return self._kept[side]
+
+
+def _boxed(picture: np.ndarray, reading: QueryReading, layer: int, query: int) -> np.ndarray:
+    return picture if reading.boxes is None else with_box(picture, reading.boxes[layer, query].numpy())

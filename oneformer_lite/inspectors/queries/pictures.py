@@ -16,6 +16,7 @@ from ...render.overlay import boundaries, outline_width
 ATTENTION: RGB = (230, 159, 0)  # Okabe and Ito
 TRUTH: RGB = (240, 228, 66)
 CHOSEN: RGB = (0, 114, 178)
+BOX: RGB = (86, 180, 233)
 _INK, _FAINT, _PAPER = (31, 36, 48), (93, 101, 117), (255, 255, 255)
 _OUTSIDE, _TINT = 0.42, 0.55  # light that is left outside a mask, share of the colour inside
 _GREY = np.array([0.299, 0.587, 0.114])
@@ -67,6 +68,18 @@ def mask_over(
     if truth is not None:
         painted[boundaries(truth, width + 1)] = TRUTH
     return painted
+
+
+def with_box(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """A blue frame around ``box``: centre x, y, width and height in shares of the picture, which it may leave."""
+    height, width = picture.shape[:2]
+    x, y, w, h = box * np.array([width, height, width, height])
+    drawn = Image.fromarray(picture)
+    corners = (x - w / 2, y - h / 2, x + w / 2 - 1, y + h / 2 - 1)
+    corners = tuple(round(float(v)) for v in np.clip(corners, -width - height, 2 * (width + height)))
+    if corners[2] >= corners[0] and corners[3] >= corners[1]:
+        ImageDraw.Draw(drawn).rectangle(corners, outline=BOX, width=2)
+    return np.asarray(drawn)
 
 
 def attention_over(

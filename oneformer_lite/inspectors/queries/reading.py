@@ -72,6 +72,7 @@ class QueryReading:
     bound: tuple[float, ...] = ()  # the share of queries that do, by layer; empty: all
     nearest: bool = False  # whether what masks decide at the input's size is brought to the picture's pixel by pixel
     shares: bool = False  # whether probabilities are resized, not logits
+    boxes: Float[Tensor, "L1 Q 4"] | None = None  # centre x, y, width, height in shares of the picture; None: no boxes
 
     @property
     def stride(self) -> int:
@@ -191,7 +192,19 @@ def read_queries(
         nearest=model.config.POSTPROCESSING == "detr" and task != "semantic",
         shares=model.config.POSTPROCESSING == "knet" and task != "semantic",
         bound=tuple(float(trace[shares.format(i)]) for i in range(trace.count(shares))),
+        boxes=_boxes(predictions, encoded, model.config.BOXES_WITH_PADDING),
     )
+
+
+def _boxes(
+    predictions: list[Predictions], encoded: EncodedPicture, with_padding: bool
+) -> Float[Tensor, "L1 Q 4"] | None:
+    """In shares of the picture, of boxes that may be in shares of the padded one."""
+    if predictions[0].boxes is None:
+        return None
+    boxes, (height, width) = torch.cat([p.boxes for p in predictions]), encoded.input_size
+    larger = [encoded.padded[1] / width, encoded.padded[0] / height] if with_padding else [1, 1]
+    return boxes * boxes.new_tensor(larger * 2)
 
 
 def _truth(model: MaskModel, predictions: list[Predictions], targets: Targets, encoded: EncodedPicture) -> Truth:

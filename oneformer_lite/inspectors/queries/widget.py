@@ -144,7 +144,7 @@ class QueryInspector(Inspector):
         self._show(self._mask, (*of_query, layer, point), self._mask_picture)
         self._show(self._attention, (*of_query, layer, point), self._attention_picture)
         self._told.value, self._claims.value = self._query_html(), self._claims_html()
-        for caption, text in zip(self._captions, captions(layer + reading.first, query)):
+        for caption, text in zip(self._captions, captions(layer + reading.first, query, reading.boxes is not None)):
             caption.value = text
         self._choose_in(self._life, of_query, self._life_picture, (0, layer))
         place = divmod(self.order().index(query), self._columns)

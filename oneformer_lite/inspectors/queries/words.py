@@ -27,14 +27,15 @@ def moment(layer: int) -> str:
     return f"layer {layer}" if layer else "before"
 
 
-def captions(layer: int, query: int) -> tuple[str, ...]:
+def captions(layer: int, query: int, boxed: bool = False) -> tuple[str, ...]:
     """What stands above the five pictures: all queries, mask, attention, life, training. ``layer`` is that of the
-    decoder, 0 before its first, in this and the two above."""
+    decoder, 0 before its first, in this and the two above. ``boxed``: whether queries have boxes."""
+    mask = "mask, and its box (blue)" if boxed else "mask"
     texts = (
         f"All queries {after(layer)}",
-        f"Query {query} {after(layer)}: mask",
+        f"Query {query} {after(layer)}: {mask}",
         f"Where layer {layer} looked to make it" if layer else "Before layer 1 nothing was looked at",
-        f"The life of query {query}: its mask, and below where the layer before it looked",
+        f"The life of query {query}: its {mask}, and below where the layer before it looked",
         f"Query {query} over the training, {after(layer)}",
     )
     note = ' <span class="ofl-note">(faded: “no object” is likelier than any class)</span>'
