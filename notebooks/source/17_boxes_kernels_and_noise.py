@@ -670,8 +670,8 @@ ofl.render.described(sheet, "The scene's segments as annotated, and as Panoptic 
 # ## The inspectors know them
 #
 # `MatchInspector` shows each pair's costs; for Mask DINO there are five. Of a model that learns with noise it shows the
-# noised queries apart, below all others; of K-Net and Panoptic SegFormer, things alone. (`QueryInspector` shows a
-# kernel's life, and where Panoptic SegFormer's queries look.)
+# noised queries apart, below all others; of K-Net and Panoptic SegFormer, things alone. (`QueryInspector` shows a query's
+# box layer by layer, a kernel's life, and where Panoptic SegFormer's queries look.)
 
 # %% tags=["nbval-ignore-output"]
 from oneformer_lite.widgets import MatchInspector
