@@ -116,7 +116,12 @@ def evaluate(
 
 @torch.inference_mode()
 def evaluate_masks(
-    model: MaskModel, dataset: Given, task: str = "instance", *, batch_size: int = 8, progress: Progress | None = None
+    model: MaskModel | Ensemble,
+    dataset: Given,
+    task: str = "instance",
+    *,
+    batch_size: int = 8,
+    progress: Progress | None = None,
 ) -> MatchedMasksResult:
     """How well each object of ``task`` is drawn and named by the query whose mask is nearest to it, and how many
     detections there are beside (:mod:`.metrics.matched_masks`). A picture that cannot be read is an error.
@@ -151,7 +156,7 @@ def _match(metric: MatchedMasksMetric, raw: RawPrediction, sample: Sample, task:
 
 
 def judgeable(
-    model: MaskModel, dataset: Given, tasks: Sequence[str] = TASKS
+    model: MaskModel | Ensemble, dataset: Given, tasks: Sequence[str] = TASKS
 ) -> tuple[SegmentationDataset, list[str]]:
     """The data set (a list of samples becomes one) and the tasks, in their usual order. Raises :class:`ConfigError` or
     :class:`DataError` where the model cannot be judged on them."""
@@ -160,7 +165,7 @@ def judgeable(
     return dataset, tasks
 
 
-def _supplied(model: MaskModel, dataset, tasks: Sequence[str]) -> tuple:
+def _supplied(model: MaskModel | Ensemble, dataset, tasks: Sequence[str]) -> tuple:
     """:func:`judgeable`, but for the classes."""
     check_model(model)
     chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks or ())]
@@ -243,7 +248,7 @@ def _predictions(
             yield [read_prediction(raw, task, sample.image, model.config, sample.categories) for task in tasks]
 
 
-def _raw_answers(model: MaskModel, samples: list[Sample], task: str, masks: bool = True) -> Sequence:
+def _raw_answers(model: MaskModel | Ensemble, samples: list[Sample], task: str, masks: bool = True) -> Sequence:
     """Of pictures that have one size once they are padded."""
     return answers_of(model, [sample.image for sample in samples], task, masks=masks) if samples else []
 

@@ -14,6 +14,7 @@ from .models import loaded, models_and_views, said
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..inference import Ensemble
     from ..model import MaskModel
 
 
@@ -91,7 +92,7 @@ def _readable(paths: list[Path], unreadable: list[dict]) -> Iterator[tuple[Path,
             yield path, pixels
 
 
-def _segment(model: MaskModel, path: Path, pixels: np.ndarray, target: Path, args) -> dict:
+def _segment(model: MaskModel | Ensemble, path: Path, pixels: np.ndarray, target: Path, args) -> dict:
     """Segment one picture, write and print what was asked for; its record for JSON."""
     from ..inference import predict
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,12 +17,10 @@ from ..errors import ConfigError
 from ..listing import few
 from .agreement import agreed
 from .raw import RawPrediction, Size, bands_of
-from .reading import raw_answers
+from .reading import one_pass, raw_answers
 from .windows import WindowedPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..model import MaskModel
 
 
@@ -82,8 +80,9 @@ class Ensemble(nn.Module):
         where class scores would do."""
         for model in self.models:
             model.config.check_answers(task)
+        ask = one_pass if masks else raw_answers
         found = [
-            Seen.of(model, picture, task, window, view, order)
+            Seen.of(ask, model, picture, task, window, view, order)
             for model, order in zip(self.models, self._orders)
             for view in self.views
         ]
@@ -99,10 +98,13 @@ class Seen:
     boxes_with_padding: bool
 
     @classmethod
-    def of(cls, model: MaskModel, picture: np.ndarray, task: str, window: int | None, view: View, order: list[int]):
-        """The classes of the answer in the ``order`` of the ensemble's."""
+    def of(
+        cls, ask: Callable, model: MaskModel, picture: np.ndarray, task: str, window: int | None, view: View,
+        order: list[int],
+    ) -> Seen:  # fmt: skip
+        """The classes of the answer in the ``order`` of the ensemble's. ``ask``: one of ``reading.py``."""
         picture = np.ascontiguousarray(picture[:, ::-1]) if view.flipped else picture
-        (answer,) = raw_answers(model, [picture], task, window, view.scale)
+        (answer,) = ask(model, [picture], task, window, view.scale)
         if isinstance(answer, WindowedPrediction):
             answer = replace(answer, windows=[_reordered(window, order) for window in answer.windows])
         else:

@@ -25,7 +25,8 @@ def label_map(grid: Grid, answers: Iterable[tuple[Window, Scored]]) -> tuple[np.
     Scores wait only where a window is still to come: at most in what two rows of windows share.
     """
     labels = np.empty((grid.height, grid.width), np.int64)
-    totals, waiting = np.zeros(0), {}
+    totals = np.zeros(0)
+    waiting: dict[tuple, tuple[Tensor, int]] = {}
     for window, answer in answers:
         scores = answer.class_scores()
         totals = totals if len(totals) else np.zeros(len(scores))
