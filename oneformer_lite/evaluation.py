@@ -6,34 +6,21 @@ mIoU under "semantic". ``token`` forces another one, which shows how much the to
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from .checks import check_count, check_share
-from .config import BaseConfig
-from .data.batch import padded_size
-from .data.by_name import class_places, warn_of_other_kinds
-from .data.dataset import SegmentationDataset
-from .data.sample import TASKS, Category, Sample, check_task
+from .data.by_name import warn_of_other_kinds
+from .data.sample import TASKS, Sample, check_task
 from .data.targets import targets_for
-from .data.unreadable import Unreadable, read_checked
-from .data.views import Given, as_dataset, renumbered
+from .data.unreadable import Unreadable
+from .data.views import Given, renumbered
 from .errors import ConfigError, DataError
 from .evaluating import evaluating
-from .inference import (
-    Ensemble,
-    Prediction,
-    RawPrediction,
-    answers_of,
-    check_model,
-    grid_for,
-    in_windows,
-    read_prediction,
-)
+from .inference import Ensemble, Prediction, RawPrediction
+from .judged import batches, judged_classes, predictions_of, raw_answers_of, supplied
 from .metrics import (
     Evaluation,
     InstanceMetric,
@@ -85,7 +72,7 @@ def evaluate(
         check_task(token)
         if windows:
             raise ConfigError("in windows each task is judged under its own token: leave out token, or windows")
-    dataset, tasks = _supplied(model, dataset, tasks)
+    dataset, tasks = supplied(model, dataset, tasks)
     categories, class_ids = judged_classes(model.config, dataset)
     if "panoptic" in dataset.tasks and tasks != ["semantic"]:
         warn_of_other_kinds(model.config.categories, dataset.categories, class_ids)
@@ -131,12 +118,12 @@ def evaluate_masks(
     check_count("batch_size", batch_size)
     if check_task(task) == "semantic":
         raise ConfigError("a class's mask is no object: expected the task panoptic or instance")
-    dataset, (task,) = _supplied(model, dataset, [task])
+    dataset, (task,) = supplied(model, dataset, [task])
     categories, class_ids = judged_classes(model.config, dataset)
     metric, done = MatchedMasksMetric(), 0
     with evaluating(model):
         for samples in batches(dataset, model.config, batch_size, Unreadable(len(dataset), 0, "evaluated")):
-            for raw, sample in zip(_raw_answers(model, samples, task), samples):
+            for raw, sample in zip(raw_answers_of(model, samples, task), samples):
                 _match(metric, raw, renumbered(sample, class_ids, categories), task)
             done += len(samples)
             if progress:
@@ -155,67 +142,6 @@ def _match(metric: MatchedMasksMetric, raw: RawPrediction, sample: Sample, task:
     metric.update(*(t.cpu().numpy() for t in (*found, targets.labels, targets.masks)))
 
 
-def judgeable(
-    model: MaskModel | Ensemble, dataset: Given, tasks: Sequence[str] = TASKS
-) -> tuple[SegmentationDataset, list[str]]:
-    """The data set (a list of samples becomes one) and the tasks, in their usual order. Raises :class:`ConfigError` or
-    :class:`DataError` where the model cannot be judged on them."""
-    dataset, tasks = _supplied(model, dataset, tasks)
-    judged_classes(model.config, dataset)
-    return dataset, tasks
-
-
-def _supplied(model: MaskModel | Ensemble, dataset, tasks: Sequence[str]) -> tuple:
-    """:func:`judgeable`, but for the classes."""
-    check_model(model)
-    chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks or ())]
-    if not chosen:
-        raise ConfigError(f"no tasks to judge: expected some of {', '.join(TASKS)}")
-    for task in chosen:
-        model.config.check_answers(task)
-    dataset = as_dataset(dataset)
-    if unsupported := [task for task in chosen if task not in dataset.tasks]:
-        raise ConfigError(
-            f"the data set's annotation supports {', '.join(dataset.tasks)}, not {', '.join(unsupported)}"
-        )
-    if not len(dataset):
-        raise DataError("the data set has no pictures, so there is nothing to judge: check its folders and files")
-    return dataset, [task for task in TASKS if task in chosen]
-
-
-def batches(
-    dataset: SegmentationDataset, config: BaseConfig, batch_size: int, unreadable: Unreadable
-) -> Iterator[list[Sample]]:
-    """All samples that can be read, in groups whose pictures have one size after padding.
-
-    The published model does not mask padding, so a picture padded to its neighbour's size would be
-    segmented otherwise than alone. Few samples wait for others of their size: then the largest group goes.
-    """
-    waiting: dict[tuple[int, int], list[Sample]] = defaultdict(list)
-    for index in range(len(dataset)):
-        try:
-            sample = read_checked(dataset, index)
-        except DataError as error:
-            unreadable.note({index: str(error)})
-            continue
-        group = waiting[padded_size([config.inference_size(*sample.size)], config.padding_multiple)]
-        group.append(sample)
-        if len(group) == batch_size or sum(map(len, waiting.values())) >= 8 * batch_size:
-            yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
-    yield from waiting.values()
-
-
-def judged_classes(config: BaseConfig, dataset: SegmentationDataset) -> tuple[tuple[Category, ...], list[int]]:
-    """The model's classes as the data set has them, found by name, and the places of the data set's among them."""
-    only_instances = tuple(dataset.tasks) == ("instance",)
-    places = class_places(config.class_names, dataset.categories, some=only_instances)
-    # a class that an instance file does not list is no thing here: the instance task leaves it out
-    known = [replace(c, is_thing=False) for c in config.categories]
-    for place, category in zip(places, dataset.categories):
-        known[place] = category
-    return tuple(known), places
-
-
 def _judge_batch(
     model: MaskModel | Ensemble,
     samples: list[Sample],
@@ -225,32 +151,11 @@ def _judge_batch(
     lookers: Sequence[Look],
     windows: bool | int,
 ) -> None:
-    for sample, predictions in zip(samples, _predictions(model, samples, tasks, token, windows)):
+    for sample, predictions in zip(samples, predictions_of(model, samples, tasks, token, windows)):
         for task, prediction in zip(tasks, predictions):
             _judge(task, judges[task], prediction, sample)
             for look in lookers:
                 look(prediction, sample)
-
-
-def _predictions(
-    model: MaskModel | Ensemble, samples: list[Sample], tasks: list[str], token: str, windows: bool | int
-) -> Iterator[list[Prediction]]:
-    """Of each sample one for each task, all read from one answer under ``token``."""
-    grids = [grid_for(model, sample.size, windows) for sample in samples]
-    whole = iter(
-        _raw_answers(model, [s for s, grid in zip(samples, grids) if not grid], token, masks=tasks != ["semantic"])
-    )
-    for sample, grid in zip(samples, grids):
-        if grid:
-            yield [in_windows(model, sample.image, task, grid, sample.categories) for task in tasks]
-        else:
-            raw = next(whole)
-            yield [read_prediction(raw, task, sample.image, model.config, sample.categories) for task in tasks]
-
-
-def _raw_answers(model: MaskModel | Ensemble, samples: list[Sample], task: str, masks: bool = True) -> Sequence:
-    """Of pictures that have one size once they are padded."""
-    return answers_of(model, [sample.image for sample in samples], task, masks=masks) if samples else []
 
 
 def _judge(task: str, judge, prediction, sample: Sample) -> None:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import oneformer_lite as ofl
-from oneformer_lite import evaluation
+from oneformer_lite import judged
 from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.errors import ConfigError, DataError
 from oneformer_lite.inference import RawPrediction, reading
@@ -234,8 +234,8 @@ def test_scores_come_in_the_order_of_the_tasks_and_a_list_of_samples_will_do(mod
 
 def test_what_a_model_can_be_judged_on_is_known_before_it_is(dataset):
     model = Oracle(dataset, ofl.config.toytown())
-    assert evaluation.judgeable(model, dataset, "semantic")[1] == ["semantic"] and not model.tokens
+    assert judged.judgeable(model, dataset, "semantic")[1] == ["semantic"] and not model.tokens
     fewer = Listed(dataset)
     fewer.categories = Toytown.categories[:3]
     with pytest.raises(ConfigError, match="model knows 14 classes"):
-        evaluation.judgeable(model, fewer)
+        judged.judgeable(model, fewer)

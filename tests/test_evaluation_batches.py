@@ -13,8 +13,8 @@ from oneformer_lite.data.batch import pad_to, padded_size
 from oneformer_lite.data.instance import encode_mask
 from oneformer_lite.data.toytown import Toytown
 from oneformer_lite.data.unreadable import Unreadable
-from oneformer_lite.evaluation import batches
 from oneformer_lite.inference import prepare
+from oneformer_lite.judged import batches
 
 # inference sizes 128x213, 128x128, 213x128, 128x179, 128x172 (padded like the one before), 130x128
 SIZES = ((96, 160), (128, 128), (160, 96), (100, 140), (90, 121), (130, 128))

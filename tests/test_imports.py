@@ -24,6 +24,7 @@ FLOORS = (
     "model",
     "losses metrics render",
     "weights inference",
+    "judged",
     "evaluation dataset_checks",
     "training",
     "diagnosis inspectors",

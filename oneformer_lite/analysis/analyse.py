@@ -14,8 +14,9 @@ from ..data.sample import Sample
 from ..data.unreadable import Unreadable
 from ..data.views import Given, as_dataset
 from ..errors import ConfigError
-from ..evaluation import Progress, evaluate, judgeable, judged_classes
+from ..evaluation import Progress, evaluate
 from ..inference import Ensemble, Prediction, check_model
+from ..judged import judgeable, judged_classes
 from ..model import MaskModel
 from .behind import Behind
 from .pixels import PixelFindings

@@ -13,9 +13,9 @@ from ..data.dataset import SegmentationDataset
 from ..data.sample import Sample
 from ..data.views import renumbered
 from ..errors import ConfigError
-from ..evaluation import judged_classes
 from ..files import replacing
 from ..inference import Ensemble
+from ..judged import judged_classes
 from ..metrics import Evaluation
 from ..model import MaskModel
 from .behind import Behind

@@ -42,8 +42,8 @@ def run(args) -> None:
     from ..analysis import analyse
     from ..data.opening import open as open_dataset
     from ..data.toytown import Toytown
-    from ..evaluation import judgeable
     from ..files import write_json
+    from ..judged import judgeable
 
     model = loaded(args)
     if args.data:

@@ -8,7 +8,7 @@ those of several models and views, made one), ``postprocessing.py`` makes masks,
 pictures). ``large/`` does all that to pictures which are seen through many windows.
 """
 
-from .ensemble import Ensemble, answers_of
+from .ensemble import AveragedScores, Ensemble, answers_of
 from .large import grid_for, in_windows
 from .postprocessing import instance_inference, mean_inside, panoptic_inference, semantic_inference, surest_labels
 from .predicting import MIN_SCORE, as_pixels, check_model, predict, predict_raw
@@ -18,6 +18,7 @@ from .reading import prepare
 from .windows import WindowedPrediction, predict_windows
 
 __all__ = [
+    "AveragedScores",
     "MIN_SCORE",
     "Ensemble",
     "Prediction",
