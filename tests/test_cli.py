@@ -18,7 +18,9 @@ from oneformer_lite.inference.prediction import Prediction
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 PICTURE = str(next(SAMPLE.rglob("*.jpg")))
-COMMANDS = ("demo", "train", "study", "eval", "predict", "download", "convert", "lessons", "course", "doctor")
+COMMANDS = (
+    "demo", "train", "study", "eval", "predict", "download", "convert", "convert-data", "lessons", "course", "doctor",
+)  # fmt: skip
 
 
 def run(*arguments, **options):

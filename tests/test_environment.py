@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 READ_IN_ORDER = (
-    "config", "data/published", "diagnosis", "inference", "lessons", "losses", "metrics", "model", "model/networks",
-    "model/parts", "render", "runs", "training", "weights",
+    "config", "data/converting", "data/published", "diagnosis", "inference", "lessons", "losses", "metrics", "model",
+    "model/networks", "model/parts", "render", "runs", "training", "weights",
 )  # fmt: skip
 
 

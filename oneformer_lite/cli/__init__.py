@@ -1,5 +1,5 @@
-"""The command line:
-``oneformer-lite demo | train | study | eval | predict | download | convert | lessons | course | doctor``.
+"""The command line: ``oneformer-lite demo | train | study | eval | predict | download | convert | convert-data
+| lessons | course | doctor``.
 
 One module for each command; each declares its options (``add``) and does its work (``run``). What a
 command needs is imported when it runs, so that ``--help`` is there at once.
@@ -12,9 +12,9 @@ import sys
 import warnings
 
 from ..errors import OneFormerLiteError
-from . import convert, course, demo, doctor, download, eval, lessons, predict, study, train
+from . import convert, convert_data, course, demo, doctor, download, eval, lessons, predict, study, train
 
-COMMANDS = (demo, train, study, eval, predict, download, convert, lessons, course, doctor)
+COMMANDS = (demo, train, study, eval, predict, download, convert, convert_data, lessons, course, doctor)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,7 +4,7 @@
 where its files lie), whether ``panoptic.py``, ``instance.py``, ``instance_map.py`` or ``semantic.py`` reads it
 (``image.py`` its pictures, ``coco_json.py`` and ``outlines.py`` its annotation); ``toytown/`` and ``digits/`` paint
 some. A sample then passes ``augment.py`` (with ``transforms.py``), ``targets.py`` and ``batch.py``. ``published/``
-fetches what others have published, ``classes.py`` has their classes.
+fetches what others have published, ``converting/`` rewrites what was fetched by hand, ``classes.py`` has their classes.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _NAMES = {
     "Targets": "targets",
     "Toytown": "toytown",
     "collate": "batch",
+    "convert_data": "converting.convert",
     "download_ade20k": "published.ade20k",
     "download_coco": "published.coco",
     "normalise": "batch",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers (a test compar
     from .batch import collate as collate
     from .batch import normalise as normalise
     from .bundled import sample_folder as sample_folder
+    from .converting.convert import convert_data as convert_data
     from .dataset import SegmentationDataset as SegmentationDataset
     from .digits import Digits as Digits
     from .digits import write_digits as write_digits

@@ -1,0 +1,5 @@
+"""Data sets in the layouts of their authors, once unpacked, as folders that ``data.open`` reads.
+
+To be read in this order: ``convert.py`` is the door; ``kitti.py``, ``kitti_step.py`` and ``voc.py`` know one layout
+each; ``work.py`` writes what they read, and ``layout.py`` finds their files.
+"""
