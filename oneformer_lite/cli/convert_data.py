@@ -10,6 +10,9 @@ FORMATS = {
     "kitti": "KITTI's semantic segmentation: FOLDER holds training/image_2 and training/instance",
     "kitti-step": "KITTI-STEP: FOLDER holds images/SPLIT/SSSS and panoptic_maps/SPLIT/SSSS",
     "voc": "Pascal VOC: FOLDER holds JPEGImages, SegmentationClass, SegmentationObject and ImageSets/Segmentation",
+    "mapillary": "Mapillary Vistas 1.2 (of the archive 2.0 too): FOLDER holds training and validation",
+    "camvid": "CamVid: FOLDER holds train and trainannot (SegNet), train and train_labels, or LabeledApproved_full",
+    "cityscapes-pairs": "Cityscapes Image Pairs: FOLDER holds train/*.jpg and val/*.jpg, photograph and colours in one",
 }
 
 

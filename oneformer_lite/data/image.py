@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import stat
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -26,6 +28,7 @@ from .tiff import put_right
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
 _NAMES = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or PNM"
 RAW = "raw mode"  # in a picture's ``info``: how its values lie in the file, in Pillow's words ("L;4", "RGB;16B")
+T = TypeVar("T")
 _DARK = 64  # of 255: the brightest value of 16 bits of which fewer than 14 are used, once Pillow has cut 8 off
 
 
@@ -34,7 +37,24 @@ def open_image(path: str | Path) -> Image.Image:
 
     Raises :class:`DataError` if the file is missing, empty, cut short, too large, or no picture of :data:`FORMATS`.
     """
-    path = Path(path)
+    return _read_from(Path(path), _decoded)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of a picture as it was stored; its pixels are not decoded.
+
+    Raises :class:`DataError` as :func:`open_image` does, but for damage further on in the file.
+    """
+
+    def size(file: BinaryIO, name: str | Path) -> tuple[int, int]:
+        with _opened(file, name) as picture:
+            return picture.height, picture.width
+
+    return _read_from(Path(path), size)
+
+
+def _read_from(path: Path, read: Callable[[BinaryIO, str | Path], T]) -> T:
+    """``read`` of an ordinary file that is not empty."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -44,7 +64,7 @@ def open_image(path: str | Path) -> Image.Image:
         if status.st_size == 0:
             raise DataError(f"{path} is empty (0 bytes): delete it and download or copy it again")
         with open(path, "rb") as file:
-            return _decoded(file, path)
+            return read(file, path)
     except FileNotFoundError:
         raise DataError(why_absent(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -84,9 +104,10 @@ def loaded(picture: Image.Image, name: str | Path) -> Image.Image:
         ) from error
 
 
-def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
+def _opened(file: BinaryIO, name: str | Path) -> Image.Image:
+    """A picture whose pixels are still in the file."""
     try:
-        picture = Image.open(file, formats=_formats())
+        return Image.open(file, formats=_formats())
     except UnidentifiedImageError:
         file.seek(0)
         raise DataError(f"{name} {_what_is_no_picture(file.read(1024))}") from None
@@ -100,7 +121,10 @@ def _decoded(file: io.IOBase, name: str | Path) -> Image.Image:
             f"{name} cannot be decoded ({error or type(error).__name__}): it is probably damaged or cut short, so "
             "download or copy it again"
         ) from error
-    with picture:
+
+
+def _decoded(file: BinaryIO, name: str | Path) -> Image.Image:
+    with _opened(file, name) as picture:
         _say_what_is_left_out(picture, name)
         raw = _raw_mode(picture)
         turned = orientation(picture) if picture.format == "TIFF" else 1

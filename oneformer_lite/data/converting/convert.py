@@ -9,13 +9,16 @@ from pathlib import Path
 from ...errors import ConfigError, DataError
 from ..folders import contents, require_folder
 from ..published.archive import staged
-from . import kitti, kitti_step, voc
+from . import camvid, image_pairs, kitti, kitti_step, mapillary, voc
 
 # folder, draft of the new one, number of processes -> pictures of each split
 FORMATS: dict[str, Callable[[Path, Path, int], dict[str, int]]] = {
     "kitti": kitti.convert,
     "kitti-step": kitti_step.convert,
     "voc": voc.convert,
+    "mapillary": mapillary.convert,
+    "camvid": camvid.convert,
+    "cityscapes-pairs": image_pairs.convert,
 }
 
 

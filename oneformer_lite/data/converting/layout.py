@@ -13,20 +13,26 @@ from ..folders import contents, require_folder
 from ..paired import pair_files
 
 
-def root_of(folder: Path, inside: str, name: str) -> Path:
-    """``folder``, or the one folder in it, that holds ``inside``: archives pack their files in a folder of their own.
+def root_of(folder: Path, inside: str | Sequence[str], name: str) -> Path:
+    """``folder``, or the one folder in it, that holds ``inside`` (or one of several): archives pack their files in a
+    folder of their own.
 
     Raises :class:`DataError` where none does, or several; ``name``: what the layout is called.
     """
-    if (folder / inside).exists():
+    wanted = [inside] if isinstance(inside, str) else inside
+
+    def holds(place: Path) -> bool:
+        return any((place / name).exists() for name in wanted)
+
+    if holds(folder):
         return folder
-    found = sorted(path for path in folder.iterdir() if (path / inside).exists())
+    found = sorted(path for path in folder.iterdir() if holds(path))
     if len(found) > 1:
         raise DataError(f"{folder} holds several of {name}: name one of {', '.join(map(str, found))}")
     if not found:
         raise DataError(
-            f"{folder} is not in the layout of {name}: expected {inside} in it, but it {contents(folder)}; name the "
-            "folder that its archive unpacks to"
+            f"{folder} is not in the layout of {name}: expected {' or '.join(wanted)} in it, but it "
+            f"{contents(folder)}; name the folder that its archive unpacks to"
         )
     return found[0]
 

@@ -94,7 +94,7 @@ def _count(pairs: Sequence[Pair]) -> dict[str, int]:
 
 def _each(function: Callable, pairs: Sequence[Pair], read: Callable, draft: Path, workers: int) -> list:
     """``function`` of each pair, under a bar; what they note is said once, with its number."""
-    _refuse_one_name(pairs)
+    check_names(pairs)
     jobs = [(pair, read, draft) for pair in pairs]
     bar = tqdm(spread(function, jobs, workers), "converting", len(jobs), unit="picture", dynamic_ncols=True)
     results, notes = zip(*bar, strict=True)
@@ -103,7 +103,11 @@ def _each(function: Callable, pairs: Sequence[Pair], read: Callable, draft: Path
     return list(results)
 
 
-def _refuse_one_name(pairs: Sequence[Pair]) -> None:
+def check_names(pairs: Sequence[Pair]) -> None:
+    """Raise :class:`DataError` for names that lead out of the folder of their split, and for two alike."""
+    for pair in pairs:
+        if Path(pair.name).name != pair.name:
+            raise DataError(f"a picture of the split {pair.split} is called {pair.name!r}: expected a name, not a path")
     names = Counter((pair.split, pair.stem) for pair in pairs)
     (split, stem), count = names.most_common(1)[0]
     if count > 1:
