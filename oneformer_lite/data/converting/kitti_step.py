@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import DataError
 from ..classes import class_list
-from ..folders import require_folder
+from ..folders import contents, require_folder
 from ..image import open_image, to_rgb
 from ..sample import Category
 from .layout import folders_in, matched, refuse_unknown, root_of, unknown_values
@@ -38,12 +38,16 @@ def convert(folder: Path, draft: Path, workers: int) -> dict[str, int]:
     pairs = [
         Pair(split, f"{sequence.name}_{picture.name}", picture, (path,))
         for split in ("train", "val")
-        for sequence in folders_in(require_folder(root / "panoptic_maps" / split, "the sequences"))
+        for sequence in _sequences(root / "panoptic_maps" / split)
         for picture, path in matched(root / "images" / split / sequence.name, sequence, "panoptic maps")
     ]
-    if not pairs:
-        raise DataError(f"{root / 'panoptic_maps'} holds no sequences: expected train/0000 and others, folders of PNGs")
     return write_panoptic_pairs(pairs, read, categories(), draft, workers)
+
+
+def _sequences(folder: Path) -> list[Path]:
+    if not (found := folders_in(require_folder(folder, "the sequences"))):
+        raise DataError(f"{folder} {contents(folder)}: expected a folder of PNGs for each sequence (0000 ...)")
+    return found
 
 
 def read(pair: Pair) -> Segments:

@@ -15,14 +15,14 @@ from ...errors import DataError
 from ...listing import few
 from ...notices import warn_user
 from ..classes import class_list
-from ..coco_json import file_names, read_content
+from ..coco_json import file_names, indices_of, read_content
 from ..folders import require_folder
 from ..image import image_size
-from ..json_fields import ID, NAME, Entries
+from ..json_fields import ID, NAME, WHOLE, Entries
 from ..panoptic_writing import save_panoptic_json
 from ..parallel import spread
 from .layout import require_files, root_of
-from .work import Pair, check_names, place
+from .work import Pair, check_pairs, place
 
 SPLITS = {"train": "training", "val": "validation"}
 _FILE = "panoptic_2018.json"
@@ -44,14 +44,14 @@ def _convert(source: Path, split: str, draft: Path, workers: int) -> int:
     path = pngs / _FILE
     content = read_content(path)
     _compare_classes(Entries.of(path, content, "categories"))
-    ids = Entries.of(path, content, "images").column("id", ID)
-    annotations = Entries.of(path, content, "annotations")
+    ids, annotations = Entries.of(path, content, "images").column("id", ID), Entries.of(path, content, "annotations")
     owners = annotations.distinct("image_id", annotations.column("image_id", ID))
+    _refuse_orphans(annotations, owners, ids)
     pairs = [
         Pair(split, f"{owner}.jpg", source / "images" / f"{owner}.jpg", (pngs / name,))
         for owner, name in zip(owners, file_names(annotations), strict=True)
     ]
-    check_names(pairs)
+    check_pairs(pairs)
     require_files((file for pair in pairs for file in (pair.picture, *pair.maps)), path)
     sizes = _link(pairs, draft, workers)
     measured = {owner: {"height": h, "width": w} for owner, (h, w) in zip(owners, sizes, strict=True)}
@@ -74,6 +74,16 @@ def _compare_classes(listed: Entries) -> None:
         )
     if others := {name for id, name in zip(ids, names, strict=True) if known.get(id, name).lower() != name.lower()}:
         warn_user(f"{listed.file}: {len(others)} of {len(known)} classes have other names there: {few(others, 4)}")
+
+
+def _refuse_orphans(annotations: Entries, owners: list, ids: list) -> None:
+    """Raise :class:`DataError` without annotations, and for pictures and classes that they name and nobody lists."""
+    if not owners:
+        raise DataError(f"{annotations.file} lists no annotated pictures: unpack the archive again")
+    indices_of(annotations, "image_id", owners, ids, "image")
+    segments, _ = annotations.children("segments_info")
+    known = [category.id for category in class_list("mapillary")]
+    indices_of(segments, "category_id", segments.column("category_id", WHOLE), known, "category")
 
 
 def _link(pairs: list[Pair], draft: Path, workers: int) -> list[tuple[int, int]]:

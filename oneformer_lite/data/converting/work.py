@@ -94,7 +94,7 @@ def _count(pairs: Sequence[Pair]) -> dict[str, int]:
 
 def _each(function: Callable, pairs: Sequence[Pair], read: Callable, draft: Path, workers: int) -> list:
     """``function`` of each pair, under a bar; what they note is said once, with its number."""
-    check_names(pairs)
+    check_pairs(pairs)
     jobs = [(pair, read, draft) for pair in pairs]
     bar = tqdm(spread(function, jobs, workers), "converting", len(jobs), unit="picture", dynamic_ncols=True)
     results, notes = zip(*bar, strict=True)
@@ -103,8 +103,10 @@ def _each(function: Callable, pairs: Sequence[Pair], read: Callable, draft: Path
     return list(results)
 
 
-def check_names(pairs: Sequence[Pair]) -> None:
-    """Raise :class:`DataError` for names that lead out of the folder of their split, and for two alike."""
+def check_pairs(pairs: Sequence[Pair]) -> None:
+    """Raise :class:`DataError` for names that lead out of the folder of their split, for two alike, and for none."""
+    if not pairs:
+        raise DataError("there are no pictures with maps: unpack the whole data set")
     for pair in pairs:
         if Path(pair.name).name != pair.name:
             raise DataError(f"a picture of the split {pair.split} is called {pair.name!r}: expected a name, not a path")

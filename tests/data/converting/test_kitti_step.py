@@ -68,6 +68,14 @@ def test_without_sequences(raw, convert):
         convert("kitti-step")
 
 
+def test_maps_without_the_folders_of_sequences(raw, convert):
+    for path in (raw / "panoptic_maps/val/0002").iterdir():
+        path.rename(raw / "panoptic_maps/val" / path.name)
+    (raw / "panoptic_maps/val/0002").rmdir()
+    with pytest.raises(DataError, match="val holds '000000.png': expected a folder of PNGs for each sequence"):
+        convert("kitti-step")
+
+
 def test_pictures_in_one_folder_as_kitti_tracking_has_them(raw, convert):
     (raw / "images").rename(raw / "training")
     with pytest.raises(DataError, match="0000 does not exist.*expected the folder of the pictures"):

@@ -96,6 +96,22 @@ def test_pictures_of_another_size(raw, convert, save, shape):
     assert not (raw.parent / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "edit, expected",
+    [
+        (lambda c: c["annotations"].clear(), "lists no annotated pictures"),
+        (lambda c: c["images"].pop(), "the image ids 'c0' are not listed"),
+        (lambda c: c["annotations"][0]["segments_info"][1].update(category_id=66), "category ids 66 are not listed"),
+        (lambda c: c.pop("images"), "lacks 'images'"),
+    ],
+    ids=["no annotations", "unlisted picture", "unlisted class", "no pictures"],
+)
+def test_files_that_contradict_themselves(edit, expected, raw, convert, change):
+    change(edit)
+    with pytest.raises(DataError, match=f"training/panoptic/panoptic_2018.json.*{expected}"):
+        convert("mapillary")
+
+
 def test_names_that_lead_elsewhere(raw, convert, change):
     (raw / "training/c0.jpg").write_bytes((raw / "training/images/c0.jpg").read_bytes())
     change(lambda c: (c["images"][1].update(id="../c0"), c["annotations"][1].update(image_id="../c0")))

@@ -116,6 +116,22 @@ def test_listed_files_that_are_missing_are_counted(raw, convert):
         convert()
 
 
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        ("", "val.txt is empty: expected the names of the pictures"),
+        ("2007_000063\n2007_000063\n", "2 pictures of the split val are called 2007_000063"),
+        ("../JPEGImages/2007_000063", "is called '../JPEGImages/2007_000063.jpg': expected a name, not a path"),
+    ],
+    ids=["empty", "twice", "a path"],
+)
+def test_odd_lists(names, expected, raw, convert, save):
+    (raw / "ImageSets/Segmentation/val.txt").write_text(names)
+    save(raw / "JPEGImages/2007_000063.png", np.zeros((8, 20), np.uint8))  # the path leads to pictures and maps alike
+    with pytest.raises(DataError, match=expected):
+        convert()
+
+
 def test_two_years_in_one_folder_and_none(raw, convert):
     with pytest.raises(DataError, match="JPEGImages is not in the layout of Pascal VOC.*it holds '2007_000032.jpg'"):
         convert(raw / "JPEGImages")
