@@ -7,6 +7,7 @@ sizes is decoded: PNGs and pictures are linked, and the new file lists the class
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -22,7 +23,7 @@ from ..json_fields import ID, NAME, WHOLE, Entries
 from ..panoptic_writing import save_panoptic_json
 from ..parallel import spread
 from .layout import require_files, root_of
-from .work import Pair, check_pairs, place
+from .work import Pair, check_pairs, place, say
 
 SPLITS = {"train": "training", "val": "validation"}
 _FILE = "panoptic_2018.json"
@@ -90,11 +91,14 @@ def _link(pairs: list[Pair], draft: Path, workers: int) -> list[tuple[int, int]]
     """Place pictures and PNGs; the height and width of each."""
     jobs = [(pair, draft) for pair in pairs]
     done = spread(_place_one, jobs, workers)
-    return list(tqdm(done, f"linking {pairs[0].split}", len(jobs), unit="picture", dynamic_ncols=True))
+    bar = tqdm(done, f"linking {pairs[0].split}", len(jobs), unit="picture", dynamic_ncols=True)
+    sizes, notes = zip(*bar, strict=True)
+    say(notes)
+    return list(sizes)
 
 
-def _place_one(job: tuple[Pair, Path]) -> tuple[int, int]:
-    """Compare the sizes of a picture and its PNG and place both (runs in a worker process)."""
+def _place_one(job: tuple[Pair, Path]) -> tuple[tuple[int, int], Counter[str]]:
+    """Compare the sizes of a picture and its PNG and place both; the size, and notes (runs in a worker process)."""
     pair, draft = job
     picture, (png,) = pair.picture, pair.maps
     size, turned = image_size(png), image_size(picture)
@@ -103,6 +107,5 @@ def _place_one(job: tuple[Pair, Path]) -> tuple[int, int]:
             f"{png} has (height, width) {size}, but its picture {picture} has {turned}: use pictures and annotations "
             "of the same release"
         )
-    place(picture, draft / pair.split / pair.name)
-    place(png, draft / "annotations" / f"panoptic_{pair.split}" / png.name)
-    return size
+    notes = place(picture, draft / pair.split / pair.name)
+    return size, notes + place(png, draft / "annotations" / f"panoptic_{pair.split}" / png.name)

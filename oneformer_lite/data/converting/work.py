@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from ..panoptic_writing import save_panoptic_json, segment_entry
 from ..parallel import spread
 from ..sample import Category
 from ..segment_ids import encode_ids, present_ids
+
+_COPIED = "files that were copied, as the disk of the new folder cannot link to them"
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,17 @@ def _each(function: Callable, pairs: Sequence[Pair], read: Callable, draft: Path
     jobs = [(pair, read, draft) for pair in pairs]
     bar = tqdm(spread(function, jobs, workers), "converting", len(jobs), unit="picture", dynamic_ncols=True)
     results, notes = zip(*bar, strict=True)
-    for what, count in sum(notes, Counter()).items():
-        warn_user(f"{what}: {count}")
+    say(notes)
     return list(results)
+
+
+def say(notes: Iterable[Counter[str]]) -> None:
+    """Warn of what was noted of the pictures, once with its number."""
+    total: Counter[str] = Counter()
+    for note in notes:
+        total.update(note)
+    for what, count in total.items():
+        warn_user(f"{what}: {count}")
 
 
 def check_pairs(pairs: Sequence[Pair]) -> None:
@@ -125,31 +135,34 @@ def _panoptic(job: tuple[Pair, Callable[[Pair], Segments], Path]) -> tuple[tuple
     found = read(pair)
     height, width = found.segment_map.shape
     read_annotated(pair.picture, (height, width), pair.maps[0])  # refused here if it is damaged or of another size
-    place(pair.picture, draft / pair.split / pair.name)
+    notes = found.notes + place(pair.picture, draft / pair.split / pair.name)
     png = f"{pair.stem}.png"
     write_image(draft / "annotations" / f"panoptic_{pair.split}" / png, encode_ids(found.segment_map))
     image = {"id": pair.stem, "file_name": pair.name, "height": height, "width": width}
-    return (image, {"image_id": pair.stem, "file_name": png, "segments_info": found.entries}), found.notes
+    return (image, {"image_id": pair.stem, "file_name": png, "segments_info": found.entries}), notes
 
 
 def _labelled(job: tuple[Pair, Callable[[Pair], Labels], Path]) -> tuple[None, Counter[str]]:
     """Write a label map and place or write the picture; nothing, and notes."""
     pair, read, draft = job
     found = read(pair)
-    target = draft / "images" / pair.split / pair.name
+    target, notes = draft / "images" / pair.split / pair.name, found.notes
     if found.picture is None:
         read_annotated(pair.picture, found.labels.shape, pair.maps[0])
-        place(pair.picture, target)
+        notes = notes + place(pair.picture, target)
     else:
         write_image(target, found.picture)
     write_image(draft / "labels" / pair.split / f"{pair.stem}.png", found.labels)
-    return None, found.notes
+    return None, notes
 
 
-def place(source: Path, target: Path) -> None:
-    """``source`` also as ``target``: a hard link, so that nothing is copied, or a copy where the disk has none."""
+def place(source: Path, target: Path) -> Counter[str]:
+    """``source`` also as ``target``: a hard link, so that nothing is copied, or a copy, noted, where there can be none
+    (on another disk)."""
     make_folder(target.parent)
     try:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
+        return Counter({_COPIED: 1})
+    return Counter()

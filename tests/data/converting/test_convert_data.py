@@ -78,12 +78,13 @@ def test_an_empty_folder_is_filled_and_an_interruption_leaves_nothing(raw, tmp_p
     assert sorted(os.listdir(tmp_path / "out")) == ["annotations", "train"]
 
 
-def test_where_the_disk_has_no_links_pictures_are_copied(raw, tmp_path, monkeypatch):
+def test_where_the_disk_has_no_links_pictures_are_copied_and_counted(raw, tmp_path, monkeypatch):
     def refuse(*args):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    ofl.data.convert_data("kitti", raw, tmp_path / "out", workers=1)
+    with pytest.warns(UserWarning, match="^files that were copied, as the disk of the new folder cannot link .*: 1$"):
+        ofl.data.convert_data("kitti", raw, tmp_path / "out", workers=1)
     copy, source = tmp_path / "out/train/000000_10.png", raw / "training/image_2/000000_10.png"
     assert copy.read_bytes() == source.read_bytes() and not copy.samefile(source)
 
