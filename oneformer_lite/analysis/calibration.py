@@ -20,8 +20,8 @@ class Calibration:
         self._sums = np.zeros((BINS, 3))  # weight, weight x score, weight x right
 
     def add(self, scores: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Count n items and return their bins int [n]."""
-        scores = np.clip(np.asarray(scores, float), 0, 1)
+        """Count n items and return their bins int [n]. A NaN, of a model whose answers mean nothing, counts as 0."""
+        scores = np.clip(np.nan_to_num(np.asarray(scores, float)), 0, 1)
         weights = np.ones(len(scores)) if weights is None else np.asarray(weights, float)
         bins = np.minimum((scores * BINS).astype(int), BINS - 1)
         for column, values in enumerate((weights, weights * scores, weights * right)):

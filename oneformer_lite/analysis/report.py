@@ -112,10 +112,11 @@ class Analysis:
         """
         check_number("pictures", pictures, 0, whole=True)
         inspectors = inspectors or INSPECTORS[: 1 if isinstance(self.model, Ensemble) else None]
+        inspectors = [inspectors] if isinstance(inspectors, str) else inspectors
         inside = {i: {name: self.inspect(i, name).page() for name in inspectors} for i in self._leading(pictures)}
         page = analysis_page(self.numbers, self.metrics, self._subject(), inside)
         with replacing(Path(path)) as draft:
-            draft.write_text(page, encoding="utf-8")
+            draft.write_text(page, encoding="utf-8", errors="replace")  # file names need not be Unicode
         return Path(path)
 
     def _leading(self, most: int) -> list[int]:

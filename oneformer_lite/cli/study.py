@@ -25,21 +25,22 @@ def run(args) -> None:
         from ..studies.study import Study
 
         return _show(Study.attach(args.file))
+    from ..studies.definition import define
     from ..studies.file import read_file
     from ..studies.running import study
     from ..studies.variants import resolve
 
     found = read_file(args.file)
     found = found.of_steps(args.steps) if args.steps else found
-    recipe = _with(found.train_config, args.out)
+    recipe, seeds = _with(found.train_config, args.out), args.seeds or found.seeds
+    asked = define(resolve(found.variants, found.config, recipe), seeds, **found.options)
     if args.check:
-        return _say_variants(resolve(found.variants, found.config, recipe), args.seeds or found.seeds)
+        return _say_variants(asked)
     if found.toytown_scenes:
         from ..demo import paint
 
         paint(Path(recipe.data), found.config.image_size, found.toytown_scenes)
     devices = int(args.devices) if args.devices and args.devices.isdigit() else args.devices
-    seeds = args.seeds or found.seeds
     _show(study(found.variants, seeds, recipe, found.config, devices=devices, **found.options))
 
 
@@ -56,10 +57,10 @@ def _show(study) -> None:
     print(f"\n{study.to_html()}")
 
 
-def _say_variants(variants, seeds) -> None:
+def _say_variants(asked) -> None:
     from ..studies.variants import difference_words
 
-    print(f"{len(variants)} variants, seeds {seeds}")
-    for variant in variants:
-        changes = difference_words(variant, variants[0]) or "the first of the file"
+    print(f"{len(asked.variants)} variants, seeds {', '.join(map(str, asked.seeds))}")
+    for variant in asked.variants:
+        changes = difference_words(variant, asked.reference) or "the baseline"
         print(f"  {variant.name} ({variant.budget}): {changes}")

@@ -88,7 +88,7 @@ class InstanceMapDataset(MapDataset):
             )
         segments = [SegmentInfo(i, 0, is_crowd=i == self.ignore_index) for i in ids]
         if len(self.categories) > 1 and (ground := numbers == 0).any():
-            own = next(i for i in range(1, len(ids) + 2) if i not in set(ids))
+            own = min(set(range(1, len(ids) + 2)).difference(ids))
             numbers = np.where(ground, np.int32(own), numbers)
             segments.append(SegmentInfo(own, 1))
         return numbers, tuple(segments)

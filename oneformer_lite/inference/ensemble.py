@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..checks import check_number
+from ..config import BaseConfig
 from ..data.sample import Category
 from ..errors import ConfigError
 from ..listing import few
+from ..notices import warn_user
 from .agreement import agreed
 from .raw import RawPrediction, Size, bands_of
 from .reading import one_pass, raw_answers
@@ -48,8 +50,9 @@ class Ensemble(nn.Module):
 
     def __init__(self, models: Sequence[MaskModel], *, flip: bool = False, scales: Sequence[float] = (1.0,)) -> None:
         super().__init__()
-        models = [models] if isinstance(models, nn.Module) else list(models)
-        if not models or not all(isinstance(model, nn.Module) and hasattr(model, "config") for model in models):
+        models = [models] if isinstance(models, nn.Module) or not isinstance(models, Iterable) else list(models)
+        scales = list(scales) if isinstance(scales, Iterable) else [scales]
+        if not models or not all(_is_model(model) for model in models):
             names = ", ".join(type(model).__name__ for model in models) or "none"
             raise ConfigError(f"an ensemble needs models, such as [ofl.from_pretrained(...), ...], got {names}")
         if any(isinstance(model, Ensemble) for model in models):
@@ -58,11 +61,12 @@ class Ensemble(nn.Module):
             raise ConfigError("scales must name at least one, such as (1.0,)")
         for scale in scales:
             check_number("scales", scale, 0.1, 8)
+        if any(model.config.windowed for model in models) and any(scale != 1 for scale in scales):
+            warn_user("a model that sees pictures through windows of one size (EoMT's, semantic) has no other scales")
         self.models = nn.ModuleList(models)
         sides = (False, True) if flip else (False,)
         self.views = tuple(View(float(scale), mirrored) for scale in scales for mirrored in sides)
         self._orders = [_order(models[0].config.categories, model.config.categories) for model in models]
-        self.eval()
 
     @property
     def config(self):
@@ -174,6 +178,10 @@ def on_one_grid(found: Sequence[Seen]) -> list[RawPrediction]:
     strides = (padded / cells for padded, cells in zip(first.padded, first.mask_logits.shape[1:]))
     cells = tuple(max(1, round(side / stride)) for side, stride in zip(first.unpadded, strides))
     return [one.on_grid(first.unpadded, cells) for one in found]
+
+
+def _is_model(value: object) -> bool:
+    return isinstance(value, nn.Module) and isinstance(getattr(value, "config", None), BaseConfig)
 
 
 def _order(wanted: Sequence[Category], had: Sequence[Category]) -> list[int]:

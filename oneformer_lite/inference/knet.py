@@ -29,11 +29,16 @@ def knet_panoptic(
     All queries compete for each pixel with score times mask probability. Then things of a score below
     ``object_threshold`` drop out, and whoever won less than ``overlap_threshold`` of its mask: what they won stays
     void. The others get all that they won, also outside their own masks. Stuff needs no score but ``min_score``, which
-    is asked of all. Raises :class:`ConfigError` for numbers outside 0..1.
+    is asked of all. K-Net has no class of no object; where another model says that of a query, it does not compete.
+    Raises :class:`ConfigError` for numbers outside 0..1.
     """
     check_share("object_threshold", object_threshold)
     check_share("overlap_threshold", overlap_threshold)
     check_share("min_score", min_score)
+    competing = raw.surest[1] != raw.num_classes
+    if not competing.any():
+        return torch.zeros(raw.output, dtype=torch.int32, device=raw.device), []
+    raw = replace(raw, class_logits=raw.class_logits[competing], mask_logits=raw.mask_logits[competing])
     scores, labels = raw.surest
     shares = with_probabilities(raw)
     winner = torch.empty(raw.output, dtype=torch.int64, device=scores.device)

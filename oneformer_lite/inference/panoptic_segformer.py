@@ -56,18 +56,23 @@ def segformer_panoptic(
 
 def segformer_instances(
     raw: RawPrediction, config: PanopticSegFormerConfig, min_score: float = 0.0
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Masks bool [n, H, W], class ids [n], scores [n] of things, whether another lies on top or not, and the boxes [n,
-    4] that their queries say: x, y, width, height in pixels of the picture, cut at its border. Raises
-    :class:`ConfigError` for a ``min_score`` outside 0..1."""
+    4] that their queries say: x, y, width, height in pixels of the picture, cut at its border; None where several
+    models answer of which one says none. Raises :class:`ConfigError` for a ``min_score`` outside 0..1."""
     check_share("min_score", min_score)
     raw = at_once(raw)
     found = _things(raw, config, min_score)
     bands = [raw.masks(found.queries, rows) > 0 for rows in raw.bands(len(found.queries))]
-    centre, size = raw.boxes[found.queries].float().split(2, dim=1)
-    first, last = (centre - size / 2).clamp(0, 1), (centre + size / 2).clamp(0, 1)
-    boxes = torch.cat([first, last - first], dim=1) * centre.new_tensor(raw.output).flip(0).repeat(2)
+    boxes = None if raw.boxes is None else _inside_of(raw, found.queries)
     return torch.cat(bands, dim=1), found.labels, found.scores, boxes
+
+
+def _inside_of(raw: RawPrediction, queries: Int[Tensor, "n"]) -> Float[Tensor, "n 4"]:
+    """The boxes of queries, cut at the picture's border."""
+    centre, size = raw.boxes[queries].float().split(2, dim=1)
+    first, last = (centre - size / 2).clamp(0, 1), (centre + size / 2).clamp(0, 1)
+    return torch.cat([first, last - first], dim=1) * centre.new_tensor(raw.output).flip(0).repeat(2)
 
 
 def _things(raw: RawPrediction, config: PanopticSegFormerConfig, min_score: float) -> Candidates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from .rules import instances, panoptic_segments
 from .windows import WindowedPrediction
 
 RENDERED = 8192  # pixels of the longer side that are drawn; of more, half as many at most
+MOST_MASKS = 2**31  # bytes of a picture's masks; of more, each segment has its own alone
+DRAWN, LEAST_DRAWN = 2**29, 1024  # bytes of masks that are drawn; pixels of the longer side to which they are reduced
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,12 @@ class Segment:
             return self.where.box
         return coco_mask.toBbox(self.rle).astype(int).tolist()
 
+    def reduced(self, factor: int) -> Segment:
+        """With every ``factor``-th pixel of its mask, in both directions."""
+        where = self.where if isinstance(self.where, PlacedMask) else PlacedMask.of(self.mask)
+        box = self.predicted_box and tuple(value / factor for value in self.predicted_box)
+        return replace(self, where=where.reduced(factor), value=True, predicted_box=box)
+
     def polygons(self) -> list[list[int]]:
         """COCO's polygons [x, y, x, y, ...] along the edges of the mask's pixels (:func:`~.polygons.outlines`)."""
         return self.where.polygons() if isinstance(self.where, PlacedMask) else outlines(self.mask)
@@ -117,22 +126,36 @@ class Prediction:
 
     def render(self) -> np.ndarray:
         """uint8 [H', W', 3]: the picture with its segments in colour; of a picture whose longer side has more than 8192
-        pixels, a reduced one, with a warning."""
+        pixels, or whose masks are too many, a reduced one, of more than 500 instances the surest, with a warning."""
         from ..render import render_prediction
 
         longest = max(self.image.shape[:2])
         if longest <= RENDERED and (self.task != "instance" or self.masks is not None):
             return render_prediction(self.image, self, self.categories)
-        shown = self.reduced(max(2, -(-2 * longest // RENDERED)))
+        shown, every = self._smaller(longest), len(self.segments)
+        surest = f" with the surest {len(shown.segments)} of {every} instances" * (len(shown.segments) < every)
         warn_user(
             f"a picture of {self.image.shape[1]} x {self.image.shape[0]} pixels is drawn reduced to "
-            f"{shown.image.shape[1]} x {shown.image.shape[0]}; segment_map, label_map and the segments' masks are whole"
+            f"{shown.image.shape[1]} x {shown.image.shape[0]}{surest}; segment_map, label_map and the segments' masks "
+            "are whole"
         )
         return render_prediction(shown.image, shown, self.categories)
 
+    def _smaller(self, longest: int) -> Prediction:
+        """To be drawn: at most half of :data:`RENDERED` pixels, and masks of at most :data:`DRAWN` bytes."""
+        factor = max(2, -(-2 * longest // RENDERED))
+        if self.task != "instance":
+            return self.reduced(factor)
+        height, width = self.image.shape[:2]
+        fitting = math.ceil(math.sqrt(len(self.segments) * height * width / DRAWN))
+        factor = max(factor, min(fitting, longest // LEAST_DRAWN))
+        most = DRAWN // (-(-height // factor) * -(-width // factor))
+        surest = sorted(self.segments, key=lambda s: -s.score)[: max(1, most)]
+        return replace(self, segments=surest).reduced(factor)
+
     def reduced(self, factor: int) -> Prediction:
         """The picture's mean over ``factor`` x ``factor`` pixels, and of maps and masks every ``factor``-th pixel.
-        Segments are the same, but for their masks."""
+        Segments are the same, but for their masks; ``masks`` are None where they would hold more than 2 GB."""
         check_count("factor", factor)
         image = np.asarray(Image.fromarray(self.image).reduce(factor))
         maps = {
@@ -142,11 +165,9 @@ class Prediction:
         if self.task != "instance":
             (map_,) = maps.values()
             return replace(self, image=image, segments=[replace(s, where=map_) for s in self.segments], **maps)
-        masks, segments = np.zeros((len(self.segments), *image.shape[:2]), bool), []
-        for mask, s in zip(masks, self.segments):
-            mask[:] = s.where.reduced(factor).whole() if isinstance(s.where, PlacedMask) else s.mask[::factor, ::factor]
-            box = s.predicted_box and tuple(value / factor for value in s.predicted_box)
-            segments.append(replace(s, where=mask, value=True, predicted_box=box))
+        segments, size, masks = [s.reduced(factor) for s in self.segments], image.shape[:2], None
+        if len(segments) * size[0] * size[1] <= MOST_MASKS:
+            masks = np.array([s.mask for s in segments], bool).reshape(len(segments), *size)
         return replace(self, image=image, masks=masks, segments=segments)
 
     def show(self) -> Image.Image:

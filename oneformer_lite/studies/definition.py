@@ -11,7 +11,7 @@ from ..checks import check_number
 from ..config.checks import shown
 from ..errors import ConfigError
 from .measures import SHOWN, check_given, check_metrics, nearest
-from .variants import LONGEST_NAME, Variant
+from .variants import LONGEST_NAME, Variant, check_names
 
 MOST_SEEDS = 1000
 # what of a recipe decides neither what is learned nor what is written down of it
@@ -67,7 +67,7 @@ def define(
     check_number("threads", threads, 1, 1024, whole=True)
     if judged is not None:
         check_number("judged", judged, 1, whole=True)
-    names = [v.name for v in variants]
+    check_names(names := [v.name for v in variants])
     if baseline is not None and baseline not in names:
         raise ConfigError(f"the baseline {shown(baseline)} is none of the variants{nearest(baseline, names)}")
     chosen, metrics = baseline or names[0], check_metrics(metrics)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..checks import meant
 from ..config.checks import shown
@@ -22,7 +22,7 @@ SHOWN = ("PQ", "AP", "mIoU")
 
 def check_metrics(metrics: str | Sequence[str]) -> tuple[str, ...]:
     """Raises :class:`ConfigError` for names that are none, and names that come twice."""
-    names = [metrics] if isinstance(metrics, str) else list(metrics or ())
+    names = [metrics] if isinstance(metrics, str) else list(metrics) if isinstance(metrics, Iterable) else []
     for name in names:
         if name not in KNOWN:
             raise ConfigError(f"there is no metric {shown(name)}{nearest(name, KNOWN)}")

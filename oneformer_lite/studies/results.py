@@ -81,7 +81,7 @@ def _parsed(line: bytes, where: str, definition: Definition) -> Result:
     try:
         result = Result(**dict(content))
         _check(result, definition)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{where} is not the result of a run ({error}): take the line out, and the study makes the run "
                         "again") from error  # fmt: skip
     return result

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..data.image import image_from_bytes
+from ..errors import ConfigError
 from ..files import replacing
 from ..training.locks import is_locked
 from ..training.log import LogReader
@@ -86,7 +87,9 @@ class Study:
 
     def rows(self, metric: str | None = None) -> list[Row]:
         """Mean, range and difference to the baseline of every variant, by one ``metric`` (the first unless named)."""
-        (name,) = check_metrics(metric or self.metrics[0])
+        name, *others = check_metrics(metric or self.metrics[0])
+        if others:
+            raise ConfigError(f"expected one metric, got {metric!r}: the rows of each are asked for one by one")
         return rows_of(self.definition, self.results, name)
 
     def row(self, variant: str, metric: str | None = None) -> Row:

@@ -43,8 +43,7 @@ class Variant:
     @property
     def folder(self) -> str:
         """Its name for files: two variants never share one."""
-        plain = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:40]
-        return plain if plain == self.name else f"{plain}-{sha1(self.name.encode()).hexdigest()[:6]}"
+        return folder_of(self.name)
 
     @property
     def budget(self) -> str:
@@ -65,10 +64,7 @@ def resolve(
     and variants that do not differ.
     """
     pairs = list(given.items()) if isinstance(given, Mapping) else _pairs(given)
-    if not 0 < len(pairs) <= MOST_VARIANTS:
-        raise ConfigError(f"expected 1 to {MOST_VARIANTS} variants by name, got {len(pairs)}")
-    for place, (name, _) in enumerate(pairs):
-        _check_name(name, [other for other, _ in pairs[:place]])
+    check_names([name for name, _ in pairs])
     variants = tuple(_variant(name, changes, config, train_config) for name, changes in pairs)
     _check_different(variants)
     _warn_of_starts(variants)
@@ -81,11 +77,25 @@ def _pairs(given: object) -> list[tuple[str, Given]]:
     raise ConfigError(f"expected variants as a dict {{name: changes}}, or a list of such pairs, got {shown(given)}")
 
 
-def _check_name(name: object, others: Sequence[str]) -> None:
-    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise ConfigError(f"a variant's name must be a line of 1 to {LONGEST_NAME} characters, got {shown(name)}")
-    if name in others:
-        raise ConfigError(f"the variant {name!r} comes twice: give one of them another name")
+def check_names(names: Sequence[object]) -> None:
+    """Raises :class:`ConfigError` for what is no name of a variant, and for two that are one, or would share a
+    folder."""
+    if not 0 < len(names) <= MOST_VARIANTS:
+        raise ConfigError(f"expected 1 to {MOST_VARIANTS} variants by name, got {len(names)}")
+    taken: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+            raise ConfigError(f"a variant's name must be a line of 1 to {LONGEST_NAME} characters, got {shown(name)}")
+        if (folder := folder_of(name)) in taken:
+            other = "comes twice" if taken[folder] == name else f"would have the folder of {taken[folder]!r}"
+            raise ConfigError(f"the variant {name!r} {other}: give one of them another name")
+        taken[folder] = name
+
+
+def folder_of(name: str) -> str:
+    """A variant's name for files."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    return plain if plain == name else f"{plain}-{sha1(name.encode()).hexdigest()[:6]}"
 
 
 def _variant(name: str, given: Given, config: BaseConfig, train_config: TrainConfig) -> Variant:
@@ -156,11 +166,19 @@ def _changed(train_config: TrainConfig, changes: dict) -> TrainConfig:
 def _check_different(variants: Sequence[Variant]) -> None:
     for place, variant in enumerate(variants):
         for other in variants[:place]:
-            if not differences(variant, other):
+            if _same(variant, other):
                 raise ConfigError(
                     f"the variants {other.name!r} and {variant.name!r} are the same in everything: a run would be made "
                     "twice, and end with the same numbers"
                 )
+
+
+def _same(one: Variant, other: Variant) -> bool:
+    """Whether they have no :func:`differences`: asked of all pairs, so it takes microseconds."""
+    if type(one.config) is not type(other.config) or one.config != other.config:
+        return False
+    recipe = [field.name for field in fields(TrainConfig) if field.name not in _SKIPPED]
+    return all(getattr(one.train_config, name) == getattr(other.train_config, name) for name in recipe)
 
 
 def _warn_of_starts(variants: Sequence[Variant]) -> None:

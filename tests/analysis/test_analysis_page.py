@@ -61,6 +61,14 @@ def test_a_notebook_gets_the_piece_without_scripts_and_names_are_escaped():
     assert "<script" not in text and "<html" not in text and "&lt;b&gt;&amp;.jpg" in text and "<b>&.jpg" not in text
 
 
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "\ud800"], ids=["a byte of Latin-1", "half a pair"])
+def test_file_names_that_are_no_unicode_do_not_lose_the_page(tmp_path, name):
+    scene = Toytown("val", 128)[0].replace(file_name=name)
+    analysis = ofl.analyse(ofl.from_pretrained("toytown"), [scene], "semantic", progress=False)
+    page = analysis.to_html(tmp_path / "errors.html", 1, "MaskInspector").read_text(encoding="utf-8")
+    assert "?" in page and "data-picture" in page
+
+
 def test_eval_writes_the_page_and_its_numbers(tmp_path, capsys):
     page, found = tmp_path / "errors.html", tmp_path / "found.json"
     command = ["eval", "--scenes", "1", "--device", "cpu", "--tasks", "semantic"]

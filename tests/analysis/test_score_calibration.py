@@ -26,6 +26,12 @@ def test_weights_count_as_items_and_ends_belong_to_a_bin():
     assert weighed.bins() == single.bins() and weighed.error == single.error == pytest.approx((1 + 1) / 3)
 
 
+def test_a_score_that_is_no_number_counts_as_nothing():
+    calibration = Calibration()
+    assert calibration.add(np.array([np.nan, 0.95]), np.array([0, 1])).tolist() == [0, 9]
+    assert calibration.error == pytest.approx(0.025)
+
+
 def test_nothing_has_no_error():
     empty = Calibration()
     empty.add(np.array([]), np.array([]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import warnings
 from pathlib import Path
 
@@ -75,6 +76,14 @@ def test_a_named_background_supplies_all_three_tasks(tmp_path):
     (ground,) = [s for s in sample.segments if s.class_id == 1]
     assert ground.id == 2 and ((sample.segment_map == 2) == (NUMBERS == 0)).all()
     assert len(ofl.data.targets_for(sample, "panoptic")) == 4 and len(ofl.data.targets_for(sample, "semantic")) == 2
+
+
+def test_a_background_among_many_numbers(tmp_path):
+    """The first number that is free, found at once: one look at all numbers for each of them takes minutes."""
+    save(tmp_path, np.arange(20_000).repeat(4).reshape(200, 400), "cell.tif", np.int32)
+    begun = time.perf_counter()
+    sample = read(tmp_path, background="glass")[0]
+    assert sample.segments[-1].id == 20_000 and len(sample.segments) == 20_000 and time.perf_counter() - begun < 5
 
 
 def test_what_nobody_judged_is_a_crowd(tmp_path):

@@ -163,14 +163,55 @@ def test_other_classes_are_refused(trained):
         (lambda m: [], {}, "needs models"),
         (lambda m: ["toytown"], {}, "needs models"),
         (lambda m: [Ensemble(m)], {}, "part of another"),
+        (lambda m: None, {}, "needs models.* got NoneType"),
+        (lambda m: [m, nn.Linear(1, 1)], {}, "needs models.* Linear"),
         (lambda m: m, {"scales": ()}, "at least one"),
         (lambda m: m, {"scales": (0,)}, "scales must be"),
         (lambda m: m, {"scales": (float("nan"),)}, "scales must be"),
+        (lambda m: m, {"scales": None}, "scales must be"),
+        (lambda m: m, {"scales": "wide"}, "scales must be"),
     ],
 )
 def test_what_makes_no_ensemble(trained, models, settings, why):
     with pytest.raises(ofl.errors.ConfigError, match=why):
         Ensemble(models(trained), **settings)
+
+
+@pytest.mark.parametrize("scales", [[0.5, 2], np.array([0.5, 2.0]), iter((0.5, 2))], ids=["list", "array", "iterator"])
+def test_scales_in_any_form(trained, scales):
+    assert [view.scale for view in Ensemble(trained, scales=scales).views] == [0.5, 2]
+    assert len(Ensemble(trained, scales=2).views) == 1
+
+
+def test_a_model_stays_in_its_mode(trained, street):
+    trained.train()
+    modes = [module.training for module in trained.modules()]
+    try:
+        both = Ensemble([trained, trained])
+        asked = ofl.predict(both, street, "semantic")
+        assert trained.training and [module.training for module in trained.modules()] == modes
+    finally:
+        trained.eval()
+    assert_same(asked, ofl.predict(trained, street, "semantic"))
+
+
+@pytest.mark.parametrize("preset", PRESETS[1:])
+def test_the_first_models_rule_reads_what_the_others_say(trained, preset):
+    """Its own boxes and queries are not needed, and no object is understood."""
+    torch.manual_seed(0)
+    first = build(replace(getattr(ofl.config, preset)(), test_size=64, image_size=64))
+    picture = ofl.data.Toytown("val", (64, 90))[0].image
+    for task in TASKS:
+        found = ofl.predict(Ensemble([first, trained]), picture, task, 0.01)
+        assert all(0.01 <= s.score <= 1 and s.mask.sum() == s.area for s in found.segments)
+
+
+def test_a_model_of_windows_has_masks_but_no_scales(trained, street):
+    model = build(replace(ofl.config.eomt_toytown(), image_size=64, trained_task="semantic"))
+    raw = predict_raw(Ensemble([model], flip=True), street, "semantic")[1]
+    assert raw.masks().shape[1:] == street.shape[:2]
+    with pytest.warns(UserWarning, match="no other scales"):
+        Ensemble([trained, model], scales=(1, 2))
 
 
 def test_an_ensemble_is_judged_like_a_model(trained):

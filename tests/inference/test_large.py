@@ -260,6 +260,23 @@ def test_a_very_large_picture_is_drawn_reduced(trained, wide, monkeypatch):
         assert found.reduced(3).image.shape == (43, 100, 3)
 
 
+def test_of_very_many_instances_the_surest_are_drawn(monkeypatch):
+    """However many there are, the memory that drawing takes does not grow."""
+    monkeypatch.setattr("oneformer_lite.inference.prediction.DRAWN", 100 * 100 * 20)
+    monkeypatch.setattr("oneformer_lite.inference.prediction.LEAST_DRAWN", 100)
+    monkeypatch.setattr("oneformer_lite.inference.prediction.MOST_MASKS", 100 * 100 * 30)
+    size, mask = (400, 400), np.ones((8, 8), bool)
+    segments = [
+        Segment.of(i + 1, CATEGORIES, 0, i / 50, 64, PlacedMask(mask, 8 * i, 8 * i, size), True) for i in range(50)
+    ]
+    found = Prediction("instance", np.zeros((*size, 3), np.uint8), segments, CATEGORIES)
+    with pytest.warns(UserWarning, match="reduced to 100 x 100 with the surest 20 of 50 instances"):
+        assert found.render().shape[2] == 3
+    reduced = found.reduced(4)
+    assert reduced.masks is None and [s.mask.sum() for s in reduced.segments] == [4] * 50
+    assert found.reduced(8).masks.sum() == 50
+
+
 def test_a_data_set_is_judged_through_windows(trained):
     scenes = ofl.data.Toytown("val", (64, 150), 2)
     found = ofl.evaluate(trained, scenes, windows=128)
@@ -270,7 +287,7 @@ def test_a_data_set_is_judged_through_windows(trained):
         ofl.evaluate(trained, scenes, token="panoptic", windows=128)
 
 
-@pytest.mark.parametrize("windows", [0, -5, 2.5, "128", float("nan")])
+@pytest.mark.parametrize("windows", [0, -5, 1, 31, 2.5, "128", float("nan")])
 def test_sides_that_are_none(trained, wide, windows):
     with pytest.raises(ofl.errors.ConfigError, match="windows must be"):
         ofl.predict(trained, wide, "semantic", windows=windows)

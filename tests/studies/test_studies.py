@@ -213,11 +213,15 @@ DAMAGED = {
     "a text for a score": ("results.jsonl", lambda text: text.replace("60.0", '"a"', 1), "expected numbers"),
     "a score of no metric": ("results.jsonl", lambda text: text.replace('"PQ"', '"<b>"', 1), "names of metrics"),
     "an unknown field": ("results.jsonl", lambda text: text.replace('"steps"', '"stepz"', 1), "stepz"),
+    "a huge number": ("results.jsonl", lambda text: text.replace('"steps": ', f'"steps": {10**400}', 1), "too large"),
     "NaN": ("results.jsonl", lambda text: text.replace("60.0", "NaN", 1), "NaN"),
     "another format": ("study.json", lambda text: text.replace('"format": 1', '"format": 2'), "whose 'format' is 1"),
     "a field less": ("study.json", lambda text: text.replace('"seeds"', '"seedz"'), "'seeds' is missing"),
     "a strange recipe": ("study.json", lambda text: text.replace('"lr": 0.002', '"lr": -1'), "lr must be positive"),
     "a strange model": ("study.json", lambda text: text.replace('queries": 120', 'queries": "a"'), "num_queries"),
+    "a variant twice": ("study.json", lambda text: text.replace('"no contrastive loss"', '"as it is"'), "comes twice"),
+    "a name of two lines": ("study.json", lambda text: text.replace('"no contrastive loss"', r'"a\nb"'), "be a line"),
+    "wrong metrics": ("study.json", lambda text: text.replace('"metrics": [', '"metrics": 5, "x": ['), "some of"),
     "no list of variants": ("study.json", lambda text: text.replace('"variants": [', '"variants": 3, "x": ['), "not"),
 }
 
@@ -242,6 +246,8 @@ def test_the_api_of_a_study(tmp_path: Path):
         found.row("no contrastive los")
     with pytest.raises(ConfigError, match="there is no metric 'mAP'"):
         found.rows("mAP")
+    with pytest.raises(ConfigError, match="expected one metric"):
+        found.rows(("PQ", "AP"))
     assert found.seconds_left() == pytest.approx(3 * (21.0 + 2 * 2.0)) and found.share == 0.75
 
 
@@ -306,6 +312,10 @@ def test_the_command(data: Path, tmp_path: Path, capsys):
     file.write_text(FILE.format(data=data, out=out))
     assert main(["study", str(file), "--check"]) == 0
     assert "slow (400 steps): lr 0.002 → 0.0001" in capsys.readouterr().out and not out.exists()
+    (tmp_path / "wrong.toml").write_text("toytown_scenes = 9\n" + file.read_text().replace("mIoU", "mAP"))
+    for options in (["--check"], []):  # refused before anything is painted or made
+        assert main(["study", str(tmp_path / "wrong.toml"), *options]) == 2
+        assert "there is no metric 'mAP'" in capsys.readouterr().err and not out.exists()
     assert main(["study", str(file), "--steps", "2"]) == 0
     said = capsys.readouterr().out
     assert "From a file: 2 variants x 1 seed, 2 of 2 runs, finished" in said and (out / "report.html").exists()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from ...checks import check_count
+from ...checks import check_number
 from ...data.sample import Category
 from ..ensemble import AveragedScores, answers_of
-from ..prediction import Prediction, Segment, read_prediction
+from ..prediction import MOST_MASKS, Prediction, Segment, read_prediction
 from ..raw import RawPrediction
 from ..windows import WindowedPrediction
 from .grid import Grid, Window
@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from ..ensemble import Ensemble
 
 _SHOWN = 16  # windows from which on there is a progress bar
-MOST_MASKS = 2**31  # bytes of masks at the picture's size; of more, each segment has its own alone
+LEAST_SIDE = 32  # pixels of a window: smaller ones show nothing, and a picture has millions of them
 
 
 def grid_for(model: MaskModel | Ensemble, shape: tuple[int, int], windows: bool | int) -> Grid | None:
     """Windows over a picture of ``shape``: of so many pixels a side, or (True) of the side at which the model looks at
-    pictures; None where one window would hold all of it. Raises :class:`ConfigError` for a number below 32."""
+    pictures; None where one window would hold all of it. Raises :class:`ConfigError` for a number below
+    :data:`LEAST_SIDE`."""
     if windows is False or windows is None:
         return None
     if windows is True:
         side = model.config.inference_size(64, 64)[0]
     else:
-        check_count("windows", windows)
+        check_number("windows", windows, LEAST_SIDE, whole=True)
         side = int(windows)
     return Grid(*shape, side) if max(shape) > side else None
 
