@@ -6,6 +6,7 @@ Matplotlib's object-oriented API throughout: no pyplot, hence no global state an
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +107,10 @@ def finished(figure: Any, axes: Any, theme: Theme, title: str, dpi: int) -> Plot
 
 
 def png_of(figure: Any, dpi: int) -> bytes:
-    """The picture. Without matplotlib's version in the file, equal curves are equal bytes."""
+    """The picture. Without matplotlib's version in the file, equal curves are equal bytes. Letters that its font has
+    not, in names that are not ours, become boxes without a warning each: pages say the names beside it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -9,7 +9,7 @@ import torch
 from ..errors import ConfigError
 from ..training.launch import launch, place
 from ..training.run import Run
-from .study import Study
+from .study import STOP, Study
 from .variants import Variant
 from .work import Work, threads
 
@@ -41,6 +41,8 @@ def all_runs(work: Work, slots: list[str]) -> None:
     with Study(work.folder).progress(len(slots)) as progress:
         try:
             while (waiting := _waiting(work, going)) or going:
+                if (work.folder / STOP).exists():
+                    return _stop(going)
                 for slot in range(len(slots)):
                     if slot not in going and waiting:
                         going[slot] = _start(work, *waiting.pop(0), slots[slot])

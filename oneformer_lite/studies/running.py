@@ -17,7 +17,7 @@ from ..training.whole_run import train
 from .background import all_runs, places
 from .definition import define
 from .measures import SHOWN
-from .study import LOCK, Study
+from .study import LOCK, STOP, Study
 from .variants import Given, Variant, resolve
 from .work import Work, threads
 
@@ -64,6 +64,7 @@ def study(
         raise ConfigError("runs in processes of their own open their data themselves: leave out devices, or the data")
     folder = make_folder(train_config.out)
     with _alone(folder):
+        (folder / STOP).unlink(missing_ok=True)
         work = Work(folder, definition, train_data, val_data)
         if slots is None:
             one_by_one(work)
@@ -91,6 +92,8 @@ def one_by_one(work: Work) -> None:
     """All runs in this process, until they are done or one is stopped."""
     with Study(work.folder).progress() as progress, threads(work.definition.threads):
         for variant, seed in work.pending:
+            if (work.folder / STOP).exists():
+                return
             progress.say(f"{variant.name}, seed {seed}")
             if not _train(work, variant, seed):
                 return

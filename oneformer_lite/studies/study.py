@@ -23,7 +23,7 @@ from .summary import Row, rows_of
 from .timing import Pace, seconds_left, share_done
 from .variants import Variant
 
-LOCK, REPORT = ".study.lock", "report.html"
+LOCK, STOP, REPORT = ".study.lock", ".study.stop", "report.html"
 
 
 class Study:
@@ -119,8 +119,11 @@ class Study:
         return path
 
     def stop(self) -> None:
-        """Ask its runs to save and to end; the study ends with them. Called again, :func:`oneformer_lite.study`
-        resumes it."""
+        """Ask its runs to save and to end; the study ends with them, or before the next where it judges a model.
+        Called again, :func:`oneformer_lite.study` resumes it."""
+        if self.status == "running":
+            with replacing(self.folder / STOP) as draft:
+                draft.touch()
         for variant, seed in self.definition.runs:
             Run(run_folder(self.folder, variant, seed)).ask_to_stop()
 

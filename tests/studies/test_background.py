@@ -10,9 +10,9 @@ from study_folder import write_study
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError, OneFormerLiteError
-from oneformer_lite.studies import background
+from oneformer_lite.studies import background, running
 from oneformer_lite.studies.running import _alone
-from oneformer_lite.studies.study import LOCK
+from oneformer_lite.studies.study import LOCK, STOP
 from oneformer_lite.training.locks import locked
 
 
@@ -80,6 +80,28 @@ def test_a_place_that_is_free_gets_the_next_run(tmp_path: Path, monkeypatch):
 def test_a_run_that_is_stopped_stops_the_study(tmp_path: Path, monkeypatch):
     found = told(tmp_path, monkeypatch, a=(99, "finished"), b=(2, "stopped"), c=(2, "finished"))
     assert found == ["a on x", "b on y", "ask a", "stop a"]
+
+
+def test_a_study_stops_between_two_runs_where_none_goes_on_that_could(tmp_path: Path, monkeypatch):
+    """While a model is judged."""
+    write_study(tmp_path)
+    real, ends = FakeWork.ended, dict.fromkeys("abc", (1, "finished"))
+
+    def ended(work: FakeWork, variant, seed: int, run=None) -> bool:
+        real(work, variant, seed, run or FakeRun("", 0, "finished", []))
+        ofl.Study.attach(tmp_path).stop()
+        return True
+
+    monkeypatch.setattr(FakeWork, "ended", ended)
+    monkeypatch.setattr(running, "_train", ended)
+    with locked(tmp_path / LOCK):
+        running.one_by_one(work := FakeWork(tmp_path, ends))
+        assert work.told == ["a ended"]
+        (tmp_path / STOP).unlink()
+        assert told(tmp_path, monkeypatch, **ends) == ["a on x", "b on y", "a ended", "b ended"]
+    (tmp_path / STOP).unlink()
+    ofl.Study.attach(tmp_path).stop()
+    assert not (tmp_path / STOP).exists()  # nothing goes on
 
 
 def test_a_run_that_fails_is_raised_when_the_others_have_stopped(tmp_path: Path, monkeypatch):

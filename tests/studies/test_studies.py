@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from shutil import copy
@@ -262,6 +263,13 @@ def test_the_figure_shows_where_the_mean_is(tmp_path: Path):
     seen = write_study(tmp_path / "a")
     unseen = write_study(tmp_path / "b", results(PQ | {"no contrastive loss": (60.0, 61.0, 60.5)}))
     assert coloured(seen) > 200 and coloured(unseen) == 0
+
+
+def test_names_in_letters_that_the_font_has_not_draw_without_warnings(tmp_path: Path):
+    found = write_study(tmp_path, results({"基线": PQ["as it is"]}), changes={"基线": {}, "🙂": {"lr": 1e-3}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert found.figure("PQ").size[0] > 500 and "基线" in found.to_html().read_text(encoding="utf-8")
 
 
 def test_the_page_in_a_browser(tmp_path: Path):
