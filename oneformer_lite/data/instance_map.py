@@ -56,15 +56,24 @@ class InstanceMapDataset(MapDataset):
         self._look_at_numbers()
 
     def _look_at_numbers(self) -> None:
-        """Where no map has two numbers, the objects of a picture were most likely not told apart."""
-        counts: list[int] = []
+        """Where no map has two numbers, the objects of a picture were most likely not told apart; where none has a
+        pixel of background, the numbers most likely say classes as well."""
+        counts, bare = [], True
         for place in np.unique(np.linspace(0, len(self) - 1, _LOOKED_AT).astype(int)):
             with suppress(DataError):  # said when this map is read
-                counts.append(len(present_ids(self._read(self._pairs[place][1]))))
+                numbers = self._read(self._pairs[place][1])
+                counts.append(len(present_ids(numbers)))
+                bare = bare and bool(numbers.all())
         if counts and max(counts) <= 1:
             warn_user(
                 f"none of the {len(counts)} instance maps looked at in {self.map_dir} has two objects: if each holds "
                 f"several under one number, they would be learned as one ({_CURE})"
+            )
+        elif counts and bare:
+            warn_user(
+                f"no pixel of the {len(counts)} instance maps looked at in {self.map_dir} is 0, background: if their "
+                "numbers say classes as well, as in data sets of streets, each region of any class would be learned as "
+                f"an object of {self.categories[0].name!r} (oneformer-lite convert-data rewrites such data sets)"
             )
 
     def _read(self, path: Path) -> np.ndarray:

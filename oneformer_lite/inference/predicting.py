@@ -58,9 +58,9 @@ def predict(model, image, task, min_score=None, *, windows=False):
     configuration's ``object_mask_threshold``. In the semantic task, where every pixel gets a class, it has no effect.
 
     ``windows`` is for pictures much larger than those that the model was trained on, which it would shrink: it then
-    looks at parts of them, of so many pixels a side, or (True) of as many as it looks at otherwise, one to one, which
-    overlap by a quarter, and what it says of them is joined (:mod:`~.large`). A picture that one window holds is
-    looked at as without. ``model`` may be an :class:`Ensemble` of several models or views.
+    looks at parts of them, of so many pixels a side (from 32 on), or (True) of as many as it looks at otherwise, one to
+    one, which overlap by a quarter, and what it says of them is joined (:mod:`~.large`). A picture that one window
+    holds is looked at as without. ``model`` may be an :class:`Ensemble` of several models or views.
 
     Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong,
     and for a task that the model has no answer for (``model.config.answered_tasks``).

@@ -99,6 +99,18 @@ def test_objects_that_were_not_told_apart_are_said(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.parametrize("step", [1, 256, 1000])
+def test_numbers_that_say_classes_as_well_are_said(tmp_path, step):
+    """class x 256 + number, as Mapillary has it, or class x 1000 + number."""
+    save(tmp_path, (NUMBERS // 7 + 1) * step + NUMBERS % 7, dtype=np.uint16)
+    with pytest.warns(UserWarning, match="no pixel of the 1 instance maps looked at .* is 0.*of 'nucleus'"):
+        read(tmp_path, "nucleus")
+    save(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(
     "numbers, dtype, words",
     [
