@@ -67,6 +67,7 @@ class Ensemble(nn.Module):
         sides = (False, True) if flip else (False,)
         self.views = tuple(View(float(scale), mirrored) for scale in scales for mirrored in sides)
         self._orders = [_order(models[0].config.categories, model.config.categories) for model in models]
+        _warn_of_other_kinds([model.config for model in models])
 
     @property
     def config(self):
@@ -197,6 +198,17 @@ def _order(wanted: Sequence[Category], had: Sequence[Category]) -> list[int]:
             f"{few(more) or 'no other'} besides"
         )
     return [names.index(category.name) for category in wanted]
+
+
+def _warn_of_other_kinds(configs: Sequence[BaseConfig]) -> None:
+    """Of models that part segments; where class scores are averaged, the kinds of classes have no effect."""
+    parting = [config for config in configs if tuple(config.answered_tasks) != ("semantic",)]
+    kinds = [{c.name: c.is_thing for c in config.categories} for config in parting]
+    if other := [name for name in configs[0].class_names if len({of[name] for of in kinds}) > 1]:
+        warn_user(
+            f"{few(other, 5)}: things (each object apart) for one model of the ensemble, stuff (merged) for another, "
+            "so their masks do not fit each other; the first model's kinds count"
+        )
 
 
 def _reordered(answer: RawPrediction, order: list[int]) -> RawPrediction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,20 @@ def test_classes_are_found_by_name(trained, street):
             weights[key] = weights[key][[*order, len(names)]]
     other.load_state_dict(weights)
     assert_same(ofl.predict(Ensemble([trained, other]), street, "panoptic"), ofl.predict(trained, street, "panoptic"))
+
+
+def test_classes_of_another_kind_are_said(trained):
+    kinds = [replace(c, is_thing=i == 3) if i < 4 else c for i, c in enumerate(trained.config.categories)]
+    other = nn.Module()
+    other.config = ofl.config.for_classes(trained.config, kinds)
+    with pytest.warns(UserWarning, match="'car', 'bus', 'person'.*: things .* for one model .*, stuff"):
+        Ensemble([trained, other])
+    semantic = nn.Module()
+    semantic.config = ofl.config.for_classes(replace(ofl.config.eomt_toytown(), trained_task="semantic"), kinds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Ensemble([trained, semantic])
+        Ensemble([trained, trained])
 
 
 def test_other_classes_are_refused(trained):
