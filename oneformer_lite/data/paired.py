@@ -23,7 +23,7 @@ def pair_files(image_dir: Path, map_dir: Path, maps: str, ending: str = "") -> l
     found = by_stem(map_dir, SUFFIXES, "their pictures")
     labels = {stem.removesuffix(ending): path for stem, path in found.items() if stem.endswith(ending)}
     pictures = by_stem(image_dir, Image.registered_extensions(), f"their {maps}")
-    if image_dir == map_dir:
+    if ending and image_dir == map_dir:  # else each map is its own picture
         pictures = {stem: path for stem, path in pictures.items() if path not in labels.values()}
     orphans = [path.name for stem, path in labels.items() if stem not in pictures]
     if orphans or not labels:

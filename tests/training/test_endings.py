@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -53,7 +54,8 @@ def test_sigterm_before_the_first_step_stops_too(data: Path, tmp_path: Path) -> 
         assert time.monotonic() < deadline, run.output()
         time.sleep(0.01)  # once there is one the supervisor listens, and the worker does not yet
     for process in (supervisor(tmp_path), *workers):
-        os.kill(process, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # the supervisor may have ended its worker already
+            os.kill(process, signal.SIGTERM)
     assert run.wait(300) == "stopped" and run.history == [], run.reason
 
 
