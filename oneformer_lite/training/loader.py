@@ -23,7 +23,7 @@ from ..data.unreadable import read_checked
 from ..errors import ConfigError, DataError, OneFormerLiteError, WorkerError
 from .config import TrainConfig
 from .distributed import ALONE, Processes
-from .open_files import enough_open_files
+from .open_files import check_open_files, enough_open_files
 from .readable import Readable
 from .state import has_own_data
 
@@ -143,6 +143,7 @@ class Batches(Iterator):
 
     def __init__(self, loader: DataLoader, readable: Readable) -> None:
         self.readable, self.workers, self.unreadable = readable, loader.num_workers, {}
+        check_open_files(loader.num_workers)
         with enough_open_files(loader.num_workers), importable_by_children(readable.samples.dataset):
             self.batches = iter(loader)
 

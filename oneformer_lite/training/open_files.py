@@ -23,10 +23,21 @@ def enough_open_files(workers: int) -> Iterator[None]:
             raise
         for worker in set(multiprocessing.active_children()) - others:  # PyTorch leaves those that it had started
             worker.kill()
-        raise ConfigError(
-            f"this process may not open as many files as {workers} workers need: allow it more (ulimit -n 4096 in the "
-            "shell that starts it), or take fewer workers; workers=0 needs fewest"
-        ) from error
+        raise _too_few(workers) from error
+
+
+def check_open_files(workers: int) -> None:
+    """Raises :class:`ConfigError` at once where batches of workers could not arrive: PyTorch then either says so or, if
+    the limit is met while a worker hands over a tensor, waits forever."""
+    if workers and _few_files_left():
+        raise _too_few(workers)
+
+
+def _too_few(workers: int) -> ConfigError:
+    return ConfigError(
+        f"this process may not open as many files as {workers} workers need: allow it more (ulimit -n 4096 in the "
+        "shell that starts it), or take fewer workers; workers=0 needs fewest"
+    )
 
 
 def _few_files_left() -> bool:
