@@ -91,8 +91,8 @@ class OneFormer(MaskDenoisedModel):
         noised: Noised | None = None,
     ) -> list[Predictions]:  # fmt: skip
         """Queries read the maps, layer by layer; in training behind ``noised`` ones."""
-        positions = self.query_positions.weight
-        return self.decoder(queries, positions, features.maps, features.masks, every, trace, noised)
+        start = queries, self.query_positions.weight, features.maps, features.masks
+        return self.decoder(*start, all_predictions=every, trace=trace, noised=noised)
 
     def learn(self, batch: Batch, trace: bool = False) -> OneFormerOutput:
         """All predictions, and for the contrastive loss the object queries beside the queries of the texts, which are
