@@ -127,8 +127,7 @@ def write_demo_report(
     from .runs.report import write_report
 
     shown = {token: {n: row[n] for n in ("PQ", "PQ_th", "PQ_st", "AP", "mIoU")} for token, row in tokens.items()}
-    learning = tuple(f"{part}." for part in result.model.training_only)
-    parameters = sum(p.numel() for n, p in result.model.named_parameters() if not n.startswith(learning))
+    parameters = result.model.inference_parameters
     recipe = {
         "data": f"Toytown, {scenes} scenes of {config.image_size} x {config.image_size} painted by the project",
         "held out": f"{VAL_SCENES} other scenes",

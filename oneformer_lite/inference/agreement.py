@@ -98,11 +98,12 @@ def agreed(answers: Sequence[RawPrediction]) -> RawPrediction:
     The first's queries come first; those that it has not follow. Probabilities are averaged, not logits; where some
     models say no object and others give every class a sigmoid, both are read as distributions with no object.
     """
+    if len({answer.no_object for answer in answers}) > 1:
+        answers = [
+            replace(a, class_logits=_said(a).clamp_min(_TINY).log(), no_object=True, temperature=None) for a in answers
+        ]
     first, *others = answers
     found, no_object = Agreed.of(first), first.no_object
-    if any(other.no_object != no_object for other in others):
-        answers = [replace(a, class_logits=_said(a).clamp_min(_TINY).log(), no_object=True) for a in answers]
-        return replace(agreed(answers), temperature=None)
     for count, other in enumerate(others, start=1):
         found = found.joined(Agreed.of(other), count)
     classes = found.classes / len(answers)

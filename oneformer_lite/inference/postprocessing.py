@@ -48,10 +48,14 @@ def surest_labels(raw: RawPrediction | WindowedPrediction) -> tuple[Int[Tensor, 
     labels = torch.empty(raw.output, dtype=torch.int64, device=raw.device)
     shares = torch.empty(raw.output, device=raw.device)
     for rows in raw.bands(raw.semantic_maps):
-        scores = raw.class_scores(rows)
-        best, labels[rows] = scores.max(0)
-        shares[rows] = best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)  # scores may exceed 1
+        labels[rows], shares[rows] = surest_of(raw.class_scores(rows))
     return labels, shares
+
+
+def surest_of(scores: Float[Tensor, "K H W"]) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
+    """Each pixel's best class, and that class's share of the pixel's class scores, which may exceed 1."""
+    best, labels = scores.max(0)
+    return labels, best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)
 
 
 def panoptic_inference(

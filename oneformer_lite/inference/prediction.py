@@ -222,11 +222,7 @@ def read_prediction(
 
     if task == "panoptic":
         segment_map, found = panoptic_segments(raw, things, config, min_score)
-        segment_map = segment_map.cpu().numpy()
-        areas = np.bincount(segment_map.ravel(), minlength=len(found) + 1).tolist()
-        rows = ((id_, categories, class_id, score, areas[id_]) for id_, class_id, score in found)
-        segments = [Segment.of(*row, segment_map, row[0]) for row in rows]
-        return Prediction(task, image, segments, categories, segment_map=segment_map)
+        return panoptic_prediction(image, categories, segment_map.cpu().numpy(), found)
     if task == "instance":
         masks, labels, scores, boxes = instances(raw, things, config, min_score)
         order = scores.argsort(descending=True)
@@ -239,10 +235,30 @@ def read_prediction(
         return Prediction(task, image, segments, categories, masks=masks)
     if isinstance(raw, RawPrediction):
         raw = replace(raw, sums_first=config.sums_before_resizing)
-    labels, share = (pixels.cpu().numpy() for pixels in surest_labels(raw))
-    areas = np.bincount(labels.ravel())
-    totals = np.bincount(labels.ravel(), share.ravel())
-    present = np.flatnonzero(areas).tolist()
-    shares = {k: totals[k] / areas[k] for k in present}
-    segments = [Segment.of(i, categories, k, shares[k], areas[k], labels, k) for i, k in enumerate(present, start=1)]
-    return Prediction(task, image, segments, categories, label_map=labels)
+    labels, shares = (pixels.cpu().numpy() for pixels in surest_labels(raw))
+    return semantic_prediction(image, categories, labels, np.bincount(labels.ravel(), shares.ravel(), len(categories)))
+
+
+def panoptic_prediction(
+    image: np.ndarray, categories: tuple[Category, ...], segment_map: np.ndarray, found: list[tuple[int, int, float]]
+) -> Prediction:
+    """Of a segment map int32 [H, W], and the (id, class id, score) of each segment."""
+    areas = _areas(segment_map, len(found) + 1)
+    rows = ((id_, categories, class_id, score, areas[id_]) for id_, class_id, score in found)
+    segments = [Segment.of(*row, segment_map, row[0]) for row in rows]
+    return Prediction("panoptic", image, segments, categories, segment_map=segment_map)
+
+
+def semantic_prediction(
+    image: np.ndarray, categories: tuple[Category, ...], label_map: np.ndarray, totals: np.ndarray
+) -> Prediction:
+    """Of a label map int64 [H, W], and of each class the sum, over its pixels, of its share of all class scores."""
+    areas = _areas(label_map, len(categories))
+    rows = ((k, totals[k] / areas[k], areas[k], label_map, k) for k in np.flatnonzero(areas).tolist())
+    segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]
+    return Prediction("semantic", image, segments, categories, label_map=label_map)
+
+
+def _areas(map_: np.ndarray, count: int) -> np.ndarray:
+    """How many pixels have each value below ``count``. Row by row: of a large picture's map there is no copy."""
+    return sum((np.bincount(row, minlength=count) for row in map_), np.zeros(count, np.int64))

@@ -146,6 +146,12 @@ class MaskModel(nn.Module):
         """Those of :attr:`training_only` that this model came without."""
         return [name for name in self.training_only if getattr(self, name) is None]
 
+    @property
+    def inference_parameters(self) -> int:
+        """How many there are without those of :attr:`training_only`."""
+        learning = tuple(f"{part}." for part in self.training_only)
+        return sum(p.numel() for name, p in self.named_parameters() if not name.startswith(learning))
+
     def parts_of_fixed_shapes(self) -> list[nn.Module]:
         """Parts whose tensors have the same shapes in every step of a training, which ``torch.compile`` is for."""
         return [part for name, part in self.named_children() if name not in self.training_only]

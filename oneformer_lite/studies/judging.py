@@ -10,7 +10,6 @@ from ..data.dataset import SegmentationDataset
 from ..data.views import Chosen
 from ..device import choose_device
 from ..evaluation import evaluate
-from ..model import MaskModel
 from ..training.checkpoint import CHECKPOINT, PREVIOUS
 from ..training.run import Run
 from ..weights import from_pretrained
@@ -32,19 +31,13 @@ def judge(definition: Definition, variant: Variant, seed: int, run: Run, val: Se
     own = [token] if token else tasks  # a task that was never drawn has no curve under its own token
     return Result(
         variant.name, seed,
-        steps=max((r["step"] for r in history), default=0), parameters=parameters(model),
+        steps=max((r["step"] for r in history), default=0), parameters=model.inference_parameters,
         scores={name: round(value, 4) for name, value in scores.items() if math.isfinite(value)},
         curves=curves_of(history, [n for n in definition.metrics if any(n in METRICS[task] for task in own)]),
         skipped=int(trained[-1].get("skipped") or 0) if trained else 0, trouble=run.reason,
         seconds=max((float(r.get("seconds") or 0) for r in history), default=0.0),
         judging_seconds=round(time.monotonic() - begun, 2),
     )  # fmt: skip
-
-
-def parameters(model: MaskModel) -> int:
-    """Without those of training alone."""
-    learning = tuple(f"{part}." for part in model.training_only)
-    return sum(p.numel() for name, p in model.named_parameters() if not name.startswith(learning))
 
 
 def tidy(folder: Path) -> None:

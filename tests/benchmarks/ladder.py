@@ -117,19 +117,13 @@ def train(plan: Plan, members: list[str]) -> None:
         token = None if len(result.model.config.learned_tasks) == len(TASKS) else "panoptic"
         metrics = ofl.evaluate(result.model, judged, token=token)
         summary = {name: round(metrics[name], 2) for name in SHOWN}
-        summary |= {"scenes": len(judged), "parameters": _parameters(result.model)}
+        summary |= {"scenes": len(judged), "parameters": result.model.inference_parameters}
         summary |= {"seconds_a_step": seconds[member]}
         Log(plan.out / member, result.steps).write("final", result.steps, result.seconds, **summary)
         scene = ofl.data.Toytown("val", size=SIDE if plan.by_heart else 128)[SCENES[0]]
         picture = ofl.predict(result.model, scene.image, "panoptic").render()
         (plan.out / member / "scene.webp").write_bytes(webp_bytes(picture))
         print(json.dumps({"member": member, "steps": result.steps, **summary}), flush=True)
-
-
-def _parameters(model: torch.nn.Module) -> int:
-    """Without those of training alone."""
-    learning = tuple(f"{part}." for part in model.training_only)
-    return sum(p.numel() for name, p in model.named_parameters() if not name.startswith(learning))
 
 
 def keep(plan: Plan, members: list[str], to: Path) -> None:

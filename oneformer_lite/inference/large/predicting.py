@@ -11,7 +11,14 @@ from tqdm.auto import tqdm
 from ...checks import check_number
 from ...data.sample import Category
 from ..ensemble import AveragedScores, answers_of
-from ..prediction import MOST_MASKS, Prediction, Segment, read_prediction
+from ..prediction import (
+    MOST_MASKS,
+    Prediction,
+    Segment,
+    panoptic_prediction,
+    read_prediction,
+    semantic_prediction,
+)
 from ..raw import RawPrediction
 from ..windows import WindowedPrediction
 from .grid import Grid, Window
@@ -49,22 +56,13 @@ def in_windows(
     progress ``bar``."""
     answers = _answers(model, pixels, task, grid, bar and len(grid) >= _SHOWN)
     if task == "semantic":
-        labels, totals = label_map(grid, answers)
-        areas = sum(np.bincount(row, minlength=len(totals)) for row in labels)
-        present = np.flatnonzero(areas).tolist()
-        rows = [(k, totals[k] / areas[k], areas[k], labels, k) for k in present]
-        segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]
-        return Prediction(task, pixels, segments, categories, label_map=labels)
+        return semantic_prediction(pixels, categories, *label_map(grid, answers))
     predictions = (
         (window, read_prediction(answer, task, pixels[window.place], model.config, categories, min_score))
         for window, answer in answers
     )
     if task == "panoptic":
-        segment_ids, found = segment_map(grid, predictions)
-        areas = sum(np.bincount(row, minlength=len(found) + 1) for row in segment_ids)
-        rows = [(class_id, score, areas[id_], segment_ids, id_) for id_, class_id, score in found]
-        segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]
-        return Prediction(task, pixels, segments, categories, segment_map=segment_ids)
+        return panoptic_prediction(pixels, categories, *segment_map(grid, predictions))
     found = sorted(placed_instances(grid, predictions), key=lambda one: -one[2])
     rows = [(k, score, mask.area, mask, True) for mask, k, score in found]
     segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]

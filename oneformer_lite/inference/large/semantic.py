@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from ..postprocessing import surest_of
 from ..raw import RawPrediction
 from .grid import Grid, Window, within
 
@@ -37,12 +37,7 @@ def label_map(grid: Grid, answers: Iterable[tuple[Window, Scored]]) -> tuple[np.
             if missing > 1:
                 waiting[key] = (total, missing - 1)
                 continue
-            best, shares = _surest(total)
-            labels[piece] = best.cpu().numpy()
-            totals += np.bincount(labels[piece].ravel(), shares.cpu().numpy().ravel(), len(totals))
+            best, shares = (pixels.cpu().numpy() for pixels in surest_of(total))
+            labels[piece] = best
+            totals += np.bincount(best.ravel(), shares.ravel(), len(totals))
     return labels, totals
-
-
-def _surest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    best, labels = scores.max(0)
-    return labels, best / scores.sum(0).clamp_min(torch.finfo(scores.dtype).tiny)
