@@ -64,7 +64,7 @@ class TrainConfig:
     # -- AdamW with the published parameter groups (training/optim.py)
     lr: float = 1e-4
     weight_decay: float = 0.05
-    backbone_lr_multiplier: float = 0.1
+    backbone_lr_multiplier: float = 0.1  # 0 freezes the backbone, which makes steps faster
     # each block of a vision transformer learns at this share of the next one's rate, but for the last
     # full_rate_blocks, which learn at the full one (EoMT)
     layer_decay: float = 1.0

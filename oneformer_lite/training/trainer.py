@@ -68,6 +68,8 @@ class Trainer:
         if saved is None:
             set_initial_weights(model, train_config)
         model.backbone.to(memory_format=torch.channels_last)
+        if not train_config.backbone_lr_multiplier:
+            model.backbone.requires_grad_(False)  # what does not learn needs no gradients: half of a small model's time
         if config.backbone_norm == "batch":
             model = self.processes.synchronise_norms(model)
         self.model = model

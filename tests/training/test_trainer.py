@@ -356,6 +356,20 @@ def test_norms_and_embeddings_do_not_decay_and_the_backbone_learns_slowly():
     assert names["backbone.network.bn1.weight"] == (0.1, 0.0)
 
 
+@pytest.mark.parametrize("multiplier", [0, 0.0, 0.1, 1])
+def test_a_backbone_at_a_rate_of_zero_is_frozen(config, data, tmp_path, multiplier):
+    """What cannot learn needs no gradients and stays as it was; all else learns."""
+    c = settings(data, tmp_path, steps=1, backbone_lr_multiplier=multiplier, ema_decay=None)
+    trainer = Trainer(config, c, open_split(data, "train"), None)
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.run()
+    moved = {name for name, p in trainer.model.named_parameters() if not torch.equal(p, before[name])}
+    learning = [name for name, p in trainer.model.named_parameters() if p.requires_grad]
+    assert "decoder.class_head.weight" in moved
+    assert any(name.startswith("backbone") for name in learning) == bool(multiplier)
+    assert any(name.startswith("backbone") for name in moved) == bool(multiplier)
+
+
 def test_the_schedule_warms_up_and_ends_low():
     c = settings("x", "y", steps=100, warmup_steps=10, final_lr=0.01)
     assert lr_factor(0, 0.0, c) == pytest.approx(0.1)
