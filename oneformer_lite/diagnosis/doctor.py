@@ -29,6 +29,7 @@ from ..dataset_checks.annotation import (
 )
 from ..dataset_checks.findings import Diagnosis, Finding, not_examined, ordered
 from ..dataset_checks.splits import check_categories, check_files, check_seen_classes, missing_files
+from ..dataset_checks.texts import check_texts
 from ..errors import ConfigError, OneFormerLiteError
 from ..losses import Criterion
 from ..model import MaskModel
@@ -98,6 +99,9 @@ def _examine(
             findings.append(check_temperature(model))
         if dataset is not None:
             findings.append(check_classes(model, dataset))
+            learned = [task for task in model.config.learned_tasks if task in dataset.tasks]
+            if run is None and (texts := check_texts(model.config, learned)).verdict != "fine":
+                findings.append(texts)
         if obstacle := _obstacle(model, dataset, sound):
             findings += [check_parameters(model), not_examined(SHOWN_PICTURES, *obstacle)]
         else:

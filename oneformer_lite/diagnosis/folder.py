@@ -7,10 +7,13 @@ from pathlib import Path
 
 from ..config import BaseConfig
 from ..data.dataset import SegmentationDataset
+from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding, not_examined
+from ..dataset_checks.texts import check_texts
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
 from ..model import MaskModel
 from ..training.checkpoint import CHECKPOINT, PREVIOUS, saved_model
+from ..training.config import TrainConfig
 from ..training.crops import check_crops
 from ..training.finetune import chosen_start
 from ..training.loader import run_split
@@ -38,17 +41,25 @@ def examine_run(
         findings += [*_check_state(run), *check_log(run)]
         findings.append(not_examined("data and weights of the run", "its recipe says which they are"))
         return model, dataset
-    findings += [check_recipe(train_config, config), *_check_state(run), *check_log(run, train_config)]
+    findings += [check_recipe(train_config, config), *_check_state(run), *check_log(run, train_config, config)]
     try:
         if dataset is None:
             dataset = run_split(run.folder, train_config)
         if len(dataset):
             findings.append(check_crops(dataset, train_config, config.image_size, config.equalize))
+            findings += _check_texts(config, train_config, dataset)
     except OneFormerLiteError as error:
         findings.append(
             Finding("data of the run", "warning", str(error), "ofl.doctor(dataset=..., run=...) takes it, or another")
         )
     return model if model is not None else _model(run.folder, config, findings), dataset
+
+
+def _check_texts(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> list[Finding]:
+    shares = dict(zip(TASKS, c.task_probabilities))
+    tasks = [task for task in config.learned_tasks if shares[task] and task in dataset.tasks]
+    finding = check_texts(config, tasks, c.batch_size // c.accumulate)
+    return [finding] if finding.verdict != "fine" else []
 
 
 def went_on_from_a_model(folder: str | Path) -> bool:

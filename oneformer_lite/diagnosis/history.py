@@ -7,6 +7,7 @@ import numpy as np
 from ..config import BaseConfig
 from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding
+from ..dataset_checks.texts import learns_from_texts, told_nothing
 from ..render.curves import loss_terms
 from ..training.config import TrainConfig
 from ..training.log import LOG, examine_log
@@ -28,12 +29,16 @@ MOST_SHOWN = 6  # scores over a run
 SPIKE = 3  # records in a row that tell a rise from one odd batch
 CURE = "lower lr, set clip_norm=1.0"  # where the recipe is not known
 ENOUGH_IMAGES = 48
+CONTRASTIVE = "contrastive loss over the run"
 LARGEST = 1e300  # whole numbers of a log can be larger than any float
 
 
-def check_log(run: Run, train_config: TrainConfig | None = None) -> list[Finding]:
+def check_log(
+    run: Run, train_config: TrainConfig | None = None, config: BaseConfig | None = None
+) -> list[Finding]:  # fmt: skip
     """The losses over the run, its skipped steps and its scores. Lines that are no records are a fault; the others are
-    read. The cure of what diverged depends on the recipe."""
+    read. The cure of what diverged depends on the recipe, what the contrastive loss says on recipe and configuration.
+    """
     history, damaged = examine_log(run.folder)
     findings, cure = [], CURE if train_config is None else advice(train_config)
     if damaged:
@@ -50,6 +55,8 @@ def check_log(run: Run, train_config: TrainConfig | None = None) -> list[Finding
         return [*findings, Finding("log", "warning", "the run has not logged a step yet")]
     findings += _check_skipped(records[-1], cure)
     findings += [_check_course(records, name, cure) for name in loss_terms(records)]
+    if train_config is not None and config is not None:
+        findings = [_told_apart(f, records, train_config, config) for f in findings]
     findings.append(with_curves(_check_progress(records, cure), history))
     findings.append(with_newest(_check_scores(history, records[-1]["step"], asked), run.folder))
     return findings
@@ -108,6 +115,22 @@ def _check_course(records: list[dict], loss: str, cure: str) -> Finding:
             f"look at {loss}_weight, at the masks, and at the gradients: ofl.doctor(model, dataset)",
         )  # fmt: skip
     return Finding(name, "fine", evidence)
+
+
+def _told_apart(finding: Finding, records: list[dict], c: TrainConfig, config: BaseConfig) -> Finding:
+    """The ``finding`` itself, or if it is on a contrastive loss that stood where nothing is told apart, one that says
+    so."""
+    batch = c.batch_size // c.accumulate
+    if finding.check != CONTRASTIVE or finding.verdict != "fine" or batch == 1 or not learns_from_texts(config):
+        return finding
+    values = [v for v in _values(records, "contrastive") if v is not None]
+    if len(values) < 2 * ENOUGH_RECORDS or _ends(values)[2] < FLAT * told_nothing(batch):
+        return finding
+    return Finding(
+        CONTRASTIVE, "warning", f"{finding.evidence}: never below 2 ln {batch} = {told_nothing(batch):.2f}, which it is "
+        "where no picture is told from another, so it teaches nothing",
+        "under one task set contrastive_weight=0; under several look at the texts: ofl.widgets.ContrastInspector",
+    )  # fmt: skip
 
 
 def _explosion(values: list[float]) -> str:

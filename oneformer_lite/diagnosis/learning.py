@@ -132,6 +132,8 @@ def _check_loss(e: Examination, loss: str) -> Finding:
     if value < ZERO_LOSS or (loss == "class" and value < QUIET_CLASSES and not e.masks):
         reason, cure = _why_zero(e, loss)
         return Finding(name, "fault", f"{evidence}: {reason}", cure)
+    if weight == 0 and loss == "contrastive" and len(set(e.batch.tasks)) == 1:
+        return Finding(name, "fine", f"{evidence}: under one task there is next to nothing to compare")
     if weight == 0:
         return Finding(name, "warning", f"{evidence}: it has no effect", f"set {loss}_weight in the configuration")
     return Finding(name, "fine", evidence)

@@ -32,6 +32,7 @@ from ..dataset_checks.annotation import (
 )
 from ..dataset_checks.findings import Finding
 from ..dataset_checks.splits import check_apart, check_categories, check_files, check_seen_classes, missing_files
+from ..dataset_checks.texts import check_texts
 from ..errors import ConfigError, DataError, OneFormerLiteError
 from ..notices import warn_user
 from .config import TrainConfig
@@ -144,7 +145,9 @@ def _look_at_samples(
     _refuse(tasks, contrast)
     crops = _crops_with_targets(config, c, dataset)
     queries = check_query_count(samples, config.num_queries, config.learned_tasks, config.fixed_queries)
-    return _odd(segments, tasks, contrast, queries, check_alignment(samples[:ALIGNED]), crops)
+    drawn = [task for task in config.learned_tasks if shares[task] and task in dataset.tasks]
+    texts = check_texts(config, drawn, c.batch_size // c.accumulate, samples)
+    return _odd(segments, tasks, contrast, queries, texts, check_alignment(samples[:ALIGNED]), crops)
 
 
 def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> Finding:

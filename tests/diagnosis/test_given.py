@@ -49,6 +49,18 @@ def test_unfit_requests() -> None:
         ofl.doctor(dataset=[toytown[0], other])
 
 
+def test_one_task_alone_needs_no_contrastive_loss() -> None:
+    maps = Changed(lambda s: s.replace(tasks=("semantic",)))
+    maps.tasks = ("semantic",)
+    model = fresh_model()
+    said = found(ofl.doctor(model, maps, images=4), "texts to tell apart")
+    assert said.verdict == "warning" and "2 ln B" in said.evidence
+    model.config = dataclasses.replace(model.config, contrastive_weight=0.0)
+    diagnosis = ofl.doctor(model, maps, images=4)
+    assert found(diagnosis, "contrastive loss").verdict == "fine" and "texts to tell apart" not in repr(diagnosis)
+    assert found(ofl.doctor(model, Changed(), images=4), "contrastive loss").verdict == "warning"  # of several tasks
+
+
 def test_parameters_are_looked_at_without_data() -> None:
     model = fresh_model()
     assert "no data set was given" in found(ofl.doctor(model), "not examined").evidence

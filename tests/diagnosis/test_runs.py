@@ -67,6 +67,30 @@ def test_one_loss_that_stays_flat(tmp_path: Path, loss: str) -> None:
     assert finding.verdict == "warning" and "does not fall" in finding.evidence and loss in finding.cure
 
 
+@pytest.mark.parametrize("values", [lambda s: 3.58, lambda s: 3.58 + 0.02 * (s % 3), lambda s: 5.0 - s / 60])
+def test_a_contrastive_loss_that_stood_still(tmp_path: Path, values) -> None:
+    records = [losses(step, contrastive=values(step)) for step in range(1, 60)]
+    finding = found(ofl.doctor(run=run_folder(tmp_path, records)), "contrastive loss over the run")
+    assert finding.verdict == "warning" and "never below 2 ln 6 = 3.58" in finding.evidence  # the recipe's batches
+    assert "contrastive_weight=0" in finding.cure and "ContrastInspector" in finding.cure
+
+
+@pytest.mark.parametrize(
+    ("count", "contrastive", "settings"),
+    [(60, 1.5, {}), (30, 3.58, {}), (60, 3.58, {"batch_size": 12}), (60, 0.0, {"batch_size": 2, "accumulate": 2})],
+    ids=["tasks are told apart", "too little to judge", "below that of its batch", "one picture at a time"],
+)
+def test_a_contrastive_loss_that_did_not(tmp_path: Path, count: int, contrastive: float, settings: dict) -> None:
+    folder = run_folder(tmp_path, [losses(s, contrastive=contrastive) for s in range(1, count)], **settings)
+    assert "never below" not in found(ofl.doctor(run=folder), "contrastive loss over the run").evidence
+
+
+def test_a_run_of_one_task_whose_texts_are_all_alike(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, learning(), task_probabilities=(0.0, 0.0, 1.0))
+    finding = found(ofl.doctor(dataset=Changed(), run=folder), "texts to tell apart")
+    assert finding.verdict == "warning" and "one task, semantic" in finding.evidence and "2 ln 6" in finding.evidence
+
+
 def test_a_loss_that_comes_back(tmp_path: Path) -> None:
     total = [10.0] * 10 + [4.0] * 40 + [9.0] * 10
     finding = found(ofl.doctor(run=run_folder(tmp_path, [losses(1, total=t) for t in total])), "progress")

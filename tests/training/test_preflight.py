@@ -147,6 +147,28 @@ def test_more_segments_than_queries_are_told(config, recipe, scenes) -> None:
     assert any("5 queries" in w and "raise num_queries" in w.lower() for w in looked(few, recipe(), listed(scenes)))
 
 
+ALONE_IN_ITS_RUN = {"panoptic": (1, 0, 0), "instance": (0, 1, 0), "semantic": (0, 0, 1)}
+
+
+@pytest.mark.parametrize("task", ALONE_IN_ITS_RUN)
+def test_one_task_alone_leaves_the_contrastive_loss_nothing(config, recipe, scenes, task: str) -> None:
+    alone, data = recipe(task_probabilities=ALONE_IN_ITS_RUN[task], batch_size=4), listed(scenes)
+    (said,) = looked(config, alone, data)
+    assert f"one task, {task}" in said and "16 pictures have " in said and "2 ln 4 = 2.77" in said
+    assert "Set contrastive_weight=0 in the configuration" in said
+    assert looked(dataclasses.replace(config, contrastive_weight=0.0), alone, data) == []
+    assert looked(ofl.config.mask2former_toytown(), alone, data) == []  # which learns from no texts
+    supplied = listed(each(scenes, lambda s: {"tasks": (task,)}), tasks=(task,))
+    assert any("one task" in w for w in looked(config, recipe(), supplied))  # the annotation decides as well
+    micro = dataclasses.replace(alone, batch_size=6, accumulate=2)
+    assert any("2 ln 3 = 2.20" in w for w in looked(config, micro, data))
+    assert looked(config, alone, data, fresh=False) == []  # said once, when the run began
+
+
+def test_two_tasks_are_told_apart(config, recipe, scenes) -> None:
+    assert looked(config, recipe(task_probabilities=(1, 1, 0)), listed(scenes)) == []
+
+
 def test_data_sets_that_are_none(config, recipe, scenes) -> None:
     with pytest.raises(DataError, match="training data set is empty"):
         looked(config, recipe(), listed(scenes, samples=[]))
