@@ -37,7 +37,7 @@ def check_texts(
 
 def learns_from_texts(config: BaseConfig) -> bool:
     """Whether the contrastive loss has an effect on this model."""
-    return config.has_term("contrastive") and config.contrastive_weight > 0
+    return getattr(config, "contrastive_weight", 0.0) > 0
 
 
 def told_nothing(batch: int) -> float:

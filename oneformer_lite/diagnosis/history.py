@@ -127,7 +127,7 @@ def _told_apart(finding: Finding, records: list[dict], c: TrainConfig, config: B
     if len(values) < 2 * ENOUGH_RECORDS or _ends(values)[2] < FLAT * told_nothing(batch):
         return finding
     return Finding(
-        CONTRASTIVE, "warning", f"{finding.evidence}: never below 2 ln {batch} = {told_nothing(batch):.2f}, which it is "
+        CONTRASTIVE, "warning", f"{finding.evidence}: never below 2 ln {batch} = {told_nothing(batch):.2f}, its value "
         "where no picture is told from another, so it teaches nothing",
         "under one task set contrastive_weight=0; under several look at the texts: ofl.widgets.ContrastInspector",
     )  # fmt: skip
