@@ -32,6 +32,7 @@ class PanopticSegFormerConfig(BaseConfig):
     POSTPROCESSING: ClassVar[str] = "panoptic_segformer"
     MATCHED_BY: ClassVar[tuple[str, ...]] = ("class", "box", "giou")
     CLASS_COST: ClassVar[str] = "focal"
+    ATTENTION_MAKES_MASKS: ClassVar[bool] = True
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {"dice_loss": ("values",)}
 
     thing_queries: int = field(default=300, metadata={"range": (1, 50_000)})

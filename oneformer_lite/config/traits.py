@@ -18,13 +18,14 @@ class Traits:
     RECIPE: ClassVar[Mapping[str, object]] = {}
     # how its output is read (a name in inference/postprocessing.py), by which costs queries are matched (names in
     # losses/matching.py) and classes by which one (in losses/classes.py), what is added to areas of boxes that are
-    # divided by, whether boxes are shares of the padded picture, and whether the masks of "every" prediction have a
-    # loss or those of the "last"
+    # divided by, whether boxes are shares of the padded picture, whether masks are made of the scores of attention, and
+    # whether the masks of "every" prediction have a loss or those of the "last"
     POSTPROCESSING: ClassVar[str] = "mask2former"
     MATCHED_BY: ClassVar[tuple[str, ...]] = ("class", "mask", "dice")
     CLASS_COST: ClassVar[str] = "probability"
     BOX_EPSILON: ClassVar[float] = 0.0
     BOXES_WITH_PADDING: ClassVar[bool] = False
+    ATTENTION_MAKES_MASKS: ClassVar[bool] = False
     MASKS_IN_LOSSES: ClassVar[str] = "every"
     # the cost by which masks are matched (losses/matching.py), if not that of mask_loss; whether each prediction is
     # matched by what the one before it says; and whether the first is of masks alone: its classes have no loss, and the

@@ -51,7 +51,8 @@ def test_losses_taken_apart_sum_to_the_criterions(data, blocks) -> None:
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("MaskInspector", ""), ("MatchInspector", ""), ("FeatureInspector", ""), ("QueryInspector", ""),
+        ("MaskInspector", ""), ("MatchInspector", ""), ("FeatureInspector", ""),
+        ("QueryInspector", "made of this attention: of its scores before the softmax"),
         ("SamplingInspector", "stride 64"),
         ("LossInspector", ""), ("MergeInspector", "paints one mask after the other"),
         ("TaskInspector", "not told its task"), ("ContrastInspector", "learns from no texts"),

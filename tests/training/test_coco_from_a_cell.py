@@ -25,13 +25,13 @@ config = dataclasses.replace(
     ofl.config.coco_r50(), pretrained=False, image_size=128, num_points=784, test_size=128, test_max_size=256,
 )
 recipe = coco_training(
-    data={data!r}, out={out!r}, steps=24, batch_size=2, workers=1,
+    data={data!r}, out={out!r}, steps=12, batch_size=2, workers=1,
     evaluations=1, eval_images=2, log_steps=1,
 )
 """
 TRAIN = "result = ofl.train(config, recipe)"
 # the same run goes on in the background
-LAUNCH = 'run = ofl.launch(config, dataclasses.replace(recipe, steps=30), devices="cpu:1")\nrun.status'
+LAUNCH = 'run = ofl.launch(config, dataclasses.replace(recipe, steps=16), devices="cpu:1")\nrun.status'
 WAIT = "run.wait(600)\nrun"
 CHECK = "import json\nprint(json.dumps([run.status, run.reason, result.finished, run.history]))"
 
@@ -56,10 +56,10 @@ def test_real_pictures_train_through_the_published_recipe(cells) -> None:
     status, reason, finished, history = json.loads(streams(cells[-1]))
     assert (status, reason, finished) == ("finished", "", True)
     steps = [record for record in history if record["kind"] == "train"]
-    assert [record["step"] for record in steps] == list(range(1, 31))  # 24 in the kernel, 6 in the background
+    assert [record["step"] for record in steps] == list(range(1, 17))  # 12 in the kernel, 4 in the background
     for name in ("class", "mask", "dice", "contrastive", "total"):
         assert all(math.isfinite(record[name]) for record in steps), name
-    first, last = (statistics.mean(record["total"] for record in part) for part in (steps[:6], steps[-6:]))
+    first, last = (statistics.mean(record["total"] for record in part) for part in (steps[:4], steps[-4:]))
     assert last < 0.9 * first
     assert any(record["kind"] == "eval" and math.isfinite(record["PQ"]) for record in history)
 
@@ -73,4 +73,4 @@ def test_what_the_cells_show_is_short_and_free_of_other_warnings(cells) -> None:
         assert len(text.splitlines()) <= 4, text
     assert streams(cells[1]).count("Warning") == 1
     assert cells[2].outputs[0].data["text/plain"] == "'running'"
-    assert "finished, step 30" in cells[3].outputs[0].data["text/plain"]
+    assert "finished, step 16" in cells[3].outputs[0].data["text/plain"]

@@ -33,8 +33,8 @@ UPDATE = Optimization._update
 def small_config() -> ofl.ModelConfig:
     """With dropout: more to remember."""
     return dataclasses.replace(
-        ofl.config.toytown(), image_size=64, num_points=64, hidden_dim=32, decoder_layers=2, encoder_dropout=0.1,
-        query_dropout=0.1,
+        ofl.config.toytown(), backbone="test_resnet", pretrained=False, image_size=64, num_points=64, hidden_dim=32,
+        decoder_layers=2, encoder_dropout=0.1, query_dropout=0.1,
     )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_an_error_after_a_step_loses_nothing_that_belongs_to_it(
 
 def few_steps(data: Path, out: Path) -> tuple[ofl.ModelConfig, ofl.TrainConfig]:
     """Three, with an evaluation after the second, of a model that is quick to train."""
-    config = dataclasses.replace(small_config(), backbone="test_resnet", pretrained=False, decoder_layers=1)
+    config = dataclasses.replace(small_config(), decoder_layers=1)
     return config, recipe(data, out, steps=3, save_steps=1, eval_images=1, look_first=False)
 
 

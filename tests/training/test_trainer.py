@@ -51,7 +51,7 @@ def settings(data, out, **changes):
 
 def test_each_loss_is_positive_at_first_and_falls_over_200_steps(data, tmp_path):
     config = dataclasses.replace(ofl.config.toytown(), image_size=64, num_points=128)
-    result = train(config, settings(data, tmp_path, steps=200, batch_size=4, lr=1e-3))
+    result = train(config, settings(data, tmp_path, steps=200, batch_size=2, lr=1e-3))
     records = [r for r in result.history if r["kind"] == "train"]
     assert len(records) == 200 and result.finished
     for name in ofl.losses.LOSSES:

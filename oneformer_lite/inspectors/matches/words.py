@@ -1,4 +1,5 @@
-"""What MatchInspector says of an assignment, as HTML."""
+"""What MatchInspector says of an assignment, as HTML. ``inspectors/matches/page.js`` says the same in the exported
+page."""
 
 from __future__ import annotations
 

@@ -72,6 +72,7 @@ class QueryReading:
     bound: tuple[float, ...] = ()  # the share of queries that do, by layer; empty: all
     nearest: bool = False  # whether what masks decide at the input's size is brought to the picture's pixel by pixel
     shares: bool = False  # whether probabilities are resized, not logits
+    from_attention: bool = False  # whether a mask is made of the scores of the attention beside it
     boxes: Float[Tensor, "L1 Q 4"] | None = None  # centre x, y, width, height in shares of the picture; None: no boxes
 
     @property
@@ -191,6 +192,7 @@ def read_queries(
         masked=bool(allowed),
         nearest=model.config.POSTPROCESSING == "detr" and task != "semantic",
         shares=model.config.POSTPROCESSING == "knet" and task != "semantic",
+        from_attention=model.config.ATTENTION_MAKES_MASKS,
         bound=tuple(float(trace[shares.format(i)]) for i in range(trace.count(shares))),
         boxes=_boxes(predictions, encoded, model.config.BOXES_WITH_PADDING),
     )

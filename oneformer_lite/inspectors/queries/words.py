@@ -64,6 +64,11 @@ def looked_words(reading: QueryReading, layer: int, query: int) -> str:
     region = looked[1]
     height, width = region.shape
     stride = round(reading.padded[0] / height)
+    if reading.from_attention:
+        return (
+            f"The mask is made of this attention: of its scores before the softmax, head by head, on the map of stride "
+            f"{stride} ({height} × {width}), which is shown, and on the coarser ones."
+        )
     allowed, cells = int(region.sum()), region.numel()
     some = f"{allowed} of {cells} cells, inside its mask"
     where = some if allowed < cells else f"all cells{_why_everywhere(reading, place)}"
