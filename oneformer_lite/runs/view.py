@@ -22,6 +22,7 @@ from .still import run_still
 
 PAGE = "replay.html"
 ROW = {"flex_flow": "row wrap", "overflow": "visible", "align_items": "center", "grid_gap": "4px 10px"}
+_MOST_RECORDS = 2000  # of training, three for each pixel of a plot
 _numbers = itertools.count(1)
 
 
@@ -30,7 +31,7 @@ class RunView(Kept):
 
     def __init__(self, run: Run) -> None:
         self.run, self.step = run, 0
-        self._reader, self._drawn = LogReader(run.folder), {}
+        self._reader, self._drawn = LogReader(run.folder, _MOST_RECORDS), {}
         self.timeline = Timeline([])
         self._style = HTML(f"<style>{dashboard.style()}{WHILE_IT_LIVES}</style>", layout={"display": "none"})
         self._cursor = HTML(layout={"display": "none"})  # a style as well: where the cursors stand
@@ -86,9 +87,9 @@ class RunView(Kept):
 
     def _drawn_once(self, name: str, draw):
         """Plots of what has not changed are not drawn again."""
-        records = len(self.timeline.history)
-        if self._drawn.get(name, (None,))[0] != records:
-            self._drawn[name] = records, draw()
+        so_far = len(self.timeline.history), self.timeline.last
+        if self._drawn.get(name, (None,))[0] != so_far:
+            self._drawn[name] = so_far, draw()
         return self._drawn[name][1]
 
     def _newest_sheet(self) -> tuple[int, Path] | None:

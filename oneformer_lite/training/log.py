@@ -6,6 +6,7 @@ TensorBoard's files can be written besides: ``tensorboard --logdir runs`` shows 
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import math
 import os
@@ -80,20 +81,21 @@ def _is_number(value: object) -> bool:
 
 
 class LogReader:
-    """Reads a log that grows: each time only what is new, unless a resumed run has rewritten it."""
+    """Reads a log that grows: each time only what is new, unless a resumed run has rewritten it. Of training at most
+    ``most`` records are kept (:class:`Thinned`), so that a run of days does not fill the memory of who watches it."""
 
-    def __init__(self, folder: str | Path) -> None:
-        self.path, self.file, self.place, self.records = Path(folder) / LOG, None, 0, []
-        self.lines = 0
+    def __init__(self, folder: str | Path, most: int | None = None) -> None:
+        self.path, self.file, self.place, self.most = Path(folder) / LOG, None, 0, most
+        self.lines, self.kept = 0, Thinned(most)
 
     def read(self) -> list[dict]:
-        """All records so far; a line that is just being written comes next time, one that is no record never (with a
+        """The records so far; a line that is just being written comes next time, one that is no record never (with a
         warning)."""
         try:
             with open_own(self.path) as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self.file or status.st_size < self.place:
-                    self.file, self.place, self.lines, self.records = status.st_ino, 0, 0, []
+                    self.file, self.place, self.lines, self.kept = status.st_ino, 0, 0, Thinned(self.most)
                 file.seek(self.place)
                 new = file.read()
         except FileNotFoundError:
@@ -103,9 +105,42 @@ class LogReader:
         *lines, last = new.split(b"\n")
         records, damaged = _parsed(lines, self.path, self.lines + 1)
         self.place, self.lines = self.place + len(new) - len(last), self.lines + len(lines)
-        self.records = self.records + records
+        self.kept.add(records)
         _warn(self.path, damaged)
-        return self.records
+        return self.kept.records
+
+
+class Thinned:
+    """Records as they come, of training at most ``most`` (None: all): evenly spread ones, the first and the newest
+    among them."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most, self.every, self.seen = most, 1, 0
+        self.chosen: list[dict] = []
+        self.newest: dict | None = None  # of training
+
+    def add(self, records: Iterable[dict]) -> None:
+        """Records that follow those of before."""
+        for record in records:
+            is_chosen = record["kind"] != "train" or self.seen % self.every == 0
+            if is_chosen:
+                self.chosen.append(record)
+            if record["kind"] == "train":
+                self.newest, self.seen = None if is_chosen else record, self.seen + 1
+                if self.most is not None and self.seen > self.most * self.every:
+                    self._halve()
+
+    @property
+    def records(self) -> list[dict]:
+        """A new list of them."""
+        return self.chosen + ([] if self.newest is None else [self.newest])
+
+    def _halve(self) -> None:
+        """Every second of training stays."""
+        self.every, numbers, last = 2 * self.every, itertools.count(), self.chosen[-1]
+        self.chosen = [r for r in self.chosen if r["kind"] != "train" or next(numbers) % 2 == 0]
+        if last is not self.chosen[-1]:
+            self.newest = last
 
 
 def _warn(path: Path, damaged: list[tuple[int, str]]) -> None:

@@ -43,6 +43,24 @@ def test_a_reader_follows_a_log_that_grows_and_one_that_is_written_anew(tmp_path
     assert reader.read() == read_log(tmp_path) == again.records
 
 
+@pytest.mark.parametrize("count", [1, 4, 5, 6, 8, 9, 17, 100, 257])
+def test_of_a_long_log_evenly_spread_records_are_kept_and_all_scores(tmp_path, count):
+    """The first, the newest, and of those between at most as many as were asked for; read at once or as they come."""
+    log, reader = Log(tmp_path), LogReader(tmp_path, most=4)
+    for step in range(1, count + 1):
+        log.write("train", step, step)
+        if step % 50 == 0:
+            log.write("eval", step, step, PQ=1.0)
+        kept = reader.read()
+        train = [r["step"] for r in kept if r["kind"] == "train"]
+        assert train[0] == 1 and train[-1] == step and len(train) <= 5
+        between = {b - a for a, b in zip(train[:-1], train[1:-1])}
+        assert len(between) <= 1, train
+        assert [r["step"] for r in kept if r["kind"] == "eval"] == list(range(50, step + 1, 50))
+    assert LogReader(tmp_path, most=4).read() == kept
+    assert LogReader(tmp_path).read() == read_log(tmp_path)
+
+
 def test_only_new_bytes_are_read(tmp_path, monkeypatch):
     log, reader, parsed = Log(tmp_path), LogReader(tmp_path), []
     loads = json.loads
