@@ -5,8 +5,8 @@
     python tests/benchmarks/endurance.py evaluate    # 5,000 predictions of pictures of 64 x 64, judged
     python tests/benchmarks/endurance.py inspectors  # 500 set() on each inspector, of what its controls offer
 
-Memory is what the process holds (RSS), in MB, after collecting garbage. Of the log a view keeps 2,000 records of training,
-so growth in its first three hours, some 3 kB a record, is right.
+Memory is what the process holds (RSS), in MB, after collecting garbage. Of the log a view keeps 2,000 records of
+training, so growth in its first three hours, some 3 kB a record, is right.
 """
 
 from __future__ import annotations
