@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _MODULES = (
-    "config", "data", "errors", "labs", "losses", "metrics", "model", "render", "training", "weights", "widgets",
+    "config", "data", "drawings", "errors", "labs", "losses", "metrics", "model", "render", "training", "weights",
+    "widgets",
 )  # fmt: skip
 _NAMES = {
     "Analysis": "analysis",
@@ -41,6 +42,7 @@ __all__ = [*_MODULES, *_NAMES]
 if TYPE_CHECKING:  # the same names for editors and type checkers, which do not run what is below (a test compares)
     from . import config as config
     from . import data as data
+    from . import drawings as drawings
     from . import errors as errors
     from . import labs as labs
     from . import losses as losses

@@ -28,7 +28,7 @@ FLOORS = (
     "evaluation dataset_checks",
     "training",
     "diagnosis inspectors",
-    "analysis",
+    "analysis drawings",
     "runs studies",
     "labs lessons",
     "course",

@@ -3,8 +3,8 @@
 ``colors.py`` of classes and segments; ``overlay.py`` and ``masks.py`` paint maps over photographs, ``labels.py`` writes
 on them (``fonts.py``), ``prediction.py`` gives each task one look; ``grid.py`` puts many on a sheet and into bytes,
 ``sheet.py`` says what it shows, ``described.py`` adds words to any picture. ``curves.py`` and ``timeline.py`` are of a
-run's log; ``confusion.py``, ``comparison.py``, ``differences.py``, ``findings.py`` and ``model_map.py`` are one subject
-each; ``pages.py`` fills templates, ``as_iframe.py`` frames one.
+run's log; ``confusion.py``, ``comparison.py``, ``differences.py`` and ``findings.py`` are one subject each;
+``pages.py`` fills templates, ``as_iframe.py`` frames one.
 """
 
 from .colors import label_colors, segment_colors
@@ -14,7 +14,6 @@ from .described import described
 from .findings import findings_html
 from .grid import contact_sheet, data_uri, png_bytes, quick_bytes, webp_bytes
 from .labels import draw_labels, label_items
-from .model_map import model_map
 from .overlay import (
     boundaries,
     enlarge,
@@ -46,7 +45,6 @@ __all__ = [
     "label_items",
     "loss_curves",
     "metric_curves",
-    "model_map",
     "overlay",
     "overlay_labels",
     "overlay_masks",
