@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 NOTEBOOKS = ROOT / "notebooks"
 SOURCES = NOTEBOOKS / "source"
 _MENTION = re.compile(  # of a lesson, but not in a fold (which shows Markdown as it is), code, a link or a heading
-    r"<details>.*?</details>|`[^`]*`|\[[^]]*\]\([^)]*\)|^#[^\n]*|(?P<words>\b[Ll]esson (?P<number>\d\d))\b",
+    r"<details>.*?</details>|`[^`]*`|\[[^]]*\]\([^)]*\)|^#[^\n]*|(?P<words>\b[Ll]esson (?P<number>\d\d[a-z]?))\b",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -96,17 +96,27 @@ def plain_cell(cell: NotebookNode) -> NotebookNode:
     return new[cell.cell_type](cell.source, metadata={"tags": tags(cell)} if tags(cell) else {})
 
 
+def number_of(source: Path) -> str:
+    """"07", or "00b" of a lesson between two others."""
+    return source.stem.partition("_")[0]
+
+
+def every_lesson() -> list[Path]:
+    """The sources of the lessons, in order."""
+    return sorted(SOURCES.glob("[0-9][0-9]*_*.py"), key=number_of)
+
+
 def links(source: Path, target: Path) -> str:
     """Markdown links from a lesson to its neighbours and its lab, from a lab to its lesson and solutions."""
     if SOURCES not in source.parents:
         return ""
-    number = source.stem[:2]
+    number = number_of(source)
     if source.parent == SOURCES:
-        lessons = sorted(SOURCES.glob("[0-9][0-9]_*.py"))
+        lessons = every_lesson()
         place = lessons.index(source)
-        pages = [(f"← Lesson {other.stem[:2]}", other) for other in lessons[:place][-1:]]
+        pages = [(f"← Lesson {number_of(other)}", other) for other in lessons[:place][-1:]]
         pages += [(f"Lab {number}", other) for other in sorted((SOURCES / "labs").glob(f"{number}_*.py"))]
-        pages += [(f"Lesson {other.stem[:2]} →", other) for other in lessons[place + 1 : place + 2]]
+        pages += [(f"Lesson {number_of(other)} →", other) for other in lessons[place + 1 : place + 2]]
         pages = [(name, targets_of(other)[0]) for name, other in pages]
     else:
         pages = [(f"Lesson {number}", targets_of(other)[0]) for other in sorted(SOURCES.glob(f"{number}_*.py"))]
@@ -119,7 +129,7 @@ def linked(text: str, source: Path, target: Path) -> str:
     """Markdown in which every "lesson NN" is a link, but for the lesson's own number and where no link would show."""
     if SOURCES not in source.parents:
         return text
-    pages = {path.stem[:2]: targets_of(path)[0] for path in SOURCES.glob("[0-9][0-9]_*.py")}
+    pages = {number_of(path): targets_of(path)[0] for path in every_lesson()}
 
     def link(found: re.Match) -> str:
         page = pages.get(found["number"] or "")

@@ -30,7 +30,7 @@ from build_outputs import RAISES, BuildError
 from nbformat import NotebookNode
 
 _BEGIN, _END = "# SOLUTION", "# END SOLUTION"
-_HEADING = re.compile(r"^## (\d\d\.\d+) · \S", re.MULTILINE)
+_HEADING = re.compile(r"^## (\d\d[a-z]?\.\d+) · \S", re.MULTILINE)
 _CARD = re.compile(r"^[●○]{5} · \d+ minutes · you may use: \S", re.MULTILINE)
 _CHECK = re.compile(r"^labs\.check\(\"(.+?)\"", re.MULTILINE)
 _PASSED = re.compile(r"^\S+  (\d+)/\1 passed$")

@@ -13,7 +13,7 @@ from notebook_builder import LESSONS, committed, words
 import oneformer_lite
 
 PACKAGE = Path(oneformer_lite.__file__).parent
-_LESSON = re.compile(r"\bLesson (\d\d)\.")
+_LESSON = re.compile(r"\bLesson (\d\d[a-z]?)\.")
 _LISTED = re.compile(r"^\* `([\w.]+)`", re.MULTILINE)
 
 
@@ -56,7 +56,7 @@ def listed() -> dict[str, list[str]]:
     lists = {}
     for target in filter(Path.exists, LESSONS):
         part = words(committed(target)).partition("## In the package")[2].partition("\n## ")[0]
-        lists[target.stem[:2]] = _LISTED.findall(part)
+        lists[target.stem.partition("_")[0]] = _LISTED.findall(part)
     return lists
 
 

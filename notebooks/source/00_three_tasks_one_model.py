@@ -11,7 +11,10 @@
 # weights, trained once. You tell it the task in words.
 #
 # In this lesson you use a small OneFormer that was trained on a laptop, flip the task, and read the numbers.
-# The lessons that follow build every part of it.
+# The lessons that follow build every part of it; lesson 00b begins with the smallest model of its kind.
+#
+# *Goals:* tell the three tasks apart, say what a query gives, read the map. *Before:* Python and PyTorch's tensors; no
+# transformer. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %% [markdown]
 # ## A picture to work with
@@ -201,22 +204,21 @@ for token in predictions:
 # %% [markdown]
 # ## The map
 #
-# This is the whole model, with the lesson that builds each part (in the circles) and the shapes of this very forward
-# pass. Blue parts run always. Orange ones run in training only: sentences about the picture and three more losses
-# (CE, BCE, dice) teach the queries, and are then left out.
+# This is the whole model, drawn from one forward pass of our scene: in each box what the part made of it, and its
+# shape; in the circle the lesson that builds it. Dashed parts run in training only: sentences about the picture and
+# three more losses (CE, BCE, dice) teach the queries, and are then left out. Each lesson shows this map again, with its
+# part lit. (It is a vector drawing: zoom in as far as you like.)
 
-# %%
-with torch.inference_mode():
-    output = model(image, "panoptic", texts=[["a photo with a car"]], trace=True)
-from IPython.display import Image as Picture
-
-Picture(ofl.render.model_map(output.trace))
+# %% tags=["nbval-ignore-output"]
+ofl.drawings.model_map(model, ofl.data.Toytown("val", size=128)[SCENE])
 
 # %% [markdown]
 # Every intermediate result is in the *trace*, in the order of the forward pass. The lessons look into it. Here are
 # those between the parts:
 
 # %%
+with torch.inference_mode():
+    output = model(image, "panoptic", texts=[["a photo with a car"]], trace=True)
 lines = output.trace.shapes().splitlines()
 between = [line for line in lines if "layer" not in line and "prediction" not in line]
 print(*between, f"... and {len(lines) - len(between)} more inside the decoders", sep="\n")

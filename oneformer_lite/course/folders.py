@@ -14,10 +14,10 @@ from ..labs.notebook_cells import read_cells
 from ..lessons.notebooks import find_lessons
 
 _MOST_FILES = 20_000
-_BEGIN = re.compile(r"""labs\.(?:begin|tally)\(\s*["'](\d\d)["']""")
-_CHECK = re.compile(r"""labs\.(?:check|use)\(\s*["'](\d\d)\.\d""")
-_NAME = re.compile(r"(?:^|[^0-9])(\d\d)(?=[_ .-]|$)")
-_LAB_NAME = re.compile(r"[_ -]*(?:lab[_ -]*)?\d\d[_ -].*|[_ -]*\(\d+\)$", re.IGNORECASE)
+_BEGIN = re.compile(r"""labs\.(?:begin|tally)\(\s*["'](\d\d[a-z]?)["']""")
+_CHECK = re.compile(r"""labs\.(?:check|use)\(\s*["'](\d\d[a-z]?)\.\d""")
+_NAME = re.compile(r"(?:^|[^0-9])(\d\d[a-z]?)(?=[_ .-]|$)")
+_LAB_NAME = re.compile(r"[_ -]*(?:lab[_ -]*)?\d\d[a-z]?[_ -].*|[_ -]*\(\d+\)$", re.IGNORECASE)
 _SKIPPED = {".ipynb_checkpoints", "__pycache__", "__MACOSX", "solutions"}
 _ASIDE = re.compile(r"\.old-\d+\.ipynb$")
 

@@ -57,7 +57,7 @@ def _content(root: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for pattern in ("*.ipynb", "*.webp", "labs/*.ipynb"):
+    for pattern in ("*.ipynb", "*.webp", "GLOSSARY.md", "labs/*.ipynb"):
         yield from (root / "notebooks").glob(pattern)
     for folder in (root / "data" / "sample", root / "oneformer_lite"):
         yield from (p for p in folder.rglob("*") if p.is_file() and not _LEFT_OUT & set(p.relative_to(root).parts))

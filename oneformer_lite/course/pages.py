@@ -78,7 +78,8 @@ def lab_titles() -> dict[str, str]:
     from ..errors import DataError
 
     try:
-        return {lesson.name[:2]: lesson.title.partition(" · ")[2] or lesson.title for lesson in find_lessons()}
+        titles = {lesson.name.partition("_")[0]: lesson.title for lesson in find_lessons()}
+        return {number: title.partition(" · ")[2] or title for number, title in titles.items()}
     except DataError:
         return {}
 

@@ -16,7 +16,7 @@ from .workbook import delivered
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-_CHECK = re.compile(r'^labs\.check\("(\d\d\.\d+)"', re.MULTILINE)
+_CHECK = re.compile(r'^labs\.check\("(\d\d[a-z]?\.\d+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Pair:
 def labs_with_solutions(folder: Path | None = None) -> Iterator[tuple[Path, list[Pair]]]:
     """Each lab of the clone. Raises :class:`DataError` where it has no solutions, as in a handout."""
     notebooks = folder or delivered()
-    for path in sorted((notebooks / "labs").glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted((notebooks / "labs").glob("[0-9][0-9]*_*.ipynb")):
         solutions = path.parent / "solutions" / path.name
         if not solutions.is_file():
             raise DataError(f"{solutions} is missing: exports are made from a clone, not from a handout")
         lab, solved = read_notebook(path).cells, read_notebook(solutions).cells
         if len(lab) != len(solved):
             raise DataError(f"{path} and its solutions have {len(lab)} and {len(solved)} cells: build them again")
-        exercises = {exercise.id: exercise for exercise in of_lab(path.stem[:2])}
+        exercises = {exercise.id: exercise for exercise in of_lab(path.stem.partition("_")[0])}
         yield path, [Pair(a, b, _checked(a, exercises)) for a, b in zip(lab, solved, strict=True)]
 
 

@@ -65,7 +65,7 @@ def labs_of(folder: Path) -> Path:
 def _files(root: Path) -> Iterator[Path]:
     """Notebooks, their pictures, and the sample data."""
     notebooks = root / "notebooks"
-    for pattern in ("*.ipynb", "*.webp", "labs/*.ipynb", "labs/solutions/*.ipynb"):
+    for pattern in ("*.ipynb", "*.webp", "GLOSSARY.md", "labs/*.ipynb", "labs/solutions/*.ipynb"):
         yield from sorted(notebooks.glob(pattern))
     yield from sorted(path for path in (root / "data" / "sample").rglob("*") if path.is_file())
 

@@ -2,15 +2,23 @@
 order:
 
 ``svg.py`` has boxes, arrows and tables of numbers; ``attention.py``, ``sampling.py``, ``residual.py`` and
-``criterion.py`` draw one subject each; ``model_map.py`` is the map of OneFormer, ``readings.py`` what it shows of a
+``criterion.py`` draw one subject each; ``whole_model.py`` is the map of OneFormer, ``readings.py`` what it shows of a
 model.
 """
 
+from typing import TYPE_CHECKING
+
+from ..on_demand import getter
 from .attention import attention, heads
 from .criterion import criterion
-from .model_map import model_map
 from .residual import residual_and_norm
 from .sampling import sampling
 from .svg import Drawing
 
 __all__ = ["Drawing", "attention", "criterion", "heads", "model_map", "residual_and_norm", "sampling"]
+
+if TYPE_CHECKING:
+    from .whole_model import model_map as model_map
+else:
+    # the model, its losses and its inspectors are loaded where somebody draws the map
+    __getattr__ = getter(__name__, __name__, {"model_map": "whole_model"})

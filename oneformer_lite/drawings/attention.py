@@ -97,8 +97,6 @@ def _attention_words(weights: np.ndarray, results: np.ndarray, names: Sequence[s
 def heads(weights, names: Sequence[str]) -> Drawing:
     """The weights [M, n, n] of up to four heads side by side, in percent, for up to seven tokens. Rows ask, columns are
     looked at; a dot is less than half a percent, an empty cell none at all.
-
-    Lesson 05.
     """
     w = as_array(weights, "weights", 3, (_HEADS, _WORDS, _WORDS))
     if not len(names) == w.shape[1] == w.shape[2]:

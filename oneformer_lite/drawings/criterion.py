@@ -18,8 +18,6 @@ def criterion(
     """``costs`` [Q, G] of each query with each mask, ``assigned`` [G] the row that each mask gets; the ``terms`` of the
     loss, the ``weights`` they are multiplied with, and their sum. ``queries`` and ``masks`` name rows and columns. At
     most six queries, four masks and five terms.
-
-    Lesson 09.
     """
     table = as_array(costs, "costs", 2, (_QUERIES, _MASKS))
     rows = list(queries) or [f"query {i}" for i in range(len(table))]

@@ -12,8 +12,6 @@ _MOST = 6
 def residual_and_norm(x, update) -> Drawing:
     """A vector [d] and what a layer wants to add to it [d]: their sum, its mean and deviation, and the norm,
     (sum - mean) / deviation, before it is scaled and shifted by learned numbers. At most six channels.
-
-    Lesson 10.
     """
     start = as_array(x, "x", 1, (_MOST,))
     change = as_array(update, "update", 1, (len(start),))

@@ -16,8 +16,6 @@ def sampling(feature_map, places, weights) -> Drawing:
     weight [P] of each: what each look finds, and the weighted sum. At most 4 x 6 pixels and four looks.
 
     Around the map stands one ring of pixels that are not there, and count as zero.
-
-    Lesson 03.
     """
     values = as_array(feature_map, "feature_map", 2, (_ROWS, _COLUMNS))
     looks = as_array(places, "places", 2, (_LOOKS, 2))

@@ -49,6 +49,8 @@ class _Renderer(IPythonRenderer):
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         path, _, anchor = unquote(url).partition("#")
+        if path.endswith(".md") and "://" not in path:  # beside the notebooks, and no page
+            return f"{text}: <code>{escape((Path('notebooks') / path).as_posix())}</code>"
         if not path.endswith(".ipynb"):
             return super().link(text, url, title)
         if Path(path).parent == Path("."):

@@ -35,7 +35,7 @@ def find_lessons(names: Sequence[str] = (), folder: Path | None = None) -> list[
     Raises :class:`DataError` if there are none there, or none of a name.
     """
     places = [folder] if folder else [_CLONE, Path.cwd() / "notebooks"]
-    paths = next((found for place in places if (found := sorted(place.glob("[0-9][0-9]_*.ipynb")))), [])
+    paths = next((found for place in places if (found := sorted(place.glob("[0-9][0-9]*_*.ipynb")))), [])
     if not paths:
         raise DataError(
             f"no lessons in {' or '.join(map(str, places))}: they come with the repository, not with the installed "

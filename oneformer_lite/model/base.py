@@ -30,6 +30,8 @@ class MaskModel(nn.Module):
     Layers whose rows are classes are called ``class_head`` (others: ``config.rows_of_classes``), those that make mask
     embeddings ``mask_head``, tables whose rows are queries ``queries``, ``query_positions`` and ``query_boxes``, the
     network that ImageNet's weights are for ``backbone``: fine-tuning, optimiser and doctor find them by these names.
+
+    Lesson 00b.
     """
 
     output_type: type[Output] = Output

@@ -27,6 +27,6 @@ def contrastive_loss(table):
 def marked(template: Template, *cells: str, id: str = "07.2", lent: tuple[str, ...] = ()) -> Mark:
     """The mark of exercise ``id``, from cells that stand after the imports."""
     exercise = find(id)
-    names = [other.name for other in of_lab(id[:2])]
+    names = [other.name for other in of_lab(id.partition(".")[0])]
     answers = find_answers([IMPORTS, *(textwrap.dedent(cell) for cell in cells)], names)
     return mark("ada", exercise, answers[exercise.name], template, lent, SEED)

@@ -14,8 +14,8 @@ from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 import oneformer_lite as ofl
-from oneformer_lite.drawings.model_map import ARROWS, PARTS
 from oneformer_lite.drawings.readings import SIDE, forward, thumbnail
+from oneformer_lite.drawings.whole_model import ARROWS, PARTS
 
 SVG = "{http://www.w3.org/2000/svg}"
 SAMPLE = ofl.data.Toytown("val", size=64)[13]

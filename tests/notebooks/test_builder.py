@@ -171,3 +171,15 @@ def test_a_transparent_plot_stands_on_white():
     plot.paste((0, 114, 178, 255), (10, 10, 20, 20))
     small = Image.open(io.BytesIO(base64.b64decode(outputs.small_png(encoded(plot))))).convert("RGBA")
     assert small.getpixel((0, 0)) == (255, 255, 255, 255) and small.getpixel((15, 15)) == (0, 114, 178, 255)
+
+
+def test_a_lesson_between_two_others_has_its_links():
+    """00b stands between 00 and 01, and words that mention it lead to it."""
+    names = [cells.number_of(path) for path in cells.every_lesson()]
+    assert names[:3] == ["00", "00b", "01"] and names == sorted(names)
+    paths = {cells.number_of(path): path for path in cells.every_lesson()}
+    between = cells.links(paths["00b"], cells.targets_of(paths["00b"])[0])
+    assert "[← Lesson 00](00_" in between and "[Lesson 01 →](01_" in between
+    assert "[Lesson 00b →](00b_" in cells.links(paths["00"], cells.targets_of(paths["00"])[0])
+    said = cells.linked("see lesson 00b, lesson 00 and lesson 07.", paths["01"], cells.targets_of(paths["01"])[0])
+    assert said.count("](00b_") == said.count("](00_") == said.count("](07_") == 1
