@@ -64,7 +64,8 @@ ax.set_yticks(range(len(models)), list(models))
 ax.invert_yaxis()
 ax.set_xlabel("million parameters of the Toytown presets")
 ax.legend(frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-plt.show()
+ofl.render.described(figure, "A bar for each of the five models, cut into its parts. Backbones are equally long, but for "
+                             "EoMT, which is nearly all backbone; OneFormer's bar ends in the longest piece of its own.")
 
 # %% [markdown]
 # Backbones are the same, but for EoMT, which *is* one. Nearly all of OneFormer's last part is the text mapper, which
@@ -143,7 +144,8 @@ for ax, kind, which in zip(axes, ("things", "stuff"), (is_thing, ~is_thing)):
         corner = (x - w / 2 - 0.5, y - h / 2 - 0.5)
         ax.add_patch(Rectangle(corner, w, h, facecolor=(*color, 0.25), edgecolor=color, lw=2.5))
         ax.text(x, y, names[label], fontsize=8, ha="center", va="center", bbox={"fc": "white", "ec": "none", "pad": 1})
-plt.show()
+ofl.render.described(figure, "The scene twice. Boxes of things lie close around each of them; boxes of stuff reach from "
+                             "edge to edge and cover one another.")
 
 # %% [markdown]
 # A box says much of a car. What does it say of a road? How much do two masks share (IoU)?
@@ -495,7 +497,9 @@ for ax, share in zip(axes[1:], (1.0, 0.5, 0.0)):
     matrix = eomt.allowed(masks0, grid, share, tokens.shape[1])[0, 0]
     ax.imshow(matrix, cmap="Blues", vmin=0, vmax=1.6, interpolation="nearest")
     ax.set(title=f"share {share:g}", xticks=[16, 69], xticklabels=["queries", "patches"], yticks=[])
-plt.show()
+ofl.render.described(figure, "Left, three falling curves, one block after the other: from all queries bound to none. Right, "
+                             "three matrices: the rows of queries have white gaps among the patches, half as many rows "
+                             "have them in the middle, and none at the end.")
 
 # %% [markdown]
 # What does the finished model save? Count what it has beside its backbone:
@@ -559,7 +563,8 @@ axes[2].set_ylabel("PQ, percent")
 for ax in axes:
     ax.set_xlabel("step")
 axes[0].legend(frameon=False, fontsize=8)
-plt.show()
+ends = ", ".join(f"{name} {log[-1]['PQ']:.0f}" for name, log in logs.items())
+ofl.render.described(figure, f"Class loss, dice loss and PQ over the steps, a line for each model. PQ ends at: {ends}.")
 
 # %% [markdown]
 # What each makes of held-out scene 13 at the end, when it is asked for the panoptic task:
@@ -573,7 +578,9 @@ seen = ofl.data.Toytown("val", size=128)[13].image
 tiles = {"the scene": ofl.render.enlarge(seen, side // len(seen)), **tiles}
 sheets = [ofl.render.contact_sheet([[tiles[name] for name in row]], list(row))
           for row in (list(tiles)[:3], list(tiles)[3:])]  # fmt: skip
-Image.fromarray(np.concatenate(sheets)).resize((720, 2 * 720 * sheets[0].shape[0] // sheets[0].shape[1]))
+sheet = Image.fromarray(np.concatenate(sheets)).resize((720, 2 * 720 * sheets[0].shape[0] // sheets[0].shape[1]))
+ofl.render.described(sheet, "The scene, and what each of the five models paints over it. DETR paints nothing, MaskFormer "
+                            "the large regions; Mask2Former and OneFormer find nearly all; EoMT leaves parts black.")
 
 # %% [markdown]
 # * **DETR** draws nothing yet. Its queries begin to name what is there and its boxes get better (the loss of boxes fell
