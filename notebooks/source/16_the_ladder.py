@@ -286,7 +286,8 @@ tiles = [mask_over(sample.image, large[q].numpy(), paint[int(label[q])]) for q i
 tiles.append(ofl.render.overlay_labels(sample.image, votes.argmax(0).numpy(), sample.categories))
 sheet = ofl.render.contact_sheet([[ofl.render.enlarge(tile, 2) for tile in tiles]],
                                  [*(names[int(label[q])] for q in chosen), "all votes"])  # fmt: skip
-Image.fromarray(sheet)
+ofl.render.described(sheet, "The masks of queries called car, building, road and sky over the scene, each on its region, "
+                            "and beside them the map that all votes make: every pixel has a class.")
 
 # %% [markdown]
 # ## Third rung: Mask2Former looks where its masks are
@@ -355,7 +356,9 @@ for layer in (3, 4, 5):
     weights, region = (panoptic.trace[f"decoder.layer{layer}.{part}"][0] for part in ("attention", "attention_region"))
     rows[1].append(over(weights.mean(0)[query], region[query]))
 titles = ["layer 4: 1/32", "layer 5: 1/16", "layer 6: 1/8"]
-Image.fromarray(ofl.render.contact_sheet(rows, titles, ["the car", "its query"]))
+ofl.render.described(ofl.render.contact_sheet(rows, titles, ["the car", "its query"]),
+                     "Above, the car as cells of three maps: one or two dim ones, then some, then its shape. Below, where "
+                     "its query looks: on the finest map at the cells of the car alone.")
 
 # %% [markdown]
 # Only the last map can tell the car from its surroundings, and there the query looks at the car alone.
@@ -421,7 +424,9 @@ with torch.no_grad():
 # %%
 scene = ofl.data.Toytown("val", size=256)[13]
 answers = [ofl.predict(shipped, scene.image, task).render() for task in TASKS]
-Image.fromarray(ofl.render.contact_sheet([answers], list(TASKS))).resize((900, 322), Image.Resampling.LANCZOS)
+row = Image.fromarray(ofl.render.contact_sheet([answers], list(TASKS))).resize((900, 322), Image.Resampling.LANCZOS)
+ofl.render.described(row, "One scene three times: panoptic with every object in a colour of its own and stuff besides, "
+                          "instance with the objects alone, semantic with one colour for each class.")
 
 # %% [markdown]
 # The targets are drawn the same way: one annotation, a task by lot, and the sentences of the contrastive loss
