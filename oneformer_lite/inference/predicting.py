@@ -19,7 +19,8 @@ from ..data.sample import check_task
 from ..errors import ConfigError
 from .ensemble import Ensemble, answers_of
 from .large import grid_for, in_windows
-from .prediction import Prediction, read_prediction
+from .naming import read_prediction
+from .prediction import Prediction
 from .raw import RawPrediction
 from .reading import one_pass
 

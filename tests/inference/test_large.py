@@ -19,8 +19,9 @@ from oneformer_lite.inference.large.instances import placed_instances
 from oneformer_lite.inference.large.joining import Joined, same_in_maps
 from oneformer_lite.inference.large.panoptic import segment_map
 from oneformer_lite.inference.large.semantic import label_map
+from oneformer_lite.inference.naming import read_prediction
 from oneformer_lite.inference.placed import PlacedMask
-from oneformer_lite.inference.prediction import Prediction, read_prediction
+from oneformer_lite.inference.prediction import Prediction
 from oneformer_lite.inference.reading import raw_answers
 
 SIZES = [(1, 1), (64, 64), (65, 64), (200, 64), (64, 131), (150, 333)]

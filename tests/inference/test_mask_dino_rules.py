@@ -19,8 +19,8 @@ from oneformer_lite import config
 from oneformer_lite.config import MaskDinoConfig
 from oneformer_lite.data.sample import Category
 from oneformer_lite.inference import RawPrediction
+from oneformer_lite.inference.naming import read_prediction
 from oneformer_lite.inference.postprocessing import semantic_inference
-from oneformer_lite.inference.prediction import read_prediction
 from oneformer_lite.inference.rules import instances, panoptic_segments
 from oneformer_lite.inspectors.merge.reading import hold_contest, merge
 

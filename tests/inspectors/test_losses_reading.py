@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import oneformer_lite as ofl
-from oneformer_lite.inspectors.losses.reading import gradient_norms, joined, read_losses, take_apart
+from oneformer_lite.inspectors.losses.gradients import gradient_norms
+from oneformer_lite.inspectors.losses.reading import joined, read_losses, take_apart
 from oneformer_lite.inspectors.losses.steps import batch_of_samples, batches_of_step, newest_model
 from oneformer_lite.losses import LOSSES, Criterion
 from oneformer_lite.training import toytown_training

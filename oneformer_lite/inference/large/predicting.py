@@ -11,14 +11,8 @@ from tqdm.auto import tqdm
 from ...checks import check_number
 from ...data.sample import Category
 from ..ensemble import AveragedScores, answers_of
-from ..prediction import (
-    MOST_MASKS,
-    Prediction,
-    Segment,
-    panoptic_prediction,
-    read_prediction,
-    semantic_prediction,
-)
+from ..naming import panoptic_prediction, read_prediction, semantic_prediction
+from ..prediction import MOST_MASKS, Prediction, Segment
 from ..raw import RawPrediction
 from ..windows import WindowedPrediction
 from .grid import Grid, Window

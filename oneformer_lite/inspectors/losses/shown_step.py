@@ -16,8 +16,9 @@ from ...model import MaskModel
 from ...render import segment_colors
 from ...render.masks import blend_masks, display_ids, display_image
 from ...render.overlay import stack_masks
+from .gradients import GradientNorms, gradient_norms
 from .pictures import HIGHEST, heat, points_by_cost, scale_bar, segments_by_cost
-from .reading import GradientNorms, LossParts, Seeds, gradient_norms, read_losses
+from .reading import LossParts, Seeds, read_losses
 from .steps import Source
 from .words import COLUMNS, focus_text
 

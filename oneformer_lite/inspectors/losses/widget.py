@@ -18,9 +18,9 @@ from ...training.run import Run
 from ..inspector import Inspector
 from ..panels import UNITS, Panels
 from .curves import LossCurves
+from .gradients import GradientNorms
 from .page import loss_page
 from .pictures import batch_sheet, image_in_sheet, place_in_sheet
-from .reading import GradientNorms
 from .shown_step import LossStep, LossSteps
 from .steps import open_source
 from .table import LossRow, loss_rows

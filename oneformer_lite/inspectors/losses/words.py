@@ -8,8 +8,9 @@ from html import escape
 import numpy as np
 
 from ...render.timeline import Timeline, layer_text
+from .gradients import GradientNorms
 from .pictures import heat, heat_colors, norms_table
-from .reading import GradientNorms, LossParts
+from .reading import LossParts
 from .table import LossRow
 
 COLUMNS = ("class", "mask", "dice", "total")  # of losses that are sums over segments
