@@ -15,11 +15,13 @@ from ..dataset_checks.findings import Finding, not_examined
 from ..evaluating import evaluating
 from ..losses.contrastive import MAX_SCALE
 from ..model import MaskModel
+from ..model.output import Output
 from .examination import Examination
 
 SAME = 0.999  # median cosine between queries from which they count as one
 EFFECT = 1e-4  # relative change of the class logits under another token, below which it counts as ignored
 STRANGE = 3.0  # standard deviations between the statistics a network remembers and those it gets
+MOST, SURE = 0.75, 0.9  # share of fitting masks that are called "no object", and their mean probability
 ENOUGH = 10  # matched segments before classes are compared
 
 
@@ -110,19 +112,36 @@ def check_queries(e: Examination) -> Finding:
 
 @torch.no_grad()
 def check_task_token(e: Examination) -> Finding:
-    """Another task gives other classes."""
+    """Another task gives other classes; and of a model that is sure of some stuff, "instance" names none.
+    Lesson 20."""
+    name = "task token"
     if "task.token" not in e.output.trace:
-        return Finding("task token", "fine", "this model is not told its task")
+        return Finding(name, "fine", "this model is not told its task")
     with evaluating(e.model):
-        first, *others = [e.model(e.batch.images[:1], task).class_logits for task in TASKS]
-    change = max(float((other - first).norm() / first.norm().clamp(min=1e-12)) for other in others)
+        first, *others = answers = [e.model(e.batch.images, task) for task in TASKS]
+    logits = first.class_logits
+    change = max(float((other.class_logits - logits).norm() / logits.norm().clamp(min=1e-12)) for other in others)
     evidence = f"class logits change by {change:.2g} of their size with the task"
-    if change > EFFECT:
-        return Finding("task token", "fine", evidence)
-    return Finding(
-        "task token", "fault", f"{evidence}: it has no influence",
-        "look at task_encoder: its input (77 raw ids), its weights, and whether its output reaches the queries",
-    )  # fmt: skip
+    if change <= EFFECT:
+        return Finding(
+            name, "fault", f"{evidence}: it has no influence",
+            "look at task_encoder: its input (77 raw ids), its weights, and whether its output reaches the queries",
+        )  # fmt: skip
+    stuff = {task: _sure_of_stuff(answer, e.model) for task, answer in zip(TASKS, answers)}
+    if stuff["panoptic"] >= ENOUGH and stuff["instance"] > stuff["panoptic"] / 2:
+        counts = f"{stuff['instance']} queries name stuff under \"instance\", {stuff['panoptic']} under \"panoptic\""
+        return Finding(
+            name, "fault", f"{evidence}, yet {counts}: it was never told its task in training",
+            "look at the tasks that reach the model beside its targets: learn(batch) takes batch.tasks",
+        )  # fmt: skip
+    return Finding(name, "fine", evidence)
+
+
+def _sure_of_stuff(answer: Output, model: MaskModel) -> int:
+    """How many queries are sure of a class that is stuff."""
+    score, label = answer.probabilities.max(-1)  # [B, Q]
+    is_stuff = ~torch.tensor(model.config.is_thing, device=label.device)
+    return int((is_stuff[label] & (score > 0.5)).sum())
 
 
 def check_temperature(model: MaskModel) -> Finding:
@@ -143,8 +162,9 @@ def check_temperature(model: MaskModel) -> Finding:
 
 
 def check_predicted_classes(e: Examination) -> Finding:
-    """Where a predicted mask fits a true one, its class is not off by a constant."""
+    """Where a predicted mask fits a true one, it has a class, which is not off by a constant. Lesson 20."""
     pairs: Counter = Counter()
+    absent: list[float] = []  # probability of "no object", of the queries whose masks fit
     size = e.batch.images.shape[2:]
     for b, target in enumerate(e.batch.targets):
         logits = torch.nn.functional.interpolate(e.output.mask_logits[b, None].detach(), size, mode="bilinear")[0]
@@ -154,11 +174,19 @@ def check_predicted_classes(e: Examination) -> Finding:
         best, query = iou.max(1)
         classes = e.output.probabilities[b].argmax(-1)[query]
         pairs.update((classes - target.labels)[best > 0.5].tolist())
+        if e.output.predictions[-1].no_object:
+            absent += e.output.class_logits[b].softmax(-1)[query[best > 0.5], -1].tolist()
     fitting = sum(pairs.values())
     if fitting < ENOUGH:
         return Finding("predicted classes", "too little", f"only {fitting} masks fit yet: nothing to compare")
     offset, times = pairs.most_common(1)[0]
     evidence = f"{pairs[0]} of {fitting} fitting masks have their class"
+    if (silent := sum(share > 0.5 for share in absent)) > MOST * fitting:
+        return Finding(
+            "predicted classes", "fault" if np.mean(absent) > SURE else "warning",
+            f"{evidence}, but {silent} are called \"no object\", with {np.mean(absent):.0%} on average",
+            "look at the labels that reach the class loss, and at no_object_weight; early in a training, train longer",
+        )  # fmt: skip
     if offset and times > fitting / 2:
         return Finding(
             "predicted classes", "fault", f"{evidence}, {times} are off by {offset:+d}",

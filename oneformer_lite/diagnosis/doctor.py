@@ -62,7 +62,7 @@ def doctor(
     criterion: Callable | None = None,
     images: int = 16,
 ) -> Diagnosis:
-    """Examine a model, a data set (:mod:`oneformer_lite.data`), both together, or a run's folder. Lesson 14.
+    """Examine a model, a data set (:mod:`oneformer_lite.data`), both together, or a run's folder. Lesson 14. Lesson 20.
 
     ``images`` samples of the data set are looked at; some of them go through the model, forward and
     backward, under all tasks. The model is left as it was. A list of samples will do for a data set.

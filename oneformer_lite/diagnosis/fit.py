@@ -53,6 +53,12 @@ def _fit(name: str, score: float, count: int, steps: int, history: Sequence[dict
             check, "warning", f"{evidence}, {others[-1]:.1f} in validation: they were learned by heart",
             f'more pictures, a stronger augmentation ("coco"){start}; or validation has another kind of pictures',
         )  # fmt: skip
+    if others and others[-1] > WORTH and score < others[-1] / BY_HEART:
+        return Finding(
+            check, "fault", f"{evidence}, but {others[-1]:.1f} in its own validation: what it is shown now is not what "
+            "it was shown then",
+            "compare a batch of its training, in numbers, with what goes in now: normalisation, size, order of colours",
+        )  # fmt: skip
     return Finding(check, "fine", evidence)
 
 

@@ -21,6 +21,7 @@ from ..training.run import Run
 from ..training.state import RECIPE, read_recipe
 from ..weights import from_folder
 from .history import check_log, check_recipe
+from .sense import check_backbone
 
 MODEL = "model"  # the folder of the weights alone, written when a run ends
 
@@ -42,6 +43,8 @@ def examine_run(
         findings.append(not_examined("data and weights of the run", "its recipe says which they are"))
         return model, dataset
     findings += [check_recipe(train_config, config), *_check_state(run), *check_log(run, train_config, config)]
+    if backbone := check_backbone(config, train_config):
+        findings.append(backbone)
     try:
         if dataset is None:
             dataset = run_split(run.folder, train_config)

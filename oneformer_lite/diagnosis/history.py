@@ -8,6 +8,7 @@ from ..config import BaseConfig
 from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding
 from ..dataset_checks.texts import learns_from_texts, told_nothing
+from ..losses.terms import TERMS
 from ..render.curves import loss_terms
 from ..training.config import TrainConfig
 from ..training.log import LOG, examine_log
@@ -15,6 +16,7 @@ from ..training.rates import advice, check_rates
 from ..training.run import Run
 from ..training.trend import EXPLODED, MOST, SMALL, SOME
 from .pictures import with_curves, with_newest
+from .sense import BELOW_CURE, BELOW_ZERO, asked_for_names
 
 ZERO = 1e-6
 ENOUGH_RECORDS = 20
@@ -54,7 +56,7 @@ def check_log(
     if not records:
         return [*findings, Finding("log", "warning", "the run has not logged a step yet")]
     findings += _check_skipped(records[-1], cure)
-    findings += [_check_course(records, name, cure) for name in loss_terms(records)]
+    findings += [asked_for_names(_check_course(records, name, cure), history) for name in loss_terms(records)]
     if train_config is not None and config is not None:
         findings = [_told_apart(f, records, train_config, config) for f in findings]
     findings.append(with_curves(_check_progress(records, cure), history))
@@ -99,6 +101,8 @@ def _check_course(records: list[dict], loss: str, cure: str) -> Finding:
     late = finite[-max(ENOUGH_RECORDS, len(values) // 5) :]
     end = np.mean(late[-max(1, len(finite) // 2) :])
     evidence = f"{end:.3g} at the end, {finite[0]:.3g} at the start"
+    if end < -ZERO and loss in TERMS:
+        return Finding(name, "fault", f"{evidence}: {BELOW_ZERO}", BELOW_CURE)
     if explosion := _explosion(finite):
         return Finding(name, "fault", f"{evidence}{explosion}", cure)
     if len(late) >= ENOUGH_RECORDS and max(late) < ZERO:

@@ -11,9 +11,11 @@ import torch
 from ..data.batch import Batch
 from ..dataset_checks.findings import Finding
 from ..losses.contrastive import contrastive_loss
+from ..losses.terms import TERMS
 from ..model import MaskModel
 from ..training.guard import blame, first_bad_parameter
 from .examination import Examination, examine_a_step_later, with_all_parts
+from .sense import BELOW_CURE, BELOW_ZERO
 
 ZERO_LOSS = 1e-6  # a loss below counts as zero
 QUIET_CLASSES = 0.01  # a class loss over ten predictions that is smaller knows, or sees, nothing but "no object"
@@ -124,6 +126,8 @@ def _check_loss(e: Examination, loss: str) -> Finding:
     evidence = f"{value:.3g}, weight {weight:g}"
     if not math.isfinite(value):
         return Finding(name, "fault", evidence, "see the finding on numbers")
+    if value < -ZERO_LOSS and loss in TERMS:
+        return Finding(name, "fault", f"{evidence}: {BELOW_ZERO}", BELOW_CURE)
     if loss == "contrastive" and value < ZERO_LOSS and _told_apart(e):
         return Finding(name, "fine", f"{evidence}: {len(e.batch.images)} pictures are told apart without a doubt")
     if loss == "contrastive" and len(e.batch.images) == 1:
