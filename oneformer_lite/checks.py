@@ -29,6 +29,16 @@ def check_number(name: str, value: float, least: float, most: float = math.inf, 
         raise ConfigError(f"{name} must be a {'whole ' * whole}number {bounds}, got {reprlib.repr(value)}")
 
 
+def check_progress(progress: object, bar: bool = False) -> None:
+    """Raises :class:`ConfigError` unless ``progress`` can be called or is None or False; or True, if that is a
+    ``bar``."""
+    if not (progress is None or progress is False or callable(progress) or (bar and progress is True)):
+        others = "True for a bar, False or None for none" if bar else "or None for none"
+        raise ConfigError(
+            f"progress must be a function that is called with (done, total), {others}; got {reprlib.repr(progress)}"
+        )
+
+
 def check_size(name: str, value: int | tuple[int, int]) -> None:
     """Raises :class:`ConfigError` unless ``value`` is one side in pixels or a pair (height, width)."""
     sides = value if isinstance(value, (tuple, list)) else (value, value)

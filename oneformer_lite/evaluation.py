@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .checks import check_count, check_share
+from .checks import check_count, check_progress, check_share
 from .data.by_name import warn_of_other_kinds
 from .data.sample import TASKS, Sample, check_task
 from .data.targets import targets_for
@@ -68,6 +68,7 @@ def evaluate(
     :class:`~oneformer_lite.inference.Ensemble`.
     """
     check_count("batch_size", batch_size)
+    check_progress(progress)
     if token is not None:
         check_task(token)
         if windows:
@@ -116,6 +117,7 @@ def evaluate_masks(
     PQ and AP count what is found; this tells masks from classes where a model finds little yet.
     """
     check_count("batch_size", batch_size)
+    check_progress(progress)
     if check_task(task) == "semantic":
         raise ConfigError("a class's mask is no object: expected the task panoptic or instance")
     dataset, (task,) = supplied(model, dataset, [task])

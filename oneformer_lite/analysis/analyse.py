@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from ..checks import check_share
+from ..checks import check_progress, check_share
 from ..data.dataset import SegmentationDataset
 from ..data.sample import Sample
 from ..data.unreadable import Unreadable
@@ -53,6 +53,7 @@ def analyse(
     >>> analysis.inspect(17)               # dataset[17] in a MaskInspector
     """
     check_share("min_score", min_score)
+    check_progress(progress, bar=True)
     check_model(model)
     dataset = as_dataset(dataset)
     dataset, chosen = judgeable(model, dataset, model.config.answers(dataset.tasks) if tasks is None else tasks)

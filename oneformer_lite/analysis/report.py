@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,9 +95,7 @@ class Analysis:
         MaskInspector shows right and wrong of the first task that was analysed, unless told otherwise."""
         from .. import widgets
 
-        if not inspector.endswith("Inspector") or inspector not in widgets.__all__:
-            fitting = ", ".join(name for name in widgets.__all__ if name.endswith("Inspector"))
-            raise ConfigError(f"there is no inspector {inspector!r}: expected one of {fitting}")
+        _check_inspector(inspector)
         check_number("picture", picture, 0, len(self.dataset) - 1, whole=True)
         if inspector == "MaskInspector":
             choices = {"task": self.tasks[0], "colors": "verdict"} | choices
@@ -112,7 +110,10 @@ class Analysis:
         """
         check_number("pictures", pictures, 0, whole=True)
         inspectors = inspectors or INSPECTORS[: 1 if isinstance(self.model, Ensemble) else None]
-        inspectors = [inspectors] if isinstance(inspectors, str) else inspectors
+        one = isinstance(inspectors, str) or not isinstance(inspectors, Iterable)
+        inspectors = [inspectors] if one else list(inspectors)
+        for name in inspectors:
+            _check_inspector(name)
         inside = {i: {name: self.inspect(i, name).page() for name in inspectors} for i in self._leading(pictures)}
         page = analysis_page(self.numbers, self.metrics, self._subject(), inside)
         with replacing(Path(path)) as draft:
@@ -139,3 +140,12 @@ class Analysis:
             for task, errors in totals.items()
         ]
         return f"Analysis({self._subject()}; {'; '.join(words)})"
+
+
+def _check_inspector(name: object) -> None:
+    """Raises :class:`ConfigError` for what is no name of one."""
+    from .. import widgets
+
+    fitting = [one for one in widgets.__all__ if one.endswith("Inspector")]
+    if name not in fitting:
+        raise ConfigError(f"there is no inspector {name!r}: expected one of {', '.join(fitting)}")

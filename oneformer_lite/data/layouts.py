@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
+from ..notices import warn_user
 
 KINDS = ("panoptic", "instance", "semantic")
 PREFIX = "panoptic_"
@@ -42,7 +43,8 @@ class Files:
 
 
 def find(data: str | Path, split: str, kind: str | None = None) -> Files:
-    """The files of ``split`` in the folder ``data``; ``kind`` of annotation where there are several.
+    """The files of ``split`` in the folder ``data``; ``kind`` of annotation where there are several. Objects without
+    panoptic annotation are preferred to label maps with a warning.
 
     Raises :class:`DataError` where there is none, with what there is instead.
     """
@@ -50,7 +52,13 @@ def find(data: str | Path, split: str, kind: str | None = None) -> Files:
     found = [files for files in _candidates(Path(data), split) if kind in (None, files.kind)]
     if not found:
         raise DataError(_missing(Path(data), split, kind))
-    return found[0]
+    first, *others = found
+    if first.kind == "instance" and (maps := next((f for f in others if f.kind == "semantic"), None)):
+        warn_user(
+            f"{data} has annotations of two kinds: the objects of {first.annotation} are opened, and not the label "
+            f"maps of {maps.annotation}, which kind='semantic' opens in ofl.data.open"
+        )
+    return first
 
 
 def holds(data: str | Path, split: str) -> bool:

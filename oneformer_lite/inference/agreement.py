@@ -3,9 +3,10 @@
 Queries of different answers have no common order, so they are matched: the first answer's queries with those of the
 next one-to-one, by how well their masks overlap; matched queries are averaged, class probabilities as well as mask
 probabilities, and one merge reads the result. So it is published in PaSCo (Cao, Dai and de Charette, CVPR 2024, section
-3.3), from which this differs in two points. Overlap is the ratio of the sums of minima and maxima (Ruzicka), which is 1
-for equal masks alone, where products are not; so an answer averaged with itself stays what it was. And a query that
-only some answers have is kept: where it is missing, no object counts as said.
+3.3), from which this differs in three points. Overlap is the ratio of the sums of minima and maxima (Ruzicka), which is
+1 for equal masks alone, where products are not; so an answer averaged with itself stays what it was. A query that only
+some answers have is kept: where it is missing, no object counts as said. And queries that answer for one class (K-Net's
+and Panoptic SegFormer's of stuff) are matched with those of the same class, never with those for things.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -23,7 +24,9 @@ from ..model.output import class_distribution
 from .raw import RawPrediction
 
 LEAST_OVERLAP = 0.2  # of two masks that may be one, as in PaSCo
+ANYTHING = -2  # of a query of a model in which none answers for one class alone; -1: of things, in one where some do
 _SIDE = 64  # cells of the longer side on which overlaps are measured
+_CERTAIN = 10.0  # more than two pairs of other queries can be worth
 _TINY = 1e-30
 
 
@@ -38,19 +41,23 @@ def overlaps(first: Float[Tensor, "A N"], second: Float[Tensor, "B N"]) -> Float
 @dataclass
 class Agreed:
     """The queries of all answers so far: of ``inside`` and ``outside`` the logarithm, of the sums over the answers that
-    have the query of the mask's probability and of what that leaves; of ``classes`` the sum of the distributions."""
+    have the query of the mask's probability and of what that leaves; of ``classes`` the sum of the distributions.
+    ``answers_for``: the class that a query answers for alone, -1 for things, or :data:`ANYTHING`."""
 
     inside: Float[Tensor, "Q h w"]
     outside: Float[Tensor, "Q h w"]
     classes: Float[Tensor, "Q L"]
     boxes: Float[Tensor, "Q 4"] | None
     seen: Float[Tensor, "Q"]
+    answers_for: Int[Tensor, "Q"]
 
     @classmethod
     def of(cls, answer: RawPrediction) -> Agreed:
         masks = answer.mask_logits.float()
         seen = masks.new_ones(len(masks))
-        return cls(F.logsigmoid(masks), F.logsigmoid(-masks), _said(answer), answer.boxes, seen)
+        own = answer.answers_for
+        own = seen.new_full(seen.shape, ANYTHING).long() if own is None else own.to(seen.device)
+        return cls(F.logsigmoid(masks), F.logsigmoid(-masks), _said(answer), answer.boxes, seen, own)
 
     @property
     def mask_logits(self) -> Float[Tensor, "Q h w"]:
@@ -58,12 +65,16 @@ class Agreed:
 
     def matched(self, other: Agreed) -> tuple[Tensor, Tensor]:
         """Which queries are the same in both: by the overlap of their masks, which decides alone whether they may be;
-        between candidates that of what they say of the classes counts half."""
+        between candidates that of what they say of the classes counts half. Those that answer for one class are the
+        same as the other's for it, whatever their masks."""
         masks = overlaps(_small(self.mask_logits), _small(other.mask_logits))
         classes = overlaps(self.classes / self.seen[:, None], other.classes)
-        rank = torch.where(masks < LEAST_OVERLAP, 0, masks * (1 + classes))
+        a, b = self.answers_for[:, None], other.answers_for[None]
+        certain = (a == b) & (a >= 0)
+        may = certain | ((masks >= LEAST_OVERLAP) & ((a == b) | (a == ANYTHING) | (b == ANYTHING)))
+        rank = torch.where(may, masks * (1 + classes), 0) + _CERTAIN * certain
         mine, theirs = map(torch.as_tensor, linear_sum_assignment(rank.double().cpu().numpy(), maximize=True))
-        same = masks.cpu()[mine, theirs] >= LEAST_OVERLAP
+        same = may.cpu()[mine, theirs]
         return mine[same].to(masks.device), theirs[same].to(masks.device)
 
     def joined(self, other: Agreed, answers: int) -> Agreed:
@@ -89,6 +100,7 @@ class Agreed:
             torch.cat([classes, other.classes[alone] + answers * absent]),
             boxes,
             torch.cat([seen, other.seen[alone]]),
+            torch.cat([self.answers_for, other.answers_for[alone]]),
         )
 
 
@@ -108,7 +120,8 @@ def agreed(answers: Sequence[RawPrediction]) -> RawPrediction:
         found = found.joined(Agreed.of(other), count)
     classes = found.classes / len(answers)
     logits = classes.clamp_min(_TINY).log() if no_object else classes[:, :-1].double().logit(1e-15).float()
-    return replace(first, class_logits=logits, mask_logits=found.mask_logits, boxes=found.boxes)
+    own = None if first.answers_for is None else found.answers_for
+    return replace(first, class_logits=logits, mask_logits=found.mask_logits, boxes=found.boxes, answers_for=own)
 
 
 def _said(answer: RawPrediction) -> Float[Tensor, "Q L"]:

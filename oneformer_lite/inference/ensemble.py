@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,11 +14,10 @@ from torch import Tensor, nn
 
 from ..checks import check_number
 from ..config import BaseConfig
-from ..data.sample import Category
 from ..errors import ConfigError
-from ..listing import few
 from ..notices import warn_user
 from .agreement import agreed
+from .ensemble_classes import answers_for, order_of, reordered, warn_of_other_kinds
 from .raw import RawPrediction, Size, bands_of
 from .reading import one_pass, raw_answers
 from .windows import WindowedPrediction
@@ -45,7 +45,8 @@ class Ensemble(nn.Module):
     >>> both = ofl.Ensemble([first, second], flip=True)
     >>> ofl.predict(both, "street.jpg", "panoptic")
 
-    Raises :class:`ConfigError` for models whose classes differ by more than their order, or that are not models.
+    Raises :class:`ConfigError` for models whose classes differ by more than their order, that are on different devices,
+    or that are not models.
     """
 
     def __init__(self, models: Sequence[MaskModel], *, flip: bool = False, scales: Sequence[float] = (1.0,)) -> None:
@@ -66,8 +67,18 @@ class Ensemble(nn.Module):
         self.models = nn.ModuleList(models)
         sides = (False, True) if flip else (False,)
         self.views = tuple(View(float(scale), mirrored) for scale in scales for mirrored in sides)
-        self._orders = [_order(models[0].config.categories, model.config.categories) for model in models]
-        _warn_of_other_kinds([model.config for model in models])
+        self._orders = [order_of(models[0].config.categories, model.config.categories) for model in models]
+        warn_of_other_kinds([model.config for model in models])
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        """Raises :class:`ConfigError` where models are on different devices: what they say is averaged."""
+        devices = [parameter.device for model in self.models for parameter in itertools.islice(model.parameters(), 1)]
+        if len(set(devices)) > 1:
+            raise ConfigError(
+                f"the models of an ensemble are on different devices ({', '.join(map(str, devices))}): move all to "
+                f'one, ensemble.to("{devices[0]}"), or each with model.to(...) before'
+            )
 
     @property
     def config(self):
@@ -83,6 +94,7 @@ class Ensemble(nn.Module):
     ) -> RawPrediction | AveragedScores:
         """All models' answers to one picture, uint8 [H, W, 3], from all views, made one; ``masks``: one that has masks,
         where class scores would do."""
+        self._check_devices()
         for model in self.models:
             model.config.check_answers(task)
         ask = one_pass if masks else raw_answers
@@ -111,9 +123,12 @@ class Seen:
         picture = np.ascontiguousarray(picture[:, ::-1]) if view.flipped else picture
         (answer,) = ask(model, [picture], task, window, view.scale)
         if isinstance(answer, WindowedPrediction):
-            answer = replace(answer, windows=[_reordered(window, order) for window in answer.windows])
+            answer = replace(answer, windows=[reordered(window, order) for window in answer.windows])
         else:
-            answer = replace(_reordered(answer, order), sums_first=model.config.sums_before_resizing)
+            answer = replace(
+                reordered(answer, order), sums_first=model.config.sums_before_resizing,
+                answers_for=answers_for(model.config, order, answer),
+            )  # fmt: skip
         return cls(answer, view.flipped, model.config.BOXES_WITH_PADDING)
 
     def class_scores(self, rows: slice) -> Float[Tensor, "K H W"]:
@@ -183,39 +198,6 @@ def on_one_grid(found: Sequence[Seen]) -> list[RawPrediction]:
 
 def _is_model(value: object) -> bool:
     return isinstance(value, nn.Module) and isinstance(getattr(value, "config", None), BaseConfig)
-
-
-def _order(wanted: Sequence[Category], had: Sequence[Category]) -> list[int]:
-    """The places among ``had`` of the ``wanted`` classes, by name."""
-    names = [category.name for category in had]
-    if sorted(names) != sorted(category.name for category in wanted) or len(set(names)) != len(names):
-        if names == [category.name for category in wanted]:
-            return list(range(len(names)))
-        missing = [c.name for c in wanted if c.name not in names]
-        more = [name for name in names if name not in {c.name for c in wanted}]
-        raise ConfigError(
-            f"the models of an ensemble know the same classes: the first knows {few(missing) or 'no other'}, another "
-            f"{few(more) or 'no other'} besides"
-        )
-    return [names.index(category.name) for category in wanted]
-
-
-def _warn_of_other_kinds(configs: Sequence[BaseConfig]) -> None:
-    """Of models that part segments; where class scores are averaged, the kinds of classes have no effect."""
-    parting = [config for config in configs if tuple(config.answered_tasks) != ("semantic",)]
-    kinds = [{c.name: c.is_thing for c in config.categories} for config in parting]
-    if other := [name for name in configs[0].class_names if len({of[name] for of in kinds}) > 1]:
-        warn_user(
-            f"{few(other, 5)}: things (each object apart) for one model of the ensemble, stuff (merged) for another, "
-            "so their masks do not fit each other; the first model's kinds count"
-        )
-
-
-def _reordered(answer: RawPrediction, order: list[int]) -> RawPrediction:
-    places = [*order, len(order)] if answer.no_object else order
-    if places == list(range(len(places))):
-        return answer
-    return replace(answer, class_logits=answer.class_logits[:, places])
 
 
 def answers_of(

@@ -82,13 +82,17 @@ def _things(raw: RawPrediction, config: PanopticSegFormerConfig, min_score: floa
 
 
 def candidates_of(raw: RawPrediction, config: PanopticSegFormerConfig) -> Candidates:
-    """The likeliest pairs of a query and a thing, and each class of stuff with its query."""
+    """The likeliest pairs of a query and a thing, and each class of stuff with its query. Where several models answer,
+    queries that the first has not follow its own, and may be things as well."""
     probabilities, things = raw.probabilities, torch.tensor(config.things, device=raw.device)
-    of_things = probabilities[: config.thing_queries, things]
+    free = torch.ones(len(probabilities), dtype=torch.bool, device=raw.device)
+    free[list(config.fixed_queries.values())] = False
+    free = free.nonzero()[:, 0]
+    of_things = probabilities[free][:, things]
     scores, pairs = of_things.flatten().topk(min(config.max_instances or config.thing_queries, of_things.numel()))
     stuff, own = (torch.tensor(list(column), device=raw.device, dtype=torch.int64)
                   for column in (config.fixed_queries.keys(), config.fixed_queries.values()))  # fmt: skip
-    queries = torch.cat([pairs // len(things), own])
+    queries = torch.cat([free[pairs // len(things)], own])
     labels = torch.cat([things[pairs % len(things)], stuff])
     scores = torch.cat([scores, probabilities[own, stuff]]) * qualities(raw, queries).square()
     order = scores.argsort(descending=True, stable=True)

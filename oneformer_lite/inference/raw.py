@@ -33,6 +33,9 @@ class RawPrediction:
     boxes: Tensor | None = None  # [Q, 4] of models that have some: centre x, y, width, height, in shares of the picture
     sums_first: bool = False  # whether class scores are summed at the input's size, and the sums resized
     temperature: float | None = None  # of the softmax of what the classes' sigmoids say, where they weigh masks
+    # int [Q], of models in which some queries answer for one class each (``config.fixed_queries``): that class, -1 of
+    # the other queries
+    answers_for: Tensor | None = None
 
     @property
     def probabilities(self) -> Float[Tensor, "Q K"]:

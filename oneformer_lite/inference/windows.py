@@ -22,10 +22,13 @@ from torch import Tensor
 from ..data.batch import normalise
 from ..data.equalize import equalized
 from ..evaluating import evaluating
+from ..notices import warn_user
 from .raw import Between, RawPrediction, Size, bands_of, raw_predictions, resize
 
 if TYPE_CHECKING:
     from ..model import MaskModel
+
+MOST, BATCH = 16, 8  # windows of a picture, and of them at a time
 
 
 @dataclass
@@ -75,17 +78,30 @@ class WindowedPrediction:
 
 @torch.inference_mode()
 def predict_windows(model: MaskModel, pixels: np.ndarray) -> WindowedPrediction:
-    """Segment a picture, uint8 [H, W, 3], window by window; the windows are one batch."""
+    """Segment a picture, uint8 [H, W, 3], window by window, :data:`BATCH` of them at a time.
+
+    Of a picture that is more than :data:`MOST` times as long as wide the longer side is squeezed, with a warning: at
+    its own proportions one row of 4000 pixels would be 4000 windows.
+    """
     side = model.config.image_size
     image = equalized(pixels) if model.config.equalize else pixels
     size = covering_size(*image.shape[:2], side)
+    if max(size) > MOST * side:
+        warn_user(
+            f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels is seen squeezed: {max(size) / side:.0f} "
+            f"windows would cover it at its own proportions, {MOST} do at most. Cut it into parts, or pad it"
+        )
+        size = tuple(min(length, MOST * side) for length in size)
     image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
     starts = window_starts(max(size), side)
     crops = [image[place(start, side, size)] for start in starts]
+    windows: list[RawPrediction] = []
     with evaluating(model):
-        output = model(torch.stack([normalise(crop) for crop in crops]).to(model.device), "semantic")
-    sizes = [(side, side)] * len(crops)
-    windows = raw_predictions(output, sizes, sizes, (side, side))
+        for first in range(0, len(crops), BATCH):
+            part = [normalise(crop) for crop in crops[first : first + BATCH]]
+            sizes = [(side, side)] * len(part)
+            output = model(torch.stack(part).to(model.device), "semantic")
+            windows += raw_predictions(output, sizes, sizes, (side, side))
     return WindowedPrediction(windows, starts, size, pixels.shape[:2])
 
 

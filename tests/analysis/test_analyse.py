@@ -92,8 +92,24 @@ def test_what_is_no_bar_no_picture_and_no_inspector_is_refused(analysis):
         analysis.inspect(6)
     with pytest.raises(ConfigError, match="no inspector 'Watch': expected one of"):
         analysis.inspect(0, "Watch")
+    for name in (3, None, ("MaskInspector",), "Inspector"):
+        with pytest.raises(ConfigError, match="no inspector .*: expected one of"):
+            analysis.inspect(0, name)
+    for names in (3, ["MaskInspector", 3], "Watch"):
+        with pytest.raises(ConfigError, match="no inspector .*: expected one of"):
+            analysis.to_html("nowhere.html", inspectors=names)
     with pytest.raises(ConfigError, match="min_score must be"):
         ofl.analyse(analysis.model, analysis.dataset, min_score=50)
+
+
+@pytest.mark.parametrize("progress", [3, "bar", [1], 1])
+def test_what_cannot_be_told_progress_is_refused(analysis, progress):
+    with pytest.raises(ConfigError, match="progress must be a function .*True for a bar, False or None for none; got"):
+        ofl.analyse(analysis.model, analysis.dataset, progress=progress)
+    with pytest.raises(ConfigError, match="progress must be a function .*, or None for none; got"):
+        ofl.evaluate(analysis.model, analysis.dataset, progress=progress)
+    with pytest.raises(ConfigError, match="got True"):
+        ofl.evaluate(analysis.model, analysis.dataset, progress=True)  # it has no bar of its own
 
 
 def test_pictures_that_cannot_be_told_apart_are_refused(analysis, scenes):

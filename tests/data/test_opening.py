@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,28 @@ def test_label_maps(tmp_path: Path, maps: str, pictures: str) -> None:
     assert isinstance(opened, SemanticDataset) and opened.categories == given.categories and len(opened) == 2
     named = ofl.data.open(tmp_path / maps, pictures=tmp_path / pictures)
     assert (named[1].segment_map == opened[1].segment_map).all()
+
+
+@pytest.mark.parametrize(
+    "objects", ["instances/train", "train/instances", "train.json"], ids=["maps", "maps inside", "outlines"]
+)
+def test_objects_before_label_maps_with_a_warning(tmp_path: Path, objects: str) -> None:
+    write_pictures(tmp_path / "images" / "train")
+    write_maps(tmp_path / "labels" / "train")
+    (tmp_path / "labels" / "classes.txt").write_text("\n".join(NAMES))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find(tmp_path, "train")  # one kind alone
+    if objects.endswith("json"):
+        (tmp_path / objects).write_text("{}")
+    else:
+        write_maps(tmp_path / objects)
+    with pytest.warns(UserWarning, match="two kinds: the objects of .* are opened.*label maps of .*labels"):
+        assert find(tmp_path, "train").kind == "instance"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert find(tmp_path, "train", "semantic").annotation == tmp_path / "labels" / "train"
+        assert find(tmp_path, "train", "instance").annotation == tmp_path / objects
 
 
 def test_a_file_of_classes_may_say_their_values(tmp_path: Path) -> None:

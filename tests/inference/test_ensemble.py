@@ -14,6 +14,8 @@ import oneformer_lite as ofl
 from oneformer_lite.inference import Ensemble, RawPrediction, predict_raw, semantic_inference
 from oneformer_lite.inference.agreement import agreed, overlaps
 from oneformer_lite.inference.ensemble import on_one_grid
+from oneformer_lite.inference.ensemble_classes import answers_for, order_of
+from oneformer_lite.inference.panoptic_segformer import segformer_instances, segformer_panoptic
 from oneformer_lite.inference.reading import raw_answers
 from oneformer_lite.model import build
 
@@ -104,6 +106,78 @@ def test_sigmoids_and_distributions_have_a_common_answer():
     assert both.no_object and both.temperature is None
     said = torch.tensor([0.4, 0.3, 0.6]) / 1.3  # as a distribution
     torch.testing.assert_close(both.class_logits.softmax(-1), ((torch.tensor([0.8, 0.1, 0.1]) + said) / 2)[None])
+
+
+def of_kinds(answers_for: list[int], masks: list[list[float]], sure: float = 0.9) -> RawPrediction:
+    """Classes 0 and 2 are things, 1 is stuff, as the query that answers for it says."""
+    classes = [[0.05, sure, 0.05] if k == 1 else [sure, 0.05, 0.05] for k in answers_for]
+    return replace(answer(masks, classes, no_object=False), answers_for=torch.tensor(answers_for))
+
+
+def test_queries_of_stuff_are_matched_by_their_class_alone():
+    one, two = of_kinds([-1, 1], [LEFT, RIGHT]), of_kinds([-1, 1], [RIGHT, LEFT], 0.7)
+    both = agreed([one, two])
+    assert both.answers_for.tolist() == [-1, 1, -1]  # the other's thing follows; it was never taken for stuff
+    expected = torch.tensor([LEFT, [0.5] * 4, RIGHT])
+    torch.testing.assert_close(both.mask_logits.sigmoid().flatten(1), expected)
+    assert both.probabilities[1, 1] == pytest.approx(0.8)
+
+
+def test_queries_that_may_be_anything_match_with_both_kinds():
+    anything = answer([RIGHT, LEFT], [[0.1, 0.8, 0.1], [0.8, 0.1, 0.1]], no_object=False)
+    assert len(agreed([of_kinds([-1, 1], [LEFT, RIGHT]), anything]).class_logits) == 2
+    assert len(agreed([anything, of_kinds([-1, 1], [LEFT, RIGHT])]).class_logits) == 2
+
+
+@pytest.mark.parametrize("preset", ["knet_toytown", "panoptic_segformer_toytown"])
+def test_stuff_of_two_models_has_one_query_a_class(preset):
+    config = replace(getattr(ofl.config, preset)(), test_size=64, image_size=64, pretrained=False)
+    models = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        models.append(build(config).eval())
+    picture = ofl.data.Toytown("val", (64, 90))[0].image
+    raws = [predict_raw(model, picture, "panoptic")[1] for model in models]
+    both = predict_raw(Ensemble(models), picture, "panoptic")[1]
+    for label, query in config.fixed_queries.items():
+        assert both.answers_for[query] == label and (both.answers_for == label).sum() == 1
+        said = torch.stack([raw.probabilities[query] for raw in raws]).mean(0)
+        torch.testing.assert_close(both.probabilities[query], said, rtol=1e-3, atol=1e-6)
+
+
+def test_stuff_is_found_where_another_model_numbers_it_otherwise():
+    categories = ofl.config.panoptic_segformer_toytown().categories
+    config = ofl.config.for_classes(ofl.config.panoptic_segformer_toytown(), categories[::-1])
+    order = order_of(categories, config.categories)
+    raw = RawPrediction(torch.zeros(config.num_queries, config.num_classes), *[None] * 4, no_object=False)
+    found = answers_for(config, order, raw)
+    for label, query in config.fixed_queries.items():
+        assert categories[int(found[query])].name == config.categories[label].name
+    assert (found >= 0).sum() == len(config.fixed_queries)
+
+
+def test_things_of_others_are_read_by_panoptic_segformers_rule():
+    config = ofl.config.panoptic_segformer_toytown()
+    said, thing = torch.full((config.num_queries + 1, config.num_classes), -9.0), config.things[2]
+    said[-1, thing] = 4.0  # a query that another model alone has, behind those of stuff
+    masks = torch.full((config.num_queries + 1, 4, 4), -9.0)
+    masks[-1, 1:3] = 9.0
+    raw = RawPrediction(said, masks, (16, 16), (16, 16), (16, 16), no_object=False)
+    masks, labels, scores, _ = segformer_instances(raw, config, 0.5)
+    assert labels.tolist() == [thing] and masks[0].any() and scores[0] > 0.9
+    assert [label for _, label, _ in segformer_panoptic(raw, config, 0.5)[1]] == [thing]
+
+
+def test_models_on_different_devices_are_refused(trained):
+    with torch.device("meta"):
+        elsewhere = build(replace(trained.config, pretrained=False))
+    with pytest.raises(ofl.errors.ConfigError, match=r"different devices \(cpu, meta\): move all .*ensemble.to"):
+        Ensemble([trained, elsewhere])
+    other = build(replace(trained.config, pretrained=False))
+    both = Ensemble([trained, other])
+    other.to("meta")  # afterwards
+    with pytest.raises(ofl.errors.ConfigError, match="different devices"):
+        ofl.predict(both, np.zeros((32, 32, 3), np.uint8), "semantic")
 
 
 def test_a_mirrored_view_is_mirrored_back(trained, street):

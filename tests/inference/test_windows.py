@@ -13,7 +13,7 @@ from PIL import Image
 import oneformer_lite as ofl
 from oneformer_lite import config
 from oneformer_lite.inference import predict_windows, semantic_inference, surest_labels
-from oneformer_lite.inference.windows import covering_size, window_starts
+from oneformer_lite.inference.windows import BATCH, MOST, covering_size, window_starts
 from oneformer_lite.model import EoMT, build
 
 
@@ -63,6 +63,18 @@ def test_the_official_steps_give_the_same(model, height, width) -> None:
     assert surest_labels(found)[0][clear].equal(expected.argmax(0)[clear]) and clear.float().mean() > 0.9
     prediction = ofl.predict(model, pixels, "semantic")
     assert np.array_equal(prediction.label_map, surest_labels(found)[0].numpy())
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (2, 40_000)])
+def test_a_picture_without_width_takes_few_windows(model, size) -> None:
+    """At its own proportions the first would be 3000 windows, and all of them one batch."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    asked = []
+    handle = model.register_forward_pre_hook(lambda _, args: asked.append(len(args[0])))
+    with pytest.warns(UserWarning, match=f"{size[1]} x {size[0]} pixels is seen squeezed: .* {MOST} do at most"):
+        prediction = ofl.predict(model, pixels, "semantic")
+    handle.remove()
+    assert prediction.label_map.shape == size and asked == [BATCH] * (MOST // BATCH)
 
 
 def test_in_bands_as_at_once(model, monkeypatch) -> None:
