@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,11 +110,10 @@ class Analysis:
         """
         check_number("pictures", pictures, 0, whole=True)
         inspectors = inspectors or INSPECTORS[: 1 if isinstance(self.model, Ensemble) else None]
-        one = isinstance(inspectors, str) or not isinstance(inspectors, Iterable)
-        inspectors = [inspectors] if one else list(inspectors)
-        for name in inspectors:
+        names = list(inspectors) if isinstance(inspectors, (list, tuple)) else [inspectors]
+        for name in names:
             _check_inspector(name)
-        inside = {i: {name: self.inspect(i, name).page() for name in inspectors} for i in self._leading(pictures)}
+        inside = {i: {name: self.inspect(i, name).page() for name in names} for i in self._leading(pictures)}
         page = analysis_page(self.numbers, self.metrics, self._subject(), inside)
         with replacing(Path(path)) as draft:
             draft.write_text(page, encoding="utf-8", errors="replace")  # file names need not be Unicode

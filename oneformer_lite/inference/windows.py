@@ -91,7 +91,7 @@ def predict_windows(model: MaskModel, pixels: np.ndarray) -> WindowedPrediction:
             f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels is seen squeezed: {max(size) / side:.0f} "
             f"windows would cover it at its own proportions, {MOST} do at most. Cut it into parts, or pad it"
         )
-        size = tuple(min(length, MOST * side) for length in size)
+        size = min(size[0], MOST * side), min(size[1], MOST * side)
     image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
     starts = window_starts(max(size), side)
     crops = [image[place(start, side, size)] for start in starts]
