@@ -6,6 +6,18 @@
 #
 # We read the annotation down to its bytes, turn it into the masks, classes and sentences of each task, and put
 # them into a batch. Nothing else ever tells the model what is right.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `masks`, `labels` of two squares (line H).
+#
+# *Goals:* read a panoptic annotation, and make masks, classes and texts of it for each task. *Before:* lesson 00b,
+# numpy. *Minutes:* 50. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "01")
 
 # %%
 import json
@@ -469,7 +481,7 @@ def swap(sample):
     return sample.replace(segment_map=decode_ids(encode_ids(sample.segment_map)[..., ::-1]))
 
 # %% [markdown]
-# The wound: not one target is left. The model would be told that *no object* is always right (lesson 09 tells what
+# What it does: not one target is left. The model would be told that *no object* is always right (lesson 09 tells what
 # its losses say then).
 
 # %%

@@ -6,6 +6,18 @@
 #
 # The *backbone* turns the picture into four feature maps, from fine and ignorant to coarse and wise. The *feature
 # pyramid network* (FPN) brings the wisdom back down to the fine map. We build both.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `features = self.backbone(pictures)` (line A).
+#
+# *Goals:* say what a stride and a receptive field are; build a feature pyramid. *Before:* lesson 00b, convolutions.
+# *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "02")
 
 # %%
 import copy
@@ -21,6 +33,7 @@ from oneformer_lite.inspectors.features.reading import principal_components
 from oneformer_lite.inspectors.features.pictures import paint_components
 from PIL import Image
 from torch import nn
+from oneformer_lite.lessons import proved
 
 # %% [markdown]
 # The carried scene, at the size that the model was trained with, goes through the backbone:
@@ -284,7 +297,7 @@ def enlarge_twice(coarse):
 # %%
 coarse = features[2]  # [1, 112, 8, 8]
 fast = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-print("equal:", torch.allclose(enlarge_twice(coarse[0]), fast[0], atol=1e-4))
+proved("equal", enlarge_twice(coarse[0]), fast[0], atol=1e-4)
 
 # %% [markdown]
 # The simpler mode is *nearest*. Here is the length of the feature vector at each position, before and after:
@@ -313,7 +326,7 @@ def group_norm(x, weight, bias, groups=32):
 
 
 norm = step.lateral[1]
-print("equal:", torch.allclose(group_norm(by_hand, norm.weight, norm.bias), step.lateral(fine), atol=1e-4))
+proved("equal", group_norm(by_hand, norm.weight, norm.bias), step.lateral(fine), atol=1e-4)
 
 # %% [markdown]
 # The whole step as a module. No ReLU after the lateral convolution, so that it can also take away; one after the
@@ -577,14 +590,14 @@ def blue_green_red(m):
 # What remains, on the twelve scenes and in the carried one:
 
 # %%
-wounds = (without_top_down, without_lateral, nearest, mean_and_deviation_swapped, blue_green_red)
+versions = (without_top_down, without_lateral, nearest, mean_and_deviation_swapped, blue_green_red)
 pictures, titles = [], []
-for wound in (None, *wounds):
+for version in (None, *versions):
     broken = copy.deepcopy(model)
-    if wound:
-        wound(broken)
+    if version:
+        version(broken)
     quality = ofl.evaluate(broken, few, tasks=("panoptic",))["PQ"] // 10 * 10
-    titles.append(wound.__name__.replace("_", " ") if wound else "intact")
+    titles.append(version.__name__.replace("_", " ") if version else "intact")
     pictures.append(ofl.predict(broken, sample.image, "panoptic").render())
     print(f"{titles[-1]:<28} PQ {quality:.0f} to {quality + 10:.0f}")
 
@@ -598,7 +611,7 @@ Image.fromarray(ofl.render.contact_sheet([[sheet] for sheet in sheets], gap=0))
 # %% [markdown]
 # * Without the **top-down** path the finest map knows no classes: the queries find nothing that fits them.
 # * Without the **lateral** path outlines turn to blobs, and small things are lost in their surroundings.
-# * **Nearest** instead of bilinear: almost no wound. The 3x3 convolution smooths the blocks away. No score would tell
+# * **Nearest** instead of bilinear: almost no harm. The 3x3 convolution smooths the blocks away. No score would tell
 #   you; only a comparison of numbers, as above, does.
 # * Wrong **normalisation** does not crash anything. It costs things here and there, and looks like a model that needs
 #   more training.

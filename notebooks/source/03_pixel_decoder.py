@@ -7,6 +7,18 @@
 # Letting every position attend to every other is too expensive. The **pixel decoder** lets each position choose a few
 # places, at any scale, and look only there: *deformable attention*. In this lesson you build it three times
 # (loops, `grid_sample`, `embedding_bag`), prove the three equal, and then build the whole decoder around it.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `pixels = features + self.places` (line B).
+#
+# *Goals:* write deformable attention in three ways; build the pixel decoder. *Before:* lesson 00b for attention,
+# lesson 02. *Minutes:* 60. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "03")
 
 # %% [markdown]
 # ## The picture and its four maps
@@ -22,6 +34,7 @@ import numpy as np
 import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
+from oneformer_lite.lessons import proved
 
 _ = torch.set_grad_enabled(False)  # nothing is trained in this lesson
 sample = ofl.data.Toytown("val", size=128)[13]
@@ -97,6 +110,20 @@ def look(feature_map, x, y):
 tiny = torch.arange(8.0).view(1, 2, 4)
 for x, y in ((1, 0), (1.25, 0), (3.5, 1), (9, 9)):
     print(f"x = {x:<4}  y = {y}: {look(tiny, x, y).item():.2f}")
+
+# %% [markdown]
+# A query looks several times, and adds what it finds, each look times its weight. Three looks by hand:
+
+# %%
+places, shares = [(1, 0), (1.5, 0), (3.5, 1)], [0.5, 0.3, 0.2]
+found = [look(tiny, x, y).item() for x, y in places]
+print("finds", found, " sum", f"{sum(share * value for share, value in zip(shares, found)):.2f}")
+
+# %% [markdown]
+# The same as a drawing. That is all of deformable attention but for one thing: how the places and the weights are chosen.
+
+# %%
+ofl.drawings.sampling(tiny[0], places, shares)
 
 # %% [markdown]
 # The same for many places: between the pixel centres (dots) values flow into each other, and beyond the last
@@ -190,7 +217,7 @@ from oneformer_lite.model.parts.deformable_attention import DeformableAttention
 
 fresh = DeformableAttention(dim=96, num_heads=8, num_levels=3, num_points=4)
 start = fresh.sampling_offsets.bias.view(8, 3, 4, 2)
-print("equal:", torch.allclose(start, rings[:, None].expand(-1, 3, -1, -1), atol=1e-5))
+proved("equal", start, rings[:, None].expand(-1, 3, -1, -1), atol=1e-5)
 
 # %% [markdown]
 # Training then moves them. Left the start, right the bias of the trained model's first layer on its finest level:
@@ -315,7 +342,7 @@ def attend_grid(value, shapes, locations, weights):
 
 # %%
 fast = attend_grid(value, shapes, locations, weights)
-print("equal to the loops:", torch.allclose(fast, slow, atol=1e-5))
+proved("equal to the loops", fast, slow, atol=1e-5)
 
 # %% [markdown]
 # ## Third form: an embedding bag
@@ -370,7 +397,7 @@ def attend_bag(value, shapes, locations, weights):
 
 # %%
 bag = attend_bag(value, shapes, locations, weights)
-print("equal to the loops:", torch.allclose(bag, slow, atol=1e-5))
+proved("equal to the loops", bag, slow, atol=1e-5)
 
 # %% [markdown]
 # ## Against the package
@@ -419,7 +446,7 @@ def encoder_layer(layer, x, position, reference, shapes):
 
 first = decoder.layers[0]
 ours, theirs = encoder_layer(first, x, position, reference, shapes), first(x[None], position, reference, shapes)[0]
-print("equal:", torch.allclose(ours, theirs, atol=1e-4))
+proved("equal", ours, theirs, atol=1e-4)
 
 # %% [markdown]
 # ## The whole pixel decoder
@@ -467,7 +494,7 @@ def decode_pixels(decoder, features):
 
 
 upper = model.backbone(ofl.data.normalise(sample.image[:96])[None])
-print("equal:", torch.allclose(decode_pixels(decoder, upper)[0], decoder(upper)[0], atol=1e-3))
+proved("equal", decode_pixels(decoder, upper)[0], decoder(upper)[0], atol=1e-3)
 
 # %% [markdown]
 # ## What the layers do
@@ -576,14 +603,14 @@ for name, function in (("divided", divided), ("undivided", undivided)):
 # lesson 12):
 
 # %%
-wounds = {
+versions = {
     "as it should be": nullcontext(),
     "offsets undivided": patch.object(DeformableAttention, "sampling", undivided),
     "levels out of order": patch.object(package, "sample", fine_first),
 }
 pictures, few = [], ofl.data.Toytown("val", size=128, length=12)
-for name, wound in wounds.items():
-    with wound:
+for name, version in versions.items():
+    with version:
         pictures.append(ofl.predict(model, sample.image, "panoptic").render())
         quality = ofl.evaluate(model, few, tasks=("panoptic",))["PQ"]
     print(f"{name:<19} PQ {round(quality, -1):.0f} (to the nearest 10)")
@@ -594,7 +621,7 @@ for name, wound in wounds.items():
 # %%
 from PIL import Image
 
-Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=list(wounds)))
+Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=list(versions)))
 
 # %% [markdown]
 # A model that is *trained* with such a mistake can learn around it and be merely worse, so nobody notices. Loaded

@@ -7,6 +7,18 @@
 # In two steps. A **tokenizer** cuts the sentence into pieces and replaces each by its number in a list. A small network,
 # an **MLP**, turns the numbers into one vector, the *task token*. You build both here, and see why the second step
 # ought to be terrible, and what saves it.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `self.queries`, which know no task (line C).
+#
+# *Goals:* write a byte-pair tokenizer; say how a sentence becomes one vector. *Before:* lesson 00. *Minutes:* 45.
+# *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "04")
 
 # %% [markdown]
 # ## What the model hears
@@ -19,6 +31,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from oneformer_lite.model.parts.tokenizer import tokenize
+from oneformer_lite.lessons import proved
 
 _ = torch.set_grad_enabled(False)  # nothing is trained in this lesson
 TASKS = ("panoptic", "instance", "semantic")
@@ -295,7 +308,7 @@ print([list(layer.weight.shape) for layer in layers], "->", list(raw.shape))
 # `OneFormerTaskModel` in double precision.)
 
 # %%
-print("equal:", torch.allclose(raw, model.task_encoder(TASKS), rtol=1e-4, atol=0.1))
+proved("equal", raw, model.task_encoder(TASKS), atol=0.1, rtol=1e-4)
 
 # %% [markdown]
 # Why ought that to be terrible?
@@ -489,7 +502,7 @@ for task, with_norm, without in zip(TASKS, tokens, raw):
     print(f"{task:<9} with: {confident(with_norm)}, without: {confident(without)}")
 
 # %% [markdown]
-# Almost the same: the masked decoder of lesson 10 normalises its queries again. The wound is in the training, where
+# Almost the same: the masked decoder of lesson 10 normalises its queries again. The harm is in the training, where
 # the texts could no longer teach anything, and the scores would hardly tell you.
 #
 # ## Break it: unknown tasks

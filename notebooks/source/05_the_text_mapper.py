@@ -8,6 +8,19 @@
 # **How does a list of sentences become Q vectors, and why does it cost almost nothing?**
 #
 # Letters: T texts, L tokens of a text, C channels, M heads, Q queries, B pictures of a batch.
+#
+# *Instead of* (in the sixty lines of lesson 00b): none: the sixty lines know no texts. What is made here is used by
+# the loss of lesson 07.
+#
+# *Goals:* build a causal text encoder; say why most texts need not be encoded. *Before:* lesson 00b for attention,
+# lesson 04. *Minutes:* 50. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "05")
 
 # %% [markdown]
 # ## The sentences of one picture
@@ -18,6 +31,7 @@
 # %%
 import oneformer_lite as ofl
 from PIL import Image
+from oneformer_lite.lessons import proved
 
 SCENE = 13
 sample = ofl.data.Toytown("val", size=192)[SCENE]
@@ -159,6 +173,15 @@ print("equal:", torch.allclose(causal_attention_slow(q, k, v), attention(q, k, v
 print(causal_mask(4).int())
 
 # %% [markdown]
+# With its numbers, for the first three tokens and two channels of each (without a mask: lesson 00b). A dash is minus
+# infinity:
+
+# %%
+first = [x[:3, :2] for x in (q, k, v)]
+print(attention(*first, causal_mask(3)).numpy().round(2))
+ofl.drawings.attention(*first, allowed=causal_mask(3))
+
+# %% [markdown]
 # ## A transformer layer
 #
 # **Several heads**: the channels are cut into M groups, each attends on its own, so one head may watch the
@@ -195,7 +218,7 @@ def block(x, layer, allowed):
 # %%
 x, allowed = embed(ids), causal_mask(77)
 mine, packaged = block(x, encoder.layers[0], allowed), encoder.layers[0](x, allowed[None])
-print("equal:", torch.allclose(mine, packaged, atol=1e-4))
+proved("equal", mine, packaged, atol=1e-4)
 
 # %% [markdown]
 # What do the four trained heads of this layer look at? Rows ask, columns are looked at. The upper triangle is
@@ -206,16 +229,14 @@ words = ["start", *texts[0].split(), "end"]
 layer, allowed = encoder.layers[0], causal_mask(len(words))[None]
 y = layer.norm1(embed(ids[:1, : len(words)]))
 _, weights = layer.attention(y, y, y, allowed, need_weights=True)  # [1, M, L, L]
-figure, all_axes = plt.subplots(1, 4, figsize=(10, 3), sharey=True, layout="constrained")
-for head, axes in enumerate(all_axes):
-    shown = axes.imshow(weights[0, head], cmap="Blues", vmin=0, vmax=1)
-    axes.set(title=f"head {head}", xticks=range(len(words)), yticks=range(len(words)))
-    axes.set_xticklabels(words, rotation=90)
-    axes.set_yticklabels(words)
-figure.colorbar(shown, ax=all_axes, label="attention weight", shrink=0.8)
-plt.show()
 for head in (1, 3):
     print(f"head {head}: the end mark looks most at", words[weights[0, head, -1].argmax()])
+
+# %% [markdown]
+# All weights of the four heads:
+
+# %%
+ofl.drawings.heads(weights[0], words)
 
 # %% [markdown]
 # ## One vector for a sentence
@@ -340,7 +361,7 @@ batch = [(scenes[SCENE + i], tasks[i % 3]) for i in range(16)]
 lists = [pad_texts(ofl.data.targets_for(*pair).texts, pair[1], T) for pair in batch]
 
 slow = torch.stack([project(encode(tokenize(texts))) for texts in lists])  # [B, T, C]
-print("equal:", torch.allclose(slow, encode_once(lists), atol=1e-4))
+proved("equal", slow, encode_once(lists), atol=1e-4)
 
 # %% [markdown]
 # Training asks for the gradient too. A row that was gathered 15 times collects 15 gradients, so it is equal as
@@ -355,7 +376,7 @@ def gradient(make):
 
 
 a, b = gradient(lambda: project(encode(tokenize(texts)))), gradient(lambda: encode_once([texts])[0])
-print("equal:", torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max())))
+proved("equal", a, b, atol=1e-4 * float(a.abs().max()), rtol=1e-3)
 
 # %% [markdown]
 # How much is saved? The distinct texts of each picture, and of the batch:
@@ -426,7 +447,7 @@ import copy
 picture = ofl.data.normalise(scenes[SCENE].image)[None]
 light = copy.deepcopy(model)
 light.text_mapper = None
-print("same masks:", torch.equal(light(picture, "panoptic").mask_logits, model(picture, "panoptic").mask_logits))
+proved("same masks", light(picture, "panoptic").mask_logits, model(picture, "panoptic").mask_logits)
 
 # %% [markdown]
 # That makes the model a good deal smaller, for most of the mapper is the table of 49408 tokens. (The `meta`
@@ -507,13 +528,13 @@ for name, mask in (("causal", causal_mask), ("no mask", lambda n: torch.ones(n, 
 # nothing.
 
 # %%
-wounds = {
+versions = {
     "as it should be": encode(ids),
     "no causal mask": read_end(ids, torch.ones(77, 77, dtype=torch.bool)),
     "read at the last place": transform(ids, causal_mask(77))[:, -1],
 }
 figure, all_axes = plt.subplots(1, 3, figsize=(10.5, 4.1), sharey=True, layout="constrained")
-for axes, (name, features) in zip(all_axes, wounds.items()):
+for axes, (name, features) in zip(all_axes, versions.items()):
     shown = axes.imshow(cosines(project(features)), cmap="RdBu_r", vmin=-1, vmax=1)
     axes.set(title=name, xticks=(), yticks=range(len(every)))
     axes.set_yticklabels([text.removeprefix("a photo with a ") for text in every])
@@ -526,7 +547,7 @@ plt.show()
 # two different sentences:
 
 # %%
-for name, features in wounds.items():
+for name, features in versions.items():
     table = cosines(project(features))
     others = ~torch.eye(len(every), dtype=torch.bool)
     print(f"{name:<24}{table[others].mean():.2f}")

@@ -8,6 +8,18 @@
 # **How can Q - 1 copies of one vector become Q - 1 different queries?**
 #
 # Letters: Q queries, C channels, M heads, h and w sides of a feature map, S = h w its places.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `x = self.queries.expand(...)` (line C).
+#
+# *Goals:* make different queries of copies of one task token. *Before:* lesson 03, lesson 04. *Minutes:* 45. *Words
+# and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "06")
 
 # %% [markdown]
 # ## What goes in, what comes out
@@ -20,6 +32,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from oneformer_lite.lessons import proved
 
 _ = torch.set_grad_enabled(False)  # this lesson looks, it does not train
 plt.rcParams.update({"figure.dpi": 100, "font.size": 10})
@@ -203,7 +216,7 @@ def look_slow(query, head, part):
 
 update, weights = attend(x + names, keys, values, layer.cross_attention)  # weights [M, Q-1, S]
 heads = torch.cat([look_slow(x[7] + names[7], head, layer.cross_attention) for head in range(8)])
-print("equal:", torch.allclose(layer.cross_attention.out_proj(heads), update[7], atol=1e-4))
+proved("equal", layer.cross_attention.out_proj(heads), update[7], atol=1e-4)
 
 # %% [markdown]
 # And now the rows are different: each query asked in its own name, so each looked elsewhere.
@@ -233,7 +246,7 @@ plt.show()
 
 # %%
 recorded = trace["query.layer0.attention"][0].flatten(-2)  # [M, Q-1, S]
-print("equal:", torch.allclose(weights, recorded, atol=1e-5))
+proved("equal", weights, recorded, atol=1e-5)
 
 # %% [markdown]
 # ## Step 6: think, normalise, add the token

@@ -8,6 +8,19 @@
 #
 # The answer is one loss: **an image's object queries should resemble its own text queries more than those of
 # any other image in the batch.** It is the only loss that sees the texts.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `return class_loss + 2 * mask_loss` (line G), which gets one more
+# term.
+#
+# *Goals:* write the contrastive loss and its gradient; find false negatives. *Before:* lesson 05, lesson 06.
+# *Minutes:* 45. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "07")
 
 # %% [markdown]
 # ## A batch of four
@@ -20,6 +33,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from oneformer_lite.lessons import proved
 
 SCENES, TASKS = [13, 26, 2, 17], ["panoptic", "panoptic", "instance", "semantic"]
 town = ofl.data.Toytown("val", size=128)
@@ -90,7 +104,7 @@ def cosines(queries, texts):
     return images @ F.normalize(texts.flatten(1), dim=-1).T  # [B, B]
 
 
-print("equal:", torch.allclose(cosines(queries, texts), naive, atol=1e-5))
+proved("equal", cosines(queries, texts), naive, atol=1e-5)
 
 # %% [markdown]
 # **The image is the unit, not the slot.** Two consequences:
@@ -205,7 +219,7 @@ labels = torch.arange(4)
 
 with torch.no_grad():
     pull = (table.softmax(1) + table.softmax(0) - 2 * torch.eye(4)) / 4  # [B, B]
-print("equal:", torch.allclose(pull, table.grad, atol=1e-6))
+proved("equal", pull, table.grad, atol=1e-6)
 
 # %% [markdown]
 # Negative means: the next step makes this cell larger. The strongest push goes to the pairs of images 0 and 1,
@@ -234,7 +248,7 @@ by_hand = (weights @ unit_t - (weights * naive).sum(1, keepdim=True) * flat / le
 
 leaf = queries.clone().requires_grad_()
 contrastive_loss(leaf, texts, start).backward()
-print("equal:", torch.allclose(by_hand, leaf.grad.flatten(1), atol=1e-6))
+proved("equal", by_hand, leaf.grad.flatten(1), atol=1e-6)
 
 # %% [markdown]
 # The temperature learns too: $\partial L / \partial \ln(1/\tau) = \sum_{ij} \partial L/\partial s_{ij} \cdot s_{ij}$,
@@ -372,7 +386,7 @@ print(inspector.set(tasks="given", temperature=0.07))
 # %% [markdown]
 # ## Break it
 #
-# A small training to see wounds. The object queries of eight scenes stay as they are, the texts are free numbers.
+# A small training shows what each does. The object queries of eight scenes stay as they are, the texts are free numbers.
 # At the start all text lists resemble image 0, as an untrained text mapper makes all texts alike. The *margin* of a
 # text: cosine with its own image minus the best other; above 0 the text finds its image.
 

@@ -5,6 +5,18 @@
 # segments, in an order of its own. A loss compares an answer with a truth.
 #
 # **Which answer with which truth?**
+#
+# *Instead of* (in the sixty lines of lesson 00b): `best = match(...)` (line F).
+#
+# *Goals:* build the table of costs; solve the assignment, and say why it is one to one. *Before:* lesson 00b.
+# *Minutes:* 50. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "08")
 
 # %% [markdown]
 # ## The scene, its segments, the answers
@@ -19,6 +31,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from oneformer_lite.lessons import proved
 
 sample = ofl.data.Toytown("val", size=128)[13]
 model = ofl.from_pretrained("toytown").eval()
@@ -93,7 +106,7 @@ def read_all(masks, points):  # [N, h, w], [P, 2] -> [N, P]
 
 points = torch.rand(1024, 2, generator=torch.Generator().manual_seed(0))  # [P, 2]
 by_hand = torch.tensor([read(final.mask_logits[0, 3], x, y) for x, y in points[:50].tolist()])
-print("equal:", torch.allclose(read_all(final.mask_logits[0], points)[3, :50], by_hand, atol=1e-4))
+proved("equal", read_all(final.mask_logits[0], points)[3, :50], by_hand, atol=1e-4)
 
 # %% [markdown]
 # The package's `sample_points` is the same for whole batches. `PointSource` draws the points; with a seed for each
@@ -105,7 +118,7 @@ from oneformer_lite.losses.points import PointSource, sample_points
 points = PointSource(torch.device("cpu"), [(0,)]).for_images(1, model.config.num_points)[0]  # [P, 2]
 point_logits = read_all(final.mask_logits[0], points)  # [Q, P]
 point_labels = read_all(target.masks, points)  # [G, P]
-print("equal:", torch.allclose(point_logits, sample_points(final.mask_logits, points[None])[0]))
+proved("equal", point_logits, sample_points(final.mask_logits, points[None])[0], atol=1e-8)
 
 # %% [markdown]
 # The points, coloured by what they say of segment 0, the car. At its border a point lies between pixels and its label
@@ -185,7 +198,7 @@ def own_bce_cost(logits, labels):
     return (yes @ labels.T + no @ (1 - labels).T) / logits.shape[1]
 
 
-print("equal:", torch.allclose(own_bce_cost(point_logits, point_labels), naive, atol=1e-5))
+proved("equal", own_bce_cost(point_logits, point_labels), naive, atol=1e-5)
 
 # %% [markdown]
 # What that saves with COCO's 150 queries and 12544 points, for an image of 20 segments, in four-byte numbers:
@@ -226,7 +239,7 @@ def own_dice_cost(logits, labels):
     return 1 - (2 * p @ labels.T + 1) / (p.sum(1)[:, None] + labels.sum(1)[None] + 1)
 
 
-print("equal:", torch.allclose(own_dice_cost(point_logits, point_labels), naive, atol=1e-5))
+proved("equal", own_dice_cost(point_logits, point_labels), naive, atol=1e-5)
 
 # %% [markdown]
 # What a mask costs that says "nothing here" everywhere, against each segment. Cross-entropy is nearly content with

@@ -7,6 +7,18 @@
 #
 # The *criterion* gives it: a class loss on all queries, two mask losses on the matched ones, and the
 # contrastive loss of lesson 07. At the end of the lesson we solve a case: a loss that stayed at zero.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `return class_loss + 2 * mask_loss` (line G).
+#
+# *Goals:* write the class and mask losses; find out why a loss stays at zero. *Before:* lesson 07, lesson 08.
+# *Minutes:* 65. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "09")
 
 # %% [markdown]
 # ## A picture to work with
@@ -18,6 +30,7 @@
 import torch
 import torch.nn.functional as F
 import oneformer_lite as ofl
+from oneformer_lite.lessons import proved
 
 scenes = ofl.data.Toytown("val", size=128)
 sample, other = scenes[13], scenes[14]
@@ -155,7 +168,7 @@ print(f"fast    {class_loss(logits, toy_classes):.4f}")
 # %%
 NO_OBJECT = c.num_classes
 slow, fast = class_loss_slowly(output.class_logits, classes), class_loss(output.class_logits, classes)
-print("loop = call:", torch.allclose(slow, fast, atol=1e-5))
+proved("loop = call", slow, fast, atol=1e-5)
 
 # %% [markdown]
 # And against the package, whose `Criterion` we rebuild in this lesson:
@@ -278,7 +291,7 @@ def focal_loss(x, y, alpha=0.25, gamma=2.0):
 # Against the package:
 
 # %%
-print("focal = package:", torch.allclose(focal_loss(x, y), package_masks.focal_loss(x, y)))
+proved("focal = package", focal_loss(x, y), package_masks.focal_loss(x, y), atol=1e-8)
 
 # %% [markdown]
 # ## On points, not on pixels
@@ -309,7 +322,7 @@ generator = torch.Generator().manual_seed(0)
 points = torch.rand(1, 50, 2, generator=generator)  # [1, P, 2]
 mask = output.mask_logits[:1, :1]  # [1, 1, h, w]
 slow = torch.tensor([read_at(mask[0, 0], *point) for point in points[0].tolist()])
-print("loop = package:", torch.allclose(slow, sample_points(mask, points)[0, 0], atol=1e-4))
+proved("loop = package", slow, sample_points(mask, points)[0, 0], atol=1e-4)
 
 # %% [markdown]
 # **Which points?** Most of a mask is easy: deep inside, far outside. The outline is where it is decided. So:
@@ -413,6 +426,19 @@ with torch.no_grad():
     package = criterion(output, targets, SEEDS)
 for name, loss in losses.items():
     print(f"{name:<12}{loss:6.2f}  equal: {torch.allclose(loss, package[name], rtol=1e-4, atol=1e-5)}")
+
+# %% [markdown]
+# The whole way in one drawing, from predictions to the sum that is differentiated. Of the table of costs of the last
+# prediction, 32 queries by 13 masks, it shows the three masks from above and the queries that answer for them; the
+# losses are those just printed.
+
+# %%
+costs = matcher.cost_table(predictions[-1:], targets, PointSource(torch.device("cpu"), SEEDS))  # [Q, G], images side by side
+answering = assigned[-1][0][shown].tolist()
+ofl.drawings.criterion(
+    costs[answering][:, shown], range(3), {name: losses[name] for name in WEIGHTS}, WEIGHTS,
+    queries=[f"query {q}" for q in answering], masks=[labels[g] for g in shown],
+)  # fmt: skip
 
 # %% [markdown]
 # The package keeps for looking what each prediction paid. That the early ones pay too gives the early layers

@@ -8,6 +8,18 @@
 # By looking, six times, each time a little closer: it draws a mask, then looks at the picture *only inside its
 # own mask*, talks to the other queries, and draws again. That is *masked attention*, taken over from
 # Mask2Former (CVPR 2022).
+#
+# *Instead of* (in the sixty lines of lesson 00b): `x = layer(x, pixels)` and the two heads (lines D and E).
+#
+# *Goals:* build masked attention and the decoder around it. *Before:* lesson 00b for attention, lesson 06. *Minutes:*
+# 00. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "10")
 
 # %% [markdown]
 # ## A picture to work with
@@ -19,6 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 import oneformer_lite as ofl
+from oneformer_lite.lessons import proved
 
 sample = ofl.data.Toytown("val", size=128)[13]
 model = ofl.from_pretrained("toytown")
@@ -178,7 +191,7 @@ size = maps[1].shape[-2:]
 masks_resized = F.interpolate(masks, size=size, mode="bilinear")
 features_resized = F.interpolate(mask_features, size=size, mode="bilinear")
 from_small = torch.einsum("bqc,bchw->bqhw", embeddings, features_resized)
-print("the same:", torch.allclose(masks_resized, from_small, atol=1e-4))
+proved("the same", masks_resized, from_small, atol=1e-4)
 
 # %% [markdown]
 # What it saves at COCO's training size, 1024 x 1024, over the nine layers there (dot products of one query):
@@ -230,7 +243,7 @@ def attend(q, k, v, allowed=None):
 # %%
 torch.manual_seed(0)
 q, k, v = torch.randn(32, 12), torch.randn(16, 12), torch.randn(16, 12)
-print("loop = matrix:", torch.allclose(attend_slowly(q, k, v, rescued[0]), attend(q, k, v, rescued[0])[0], atol=1e-5))
+proved("loop = matrix", attend_slowly(q, k, v, rescued[0]), attend(q, k, v, rescued[0])[0], atol=1e-5)
 
 # %% [markdown]
 # Eight heads do this side by side, each on its own 12 of the 96 channels. The region is the same for all.
@@ -277,14 +290,14 @@ with torch.no_grad():
     keys, values = keys_and_values(maps[0], model.decoder.level_embed.weight[0])
     a, weights = ours(queries + positions, keys, values, rescued)
     b, _ = theirs(queries + positions, keys, values, rescued)
-print("ours = package:", torch.allclose(a, b, atol=1e-4))
+proved("ours = package", a, b, atol=1e-4)
 
 # %% [markdown]
 # The trace recorded the weights of all heads:
 
 # %%
 recorded = trace["decoder.layer0.attention"].flatten(-2)
-print("weights = those in the trace:", torch.allclose(weights, recorded, atol=1e-5))
+proved("weights = those in the trace", weights, recorded, atol=1e-5)
 
 # %% [markdown]
 # ## A layer: look, talk, think
@@ -293,8 +306,17 @@ print("weights = those in the trace:", torch.allclose(weights, recorded, atol=1e
 # * **talk**: self-attention among the queries, so that two do not claim one car;
 # * **think**: a small network (FFN) on each query alone.
 #
-# After each, the result is added to what was there and normalised (*post-norm*). The query positions are added
-# to every question and key, never to a value.
+# After each, the result is added to what was there and normalised (*post-norm*): less the mean, divided by the
+# deviation. With four channels, by hand and by PyTorch:
+
+# %%
+x, update = torch.tensor([2.0, 1, 0, 3]), torch.tensor([-1.0, 2, 1, 0])
+print("sum", (x + update).tolist(), " normed", F.layer_norm(x + update, (4,)).numpy().round(2).tolist())
+ofl.drawings.residual_and_norm(x, update)
+
+# %% [markdown]
+# What was there goes round the layer (the arrow at the right), so a layer that has nothing to say changes nothing. The
+# query positions are added to every question and key, never to a value.
 
 # %%
 class FeedForward(nn.Module):
@@ -336,7 +358,7 @@ ours.load_state_dict(theirs.state_dict())
 with torch.no_grad():
     a, _ = ours(queries, positions, keys, values, rescued)
     b, _ = theirs(queries, positions, keys, values, rescued, need_weights=False)
-print("layer = package:", torch.allclose(a, b, atol=1e-4))
+proved("layer = package", a, b, atol=1e-4)
 
 # %% [markdown]
 # ## The decoder: round and round
@@ -552,15 +574,15 @@ def quality():
 
 
 forward = model.decoder.forward
-wounds = {
+versions = {
     "levels reversed": lambda x, where, maps, *rest, **named: forward(x, where, maps[::-1], *rest, **named),
     "no layer at all": lambda *given, **named: forward(*given, **(named | {"all_predictions": True}))[:1],
 }
 trained, lower = quality(), {}
 with patch.object(package, "attention_region", everywhere):
     lower["no masking"] = trained - quality()
-for name, wounded in wounds.items():
-    with patch.object(model.decoder, "forward", wounded):
+for name, broken in versions.items():
+    with patch.object(model.decoder, "forward", broken):
         lower[name] = trained - quality()
 for name, points in lower.items():
     print(f"{name:<16} {5 * round(points / 5):>3} points of PQ lower")

@@ -12,6 +12,18 @@
 #
 # Nothing is learned here: sums, a maximum and a few thresholds. We write all of it, then move the thresholds and
 # watch what it costs.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `mask_logits > 0` (line J).
+#
+# *Goals:* turn queries into a semantic, an instance and a panoptic answer. *Before:* lesson 10. *Minutes:* 50. *Words
+# and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "11")
 
 # %% [markdown]
 # ## A picture to work with
@@ -25,6 +37,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from oneformer_lite.lessons import proved
 
 sample = ofl.data.Toytown("val", size=192)[13]
 model = ofl.from_pretrained("toytown")
@@ -115,7 +128,7 @@ def resize(maps, size):
     return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
 
 
-print("equal:", torch.allclose(mine, resize(mask_logits, (150, 201))[surest[0]], atol=1e-4))
+proved("equal", mine, resize(mask_logits, (150, 201))[surest[0]], atol=1e-4)
 
 # %% [markdown]
 # Our scene is square and needs no padding. So take a strip of it, which does. `predict_raw` is the forward pass
@@ -144,7 +157,7 @@ def full_size(mask_logits, padded, unpadded, wanted):
 
 # %%
 mine = full_size(raw_strip.mask_logits, raw_strip.padded, raw_strip.unpadded, raw_strip.output)
-print("equal:", torch.allclose(mine, raw_strip.masks(), atol=1e-4))
+proved("equal", mine, raw_strip.masks(), atol=1e-4)
 
 # %% [markdown]
 # Follow the query of the road on its way out:
@@ -215,7 +228,7 @@ def semantic(classes, masks):
 
 
 scores = semantic(classes, masks)
-print("equal:", torch.allclose(scores, slow, atol=1e-5))
+proved("equal", scores, slow, atol=1e-5)
 
 # %% [markdown]
 # The package's function is the same:
@@ -223,7 +236,7 @@ print("equal:", torch.allclose(scores, slow, atol=1e-5))
 # %%
 from oneformer_lite.inference import semantic_inference
 
-print("equal:", torch.allclose(scores, semantic_inference(raw["semantic"]), atol=1e-5))
+proved("equal", scores, semantic_inference(raw["semantic"]), atol=1e-5)
 
 # %% [markdown]
 # Each pixel takes the class with the largest sum. So does `ofl.predict`:
@@ -390,7 +403,7 @@ def winners(scores, masks):
 
 masks = raw["panoptic"].masks(queries).sigmoid()  # [N, H, W]
 winner = winners(scores, masks)
-print("equal:", torch.equal(winner, winners_naive(scores, masks)))
+proved("equal", winner, winners_naive(scores, masks))
 
 # %% [markdown]
 # Steps 3 to 5, one candidate after the other, in the order of the queries:
@@ -435,7 +448,7 @@ print("classes equal:", found == [class_id for _, class_id, _ in segments])
 
 # %%
 predicted = ofl.predict(model, sample.image, "panoptic")
-print("map equal:", np.array_equal(segment_map, predicted.segment_map))
+proved("map equal", segment_map, predicted.segment_map)
 
 # %% [markdown]
 # Where did the thirteenth go? Each candidate's share of its own mask, and its fate. A share may exceed 1: a

@@ -9,6 +9,18 @@
 #
 # We write all three, count them by hand on maps of a few pixels, and get the numbers of lesson 00 with our own
 # code. Then we look for what each of them cannot see.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `iou > 0.5` (line J).
+#
+# *Goals:* compute PQ, AP and mIoU by hand; say what each of them cannot see. *Before:* lesson 11. *Minutes:* 70.
+# *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "12")
 
 # %% [markdown]
 # ## A picture to work with
@@ -20,6 +32,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import oneformer_lite as ofl
 from PIL import Image
+from oneformer_lite.lessons import proved
 
 sample = ofl.data.Toytown("val", size=192)[13]
 model = ofl.from_pretrained("toytown")
@@ -509,7 +522,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-print("equal to pycocotools:", np.isclose(ap, evaluation.stats[0]))
+proved("equal to pycocotools", ap, evaluation.stats[0], atol=1e-8)
 
 # %% [markdown]
 # The package's `InstanceMetric` is a thin shell around it:
@@ -520,7 +533,7 @@ from oneformer_lite.metrics import InstanceMetric
 metric = InstanceMetric(few.categories)
 for i, (p, scene) in enumerate(zip(answers["instance"], scenes)):
     metric.update(i, p.masks, p.class_ids, p.scores, scene.segment_map, scene.segments)
-print("equal to the package:", np.isclose(100 * ap, metric.compute().ap))
+proved("equal to the package", 100 * ap, metric.compute().ap, atol=1e-8)
 
 # %% [markdown]
 # Where do the points go? AP at each of the ten thresholds:
@@ -566,7 +579,7 @@ def confusion(guess, truth, classes):
 
 
 table = confusion(guess_labels, truth_labels, 3)
-print("equal:", np.array_equal(table, confusion_naive(guess_labels, truth_labels, 3)))
+proved("equal", table, confusion_naive(guess_labels, truth_labels, 3))
 
 # %% [markdown]
 # IoU of a class: the diagonal, divided by row + column - diagonal. Class 0: 3 / (4 + 3 - 3) = 0.75. Class 1:
@@ -710,7 +723,7 @@ def halved(prediction):
 
 
 again = [class_aps([halved(p) for p in answers["instance"]], scenes, k) for k in things]
-print("AP with halved scores equal:", np.isclose(np.mean([row for row in again if row]), ap))
+proved("AP with halved scores equal", np.mean([row for row in again if row]), ap, atol=1e-8)
 
 # %% [markdown]
 # ## Live

@@ -8,6 +8,18 @@
 #
 # A loop of some twenty-five lines. You will write it, prove that it takes the very steps of `ofl.train`, watch a
 # query learn, and then leave parts out to see what they were for.
+#
+# *Instead of* (in the sixty lines of lesson 00b): `optimizer.step()` and the loop around it (line I).
+#
+# *Goals:* write the training loop; read its curves; say what each part is for. *Before:* lesson 09, lesson 10.
+# *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
+#
+# Where we are, in the map of the whole model:
+
+# %% tags=["nbval-ignore-output"]
+import oneformer_lite as ofl
+
+ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "13")
 
 # %% [markdown]
 # ## A picture to work with
@@ -18,6 +30,7 @@
 # %%
 import oneformer_lite as ofl
 from IPython.display import Image as Picture
+from oneformer_lite.lessons import proved
 
 run = ofl.Run.attach(ofl.data.sample_folder() / "run")
 Picture(ofl.render.loss_curves(run.history, size=(7, 3.2), dpi=90), width=700)
@@ -184,7 +197,7 @@ for t in range(1, 11):
     theirs.grad = torch.randn(50) * t
     adamw.step()
     adamw_step(ours, theirs.grad, m, v, t, lr=1e-2, decay=0.05)
-print("equal:", torch.allclose(ours, theirs, atol=1e-6))
+proved("equal", ours, theirs, atol=1e-6)
 
 # %% [markdown]
 # ## Who learns slowly, who does not decay

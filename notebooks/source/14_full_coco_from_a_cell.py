@@ -10,6 +10,9 @@
 # runs, and how to leave it alone, stop it, and find it again.
 #
 # Nothing is downloaded here. `data/sample` is laid out exactly as COCO is, and stands in for it.
+#
+# *Goals:* plan, start, watch, stop and resume a training on COCO. *Before:* lesson 13. *Minutes:* 40. *Words and
+# letters:* [glossary](GLOSSARY.md).
 
 # %% [markdown]
 # ## Two recipes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .svg import CELL, WIDTH, Canvas, Drawing, as_array
+from .svg import CELL, WIDTH, Canvas, Drawing, as_array, numbers
 
 _MOST = 4
 _HEADS, _WORDS = 4, 7
@@ -36,6 +36,11 @@ def attention(queries, keys, values, names: Sequence[str] = (), allowed=None) ->
     return canvas.drawing(_attention_words(weights, weights @ v, names))
 
 
+def _cell_width(*tables: np.ndarray) -> float:
+    """Of cells in which every number of the tables fits."""
+    return max(26.0, *(8.0 * len(number) + 6 for table in tables for row in numbers(table) for number in row))
+
+
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Of each row; minus infinity becomes 0."""
     powers = np.exp(scores - scores.max(-1, keepdims=True))
@@ -45,9 +50,13 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 def _scores(canvas: Canvas, tables: Sequence[np.ndarray], askers: Sequence[str], names: Sequence[str]) -> float:
     """Q Kᵀ / √d in a row; gives its lower end."""
     q, k, scores = tables
-    narrow, wide = 27 if q.shape[1] == _MOST else 32, 40
-    top = 48
-    x = 32.0
+    narrow, wide, top, x = _cell_width(q, k), _cell_width(scores), 48, 32.0
+    total = x + (q.shape[1] + len(k)) * narrow + 76 + len(k) * wide
+    if total > WIDTH:
+        raise ValueError(
+            f"queries {list(q.shape)} and keys {list(k.shape)} with decimals are {total:.0f} wide, {WIDTH} fit: "
+            "take fewer channels, or whole numbers"
+        )
     canvas.table(x, top, q, narrow, "Q: queries", askers)
     x += q.shape[1] * narrow + 13
     canvas.text(x, top + len(q) * CELL / 2, "·", "sign")
@@ -68,7 +77,7 @@ def _results(
     canvas: Canvas, top: float, tables: Sequence[np.ndarray], askers: Sequence[str], names: Sequence[str]
 ) -> None:
     weights, v, results = tables
-    wide = min(44, (WIDTH - 130) / (weights.shape[1] + 2 * v.shape[1]))
+    wide = min(46, (WIDTH - 104) / (weights.shape[1] + 2 * v.shape[1]))
     x = 32.0
     canvas.table(x, top, weights, wide, "weights", askers, names, "weight")
     x += weights.shape[1] * wide + 14

@@ -82,6 +82,7 @@ def test_the_criterion_frames_the_match_and_adds_up():
 
 ALL = {
     "attention": lambda: drawings.attention(Q, K, V),
+    "decimals": lambda: drawings.attention(-Q[:, :2] / 3, K[:, :2] / 3, V / 7),
     "heads": lambda: drawings.heads(torch.full((4, 7, 7), 1 / 7), ["building"] * 7),
     "sampling": lambda: drawings.sampling(MAP, PLACES, SHARES),
     "residual": lambda: drawings.residual_and_norm([-10.25] * 5 + [3], [1.5] * 6),
@@ -116,15 +117,16 @@ def test_a_page_shows_a_drawing_with_its_words(tmp_path):
     [
         lambda: drawings.attention(torch.ones(5, 2), K, V),
         lambda: drawings.attention(Q, K, torch.ones(2, 2)[:, 0]),
+        lambda: drawings.attention(torch.full((3, 4), 0.25), K, V),
         lambda: drawings.heads(torch.ones(2, 3, 3), ["a", "b"]),
         lambda: drawings.sampling(torch.ones(9, 9), PLACES, SHARES),
         lambda: drawings.residual_and_norm([1, 2], [2, 1]),
         lambda: drawings.criterion(COSTS, [0, 1], TERMS, {"class": 1}),
     ],
-    ids=["five queries", "no channels", "names that lack", "large map", "no deviation", "term without weight"],
+    ids=["five queries", "no channels", "too wide", "names that lack", "large map", "no deviation", "term without weight"],
 )
 def test_what_cannot_be_drawn_is_refused_in_words(make):
-    with pytest.raises(ValueError, match=r"shape \[|need|deviation|weight"):
+    with pytest.raises(ValueError, match=r"shape \[|need|deviation|weight|wide, 460 fit"):
         make()
 
 
