@@ -1,0 +1,61 @@
+"""Proofs that fold: two ways to the same numbers, compared; what was compared is one line, which opens."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+
+class Proof:
+    """Shown as one line that says what is equal, and opens to how it was compared; as text, the line alone."""
+
+    def __init__(self, words: str, details: str) -> None:
+        self.words, self.details = words, details
+
+    def __repr__(self) -> str:
+        return f"{self.words}: True"
+
+    def _repr_html_(self) -> str:
+        return f"<details><summary>✓ {escape(self.words)}</summary>{escape(self.details)}</details>"
+
+
+def proved(words: str, ours, theirs, atol: float = 0.0, rtol: float | None = None) -> Proof:
+    """``ours`` and ``theirs`` (tensors, arrays, numbers, or anything else that can be equal) are the same.
+
+    Numbers may differ by ``atol``, and by ``rtol`` of their size (1e-5 where there is an ``atol``, as in
+    ``torch.allclose``); without either they are equal to the last digit. Raises AssertionError, with the largest
+    difference and where it is, if they are not the same.
+    """
+    rtol = (1e-5 if atol else 0.0) if rtol is None else rtol
+    a, b = _array(ours), _array(theirs)
+    if a is None or b is None:
+        if ours != theirs:
+            raise AssertionError(f"{words}: not so. Ours is {ours!r}, theirs is {theirs!r}")
+        return Proof(words, "Compared as they are: equal.")
+    if a.shape != b.shape:
+        raise AssertionError(f"{words}: not so. Ours has the shape {list(a.shape)}, theirs {list(b.shape)}")
+    wrong = ~np.isclose(a, b, rtol, atol)
+    if wrong.any():
+        raise AssertionError(f"{words}: not so. {_largest(a, b, wrong)}")
+    allowed = " and ".join([f"{atol:.1g}"] * bool(atol) + [f"{rtol:.1g} of its size"] * bool(rtol))
+    how = f"none differs by more than {allowed}" if allowed else "equal to the last digit"
+    return Proof(words, f"{a.size:,} numbers {list(a.shape)}: {how}.")
+
+
+def _array(value) -> np.ndarray | None:
+    """Numbers as an array; None of what holds others."""
+    if hasattr(value, "detach"):
+        return value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray | np.generic | bool | int | float):
+        return np.asarray(value)
+    return None
+
+
+def _largest(a: np.ndarray, b: np.ndarray, wrong: np.ndarray) -> str:
+    distance = np.where(wrong, np.abs(a.astype(np.float64) - b.astype(np.float64)), -1.0)
+    place = np.unravel_index(int(np.nan_to_num(distance, nan=np.inf).argmax()), a.shape)
+    return (
+        f"{int(wrong.sum()):,} of {a.size:,} numbers differ; at {[int(i) for i in place]} ours is {a[place]:g}, "
+        f"theirs {b[place]:g}"
+    )
