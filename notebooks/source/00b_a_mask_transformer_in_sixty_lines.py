@@ -23,6 +23,7 @@ import numpy as np
 import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
+from oneformer_lite.lessons import proved
 from torch import nn
 
 SIDE, Q, K, C = 8, 3, 2, 32
@@ -231,8 +232,7 @@ ofl.drawings.attention(q, k, v)
 
 # %%
 theirs = F.scaled_dot_product_attention(q, k, v)
-print("ours = torch:", torch.allclose(results, theirs, atol=1e-6))
-print("hand = torch:", torch.allclose(torch.tensor(by_hand) @ v, theirs[0], atol=1e-6))
+proved("ours = torch", results, theirs, atol=1e-6) + proved("hand = torch", torch.tensor(by_hand) @ v, theirs[0], atol=1e-6)
 
 # %% [markdown]
 # One more thing that later lessons use: a **mask** can forbid to look. Its score becomes minus infinity, and e to that is

@@ -270,7 +270,8 @@ step = model.pixel_decoder.fpn  # trained; C = 96
 fine = features[0]  # [1, 24, 32, 32]
 matrix = step.lateral[0].weight[:, :, 0, 0]  # [96, 24]
 by_hand = torch.einsum("oi,bihw->bohw", matrix, fine)
-print(list(by_hand.shape), "equal:", torch.allclose(by_hand, step.lateral[0](fine), atol=1e-4))
+print(list(by_hand.shape))
+proved("equal", by_hand, step.lateral[0](fine), atol=1e-4)
 
 # %% [markdown]
 # Enlarging *bilinearly*: the middle of fine pixel $i$ lies at $(i + 0.5)/2 - 0.5$ on the coarse grid. The value there
@@ -362,8 +363,9 @@ with torch.no_grad():
     eighth = trace["pixel_decoder.stride8"]  # [1, 96, 16, 16]
     mine, theirs = share(MyStep(24, 96), step)(fine, eighth), step(fine, eighth)
     finished = model.pixel_decoder.mask_projection(mine)
-print("step equal:         ", torch.allclose(mine, theirs, atol=1e-4))
-print("mask features equal:", torch.allclose(finished, trace["pixel_decoder.mask_features"], atol=1e-4))
+proved("step equal", mine, theirs, atol=1e-4) + proved(
+    "mask features equal", finished, trace["pixel_decoder.mask_features"], atol=1e-4
+)
 
 # %% [markdown]
 # ## The whole pyramid
@@ -505,7 +507,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 with FlopCounterMode(display=False) as counter, torch.no_grad():
     package(model.backbone(image))
-print("equal:", counter.get_total_flops() == 2 * (of_backbone.total() + of_fpn.total()))
+proved("equal", counter.get_total_flops(), 2 * (of_backbone.total() + of_fpn.total()))
 
 # %% [markdown]
 # As a picture. The backbone spreads its work; the FPN spends nearly all on the finest map, where there are four

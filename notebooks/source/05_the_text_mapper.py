@@ -74,7 +74,7 @@ print(Counter(texts).most_common(2))
 # %%
 from oneformer_lite.data.targets import pad_texts
 
-print("equal:", texts == pad_texts(sentences, "panoptic", T))
+proved("equal", texts, pad_texts(sentences, "panoptic", T))
 
 # %% [markdown]
 # ## Words to numbers
@@ -287,7 +287,7 @@ def text_queries(texts):
 
 mine = text_queries(texts)
 packaged = mapper([sentences], ["panoptic"])[0]
-print(list(mine.shape), "equal:", torch.allclose(mine, packaged, atol=1e-4))
+proved("equal", mine, packaged, atol=1e-4)
 
 # %% [markdown]
 # That is the whole text mapper. How alike are its vectors? The **cosine** of two vectors is 1 if they point the
@@ -430,7 +430,8 @@ from oneformer_lite.model.parts.text import TextMapper
 raw = [ofl.data.targets_for(*pair).texts for pair in batch]
 packaged = mapper(raw, [task for _, task in batch])  # [B, Q, C]
 mine = torch.cat([encode_once(lists), mapper.context.weight.expand(16, -1, -1)], dim=1)
-print(type(mapper) is TextMapper, list(packaged.shape), "equal:", torch.allclose(mine, packaged, atol=1e-4))
+print(type(mapper) is TextMapper, list(packaged.shape))
+proved("equal", mine, packaged, atol=1e-4)
 
 # %% [markdown]
 # Is the package equal to the published model? `tests/model/parts/test_text.py` gives its weights to the text mapper

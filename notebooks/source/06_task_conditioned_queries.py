@@ -167,8 +167,9 @@ from oneformer_lite.model.parts.layers import sine_positions
 
 h, w = trace["pixel_decoder.mask_features"].shape[-2:]
 C = model.config.hidden_dim
-print("fast equal to slow:", torch.allclose(sine(6, 9, C), sine_slow(6, 9, C), atol=1e-4))
-print("equal to the package:", torch.allclose(sine(h, w, C), sine_positions(h, w, C), atol=1e-4))
+proved("fast equal to slow", sine(6, 9, C), sine_slow(6, 9, C), atol=1e-4) + proved(
+    "equal to the package", sine(h, w, C), sine_positions(h, w, C), atol=1e-4
+)
 
 # %% [markdown]
 # Some channels of the map, and how alike the pattern of one place (cross) is to that of all others: the nearer,

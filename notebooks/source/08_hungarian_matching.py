@@ -275,10 +275,10 @@ from oneformer_lite.losses.matching import Matcher, bce_cost, class_cost, dice_c
 
 c = model.config
 package = Matcher(c)
-print("class equal:", torch.allclose(classes, class_cost(*inputs[:2])))
-print("bce   equal:", torch.allclose(own_bce_cost(*inputs[2:]), bce_cost(*inputs[2:]), atol=1e-5))
-print("dice  equal:", torch.allclose(own_dice_cost(*inputs[2:]), dice_cost(*inputs[2:]), atol=1e-5))
-print("total equal:", torch.allclose(total, package.costs(*inputs).total, atol=1e-4))
+same = proved("class equal", classes, class_cost(*inputs[:2]), atol=1e-8)
+same += proved("bce equal", own_bce_cost(*inputs[2:]), bce_cost(*inputs[2:]), atol=1e-5)
+same += proved("dice equal", own_dice_cost(*inputs[2:]), dice_cost(*inputs[2:]), atol=1e-5)
+same + proved("total equal", total, package.costs(*inputs).total, atol=1e-4)
 
 # %% [markdown]
 # Dark is cheap. Each segment has a dark cell, for this is a trained model. The rows of small segments are grey, not

@@ -178,8 +178,8 @@ from oneformer_lite.losses import Criterion, terms
 
 criterion = Criterion(c)
 package = terms.class_loss(predictions[-1], targets, assigned[-1], c)
-print("call = package:", torch.allclose(fast, package, atol=1e-6))
 print(f"class loss of the last prediction {fast:.2f}")
+proved("call = package", fast, package, atol=1e-6)
 
 # %% [markdown]
 # Who pays? Each bar is what one query of scene 13 adds. The orange ones answer for a mask.
@@ -253,12 +253,15 @@ from oneformer_lite.losses import masks as package_masks
 
 x = output.mask_logits[0, assigned[-1][0]].flatten(1)  # [G, h * w]
 y = F.interpolate(targets[0].masks[None].float(), size=(32, 32), mode="area")[0].flatten(1).round()
+proofs = []
 for ours, slow, theirs in (
     (bce_loss, bce_slowly, package_masks.bce_loss),
     (dice_loss, dice_slowly, package_masks.dice_loss),
 ):
     loop = torch.tensor([slow(*pair) for pair in zip(x, y)])
-    print(ours.__name__, torch.allclose(ours(x, y), loop, atol=1e-4), torch.allclose(ours(x, y), theirs(x, y)))
+    proofs.append(proved(f"{ours.__name__} = loop", ours(x, y), loop, atol=1e-4))
+    proofs.append(proved(f"{ours.__name__} = package", ours(x, y), theirs(x, y), atol=1e-8))
+sum(proofs[1:], proofs[0])
 
 # %% [markdown]
 # **Why two?** Ask what it costs to leave a mask empty ($x = -3$ everywhere). BCE is a mean over pixels: for a
@@ -359,7 +362,7 @@ def drawing(seed):
 # %%
 ours = uncertain_points(matched, 256, 3.0, 0.75, drawing(1))
 theirs = package_points.uncertain_points(matched, 256, 3.0, 0.75, drawing(1))
-print(list(ours.shape), "equal:", torch.equal(ours.sort(1).values, theirs.sort(1).values))
+proved("the same points", ours.sort(1).values, theirs.sort(1).values)
 
 # %% [markdown]
 # The two kinds of points on one mask. Left: anywhere. Right: where the model hesitates.
@@ -480,7 +483,8 @@ print("features  ", list(product.features.shape))  # [B, C, h, w]
 places = source.for_images(len(targets), 1024)
 slow = package_points.sample_points(product.whole(), places)  # whole masks, then points
 fast = product.embeddings @ package_points.sample_points(product.features, places)  # points, then masks
-print(list(fast.shape), "equal:", torch.allclose(slow, fast, atol=1e-3))
+print(list(fast.shape))
+proved("equal", slow, fast, atol=1e-3)
 
 # %% [markdown]
 # What a training on COCO with 20 segments an image is spared, in millions of numbers:

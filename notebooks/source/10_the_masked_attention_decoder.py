@@ -117,8 +117,9 @@ with torch.no_grad():
     embeddings = model.decoder.mask_head(model.decoder.norm(queries))  # [B, Q, C]
     masks = torch.einsum("bqc,bchw->bqhw", embeddings, mask_features)  # [B, Q, h, w]
     slow = masks_slowly(embeddings[0], mask_features[0])
-print("loop = einsum:   ", torch.allclose(slow, masks[0], atol=1e-4))
-print("einsum = package:", torch.allclose(masks, trace["prediction0.mask_logits"], atol=1e-4))
+proved("loop = einsum", slow, masks[0], atol=1e-4) + proved(
+    "einsum = package", masks, trace["prediction0.mask_logits"], atol=1e-4
+)
 
 # %% [markdown]
 # ## Where a query may look

@@ -315,8 +315,8 @@ def instances(class_logits, mask_logits):
 # %%
 masks, labels, scores = instances(raw["instance"].class_logits, raw["instance"].masks())
 order = scores.argsort(descending=True)
-print("scores equal:", torch.allclose(scores[order], torch.tensor([s for s, _, _ in slow]), atol=1e-5))
-print("masks equal: ", torch.equal(masks[order], torch.stack([mask for _, _, mask in slow])))
+same = proved("scores equal", scores[order], torch.tensor([s for s, _, _ in slow]), atol=1e-5)
+same + proved("masks equal", masks[order], torch.stack([mask for _, _, mask in slow]))
 
 # %% [markdown]
 # The package's function returns the same list. `ofl.predict` shows those above a score of 0.5.
@@ -326,9 +326,9 @@ from oneformer_lite.inference import instance_inference
 
 their_masks, their_labels, their_scores = instance_inference(raw["instance"], is_thing)
 their_order = their_scores.argsort(descending=True)
-print("masks equal: ", torch.equal(masks[order], their_masks[their_order]))
-print("labels equal:", torch.equal(labels[order], their_labels[their_order]))
-print("scores equal:", torch.allclose(scores[order], their_scores[their_order], atol=1e-5))
+same = proved("masks equal", masks[order], their_masks[their_order])
+same += proved("labels equal", labels[order], their_labels[their_order])
+same + proved("scores equal", scores[order], their_scores[their_order], atol=1e-5)
 
 # %% [markdown]
 # The three best, and those where the list becomes doubtful:
@@ -440,8 +440,7 @@ print(len(found), "segments:", ", ".join(names[k] for k in found))
 from oneformer_lite.inference import panoptic_inference
 
 theirs, segments = panoptic_inference(raw["panoptic"], is_thing, threshold, overlap)
-print("map equal:    ", torch.equal(segment_map, theirs))
-print("classes equal:", found == [class_id for _, class_id, _ in segments])
+proved("map equal", segment_map, theirs) + proved("classes equal", found, [class_id for _, class_id, _ in segments])
 
 # %% [markdown]
 # And so does `ofl.predict`:

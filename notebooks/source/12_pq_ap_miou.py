@@ -182,9 +182,9 @@ def listed(classes, crowds=()):
 
 
 theirs = match_segments(guess, listed(guess_class), truth, listed(truth_class))
-print("matches equal:", [(m.pred_id, m.gt_id, m.iou) for m in theirs.matches] == matches)
-print("false positives equal:", [s.id for s in theirs.false_positives] == wrong)
-print("false negatives equal:", [s.id for s in theirs.false_negatives] == missed)
+same = proved("matches equal", [(m.pred_id, m.gt_id, m.iou) for m in theirs.matches], matches)
+same += proved("false positives equal", [s.id for s in theirs.false_positives], wrong)
+same + proved("false negatives equal", [s.id for s in theirs.false_negatives], missed)
 
 # %% [markdown]
 # ## PQ = SQ x RQ

@@ -38,7 +38,7 @@ def attention(queries, keys, values, names: Sequence[str] = (), allowed=None) ->
 
 def _cell_width(*tables: np.ndarray) -> float:
     """Of cells in which every number of the tables fits."""
-    return max(26.0, *(8.0 * len(number) + 6 for table in tables for row in numbers(table) for number in row))
+    return max(26.0, *(7.2 * len(number) + 4 for table in tables for row in numbers(table) for number in row))
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def heads(weights, names: Sequence[str]) -> Drawing:
     if not len(names) == w.shape[1] == w.shape[2]:
         raise ValueError(f"weights of {list(w.shape)} need {w.shape[1]} names for rows and columns, got {len(names)}")
     canvas, side = Canvas(), 25.5
-    above = 34 + max(6.5 * len(name) for name in names)
+    above = 44 + max(6.5 * len(name) for name in names)
     height = len(names) * CELL + above + 14
     for head, table in enumerate(w):
         x, y = 56 + head % 2 * 204, above + head // 2 * height

@@ -25,7 +25,8 @@ def criterion(
     matched = [(int(row), column) for column, row in enumerate(assigned)]
     if len(terms) > _TERMS or set(terms) != set(weights):
         raise ValueError(f"up to {_TERMS} terms, each with a weight: got {list(terms)} and {list(weights)}")
-    parts = {name: float(terms[name]) * weights[name] for name in terms}
+    terms = {name: float(as_array(value, name, 0, ())) for name, value in terms.items()}
+    parts = {name: terms[name] * weights[name] for name in terms}
     canvas = Canvas()
     middle, bottom = _matching(canvas, table, rows, columns, matched)
     _paid(canvas, (middle, bottom + 62), terms, weights, parts)
@@ -61,7 +62,7 @@ def _paid(
     for i, name in enumerate(terms):
         row = top + 4 + i * CELL
         canvas.text(40, row, name, "title", "start")
-        for written, end in zip((number(float(terms[name])), f"{weights[name]:g}", number(parts[name])), ends):
+        for written, end in zip((number(terms[name]), f"{weights[name]:g}", number(parts[name])), ends):
             canvas.text(end, row, written, "number", "end")
     bottom = top + 4 + len(terms) * CELL
     canvas.rule(ends[1] + 20, bottom - 12, ends[2])
@@ -71,5 +72,5 @@ def _paid(
 
 def _words(table, rows, columns, matched, terms, weights, parts) -> str:
     pairs = ", ".join(f"{rows[i]} answers for {columns[j]} (cost {number(table[i, j])})" for i, j in matched)
-    paid = ", ".join(f"{name} {number(float(terms[name]))} x {weights[name]:g}" for name in terms)
+    paid = ", ".join(f"{name} {number(terms[name])} x {weights[name]:g}" for name in terms)
     return f"From predictions to the loss: {pairs}; then {paid}; sum {number(sum(parts.values()))}"

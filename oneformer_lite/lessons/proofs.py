@@ -8,16 +8,22 @@ import numpy as np
 
 
 class Proof:
-    """Shown as one line that says what is equal, and opens to how it was compared; as text, the line alone."""
+    """Shown as one line that says what is equal, and opens to how it was compared; as text, what is equal alone.
+    The sum of two proves both in one line."""
 
-    def __init__(self, words: str, details: str) -> None:
-        self.words, self.details = words, details
+    def __init__(self, *parts: tuple[str, str]) -> None:
+        self.parts = parts
+
+    def __add__(self, other: Proof) -> Proof:
+        return Proof(*self.parts, *other.parts)
 
     def __repr__(self) -> str:
-        return f"{self.words}: True"
+        return "\n".join(f"{words}: True" for words, _ in self.parts)
 
     def _repr_html_(self) -> str:
-        return f"<details><summary>✓ {escape(self.words)}</summary>{escape(self.details)}</details>"
+        line = " ✓ ".join(escape(words) for words, _ in self.parts)
+        inside = "<br>".join(escape(f"{words}: {details}") for words, details in self.parts)
+        return f"<details><summary>✓ {line}</summary>{inside}</details>"
 
 
 def proved(words: str, ours, theirs, atol: float = 0.0, rtol: float | None = None) -> Proof:
@@ -32,7 +38,7 @@ def proved(words: str, ours, theirs, atol: float = 0.0, rtol: float | None = Non
     if a is None or b is None:
         if ours != theirs:
             raise AssertionError(f"{words}: not so. Ours is {ours!r}, theirs is {theirs!r}")
-        return Proof(words, "Compared as they are: equal.")
+        return Proof((words, "compared as they are, equal."))
     if a.shape != b.shape:
         raise AssertionError(f"{words}: not so. Ours has the shape {list(a.shape)}, theirs {list(b.shape)}")
     wrong = ~np.isclose(a, b, rtol, atol)
@@ -40,7 +46,7 @@ def proved(words: str, ours, theirs, atol: float = 0.0, rtol: float | None = Non
         raise AssertionError(f"{words}: not so. {_largest(a, b, wrong)}")
     allowed = " and ".join([f"{atol:.1g}"] * bool(atol) + [f"{rtol:.1g} of its size"] * bool(rtol))
     how = f"none differs by more than {allowed}" if allowed else "equal to the last digit"
-    return Proof(words, f"{a.size:,} numbers {list(a.shape)}: {how}.")
+    return Proof((words, f"{a.size:,} numbers {list(a.shape)}, {how}."))
 
 
 def _array(value) -> np.ndarray | None:

@@ -60,7 +60,7 @@ def test_otter_gets_a_file_of_tests_for_each_exercise(tmp_path):
         notebook = nbformat.read(path, as_version=4)
         text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
         assert "grader = otter.Notebook(" in text and str(SEED) not in text
-        asked += re.findall(r'grader\.check\("q(\d\d_\d+)"\)', text)
+        asked += re.findall(r'grader\.check\("q(\d\d[a-z]?_\d+)"\)', text)
         for place, found in ((path.parent, tested), (tmp_path / "hidden" / path.stem, hidden)):
             for file in sorted((place / "tests").glob("q*.py")):
                 space: dict = {}

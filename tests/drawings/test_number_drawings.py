@@ -69,8 +69,10 @@ def test_residual_and_norm_are_those_of_layer_norm():
     assert written(drawing) == flat(x, update, x + update, F.layer_norm(x + update, (4,)))
 
 
-def test_the_criterion_frames_the_match_and_adds_up():
-    drawing = drawings.criterion(COSTS, [0, 1], TERMS, WEIGHTS, masks=["red", "blue"])
+def test_the_criterion_frames_the_match_and_adds_up(recwarn):
+    terms = {name: torch.tensor(value, requires_grad=True) for name, value in TERMS.items()}
+    drawing = drawings.criterion(COSTS, [0, 1], terms, WEIGHTS, masks=["red", "blue"])
+    assert not recwarn.list
     assert written(drawing) == [*flat(COSTS), "0.40", "2", "0.80", "0.25", "5", "1.25"]
     assert written(drawing, "title")[-1] == "2.05"
     frames = [r for r in ElementTree.fromstring(drawing.svg).iter(f"{SVG}rect") if r.get("class") == "frame"]
@@ -117,13 +119,21 @@ def test_a_page_shows_a_drawing_with_its_words(tmp_path):
     [
         lambda: drawings.attention(torch.ones(5, 2), K, V),
         lambda: drawings.attention(Q, K, torch.ones(2, 2)[:, 0]),
-        lambda: drawings.attention(torch.full((3, 4), 0.25), K, V),
+        lambda: drawings.attention(torch.full((4, 4), -10.25), torch.full((4, 4), 0.25), torch.ones(4, 4)),
         lambda: drawings.heads(torch.ones(2, 3, 3), ["a", "b"]),
         lambda: drawings.sampling(torch.ones(9, 9), PLACES, SHARES),
         lambda: drawings.residual_and_norm([1, 2], [2, 1]),
         lambda: drawings.criterion(COSTS, [0, 1], TERMS, {"class": 1}),
     ],
-    ids=["five queries", "no channels", "too wide", "names that lack", "large map", "no deviation", "term without weight"],
+    ids=[
+        "five queries",
+        "no channels",
+        "too wide",
+        "names that lack",
+        "large map",
+        "no deviation",
+        "term without weight",
+    ],
 )
 def test_what_cannot_be_drawn_is_refused_in_words(make):
     with pytest.raises(ValueError, match=r"shape \[|need|deviation|weight|wide, 460 fit"):

@@ -16,11 +16,16 @@ A = torch.arange(6.0).view(2, 3)
 @pytest.mark.parametrize(
     ("ours", "theirs", "how", "opened"),
     [
-        (A, A.clone(), {}, "6 numbers [2, 3]: equal to the last digit."),
-        (A, A + 5e-5, {"atol": 1e-4}, "6 numbers [2, 3]: none differs by more than 0.0001 and 1e-05 of its size."),
-        (A.numpy(), np.arange(6.0).reshape(2, 3) * 1.0001, {"rtol": 1e-3}, "none differs by more than 0.001 of its size"),
+        (A, A.clone(), {}, "6 numbers [2, 3], equal to the last digit."),
+        (A, A + 5e-5, {"atol": 1e-4}, "6 numbers [2, 3], none differs by more than 0.0001 and 1e-05 of its size."),
+        (
+            A.numpy(),
+            np.arange(6.0).reshape(2, 3) * 1.0001,
+            {"rtol": 1e-3},
+            "none differs by more than 0.001 of its size",
+        ),
         (0.3, 0.1 + 0.2, {"atol": 1e-9}, "1 numbers []"),
-        (["a", 1], ["a", 1], {}, "Compared as they are: equal."),
+        (["a", 1], ["a", 1], {}, "compared as they are, equal."),
         (torch.tensor([True]), torch.tensor([True]), {}, "equal to the last digit"),
         (torch.tensor([float("inf")]), torch.tensor([float("inf")]), {}, "equal to the last digit"),
     ],
@@ -51,3 +56,11 @@ def test_what_is_equal_is_one_line_that_opens(ours, theirs, how, opened, tmp_pat
 def test_what_is_not_equal_raises_with_the_place(ours, theirs, how, told):
     with pytest.raises(AssertionError, match=told):
         proved("equal", ours, theirs, **how)
+
+
+def test_a_sum_of_proofs_is_one_line_that_opens_to_each(tmp_path):
+    proof = proved("masks", A, A) + proved("classes", [1], [1]) + proved("scores", 0.5, 0.5)
+    assert repr(proof) == "masks: True\nclasses: True\nscores: True"
+    assert proof._repr_html_().startswith("<details><summary>✓ masks ✓ classes ✓ scores</summary>masks: 6 numbers")
+    with pytest.raises(AssertionError, match="classes: not so"):
+        proved("masks", A, A) + proved("classes", [1], [2])
