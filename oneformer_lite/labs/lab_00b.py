@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -62,7 +63,7 @@ def _match(costs: Tensor) -> list[int]:
     return list(min(itertools.permutations(range(queries), masks), key=lambda way: _total(costs, way)))
 
 
-def _total(costs: Tensor, way: tuple[int, ...]) -> float:
+def _total(costs: Tensor, way: Iterable[int]) -> float:
     return sum(float(costs[q, g]) for g, q in enumerate(way))
 
 

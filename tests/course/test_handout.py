@@ -31,6 +31,7 @@ def test_neither_solutions_nor_sources_nor_builders_nor_tests_are_in_it(handout)
     )
     assert [name for name in inside if forbidden.search(name)] == []
     assert {"README.md", "LICENSE", "pyproject.toml", "oneformer_lite/__init__.py"} <= set(inside)
+    assert "notebooks/GLOSSARY.md" in inside
     assert "oneformer_lite/checkpoints/toytown/config.json" in inside
     assert any(name.startswith("data/sample/") for name in inside)
     labs = [name for name in inside if name.startswith("notebooks/labs/")]
