@@ -9,6 +9,7 @@ from nbformat.v4 import new_output
 
 from oneformer_lite.lessons import proved
 from oneformer_lite.lessons.cells import output_html
+from oneformer_lite.lessons.markdown import markdown_html
 
 A = torch.arange(6.0).view(2, 3)
 
@@ -64,3 +65,9 @@ def test_a_sum_of_proofs_is_one_line_that_opens_to_each(tmp_path):
     assert proof._repr_html_().startswith("<details><summary>✓ masks ✓ classes ✓ scores</summary>masks: 6 numbers")
     with pytest.raises(AssertionError, match="classes: not so"):
         proved("masks", A, A) + proved("classes", [1], [2])
+
+
+def test_a_page_names_the_glossary_and_links_to_no_file_that_it_has_not(tmp_path):
+    page = markdown_html("See [glossary](GLOSSARY.md) and [that](https://example.org/README.md).", tmp_path, ())
+    assert "glossary: <code>notebooks/GLOSSARY.md</code>" in page and 'href="GLOSSARY.md"' not in page
+    assert 'href="https://example.org/README.md"' in page
