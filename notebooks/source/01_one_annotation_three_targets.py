@@ -19,6 +19,9 @@ import oneformer_lite as ofl
 
 ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", size=128)[13], "01")
 
+# %% [markdown]
+# What this lesson needs, and the scene that we carry through all lessons:
+
 # %%
 import json
 import struct
