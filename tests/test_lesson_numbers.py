@@ -77,7 +77,9 @@ OWN = {  # in one lesson
     "20": {"20": "this lesson", "0.05": "self-test", "60": "self-test"},
 }
 HIDDEN = re.compile(  # what says no number of its own: formulas, code, addresses, numbers of lessons and labs
-    r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)|\*Minutes:\* \d+|\b(?:[Ll]essons?|[Ll]ab) \d\d[a-z]?(?: (?:and|to) \d\d)?", re.DOTALL
+    r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)|\*Minutes:\* \d+|"
+    r"\b(?:[Ll]essons?|[Ll]ab) \d\d[a-z]?(?: (?:and|to) \d\d)?",
+    re.DOTALL,
 )
 
 
