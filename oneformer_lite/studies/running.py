@@ -37,7 +37,7 @@ def study(
     train_data: GivenData | None = None,
     val_data: GivenData | None = None,
 ) -> Study:
-    """Train every variant with every seed, judge each model on all validation pictures, and compare.
+    """Train every variant with every seed, judge each model on all validation pictures, and compare. Lesson 19.
 
     ``variants``: by name what each changes of ``config`` (Toytown's unless given) and of ``train_config``, whose
     ``out`` is the study's folder: ``{"as it is": {}, "no contrastive loss": {"contrastive_weight": 0.0}}``. With

@@ -30,7 +30,7 @@ class Study:
     """The study in ``folder``, finished, stopped or running, made by :func:`oneformer_lite.study` here or elsewhere.
 
     ``study.json`` and ``results.jsonl``, some hundred kilobytes, are all that is needed: the runs may be gone. Printed,
-    it is a table; in a notebook it shows itself.
+    it is a table; in a notebook it shows itself. Lesson 19.
     """
 
     def __init__(self, folder: str | Path) -> None:

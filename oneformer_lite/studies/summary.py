@@ -26,7 +26,7 @@ BASELINE, BETTER, WORSE, HINT, UNSEEN, FEW, NOTHING = "baseline", "better", "wor
 @dataclass(frozen=True)
 class Row:
     """One variant by one metric. ``values`` and ``reference``: percent by seed, of the variant and of the baseline.
-    ``why``: why there are none."""
+    ``why``: why there are none. Lesson 19."""
 
     variant: str
     metric: str
