@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import DataError
+from .errors import ConfigError, DataError
 
 
 @contextmanager
@@ -102,3 +102,10 @@ def make_folder(folder: str | Path) -> Path:
             f"the folder {folder} cannot be written ({error.strerror or error}): choose another one"
         ) from error
     return folder
+
+
+def folder_of(folder: str | Path, what: str) -> Path:
+    """``folder`` as a path. Raises :class:`ConfigError` if it is none; ``what`` lies in it, in words."""
+    if not isinstance(folder, (str, os.PathLike)):
+        raise ConfigError(f"expected the folder of {what} as a text or a path, got {folder!r:.80}")
+    return Path(folder)

@@ -11,6 +11,7 @@ import pytest
 import oneformer_lite as ofl
 from oneformer_lite.data.image import write_image
 from oneformer_lite.data.published.archive import staged
+from oneformer_lite.errors import ConfigError
 from oneformer_lite.files import replacing, write_json
 from oneformer_lite.metrics.results import ResultFiles
 
@@ -62,3 +63,11 @@ def test_a_staged_folder_appears_once_it_is_on_the_disk(tmp_path: Path, monkeypa
     with staged(tmp_path / "a") as draft:
         (draft / "x").write_text("x")
     assert seen == [False] and (tmp_path / "a" / "x").exists()
+
+
+@pytest.mark.parametrize("folder", [None, 3, b"runs/one", ["runs/one"]], ids=str)
+@pytest.mark.parametrize("kind", [ofl.Study, ofl.Run], ids=["study", "run"])
+def test_what_is_no_folder_is_refused_in_a_sentence(kind, folder):
+    for of in (kind.attach, kind):
+        with pytest.raises(ConfigError, match=f"expected the folder of a {kind.__name__.lower()} as a text or a path"):
+            of(folder)

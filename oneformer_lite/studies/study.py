@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..data.image import image_from_bytes
 from ..errors import ConfigError
-from ..files import replacing
+from ..files import folder_of, replacing
 from ..training.locks import is_locked
 from ..training.log import LogReader
 from ..training.run import Run
@@ -34,7 +34,7 @@ class Study:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = folder_of(folder, "a study")
         self.definition: Definition = read_definition(self.folder)
         self._logs: dict[Path, LogReader] = {}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError, OneFormerLiteError
-from ..files import open_own
+from ..files import folder_of, open_own
 from .locks import LAUNCHER_LOCK, TRAINER_LOCK, is_locked
 from .log import read_log
 from .state import OUTPUT, STOP, has_own_data, read_recipe, read_state
@@ -29,12 +29,12 @@ class Run:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).resolve()
+        self.folder = folder_of(folder, "a run").resolve()
 
     @classmethod
     def attach(cls, folder: str | Path) -> Run:
         """The run that was launched in ``folder``. Raises :class:`CheckpointError` if there is none."""
-        read_recipe(folder)
+        read_recipe(folder_of(folder, "a run"))
         return cls(folder)
 
     @property
