@@ -40,7 +40,7 @@ def analyse(
 
     For each of ``tasks`` (all that model and annotation have in common, unless given): kinds of errors
     (:func:`~.errors.errors_of`), classes taken for others, PQ and AP by size, precision over recall, boundary IoU,
-    and whether scores mean what they say; for each figure the pictures that count most for it.
+    and whether scores mean what they say; for each figure the pictures that count most for it. Lesson 21.
 
     ``min_score``: instances below it are no errors and no confusions (AP and calibration count them all). ``progress``:
     a bar with the time left, or what is called with (done, total); False for none. The other arguments are those of

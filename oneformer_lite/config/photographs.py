@@ -28,7 +28,7 @@ def nuclei() -> ModelConfig:
     enlarged to 640 pixels at least, since most are 256 x 256 with nuclei 8 to 20 pixels wide, and masks have a quarter
     of the input's size.
 
-    400 queries, where few pictures have as many as 100 nuclei: each query finds one.
+    400 queries, where few pictures have as many as 100 nuclei: each query finds one. Lesson 21.
     """
     sizes = {"image_size": 256, "test_size": 640, "test_max_size": 1408}
     return _one_task("nuclei", (Category(1, "nucleus", is_thing=True),), num_queries=MOST_NUCLEI, **sizes)

@@ -33,7 +33,7 @@ class InstanceMapDataset(MapDataset):
     what no object holds, which becomes a class of stuff: then all three tasks can be learned, else objects alone.
 
     Maps of several classes are panoptic (``data/README.md`` shows how to write them). A map that contradicts the format
-    raises a :class:`DataError` that names the file, as does one without a picture.
+    raises a :class:`DataError` that names the file, as does one without a picture. Lesson 21.
     """
 
     def __init__(

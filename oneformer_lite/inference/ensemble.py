@@ -40,7 +40,7 @@ class Ensemble(nn.Module):
     ``scales`` are multiples of the size at which a model looks at pictures, ``flip`` adds a mirrored view of each. In
     the semantic task class scores are averaged, as published for Mask2Former and OneFormer (official
     ``SemanticSegmentorWithTTA``); in the others queries are matched and averaged (:mod:`.agreement`) and read by the
-    rule and the thresholds of the first model. It costs as much as all its views.
+    rule and the thresholds of the first model. It costs as much as all its views. Lesson 21.
 
     >>> both = ofl.Ensemble([first, second], flip=True)
     >>> ofl.predict(both, "street.jpg", "panoptic")

@@ -31,7 +31,10 @@ def camvid_training(**changes) -> TrainConfig:
 
 
 def nuclei_training(**changes) -> TrainConfig:
-    """Nuclei, instance: square crops of enlarged pictures, turned and mirrored any way; four pictures a step."""
+    """Nuclei, instance: square crops of enlarged pictures, turned and mirrored any way; four pictures a step.
+
+    Lesson 21.
+    """
     settings = {"data": "data/nuclei", "out": "runs/nuclei", "augmentation": "microscope", "batch_size": 4}
     return toytown_training(**(settings | changes))
 

@@ -56,7 +56,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Grid:
-    """Windows of ``side`` x ``side`` pixels over a picture of ``height`` x ``width``, row by row."""
+    """Windows of ``side`` x ``side`` pixels over a picture of ``height`` x ``width``, row by row. Lesson 21."""
 
     height: int
     width: int
