@@ -37,7 +37,10 @@ TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "turned by 90 degrees to the left": np.rot90,
     "turned by 90 degrees to the right": lambda outline: np.rot90(outline, -1),
 }
-CURE = "picture and map do not belong together as they are read: look for a flip, turn, crop or resize of only one"
+CURE = (
+    "picture and map do not belong together as they are read: look for a flip, turn, crop or resize of only one, or "
+    "for maps of other pictures (two lists of files, sorted differently)"
+)
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,8 @@ def check_predicted_classes(e: Examination) -> Finding:
     if (silent := sum(share > 0.5 for share in absent)) > MOST * fitting:
         return Finding(
             "predicted classes", "fault" if np.mean(absent) > SURE else "warning",
-            f"{evidence}, but {silent} are called \"no object\", with {np.mean(absent):.0%} on average",
+            f"{silent} of {fitting} fitting masks are called \"no object\", with {np.mean(absent):.0%} on average; if "
+            f"each had to name a class, {pairs[0]} would be right",
             "look at the labels that reach the class loss, and at no_object_weight; early in a training, train longer",
         )  # fmt: skip
     if offset and times > fitting / 2:

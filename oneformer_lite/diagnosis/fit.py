@@ -69,7 +69,7 @@ def _never_predicted(metrics: Evaluation, steps: int) -> list[Finding]:
     if not predicted:
         return []
     if not never:
-        return [Finding(check, "fine", f"none of the {len(predicted)} in these pictures")]
+        return [Finding(check, "fine", f"none: all {len(predicted)} in these pictures are predicted")]
     named = ", ".join(never[:NAMED]) + " ..." * (len(never) > NAMED)
     return [
         Finding(

@@ -136,8 +136,8 @@ def _unseen(row: Row) -> str:
     if not row.noise:
         return "no difference at all: all numbers are equal"
     return (
-        f"not seen: seeds alone make {row.noise:.2f}. That is no proof that there is none; one below "
-        f"{FACTOR * row.noise:.1f} would not have been seen here"
+        f"not seen: seeds alone make {row.noise:.2f}. That is no proof that there is no difference: one below "
+        f"{FACTOR * row.noise:.1f} would not have been called seen here"
     )
 
 

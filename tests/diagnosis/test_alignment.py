@@ -99,6 +99,14 @@ def test_maps_of_other_pictures(samples) -> None:
     assert_weak(ofl.doctor(dataset=Listing(samples, swapped)))
 
 
+def test_maps_of_other_pictures_that_fit_better_elsewhere() -> None:
+    """Four small pictures: the shift at which strange outlines fit best is no cause, so the cure names another."""
+    scenes = [ofl.data.Toytown("val", 64, 4)[i] for i in range(4)]
+    swapped = [s.replace(image=other.image) for s, other in zip(scenes, scenes[1:] + scenes[:1])]
+    assert_fault(ofl.doctor(dataset=swapped), CHECK, "moved", "maps of other pictures", "sorted differently")
+    assert found(ofl.doctor(dataset=scenes), CHECK).verdict == "fine"
+
+
 def assert_weak(diagnosis: ofl.Diagnosis) -> None:
     finding = found(diagnosis, CHECK)
     assert finding.verdict == "warning" and "outlines of other pictures" in finding.evidence, diagnosis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def test_masks_that_fit_and_are_called_no_object(shipped, bias: float, verdict: 
     with torch.no_grad():
         head[-1] -= bias
     assert finding.verdict == verdict and ("no object" in finding.evidence) == (verdict == "fault"), finding
+    said = re.match(r"(\d+) of \1 fitting masks are called .* would be right", finding.evidence)
+    assert (said is not None) == (verdict == "fault"), finding
 
 
 def test_a_task_that_the_model_was_never_told(shipped, monkeypatch) -> None:

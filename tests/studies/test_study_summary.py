@@ -34,7 +34,7 @@ def test_mean_range_and_differences_seed_by_seed():
         ((62.5, 63.5, 63.0), "better", "better: 2.50 above"),
         ((62.0, 63.0, 62.5), "hint", "higher with every seed, but by less than twice the 1.00"),  # 2.0 is not more
         ((59.6, 60.8, 60.4), "hint", "lower with every seed"),
-        ((60.5, 60.7, 60.6), "unseen", "one below 2.0 would not have been seen here"),
+        ((60.5, 60.7, 60.6), "unseen", "no difference: one below 2.0 would not have been called seen"),
         ((66.0, 61.5, 62.0), "hint", "twice the 4.50"),  # its own range is the larger one
         ((60.0, 61.0, 60.5), "unseen", "seeds alone make 1.00"),
     ],
