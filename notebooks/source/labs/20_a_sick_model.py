@@ -2,7 +2,7 @@
 # # Lab 20 · A sick model
 #
 # Five exercises with lesson 20: four runs with faults that nobody announces, what a curve and what names tell, and two
-# lines to mend. Replace each `...` by your code, run the cell and the check below it. A check never fails: it tells what
+# lines to correct. Replace each `...` by your code, run the cell and the check below it. A check never fails: it tells what
 # it expected and what yours gives. What follows works with your answer, or with ours.
 
 # %%
@@ -46,14 +46,15 @@ figure.legend(*axes[0].get_legend_handles_labels(), ncols=4, frameon=False, loc=
 ofl.render.described(figure, "Four losses of five runs. All fall; in S the contrastive loss is at zero from the start.")
 
 # %% [markdown]
-# A scene as each model sees it after training, in the same order: annotation, panoptic, instance, semantic.
+# A scene as each model sees it after training:
 
 # %%
-pictures = [Image.open(folder / name / "scene.webp").convert("RGB") for name in runs]
-sheet = Image.new("RGB", (pictures[0].width, sum(p.height for p in pictures)))
-for i, one in enumerate(pictures):
-    sheet.paste(one, (0, i * one.height))
-sheet
+pictures = [np.asarray(Image.open(folder / name / "scene.webp").convert("RGB")) for name in runs]
+panels = [[one[8:136, 8 + 136 * i : 136 + 136 * i] for i in range(4)] for one in pictures]
+sheet = ofl.render.contact_sheet(panels, ["annotation", *ofl.data.TASKS], list(runs))
+ofl.render.described(sheet, "A street with two cars at the left. Healthy, and S: cars, trees, sky and sidewalk in their places. "
+                     "P: cars and buildings in regions that follow no border; the cars are at the right. Q: dark, but for "
+                     "semantic, where most names are wrong. R: some regions in place, many dark or wrong.")  # fmt: skip
 
 # %% [markdown]
 # And a batch of each, in numbers, as its training loop saw it:
