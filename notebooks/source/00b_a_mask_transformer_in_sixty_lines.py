@@ -7,7 +7,8 @@
 # **What is the least that makes a mask transformer?**
 #
 # *Goals:* say what a query, a mask and a match are; compute attention by hand. *Before:* PyTorch, lesson 00.
-# *Letters:* B pictures, Q queries, K classes, C channels ([glossary](GLOSSARY.md)).
+# *Letters:* B pictures, Q queries, G squares, K classes, C channels; in an attention n queries and m keys of d numbers,
+# values of c numbers ([glossary](GLOSSARY.md)).
 
 # %% [markdown]
 # ## A picture of 64 pixels
@@ -51,28 +52,29 @@ for row in (picture[0] + 2 * picture[1]).int().tolist():
 # ## A query is a vector, a mask is a dot product
 #
 # Describe each pixel by three numbers: red, blue, and a 1 that is always there. A query has three numbers as well.
-# Multiply them one by one, and add: that is the **dot product**. Above 0 means *this pixel is mine*.
+# Multiply them one by one, and add: that is the **dot product**. Above 0 means *this pixel is mine*. (The 1 lets a
+# query set its threshold: what stands at that place, here −3, is added everywhere. In a layer it is called *bias*.)
 #
 # Three queries, made by hand:
 
 # %%
 pixels = torch.cat([picture, torch.ones(1, SIDE, SIDE)]).flatten(1).T  # [64, 3]
-queries = torch.tensor([[4.0, 0, -2], [0, 4, -2], [0, 0, -2]])  # [Q, 3]
+queries = torch.tensor([[6.0, 0, -3], [0, 6, -3], [0, 0, -3]])  # [Q, 3]
 mask_logits = queries @ pixels.T  # [Q, 64]
 for name, place in (("background", 0), ("red", 9), ("blue", 44)):
     print(f"{name:<10} pixel {pixels[place].int().tolist()}: logits {mask_logits[:, place].int().tolist()}")
 
 # %% [markdown]
-# Check one on paper: query 0 on a red pixel is 4·1 + 0·0 − 2·1 = 2. The **sigmoid**, 1 / (1 + e^−x), makes
-# a probability of it: how sure the query is that the pixel is its own.
+# Check one on paper: query 0 on a red pixel is 6·1 + 0·0 − 3·1 = 3. Such a score is called a **logit**. The
+# **sigmoid**, 1 / (1 + e^−x), makes a probability of it: how sure the query is that the pixel is its own.
 
 # %%
-for logit in (-2.0, 2.0):
+for logit in (-3.0, 3.0):
     print(f"logit {logit:4.0f}: probability {1 / (1 + math.exp(-logit)):.2f}")
 
 # %% [markdown]
-# The three masks as pictures, white is *mine*. The third query wants nothing: pictures differ in how many squares
-# they have, so there are more queries than squares.
+# The three masks as pictures, white is *mine*. The third query wants nothing. Real pictures differ in how many segments
+# they have, so a model has more queries than it needs; our pictures have two squares each, and one query is spare.
 
 
 # %%
@@ -96,7 +98,11 @@ def colored(picture, scale=14):
 sheet = ofl.render.contact_sheet(
     [[colored(picture), *map(shown, mask_logits.sigmoid())]], ["picture", "query 0", "query 1", "query 2"]
 )
-ofl.render.described(sheet, "The picture and three masks: query 0 has the red square, 1 the blue one, 2 nothing")
+words = (
+    "A red square of 3 x 3 pixels at the upper left, a blue one of 2 x 2 at the lower right; then three masks on "
+    "black: query 0 is white on the red square only, query 1 on the blue one only, query 2 nowhere"
+)
+ofl.render.described(sheet, words)
 
 # %% [markdown]
 # A query also says a **class**: red, blue, or *no object*. In lesson 00, a linear layer made these scores; here we
@@ -116,15 +122,18 @@ class_probabilities = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.1,
 #
 # * minus the probability of the right class;
 # * **BCE**: −log of the probability of being right, the mean over the pixels;
-# * **dice**: 1 − (2 · what both share + 1) / (mask + square + 1): 0 if they cover each other.
+# * **dice**: 1 − (2 · what both share + 1) / (mask + square + 1): 0 if they cover each other. (The 1 keeps it from
+#   being 0 / 0 where both are empty.)
+#
+# *Mask* has two meanings here: what a query answers, 64 logits, and what is right, the 64 zeros and ones of a square.
 
 
 # %%
 def bce_and_dice(mask_logits, masks):
     """[B, Q, 64], [B, G, 64] -> two costs [B, Q, G], every query with every square"""
-    x, y = mask_logits[:, :, None], masks[:, None]  # [B, Q, 1, 64], [B, 1, G, 64]
-    bce = F.binary_cross_entropy_with_logits(*torch.broadcast_tensors(x, y), reduction="none").mean(-1)
+    x, y = mask_logits[:, :, None], masks[:, None]  # [B, Q, 1, 64], [B, 1, G, 64]: together every pair
     p = x.sigmoid()
+    bce = -(y * F.logsigmoid(x) + (1 - y) * F.logsigmoid(-x)).mean(-1)  # log p on the square, log(1 - p) outside
     return bce, 1 - (2 * (p * y).sum(-1) + 1) / (p.sum(-1) + y.sum(-1) + 1)
 
 
@@ -135,9 +144,13 @@ def bce_and_dice(mask_logits, masks):
 bce, dice = bce_and_dice(mask_logits[None], masks[None])
 costs = -class_probabilities[None][:, :, labels] + bce + dice  # [B, Q, G]
 print(costs[0].numpy().round(2))
+print("dice of the right pairs:", [round(float(dice[0, i, i]), 2) for i in range(2)])
 
 # %% [markdown]
-# Two queries of three, in order: there are six ways. Take the cheapest. That is all of the matching.
+# Even where mask and square cover each other, dice is above 0: the query is only 0.95 sure of its own pixels, and 0.05
+# of each of the others adds up.
+#
+# Two queries of three, in order: there are six ways. Take the one of the least *total*. That is all of the matching.
 
 # %%
 WAYS = torch.tensor(list(itertools.permutations(range(Q), 2)))  # [6, 2]: who has square 0, who has square 1
@@ -154,8 +167,9 @@ print("the queries of the red and of the blue square:", match(costs)[0].tolist()
 # %% [markdown]
 # ## What is paid: the loss
 #
-# Matched queries should say the class of their square, the other one *no object*: the **cross-entropy** is −log of
-# the probability of what should be said. Matched masks pay BCE and dice. The loss is a weighted sum.
+# Matched queries should say the class of their square, the other one *no object*: all three pay the **cross-entropy**,
+# −log of the probability of what should be said. Matched masks pay BCE and dice, too. The loss is a weighted sum. Its
+# weights are a choice; in the cost all were 1. (OneFormer takes 2, 5 and 5 in both.)
 
 # %%
 WEIGHTS = {"class": 1, "bce": 2, "dice": 2}
@@ -168,7 +182,7 @@ terms = {
 print({name: round(float(value), 2) for name, value in terms.items()})
 
 # %% [markdown]
-# The whole **criterion** in one drawing. Every digit in it is one of the tensors above:
+# The whole **criterion** in one drawing: cost, match, loss. Its numbers are those of the tensors above:
 
 # %%
 ofl.drawings.criterion(costs[0], match(costs)[0], terms, WEIGHTS, masks=["red", "blue"])
@@ -177,18 +191,22 @@ ofl.drawings.criterion(costs[0], match(costs)[0], terms, WEIGHTS, masks=["red", 
 # ## Attention on three vectors
 #
 # Now the vectors. A query cannot know beforehand where the squares are: it has to look at the picture. It looks by
-# **attention**. Whoever asks has a *query*; everything that can be looked at has a *key*, which says what there is,
-# and a *value*, which is what one gets.
+# **attention**. Each vector that looks has a *query*, which says what it looks for; each that can be looked at has a
+# *key*, which says what is there, and a *value*, which is what one gets.
 #
-# 1. The *score* is the dot product of query and key, divided by the root of their length.
+# (So *query* has two meanings. The queries above are *object queries*: they end as a class and a mask. In an attention,
+# any vector can be the query. In our model the object queries will be the ones that look.)
+#
+# 1. The *score* is the dot product of query and key, divided by √d, where d is how many numbers each of them has.
+#    (Sums of many products are large; without the root the softmax would give nearly everything to one key.)
 # 2. The **softmax** makes weights of the scores: e to each score, divided by the sum, so that they add up to 1.
 # 3. The *result* is the sum of the values, each times its weight.
 
 # %%
 q = torch.tensor([[1.0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 1, 0]])
 k = torch.tensor([[2.0, 0, 0, 0], [0, 2, 0, 0], [2, 2, 0, 0]])
-v = torch.tensor([[6.0, 0], [0, 6], [3, 3]])
-scores = [(1 * 2 + 1 * 0) / 2, (1 * 0 + 1 * 2) / 2, (1 * 2 + 1 * 2) / 2]  # q1 with k1, k2, k3; the root of 4 is 2
+v = torch.tensor([[6.0, 0], [0, 6], [9, 6]])
+scores = [(1 * 2 + 1 * 0) / 2, (1 * 0 + 1 * 2) / 2, (1 * 2 + 1 * 2) / 2]  # q1 with k1, k2, k3; √4 = 2
 print("scores ", scores)
 
 # %% [markdown]
@@ -201,8 +219,8 @@ print("powers ", [round(power, 2) for power in powers], "sum", round(sum(powers)
 print("weights", [round(weight, 2) for weight in by_hand])
 
 # %% [markdown]
-# For all three queries at once it is two lines. The lesson's second function, and the only one that you need to know by
-# heart:
+# For all three queries at once it is two lines, the only ones here that you need to know by heart (`k.mT` swaps the
+# last two axes):
 
 
 # %%
@@ -213,7 +231,8 @@ def attend(q, k, v):
 
 
 # %% [markdown]
-# Weights, then results:
+# Weights, then results. (Computed with all digits: on paper, with two of each weight, a result may differ by a few
+# hundredths.)
 
 # %%
 results, weights = attend(q, k, v)
@@ -235,9 +254,9 @@ theirs = F.scaled_dot_product_attention(q, k, v)
 proved("ours = torch", results, theirs, atol=1e-6) + proved("hand = torch", torch.tensor(by_hand) @ v, theirs[0], atol=1e-6)
 
 # %% [markdown]
-# One more thing that later lessons use: a **mask** can forbid to look. Its score becomes minus infinity, and e to that is
-# 0. Here each query may look at what stands before it, and at its own place (lesson 05). In lesson 10 a query may look
-# only inside its own square.
+# One more thing that later lessons use: an **attention mask**, the third meaning of *mask*, says where a query may
+# look. Elsewhere the score becomes minus infinity, and e to that is 0. Here each query may look at what stands before
+# it, and at its own place (lesson 05). In lesson 10 a query may look only inside its own mask of the layer before.
 
 # %%
 ofl.drawings.attention(q, k, v, allowed=torch.ones(3, 3).tril())
@@ -245,8 +264,10 @@ ofl.drawings.attention(q, k, v, allowed=torch.ones(3, 3).tril())
 # %% [markdown]
 # ## The sixty lines
 #
-# A model is a stack of such looks. In a **layer** the queries *look* at the pixels, *talk* to each other (so that two do
-# not claim one square), and each *thinks* for itself. What a step finds is added to what was there, and normalised.
+# A **transformer** is a stack of layers of such attention. In a layer the queries *look* at the pixels, *talk* to each
+# other (attention among the queries, so that two do not claim one square), and each *thinks* for itself (two linear
+# layers). Query, key and value come from three linear layers: what a vector looks for, what it shows and what it
+# gives are learned apart.
 
 
 # %%
@@ -261,7 +282,8 @@ class Attention(nn.Module):
 
 
 # %% [markdown]
-# The layer:
+# What each step finds is added to what was there, and *normalised* by a `LayerNorm`: less the mean of the vector's
+# numbers, divided by their deviation. So the numbers do not grow from layer to layer.
 
 
 # %%
@@ -279,8 +301,9 @@ class Layer(nn.Module):
 
 
 # %% [markdown]
-# And the whole model. Lines have letters: every later lesson replaces
-# one of them.
+# And the whole model. `places` is a learned vector for each of the 64 places, for a convolution does not tell them
+# apart; `mix` joins what is there with where it is. Lines have letters, A to E here, the others below: lessons 01 to 13
+# replace them, one after the other.
 
 
 # %%
@@ -313,8 +336,8 @@ def loss_of(model, pictures, masks, labels):
     class_logits, mask_logits = model(pictures)
     bce, dice = bce_and_dice(mask_logits, masks)
     rows, squares = torch.arange(len(pictures))[:, None], torch.arange(2)
-    probability = class_logits.softmax(-1)[rows, :, labels].mT  # [B, Q, G]
-    best = match((bce + dice - probability).detach())  # line F: [B, G]
+    probability = class_logits.softmax(-1)[rows, :, labels].mT  # [B, Q, G]: each query's for the class of each square
+    best = match((bce + dice - probability).detach())  # line F: [B, G]; a choice has no gradient
     wanted = torch.full((len(pictures), Q), NOTHING)
     wanted[rows, best] = labels
     class_loss = F.cross_entropy(class_logits.mT, wanted)
@@ -323,7 +346,7 @@ def loss_of(model, pictures, masks, labels):
 
 
 # %% [markdown]
-# Pictures to learn from, with squares of two or three pixels at random places:
+# Pictures to learn from. The sides of the squares are two or three pixels, places and colours are random:
 
 
 # %%
@@ -337,7 +360,7 @@ def scenes(count, seed):
         if not pair.all(0).any():
             pairs.append(pair)
     masks, labels = torch.stack(pairs).float(), torch.from_numpy(random.integers(0, K, (count, 2)))
-    pictures = torch.einsum("bgk,bgp->bkp", F.one_hot(labels, K).float(), masks)  # line H
+    pictures = F.one_hot(labels, K).float().mT @ masks  # line H: [B, K, G] times [B, G, 64], each into its colour
     return pictures.view(-1, K, SIDE, SIDE), masks, labels
 
 
@@ -375,16 +398,26 @@ print(f"loss {sum(history[:10]) / 10:.0f} at the start,", "below 1 at the end:",
 figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
 axes.plot(history, color="#0072b2")
 axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
-ofl.render.described(figure, "The loss falls steeply in the first hundred steps, and slowly afterwards")
+words = "The loss over 300 steps: from above 5 to below 1 within the first 50, then slowly on towards 0.2"
+ofl.render.described(figure, words)
 
 # %% [markdown]
-# New pictures, which it was not trained on; the last two have two squares of one colour. Beside each mask: what the query
-# says.
+# Now new pictures. So small a world repeats itself: what is drawn again is often a picture of the training. We leave
+# those out.
 
 # %%
-new_pictures, new_masks, new_labels = scenes(400, seed=1)
+known = {picture.numpy().tobytes() for picture in scenes(2048, seed=0)[0]}
+drawn = scenes(500, seed=1)
+new = torch.tensor([picture.numpy().tobytes() not in known for picture in drawn[0]])
+new_pictures, new_masks, new_labels = (part[new] for part in drawn)
 same = new_labels[:, 0] == new_labels[:, 1]
-chosen = [*(~same).nonzero()[:2, 0].tolist(), *same.nonzero()[:2, 0].tolist()]
+print(f"{len(new)} drawn, {new.sum()} of them new, {same.sum()} of these with two squares of one colour")
+
+# %% [markdown]
+# Two of them with both colours, two with one colour. Beside each mask: what the query says.
+
+# %%
+chosen = [*(~same).nonzero()[:2, 0].tolist(), *same.nonzero()[3:5, 0].tolist()]
 NAMES = ["red", "blue", "no object"]
 
 
@@ -399,12 +432,18 @@ def answers(model, chosen):
     return ofl.render.contact_sheet([columns])
 
 
-words = "Four pictures, below each the masks of its three queries: two have a square, one has nothing"
+words = (
+    "Four pictures, each with its three masks and what the queries say. In all of them two queries say the colours of "
+    "the squares, each with the mask of one; the third says no object, and its mask means nothing"
+)
 ofl.render.described(answers(model, chosen), words)
 
 # %% [markdown]
+# The mask of a query that says *no object* does not count: nothing in training told it what to be.
+#
 # How good is it? The **IoU** of a mask and a square is what both share, divided by what either has. A square is *found*
-# if the IoU with its query's mask is above one half and the class is right.
+# if the IoU with its query's mask is above one half and the class is right. The match needs the true squares, so it is
+# no part of the answer: it judges. It compares masks alone here; the class is judged after it.
 
 
 # %%
@@ -413,18 +452,18 @@ def found(model):
     with torch.no_grad():
         class_logits, mask_logits = model(new_pictures)
         bce, dice = bce_and_dice(mask_logits, new_masks)
-        best, rows = match(bce + dice), torch.arange(len(new_pictures))[:, None]
+        best, rows = match(bce + dice), torch.arange(len(new_pictures))[:, None]  # by masks alone
         guess, truth = mask_logits[rows, best] > 0, new_masks.bool()
         iou = (guess & truth).sum(-1) / (guess | truth).sum(-1)
         return (iou > 0.5) & (class_logits[rows, best].argmax(-1) == new_labels)  # line J
 
 
 def report(name, model):
-    """Shares of the squares found, in pictures with two colours and with one, in words and in percent"""
-    shares = [float(found(model)[some].float().mean()) for some in (~same, same)]
-    two, one = ("most" if share > 0.6 else "few" for share in shares)
-    print(f"{name:<16} two colours: {two}, one colour: {one}")
-    return [100 * share for share in shares]
+    """Percent of the squares found, in pictures with two colours and with one"""
+    two, one = (100 * float(found(model)[some].float().mean()) for some in (~same, same))
+    told = ["more than 80 %" if share > 80 else "less than 40 %" if share < 40 else "between" for share in (two, one)]
+    print(f"{name:<15} two colours: {told[0]}, one colour: {told[1]}")
+    return two, one
 
 
 shares = {"as it should be": report("as it should be", model)}
@@ -432,8 +471,8 @@ shares = {"as it should be": report("as it should be", model)}
 # %% [markdown]
 # ## Where do they look?
 #
-# The weights of line D in the first layer, for the first of these pictures: 64 numbers for each query, which add up to
-# one. Light is much.
+# The weights of line D in the first layer, for the first of these pictures. Each query has 64, whose sum is 1; white is
+# its largest.
 
 # %%
 with torch.no_grad():
@@ -441,7 +480,8 @@ with torch.no_grad():
 looks = model.layers[0].look.weights[0]  # [Q, 64]
 tiles = [colored(new_pictures[chosen[0]]), *(shown(weights / weights.max()) for weights in looks)]
 sheet = ofl.render.contact_sheet([tiles], ["picture", "query 0", "query 1", "query 2"])
-ofl.render.described(sheet, "Where the three queries look in the first layer: mostly at pixels of squares")
+words = "The 64 weights of each query, white on black: a few bright pixels on and beside a square, the rest nearly black"
+ofl.render.described(sheet, words)
 
 # %% [markdown]
 # ## Which lesson replaces which line
@@ -468,8 +508,9 @@ ofl.render.described(sheet, "Where the three queries look in the first layer: mo
 # %% [markdown]
 # ## Break it
 #
-# **No layers**: the queries never look at the picture; they are the same three vectors for every picture. **No places**:
-# all red pixels look alike.
+# **No layers**: the queries never look at the picture; they are the same three vectors for every picture. **No
+# places**: a pixel's vector tells its colour and, from the 3 x 3 convolution, that of its neighbours, but not where it
+# is.
 
 # %%
 torch.manual_seed(0)
@@ -488,7 +529,7 @@ for name, broken in (("no layers", blind), ("no places", lost)):
     shares[name] = report(name, broken)
 
 # %% [markdown]
-# In percent:
+# As bars. (The exact numbers differ a little from machine to machine.)
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 2.2), layout="constrained")
@@ -498,11 +539,24 @@ for shift, (kind, color) in enumerate((("two colours", "#56b4e9"), ("one colour"
 axes.set(yticks=np.arange(3) + 0.18, xlim=(0, 128), xlabel="squares found, percent", xticks=(0, 50, 100))
 axes.set_yticklabels(shares)
 axes.invert_yaxis()
-ofl.render.described(figure, "Most squares are found; but few of two in one colour without layers or places")
+words = "Squares found, percent. Two colours: most, in all three models. One colour: most as it should be, else few"
+ofl.render.described(figure, words)
 
 # %% [markdown]
-# Both can still tell colours apart, as the vectors that we made by hand do. But of two red squares they make one mask.
-# To tell two things of one class apart, a query must look, and must know where.
+# Both can still tell colours apart, as the vectors that we made by hand do. But look at two squares of one colour:
+
+# %%
+models = {"as it should be": model, "no layers": blind, "no places": lost}
+sheet = ofl.render.contact_sheet([[answers(m, chosen[3:]) for m in models.values()]], list(models))
+words = (
+    "Two red squares apart from each other, for three models. As it should be: two queries say red, each with one "
+    "square. No layers: the query that says red has both squares in its mask. No places: two queries say red, both with both"
+)
+ofl.render.described(sheet, words)
+
+# %% [markdown]
+# Without layers one query has both squares; without places two queries have both, each of them. To tell two things of
+# one class apart, a query must look, and must know where.
 
 # %% [markdown]
 # ## In the package
@@ -514,21 +568,23 @@ ofl.render.described(figure, "Most squares are found; but few of two in one colo
 # ## Summary
 #
 # * A query is a vector; its mask is a dot product with every pixel, its class comes from a linear layer.
-# * Attention: scores, softmax, a weighted sum of values. By it queries learn what is in the picture.
-# * Each square is matched to the query that fits it most cheaply; only then is there a loss.
+# * Attention: scores, softmax, a weighted sum of values. Through it queries receive what is in the picture.
+# * The match gives each square a query, such that the total cost is least; then all queries pay for their class, and
+#   the matched ones for their mask.
 #
 # **Ask yourself**
 #
 # <details><summary>What would the third query of the drawing get if k3 did not exist?</summary>
-# Two equal scores, so the mean of two values: (3, 3), again.</details>
+# Two equal scores, so the mean of two values: (3, 3).</details>
 #
 # <details><summary>Why is the softmax not needed for the masks, but needed for the weights?</summary>
 # Weights share out one whole: more for one pixel is less for the others. A mask may have any number of pixels, each is
 # asked alone.</details>
 #
-# <details><summary>Why must the queries start as different vectors?</summary>
+# <details><summary>Why must the queries of line C be different vectors?</summary>
 # Everything after line C is the same for all three. Equal starts stay equal, in every layer: they would give one
-# answer three times.</details>
+# answer three times. (OneFormer's queries begin as copies of one vector, but a learned position is added to each before
+# it looks: lesson 06.)</details>
 #
 # <details><summary>A picture with one square: what would match have to change?</summary>
 # One column of costs instead of two, and so three ways instead of six. Two queries should then say "no object".</details>

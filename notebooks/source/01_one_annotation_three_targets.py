@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 01 · From one annotation to three targets
 #
-# A person has drawn one annotation: every pixel belongs to one segment. Lesson 00's model learned three tasks
-# from it. **How does one drawing become three different things to learn?**
+# An *annotation* of a picture says which pixel belongs to which segment: at most one segment for each pixel. People
+# draw it; for Toytown the program does that paints the pictures. Lesson 00's model learned three tasks from it. **How
+# does one drawing become three different things to learn?**
 #
 # We read the annotation down to its bytes, turn it into the masks, classes and sentences of each task, and put
 # them into a batch. Nothing else ever tells the model what is right.
@@ -30,21 +31,26 @@ import zlib
 import numpy as np
 import oneformer_lite as ofl
 import torch
+from oneformer_lite.render import contact_sheet, described
 from PIL import Image
 
 sample = ofl.data.Toytown("val", size=192)[13]
 truth = [ofl.render.render_truth(sample, task, scale=2) for task in ("panoptic", "instance", "semantic")]
-Image.fromarray(ofl.render.contact_sheet([truth], column_titles=["panoptic", "instance", "semantic"]))
+words = (
+    "The scene's true segments, in colours with names. Panoptic: all of them, each tree on its own. Instance: the same "
+    "things, the rest grey. Semantic: everything is coloured, and the trees are one region with one name"
+)
+described(contact_sheet([truth], column_titles=["panoptic", "instance", "semantic"]), words)
 
 # %% [markdown]
-# One annotation, seen by three tasks. The two neighbouring trees are two segments on the left and in the middle, and
-# one region on the right. In the middle everything but the things is left out.
+# One annotation, seen by three tasks. The three trees (one is at the right edge) are three segments under "panoptic"
+# and "instance", and one region under "semantic". Under "instance" everything but the things is left out.
 
 # %% [markdown]
 # ## What lies on the disk
 #
-# COCO is the data set that most segmentation models are measured on. Its *panoptic format* is a folder of photographs,
-# a JSON file, and for each photograph a PNG that says which pixel belongs to which segment. `data/sample` holds twelve
+# COCO is the data set that most segmentation models are measured on. Its *panoptic format* is a folder of pictures,
+# a JSON file, and for each picture a PNG that says which pixel belongs to which segment. `data/sample` holds twelve
 # Toytown scenes in exactly this layout.
 
 # %%
@@ -55,7 +61,8 @@ for key in ("images", "annotations", "categories"):
 
 # %% [markdown]
 # The annotation of one picture lists its segments. The JSON says *what* each segment is, and not *where*: `area`
-# (pixels) and `bbox` (x, y, width, height) are only a summary.
+# (pixels) and `bbox` (x, y, width, height) are only a summary. (Lists count from 0, the ids of these images from
+# 1: place 2 of the list is image 3.)
 
 # %%
 annotation = content["annotations"][2]
@@ -88,14 +95,18 @@ print(len(rows) == height * (1 + 3 * width), "first pixel:", list(rows[1:4]))
 
 # %% [markdown]
 # That colour is no colour but a number: segment 1, the sky. Let Pillow undo the filters of the other rows. To the
-# eye the PNG is black, for the ids of this picture are small. Coloured by segment it is a drawing:
+# eye the PNG is black, because the ids of this picture are small. Coloured by segment it is a drawing:
 
 # %%
 rgb = np.asarray(Image.open(path))  # uint8 [H, W, 3]
-photo = np.asarray(Image.open(FOLDER / "val" / path.with_suffix(".jpg").name))
+painted = np.asarray(Image.open(FOLDER / "val" / path.with_suffix(".jpg").name))
 palette = np.random.default_rng(4).integers(40, 255, (256, 3), dtype=np.uint8)
-pictures = [photo, rgb, palette[rgb[..., 0]]]
-Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["photograph", "PNG", "PNG, ids coloured"]))
+pictures = [painted, rgb, palette[rgb[..., 0]]]
+words = (
+    "A street at night with a bus, a sign and a group of people under an umbrella; its PNG, which looks black; and the "
+    "PNG with a colour for each id: sky, houses, road, sidewalk, grass, bus, sign, and all the people as one segment"
+)
+described(contact_sheet([pictures], column_titles=["picture", "PNG", "PNG, ids coloured"]), words)
 
 # %% [markdown]
 # ## Colours are ids
@@ -124,14 +135,15 @@ def color_of(segment_id):
 print(color_of(3), color_of(3937500), id_of(*color_of(3937500)))
 
 # %% [markdown]
-# A whole picture at once. There is a trap: the array holds bytes (`uint8`), and a byte cannot hold 256. Shifted by
-# eight bits it silently becomes 0, and every green and blue digit is lost. So widen first.
+# A whole picture at once. `<< 8` shifts by eight bits to the left, which is *times 256*. There is a trap: the array
+# holds bytes (`uint8`), and this moves all eight bits out of a byte. It silently becomes 0, and every green and blue
+# digit is lost. So widen first.
 
 # %%
 def rgb2id(rgb):
     """uint8 [H, W, 3] -> int32 [H, W]"""
     red, green, blue = rgb.astype(np.int32).transpose(2, 0, 1)
-    return red + 256 * green + 256**2 * blue
+    return red + (green << 8) + (blue << 16)
 
 
 byte = np.array([20], np.uint8)
@@ -180,26 +192,30 @@ print("same map:     ", (read.segment_map == segment_map).all())
 print("same segments:", [(s.id, s.class_id, s.is_crowd) for s in read.segments] == segments)
 
 # %% [markdown]
-# ## Void and crowd: what nobody is asked
+# ## Void and crowd: what is no target
 #
 # *Void* (id 0) are pixels without a segment: too small, too unclear. A *crowd* is a group of things that were not
-# drawn one by one. Neither is a target, and the metrics of lesson 12 forgive whatever is predicted there.
+# drawn one by one. Neither is a target, and the metrics of lesson 12 do not count what is predicted there as wrong.
 
 # %%
-party = dataset[5]
-crowd_ids = [s.id for s in party.segments if s.is_crowd]
-nobody = party.image // 3 + 160
-nobody[party.segment_map == 0] = (0, 0, 0)
-nobody[np.isin(party.segment_map, crowd_ids)] = (230, 159, 0)
-pictures = [ofl.render.render_truth(party, scale=1), nobody]
-Image.fromarray(ofl.render.contact_sheet([pictures], ["panoptic targets", "black: void, orange: crowd"]))
+crowded = dataset[5]
+crowd_ids = [s.id for s in crowded.segments if s.is_crowd]
+left_out = crowded.image // 3 + 160
+left_out[crowded.segment_map == 0] = (0, 0, 0)
+left_out[np.isin(crowded.segment_map, crowd_ids)] = (230, 159, 0)
+pictures = [ofl.render.render_truth(crowded, scale=1), left_out]
+words = (
+    "A street with people. Left, the panoptic targets in colours: a group of people at the left edge and a basket "
+    "on the grass have none. Right, the same group in orange, crowd, and the basket in black, void"
+)
+described(contact_sheet([pictures], ["panoptic targets", "black: void, orange: crowd"]), words)
 
 # %% [markdown]
 # On the left both are dark: no target covers them. How much is that, here and in the scene that we carry through
-# the lessons?
+# the lessons? In that one every pixel belongs to a segment.
 
 # %%
-for name, s in (("this picture", party), ("scene 13", sample)):
+for name, s in (("this picture", crowded), ("scene 13", sample)):
     crowds = [segment.id for segment in s.segments if segment.is_crowd]
     void, crowd = (s.segment_map == 0).sum(), np.isin(s.segment_map, crowds).sum()
     print(f"{name}: {void} void and {crowd} crowd pixels of {s.segment_map.size}")
@@ -207,8 +223,8 @@ for name, s in (("this picture", party), ("scene 13", sample)):
 # %% [markdown]
 # ## Three targets
 #
-# The target of a picture is a list of G masks and their G classes. Start with the task that needs no thought:
-# **panoptic** asks for every segment. Masks come in the order of their classes.
+# The target of a picture is a list of G masks and their G classes. Start with the simplest task: **panoptic** asks for
+# every segment. Masks come in the order of their classes.
 
 # %%
 def panoptic_target(sample):
@@ -265,11 +281,15 @@ def row(task):
 
 
 names = [sample.categories[label].name for label in labels]
-Image.fromarray(ofl.render.contact_sheet([row(task) for task in mine], names, list(mine), font_size=13))
+words = (
+    "A grid of masks. Panoptic: 13, from car, person and three trees to sky, building, road, sidewalk and grass. "
+    "Instance: the first eight, all things. Semantic: 11, with the three trees in one mask and two places empty"
+)
+described(contact_sheet([row(task) for task in mine], names, list(mine), font_size=13), words)
 
 # %% [markdown]
 # A column for each panoptic mask. Things come first, because Toytown (like COCO) lists things before stuff. The three
-# trees of the panoptic list melt into one region of the semantic list.
+# trees of the panoptic list are merged into one region of the semantic list.
 
 # %% [markdown]
 # ### Fast, and one case more
@@ -305,7 +325,7 @@ for task in mine:
     print(f"{task:<9} equal in", sum(bool(same(s, task)) for s in [sample, *dataset]), "of 13 scenes")
 
 # %% [markdown]
-# What each task asks of the carried scene, by name:
+# What each task asks of our scene, by name:
 
 # %%
 for task in mine:
@@ -330,9 +350,10 @@ print("equal:", texts == target.texts)
 print(texts[:3])
 
 # %% [markdown]
-# The list must have a fixed length: as many texts as there are queries, less the *context vectors* that are
-# learned (lesson 05). Here that is 32 - 4, in the COCO presets 150 - 16. What is missing is filled with one
-# sentence that names the task. Too long a list is cut without a word.
+# The list has a fixed length, because the loss of lesson 07 compares a picture's queries, all together, with as many
+# vectors made of texts. Some of these are no texts but learned *context vectors* (lesson 05). So there are as many
+# texts as queries less context vectors: here 32 - 4, in the COCO presets 150 - 16. What is missing is filled with one
+# sentence that names the task. A list that is too long is cut silently.
 
 # %%
 FILLER = {"panoptic": "a panoptic photo", "instance": "an instance photo", "semantic": "a semantic photo"}
@@ -369,8 +390,8 @@ for task in mine:
 # %% [markdown]
 # ## A batch
 #
-# Two things are left before the model can eat. First the picture: RGB values of 0 to 255 become numbers around 0,
-# with the mean and the standard deviation of ImageNet's pixels, channel by channel.
+# Two things are left before the model can use the samples. First the picture: RGB values of 0 to 255 become numbers
+# around 0, with the mean and the standard deviation of ImageNet's pixels, channel by channel.
 
 # %%
 mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
@@ -412,9 +433,8 @@ print("the rest is zero:", bool((batch.images[1, :, 100:] == 0).all() and (batch
 
 # %%
 seen = (batch.images.permute(0, 2, 3, 1) * std + mean).clamp(0, 255).byte().numpy()
-Image.fromarray(ofl.render.contact_sheet(
-    [list(seen)], column_titles=["192 x 192, panoptic", "100 x 150, semantic"]
-))
+words = "Both pictures of the batch: our scene fills its square, the smaller one has grey below it and at its right"
+described(contact_sheet([list(seen)], column_titles=["192 x 192, panoptic", "100 x 150, semantic"]), words)
 
 # %% [markdown]
 # ## Where is this proved?
@@ -437,20 +457,33 @@ model = ofl.from_pretrained("toytown")
 MaskInspector(model, sample).set(task="panoptic", colors="verdict")
 
 # %% [markdown]
-# Green is right; blue is *merged*: one answer covers two trees, the annotation has them apart.
+# Green is right; blue is *merged*: one answer covers two trees, the one behind the sign and the one at the right edge.
+# The annotation has them apart.
 #
-# `TaskInspector` shows targets *and* texts of each task, and what the model makes of a token between two tasks. Above
-# are the three answers; below left the answer to the blend, in the middle a row for each query with the class that it
-# calls out at every step, at the right the mask of the framed query. Halfway from semantic to panoptic that query,
-# 16, begins to call out a tree of its own.
+# `TaskInspector` shows targets *and* texts of each task, and what the model answers to a *blend*: a token between those
+# of two tasks.
+#
+# * Above: the answers to the three tasks.
+# * Below, left: the answer to the blend. Here it is halfway from semantic to panoptic.
+# * Below, middle: a row for each query, with its class at each step of the blend (white, *silent*: no object).
+# * Below, right: the mask of the framed query, number 16.
 
 # %%
-TaskInspector(model, sample).set(task="semantic", other="panoptic", blend=0.5, query=16)
+inspector = TaskInspector(model, sample)
+inspector.set(task="semantic", other="panoptic", blend=0.5, query=16)
 
 # %% [markdown]
-# ## What is simplified here, and where the official code differs
+# What is query 16 at each step, from the semantic token to the panoptic one? From halfway on it has trees, which one
+# query had before:
+
+# %%
+classes = [step.classes[16] for step in inspector.pair("semantic", "panoptic").steps]
+print([[*model.config.class_names, "no object"][label] for label in classes])
+
+# %% [markdown]
+# ## Where the official code differs
 #
-# Nothing is simplified. The official `oneformer_unified_dataset_mapper.py`
+# Nothing is simplified here. The official `oneformer_unified_dataset_mapper.py`
 #
 # * decides the task inside the data loader, with a random number for each picture; here the caller pairs sample and
 #   task, and training draws them (lesson 13);
@@ -463,8 +496,8 @@ TaskInspector(model, sample).set(task="semantic", other="panoptic", blend=0.5, q
 # %% [markdown]
 # ## Break it: the channels swapped
 #
-# OpenCV reads pictures as blue, green, red. Read an annotation so, and id 1 becomes 65536. A reader of your own
-# (the package's refuses) would hand this on. We make such a reader:
+# OpenCV reads pictures as blue, green, red. If an annotation is read in this order, id 1 becomes 65536. The package's
+# reader refuses such a map, but a reader of your own would pass it on. We make one:
 
 # %%
 class Broken:
@@ -503,12 +536,12 @@ import textwrap
 from oneformer_lite.data.segment_ids import check_ids
 
 try:
-    check_ids(swapped[2].segment_map, [s.id for s in swapped[2].segments], "picture 3")
+    check_ids(swapped[2].segment_map, [s.id for s in swapped[2].segments], "image 3")
 except ofl.errors.DataError as error:
     print(textwrap.fill(str(error), 110))
 
 # %% [markdown]
-# And the doctor, with its cure:
+# And the doctor, with its cure. It names the first image that is wrong, image 1, which is `swapped[0]`:
 
 # %%
 def tell(diagnosis):
@@ -533,7 +566,11 @@ def shift(sample):
 
 small = ofl.data.Toytown("val", size=128)[13]
 pictures = [ofl.render.render_truth(s, scale=2) for s in (small, shift(small))]
-Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["annotated", "read with +1"]))
+words = (
+    "The same masks twice. Annotated: car, person, tree, dog, sky, road. Read with +1, each has the name of the next "
+    "class: the car is a bus, the person a tree, the trees are dogs, the dog is a lamp, the sky is a building"
+)
+described(contact_sheet([pictures], column_titles=["annotated", "read with +1"]), words)
 
 # %% [markdown]
 # A model trained on this learns to call a tree a dog, as easily as it would learn the right names. The doctor sees a
@@ -543,8 +580,8 @@ Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["annotated",
 tell(ofl.doctor(dataset=Broken(dataset, shift)))
 
 # %% [markdown]
-# If no picture shows the last class, the numbers alone look innocent. Then only a trained model can tell. Here it
-# looks at scenes without water:
+# If no picture shows the last class, the numbers alone look right. Then only a trained model can tell. Here it looks at
+# scenes without water. (It says -1: the model's class id less the annotation's, which is one too high.)
 
 # %%
 town = ofl.data.Toytown("val", size=128, length=60)

@@ -157,4 +157,9 @@ def _words(found: dict[str, Reading], bright: Collection[str]) -> str:
     ways = "; ".join(f"{told(start)} to {told(end)}" for start, end in ARROWS)
     lit = ", ".join(" ".join(PARTS[name].title.split()) for name in PARTS if name in bright)
     here = f" Lit: {lit}." if lit else ""
-    return f"The map of OneFormer for one scene.{here} Arrows: {ways}."
+    circles = ", ".join(f"{' '.join(part.title.split())} {part.lesson}" for part in PARTS.values())
+    dashed = ", ".join(" ".join(part.title.split()) for part in PARTS.values() if part.kind == "train")
+    return (
+        f"The map of OneFormer for one scene.{here} Arrows: {ways}. In circles, the lesson of each part: {circles}. "
+        f"Dashed, in training only: {dashed}. CE is the loss of the classes, BCE and dice are those of the masks."
+    )

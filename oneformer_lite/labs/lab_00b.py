@@ -33,7 +33,7 @@ def _cases_attention() -> list[Case]:
     q = torch.tensor([[1.0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 1, 0]])
     k = torch.tensor([[2.0, 0, 0, 0], [0, 2, 0, 0], [2, 2, 0, 0]])
     return [
-        Case("the three vectors of the lesson", q, k, torch.tensor([[6.0, 0], [0, 6], [3, 3]])),
+        Case("the three vectors of the lesson", q, k, torch.tensor([[6.0, 0], [0, 6], [9, 6]])),
         Case("one key", _random(1, 4, 3), _random(2, 1, 3), _random(3, 1, 2)),
         Case("more keys than queries", _random(4, 2, 6), _random(5, 7, 6), _random(6, 7, 6)),
         Case("values of another width", _random(7, 5, 4), _random(8, 5, 4), _random(9, 5, 9)),

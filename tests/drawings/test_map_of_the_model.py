@@ -76,6 +76,7 @@ def test_one_part_is_lit_and_the_others_step_back(model, drawn):
     assert looks.count("lit") == looks.count("lit-badge") == 1
     assert looks.count("lit-way") == sum("matching" in arrow for arrow in ARROWS) == 3
     assert "Lit: matching." in repr(drawn)
+    assert "matching 08" in repr(drawn) and "in training only: matching, CE, BCE, dice, text list" in repr(drawn)
     none = ElementTree.fromstring(ofl.drawings.model_map(model, SAMPLE).svg)
     assert not {"lit", "faded", "dim-heading"} & {thing.get("class") for thing in none.iter()}
 

@@ -28,7 +28,7 @@ labs.begin("00b", globals())
 # %%
 q = torch.tensor([[1.0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 1, 0]])
 k = torch.tensor([[2.0, 0, 0, 0], [0, 2, 0, 0], [2, 2, 0, 0]])
-v = torch.tensor([[6.0, 0], [0, 6], [3, 3]])
+v = torch.tensor([[6.0, 0], [0, 6], [9, 6]])
 ofl.drawings.attention(q, k, v)
 
 # %% [markdown]
