@@ -290,7 +290,7 @@ for preset in (ofl.config.toytown(), ofl.config.coco_r50()):
 # <details><summary>Could you get the semantic answer from the panoptic one?</summary>
 # Yes: forget the instances. The other way is impossible: trees that touch have one semantic region. Why then train
 # three tasks? Because each has its own measure, and in the paper one model trained on all three is in none of them
-# worse than models trained on one (ADE20K, ResNet-50).</details>
+# worse than models trained on one (its table on ADE20K).</details>
 #
 # <details><summary>Why is mIoU so low under the "instance" token, although mIoU does not count instances?</summary>
 # It is the mean over all classes, things and stuff. Under that token no query asks for stuff, so these classes
