@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .draws import sick
-from .exercise import Case, Exercise, Mistake
+from .exercise import Case, Exercise, Mistake, Rules
 
 # -- 20.1: the letter of a run -> its fault
 
@@ -196,6 +196,7 @@ EXERCISES = (
         reference=_table,
         cases=_cases_table,
         drawn=sick.labels,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("nothing is written: wanted[queries] is a copy, so assign to it instead of changing it",
                     lambda q, k, n, no: torch.full((n,), no)),
