@@ -211,6 +211,7 @@ EXERCISES = (
         reference=_prepared,
         cases=_cases_prepared,
         drawn=sick.pictures,
+        rules=Rules(never=("loops",)),
         mistakes=(
             Mistake("the picture is mirrored, the masks are not", lambda *given: _made(*given, of_masks=3)),
             Mistake("mirrored is left to right: the picture's axis 1, the masks' axis 2",
