@@ -1,4 +1,4 @@
-"""Five models, the same processor time: what DETR, MaskFormer, Mask2Former, OneFormer and EoMT learn of Toytown.
+"""The same processor time for each model: what it learns of Toytown.
 
     python tests/benchmarks/ladder.py measure                 # processor seconds a step, into OUT/seconds.json
     python tests/benchmarks/ladder.py train [MEMBER ...]      # as many steps as --minutes of one core are; resumes
@@ -39,7 +39,9 @@ from oneformer_lite.render import webp_bytes
 from oneformer_lite.training import TrainConfig, Trainer
 from oneformer_lite.training.log import Log
 
-MEMBERS = ("oneformer", "mask2former", "maskformer", "detr", "eomt")
+MEMBERS = (
+    "oneformer", "mask2former", "maskformer", "detr", "eomt", "mask_dino", "knet", "panoptic_segformer",
+)  # fmt: skip
 MEASURED, WARM_UP = 12, 2  # steps
 SHOWN = ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy")
 SIDE, SCENES, STEPS = 64, (13, 14), 150  # by heart; the scenes are those of lesson 13
