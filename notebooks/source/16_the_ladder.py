@@ -621,7 +621,7 @@ ofl.render.described(sheet, "The scene, and what each of the five models paints 
 # ## Two roads beside the ladder
 #
 # Mask DINO and K-Net (lesson 17) had the same minutes, scenes and seed. The first column is their published PQ on COCO with
-# a ResNet-50, in a survey's order. Panoptic SegFormer (49.6 there) has the longest steps of all, 1.13 s, and has not been
+# a ResNet-50, in a survey's order. Panoptic SegFormer (between K-Net and Mask2Former there) has the longest steps and has not been
 # trained for so long here.
 
 # %%

@@ -367,7 +367,8 @@ for i, (sample, ids) in enumerate(zip(samples, maps)):
 # ## In the package
 #
 # * `data.instance_map.InstanceMapDataset`: pictures and instance maps
-# * `config.photographs.nuclei` and `training.recipes.nuclei_training`: model and recipe
+# * `config.photographs.nuclei`: the model for nuclei
+# * `training.recipes.nuclei_training`: and how it is trained
 # * `inference.large.grid.Grid`: where windows lie
 # * `inference.ensemble.Ensemble`: several models, or views, as one
 # * `analysis.analyse.analyse`: where it goes wrong
