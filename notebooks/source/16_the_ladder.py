@@ -626,10 +626,11 @@ ofl.render.described(sheet, "The scene, and what each of the five models paints 
 
 # %%
 published = {"DETR": 43.4, "K-Net": 47.1, "Mask2Former": 51.9, "Mask DINO": 53.0}
+roads = {name: ofl.Run.attach(folder / name.lower().replace(" ", "_").replace("-", "")).history for name in published}
 print(f"{'':<11} {'COCO':>5}   {'PQ':>5} {'AP':>5} {'mIoU':>5}  {'million':>7} {'steps':>5} {'s':>5}")
-for name, score in published.items():
-    end = ofl.Run.attach(folder / name.lower().replace(" ", "_").replace("-", "")).history[-1]
-    print(f"{name:<11} {score:5.1f}   {end['PQ']:5.1f} {end['AP']:5.1f} {end['mIoU']:5.1f}  "
+for name, log in roads.items():
+    end = log[-1]
+    print(f"{name:<11} {published[name]:5.1f}   {end['PQ']:5.1f} {end['AP']:5.1f} {end['mIoU']:5.1f}  "
           f"{end['parameters'] / 1e6:7.2f} {end['step']:5d} {end['seconds_a_step']:5.2f}")  # fmt: skip
 
 # %% [markdown]
@@ -638,11 +639,10 @@ for name, score in published.items():
 # %%
 shades = dict(zip(published, ("#000000", "#cc79a7", "#0072b2", "#e69f00")))
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained", sharey=True)
-for name, color in shades.items():
-    log = ofl.Run.attach(folder / name.lower().replace(" ", "_").replace("-", "")).history
+for name, log in roads.items():
     moments = [(r["step"], r["PQ"]) for r in log if r["kind"] == "eval"]
     for ax, unit in zip(axes, (1, log[-1]["seconds_a_step"] / 60)):
-        ax.plot([unit * step for step, _ in moments], [pq for _, pq in moments], "o-", ms=4, color=color, label=name)
+        ax.plot([unit * step for step, _ in moments], [pq for _, pq in moments], "o-", ms=4, color=shades[name], label=name)
 axes[0].set(xlabel="step", ylabel="PQ, percent")
 axes[1].set_xlabel("minutes of one core")
 axes[1].legend(frameon=False, fontsize=8)

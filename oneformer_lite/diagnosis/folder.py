@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..config import BaseConfig
 from ..data.dataset import SegmentationDataset
-from ..data.sample import TASKS
 from ..dataset_checks.findings import Finding, not_examined
 from ..dataset_checks.texts import check_texts
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
@@ -59,9 +58,7 @@ def examine_run(
 
 
 def _check_texts(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> list[Finding]:
-    shares = dict(zip(TASKS, c.task_probabilities))
-    tasks = [task for task in config.learned_tasks if shares[task] and task in dataset.tasks]
-    finding = check_texts(config, tasks, c.batch_size // c.accumulate)
+    finding = check_texts(config, c.drawn({*config.learned_tasks} & {*dataset.tasks}), c.images_at_once)
     return [finding] if finding.verdict != "fine" else []
 
 

@@ -67,7 +67,7 @@ def check_log(
 def check_recipe(train_config: TrainConfig, config: BaseConfig) -> Finding:
     """Settings that are known to spoil a run."""
     c = train_config
-    if c.batch_size // c.accumulate == 1 and hasattr(config, "contrastive_weight"):
+    if c.images_at_once == 1 and hasattr(config, "contrastive_weight"):
         return Finding(
             "recipe", "fault", f"batch_size {c.batch_size} in {c.accumulate} micro-batches: one picture at a time, so "
             "the contrastive loss is exactly 0", "micro-batches of two or more",
@@ -124,7 +124,7 @@ def _check_course(records: list[dict], loss: str, cure: str) -> Finding:
 def _told_apart(finding: Finding, records: list[dict], c: TrainConfig, config: BaseConfig) -> Finding:
     """The ``finding`` itself, or if it is on a contrastive loss that stood where nothing is told apart, one that says
     so."""
-    batch = c.batch_size // c.accumulate
+    batch = c.images_at_once
     if finding.check != CONTRASTIVE or finding.verdict != "fine" or batch == 1 or not learns_from_texts(config):
         return finding
     values = [v for v in _values(records, "contrastive") if v is not None]

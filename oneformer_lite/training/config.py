@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 from ..config import BaseConfig
@@ -154,6 +155,15 @@ class TrainConfig:
         check_range(self, "from 0 to below 1, with None or 0 for no averaging", lambda v: 0 <= v < 1, ("ema_decay",))
         check_range(self, f"at most {MOST_WORKERS}", lambda value: value <= MOST_WORKERS, ("workers",))
         check_range(self, "below 2^63", lambda value: value < 2**63, ("seed",))
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images of a step go through the model together, and are compared by the contrastive loss."""
+        return self.batch_size // self.accumulate
+
+    def drawn(self, tasks: Collection[str]) -> list[str]:
+        """Those of ``tasks`` that ``task_probabilities`` ever draw."""
+        return [task for task, share in zip(TASKS, self.task_probabilities) if share and task in tasks]
 
     def recipe(self) -> dict:
         """The settings on which it depends what a run learns."""

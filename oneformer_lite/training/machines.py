@@ -103,7 +103,7 @@ def _rescaled(c: TrainConfig, batch_size: int) -> tuple[TrainConfig, str]:
         return c, ""
     settings = {
         "batch_size": batch_size,
-        "accumulate": micro_batches(batch_size, c.batch_size // c.accumulate),
+        "accumulate": micro_batches(batch_size, c.images_at_once),
         "lr": c.lr * math.sqrt(ratio),
         "steps": c.steps and max(1, round(c.steps / ratio)),
         "warmup_steps": round(c.warmup_steps / ratio),

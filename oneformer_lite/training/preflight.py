@@ -145,8 +145,8 @@ def _look_at_samples(
     _refuse(tasks, contrast)
     crops = _crops_with_targets(config, c, dataset)
     queries = check_query_count(samples, config.num_queries, config.learned_tasks, config.fixed_queries)
-    drawn = [task for task in config.learned_tasks if shares[task] and task in dataset.tasks]
-    texts = check_texts(config, drawn, c.batch_size // c.accumulate, samples)
+    drawn = c.drawn({*config.learned_tasks} & {*dataset.tasks})
+    texts = check_texts(config, drawn, c.images_at_once, samples)
     return _odd(segments, tasks, contrast, queries, texts, check_alignment(samples[:ALIGNED]), crops)
 
 

@@ -17,28 +17,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Subset
 
 import oneformer_lite as ofl
 from oneformer_lite.analysis.scene import instance_scene
 from oneformer_lite.analysis.segments import surer
 from oneformer_lite.data.sample import Sample
+from oneformer_lite.data.views import Chosen
 from oneformer_lite.inference import Prediction
 from oneformer_lite.training import nuclei_training
 
 EVERY, DARK = 10, 64  # a fluorescence picture is darker than that on average, of 255
 
 
-def splits(folder: Path) -> tuple[Subset, Subset]:
+def splits(folder: Path) -> tuple[Chosen, Chosen]:
     """Pictures to learn from, and those held out."""
     every = ofl.data.InstanceMapDataset(folder / "images", folder / "instances", "nucleus")
     held_out = range(0, len(every), EVERY)
-    return Subset(every, [i for i in range(len(every)) if i % EVERY]), Subset(every, held_out)
+    return Chosen(every, [i for i in range(len(every)) if i % EVERY]), Chosen(every, held_out)
 
 
-def fluorescence(pictures: Subset) -> Subset:
+def fluorescence(pictures: Chosen) -> Chosen:
     """The dark ones."""
-    return Subset(pictures, [i for i in range(len(pictures)) if pictures[i].image.mean() < DARK])
+    return Chosen(pictures, [i for i in range(len(pictures)) if pictures[i].image.mean() < DARK])
 
 
 def train(o: argparse.Namespace) -> None:
