@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _module_folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a file's own fixtures wrote goes when the file has passed, as pytest does with each test's ``tmp_path``.
+
+    pytest itself would keep it to the end of the run: gigabytes of checkpoints, more than some disks have.
+    """
+    root, failed = tmp_path_factory.getbasetemp(), request.session.testsfailed
+    before = set(root.iterdir())
+    yield
+    if request.session.testsfailed == failed:
+        for path in set(root.iterdir()) - before:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
