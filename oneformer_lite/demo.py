@@ -56,13 +56,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def paint(folder: Path, size: int, scenes: int) -> None:
+def paint(folder: Path, size: int, scenes: int, crowded: bool = False) -> None:
     """Write Toytown's two splits, with a progress bar; what is there already stays."""
     from .data.toytown import write_toytown
 
     for split, length in (("train", scenes), ("val", VAL_SCENES)):
         with tqdm(total=length, desc=f"painting {split}", unit="scene", dynamic_ncols=True) as bar:
-            write_toytown(folder, split, size, length, progress=lambda done, _: bar.update(done - bar.n))
+            write_toytown(
+                folder, split, size, length, progress=lambda done, _: bar.update(done - bar.n), crowded=crowded
+            )
             bar.update(length - bar.n)
 
 

@@ -40,13 +40,16 @@ def _add_toytown(data_sets) -> None:
     p = _data_set(data_sets, "toytown", run_toytown, "painted on the spot, not downloaded")
     p.add_argument("--size", type=positive(int), default=128, help="side of the pictures in pixels")
     p.add_argument("--scenes", type=positive(int), default=6000, help="to paint for training")
+    p.add_argument(
+        "--crowded", action="store_true", help="a harder town: crowds of touching things that look alike (--size 256)"
+    )
 
 
 def run_toytown(args) -> None:
     """Paint Toytown's splits train and val."""
     from ..demo import paint
 
-    paint(args.root, args.size, args.scenes)
+    paint(args.root, args.size, args.scenes, args.crowded)
     print(f"{args.root}: train and val in COCO's panoptic layout")
 
 

@@ -17,7 +17,8 @@ from .scene import Scene, compose
 
 LENGTHS = {"train": 8000, "val": 500}
 SMALLEST, LARGEST = 64, 1024
-REFERENCE = 128  # height at which the number of visible pixels decides what is annotated
+# height at which the number of visible pixels decides what is annotated; a crowded town's things are half as large
+REFERENCE, CROWDED_REFERENCE = 128, 256
 FAIR_PIXELS = 28  # things with fewer visible pixels at the reference height become void
 FAIR_STUFF_PIXELS = 40
 
@@ -31,14 +32,15 @@ class Toytown:
 
     ``size`` is the height and width in pixels, 64 to 1024, or a pair (height, width); ``length``
     the number of scenes (default 8000 for "train", 500 for "val"). Scene i of a split depends on
-    split, seed, i and the aspect ratio only.
+    split, seed, i and the aspect ratio only. ``crowded`` scenes are others, and harder: some thirty
+    things in groups that touch and hide each other and often look alike, to be seen at 256 pixels.
     """
 
     categories: tuple[Category, ...] = CATEGORIES
     tasks: tuple[str, ...] = TASKS
 
     def __init__(self, split: str, size: int | tuple[int, int] = 128, length: int | None = None,
-                 seed: int = 0) -> None:  # fmt: skip
+                 seed: int = 0, *, crowded: bool = False) -> None:  # fmt: skip
         if split not in LENGTHS:
             raise ConfigError(f"unknown Toytown split {split!r}: expected 'train' or 'val'")
         length = LENGTHS[split] if length is None else length
@@ -46,6 +48,9 @@ class Toytown:
             raise ConfigError(f"length must be a positive integer or None, not {length!r}")
         if not is_int(seed):
             raise ConfigError(f"seed must be an integer, not {seed!r}")
+        if not isinstance(crowded, bool):
+            raise ConfigError(f"crowded must be True or False, not {crowded!r}")
+        self.crowded = crowded
         self.split, self.size, self.length, self.seed = split, check_size(size), int(length), seed
 
     def __len__(self) -> int:
@@ -54,12 +59,12 @@ class Toytown:
     @property
     def picture_names(self) -> list[str]:
         """All that a scene depends on."""
-        return [f"{self.split} {self.seed} {index}, {self.size}" for index in range(self.length)]
+        town = "crowded " if self.crowded else ""
+        return [f"{town}{self.split} {self.seed} {index}, {self.size}" for index in range(self.length)]
 
     def __repr__(self) -> str:
-        return (
-            f"Toytown({self.split!r}, size={self.size}, length={self.length}, seed={self.seed})"
-        )
+        town = ", crowded=True" if self.crowded else ""
+        return f"Toytown({self.split!r}, size={self.size}, length={self.length}, seed={self.seed}{town})"
 
     def __getitem__(self, index: int) -> Sample:
         """Scene ``index``; raises IndexError beyond the end, as a sequence does."""
@@ -70,10 +75,11 @@ class Toytown:
             raise IndexError(f"scene {index} of a Toytown with {self.length} scenes")
         index %= self.length
         height, width = self.size
-        rng = random.Random(f"toytown {self.split} {self.seed} {index}")
-        scene = compose(rng, width / height)
+        town, reference = ("crowded toytown", CROWDED_REFERENCE) if self.crowded else ("toytown", REFERENCE)
+        rng = random.Random(f"{town} {self.split} {self.seed} {index}")
+        scene = compose(rng, width / height, self.crowded)
         picture, elements = paint(scene.strokes, height, width)
-        segment_map, segments = annotate(scene, elements)
+        segment_map, segments = annotate(scene, elements, reference)
         return Sample(
             image=develop(picture, elements, scene),
             segment_map=segment_map,
@@ -104,7 +110,8 @@ def check_size(size: int | tuple[int, int]) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def annotate(scene: Scene, elements: np.ndarray) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:
+def annotate(scene: Scene, elements: np.ndarray,
+             reference_height: int = REFERENCE) -> tuple[np.ndarray, tuple[SegmentInfo, ...]]:  # fmt: skip
     """Segment map int32 [H, W] and segments of an element map uint8 [H, W].
 
     Elements too small to be fair become void. What is too small is decided at the reference
@@ -113,9 +120,9 @@ def annotate(scene: Scene, elements: np.ndarray) -> tuple[np.ndarray, tuple[Segm
     height, width = elements.shape
     counts = np.bincount(elements.ravel(), minlength=256)
     reference = counts
-    if height != REFERENCE:
-        small = paint_elements(scene.strokes, REFERENCE, max(1, round(REFERENCE * width / height)))
-        reference = np.bincount(small.ravel(), minlength=256)
+    if height != reference_height:
+        other = paint_elements(scene.strokes, reference_height, max(1, round(reference_height * width / height)))
+        reference = np.bincount(other.ravel(), minlength=256)
     ids = np.zeros(256, dtype=np.int32)
     segments: list[SegmentInfo] = []
     for number, element in enumerate(scene.elements):

@@ -23,6 +23,8 @@ def write_toytown(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    crowded: bool = False,
 ) -> Path:
     """Write a split as COCO would and return the path of its JSON.
 
@@ -33,7 +35,7 @@ def write_toytown(
     scenes are finished. A script without the usual ``if __name__ == "__main__":`` (each worker imports the main
     module) is painted for by its own process alone.
     """
-    dataset = Toytown(split, size, length, seed)
+    dataset = Toytown(split, size, length, seed, crowded=crowded)
     workers = os.cpu_count() or 1 if workers is None else workers
     if not is_int(workers) or workers < 1:
         raise ConfigError(f"workers must be a positive integer or None, not {workers!r}")
@@ -62,7 +64,8 @@ def write_toytown(
 
 def describe(dataset: Toytown) -> dict:
     """What decides the files' content; kept in the JSON under info.toytown."""
-    return {
+    town = {"crowded": True} if dataset.crowded else {}
+    return town | {
         "version": VERSION,
         "split": dataset.split,
         "size": list(dataset.size),

@@ -13,6 +13,7 @@ SKIN = hexes("f3cfb3 e2ac86 c68a5e 9a643e 6b4329")
 HAIR = hexes("2c2320 5a3a24 8c5a2c d2a455 a8462e 9c9a98 e6e0d6")
 TOPS = hexes("d9484a 2f74b8 f0b93a 3f9a72 f2efe8 8a5aa8 e8835a 3a4054 e39ab4 6fb3c9")
 LEGS = hexes("33405e 4b4b52 8a6f52 2a2c34 6a7a94 a89a80")
+STONE = hexes("8f8f8a a8a49a 7d8478")
 FUR = hexes("8a5a34 3a302c d9ab6a f1e8dc 9a938c b9703c")
 
 
@@ -41,6 +42,20 @@ def paint_crowd(pen: Pen, rng: random.Random) -> None:
         pen.place(element, x + rng.uniform(-0.85, 0.85) * unit, y - back * unit, unit * 0.82, depth,
                   flip=rng.random() < 0.5)  # fmt: skip
         paint_person(pen, rng)
+
+
+def paint_statue(pen: Pen, rng: random.Random) -> None:
+    """A person of stone on a plinth, 1.2 high, which is no person."""
+    stone = rng.choice(STONE)
+    shadow(pen, 0.28, 0.06)
+    pen.box(-0.28, 0.0, 0.28, 0.06, shade(stone, 0.7))
+    pen.box(-0.22, 0.06, 0.22, 0.22, shade(stone, 0.85))
+    pen.polygon([(-0.2, 0.22), (-0.14, 0.88), (0.14, 0.88), (0.2, 0.22)], stone)
+    pen.polygon([(0.04, 0.22), (0.06, 0.88), (0.14, 0.88), (0.2, 0.22)], shade(stone, 0.85))
+    pen.line(0.12, 0.82, rng.uniform(0.18, 0.34), rng.uniform(0.5, 1.1), 0.09, shade(stone, 1.1))
+    pen.line(-0.12, 0.82, -0.2, 0.52, 0.09, shade(stone, 0.8))
+    pen.disc(0.0, 1.03, 0.14, 0.15, stone)
+    pen.disc(0.05, 1.02, 0.09, 0.11, shade(stone, 1.12))
 
 
 def paint_legs(pen: Pen, color: Color, stride: float) -> None:

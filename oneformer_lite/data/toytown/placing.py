@@ -49,6 +49,7 @@ class Thing(NamedTuple):
     unit: float
     flip: bool
     is_crowd: bool = False
+    look: int | None = None  # what its colours are drawn from, where others wear the same
 
 
 WALKS = (c.SIDEWALK, c.SIDEWALK, c.GRASS, c.ROAD)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from . import classes as c
 from .avenue import lay_avenue, paint_avenue
 from .bands import Band, lay_bands, paint_bands_view, paint_mirror
+from .crowded import place_crowded
 from .land import STUFF
 from .light import choose_light
 from .pen import Pen, Stroke
@@ -38,24 +39,26 @@ class Scene:
     texture: tuple[float, float]  # where the texture tile is cut, as shares of it
 
 
-def compose(rng: random.Random, aspect: float) -> Scene:
-    """Draw a scene for pictures ``aspect`` times as wide as high."""
+def compose(rng: random.Random, aspect: float, crowded: bool = False) -> Scene:
+    """Draw a scene for pictures ``aspect`` times as wide as high; a crowded one is seen from higher and farther off."""
     pen = Pen(choose_light(rng))
     elements = [Element(None), *(Element(class_id) for class_id in STUFF)]
     waters: list[Band] = []
     if rng.random() < 0.16:
-        view = View(aspect, rng.uniform(0.36, 0.46), rng.uniform(0.42, 0.52),
+        horizon, near = ((0.24, 0.34), (0.3, 0.38)) if crowded else ((0.36, 0.46), (0.42, 0.52))
+        view = View(aspect, rng.uniform(*horizon), rng.uniform(*near),
                     aspect * rng.uniform(0.36, 0.64))  # fmt: skip
         zones, kinds = lay_avenue(rng, view), ONCOMING
         paint_avenue(pen, rng, view, zones)
     else:
-        base = rng.uniform(0.4, 0.56)
-        view = View(aspect, base - rng.uniform(0.13, 0.2), rng.uniform(0.38, 0.52))
+        foot, near = ((0.26, 0.38), (0.24, 0.32)) if crowded else ((0.4, 0.56), (0.38, 0.52))
+        base = rng.uniform(*foot)
+        view = View(aspect, base - rng.uniform(0.13, 0.2), rng.uniform(*near))
         zones, kinds = lay_bands(rng, view, base), KINDS
         paint_bands_view(pen, rng, view, zones)
         waters = [band for band in zones if band.class_id == c.WATER]
     paint_balloon(pen, rng, view)
-    things = place_things(rng, view, zones, kinds)
+    things = (place_crowded if crowded else place_things)(rng, view, zones, kinds)
     paint_things(pen, rng, view, things, waters, elements)
     paint_weather(pen, rng, view)
     paint_frame(pen, rng, view)
@@ -77,4 +80,4 @@ def paint_things(pen: Pen, rng: random.Random, view: View, things: list[Thing],
             element = len(elements)
             elements.append(Element(job.class_id, job.is_crowd))
         pen.place(element, job.x, job.y, job.unit, view.depth(job.y) * 0.7, job.flip)
-        job.kind.paint(pen, rng)
+        job.kind.paint(pen, rng if job.look is None else random.Random(job.look))

@@ -123,6 +123,25 @@ def paint_bus(pen: Pen, rng: random.Random) -> None:
     headlight(pen, 1.44, 0.34, 0.06)
 
 
+def paint_small_bus(pen: Pen, rng: random.Random) -> None:
+    """A bus no longer than a van, 1.9 by 0.95, in a car's colours: four windows and a lit line of text tell it."""
+    body = rng.choice(CAR_PAINT)
+    lit = pen.light.lamps_on
+    glass = (255, 226, 150) if lit else GLASS
+    shadow(pen, 0.95)
+    pen.rounded(-0.95, 0.14, 0.95, 0.95, 0.09, body)
+    pen.box(-0.95, 0.14, 0.95, 0.24, shade(body, 0.7))
+    for i in range(4):
+        pen.box(-0.86 + i * 0.43, 0.45, -0.5 + i * 0.43, 0.76, glass, lit=lit)
+    pen.box(0.86, 0.42, 0.95, 0.78, shade(glass, 0.85), lit=lit)
+    pen.box(-0.2, 0.81, 0.6, 0.88, (36, 38, 44))
+    pen.box(-0.12, 0.83, 0.52, 0.865, (255, 184, 62), lit=True)
+    pen.box(-0.95, 0.28, -0.9, 0.36, TAIL_LIGHT, lit=lit)
+    wheel(pen, -0.58, 0.17)
+    wheel(pen, 0.58, 0.17)
+    headlight(pen, 0.9, 0.32, 0.05)
+
+
 def face(pen: Pen, body: Color, half: float, top: float, belt: float) -> None:
     """What the fronts of cars and buses share: tyres, body, windscreen, grille, lights, plate."""
     for x in (-half * 0.72, half * 0.72):
