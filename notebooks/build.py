@@ -40,13 +40,21 @@ def main(arguments: list[str] | None = None) -> int:
     failures = 0
     for source in find_sources(options.names):
         for target in targets_of(source):
+            before = processor_seconds()
             try:
                 work(source, target)
-                print(f"{done}  {target.relative_to(NOTEBOOKS)}", flush=True)
+                spent = processor_seconds() - before
+                took = f"  {spent:.0f} s of processor time" if work is build else ""
+                print(f"{done}  {target.relative_to(NOTEBOOKS)}{took}", flush=True)
             except BuildError as error:
                 failures += 1
                 print(f"FAILED  {target.relative_to(NOTEBOOKS)}: {error}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def processor_seconds() -> float:
+    """Of all kernels that have ended: what a notebook costs on a machine that is busy with other things, too."""
+    return os.times().children_user + os.times().children_system
 
 
 def find_sources(names: list[str] | None = None) -> list[Path]:

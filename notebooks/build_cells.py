@@ -106,6 +106,14 @@ def every_lesson() -> list[Path]:
     return sorted(SOURCES.glob("[0-9][0-9]*_*.py"), key=number_of)
 
 
+def lab_of(lesson: Path) -> Path | None:
+    """Its lab: of its own number, or, of a lesson with a letter, that of the lesson before it ("09b": lab 09)."""
+    for number in (number_of(lesson), number_of(lesson)[:2]):
+        for lab in (SOURCES / "labs").glob(f"{number}_*.py"):
+            return lab
+    return None
+
+
 def links(source: Path, target: Path) -> str:
     """Markdown links from a lesson to its neighbours and its lab, from a lab to its lesson and solutions."""
     if SOURCES not in source.parents:
@@ -115,11 +123,12 @@ def links(source: Path, target: Path) -> str:
         lessons = every_lesson()
         place = lessons.index(source)
         pages = [(f"← Lesson {number_of(other)}", other) for other in lessons[:place][-1:]]
-        pages += [(f"Lab {number}", other) for other in sorted((SOURCES / "labs").glob(f"{number}_*.py"))]
+        pages += [(f"Lab {number_of(lab)}", lab) for lab in [lab_of(source)] if lab]
         pages += [(f"Lesson {number_of(other)} →", other) for other in lessons[place + 1 : place + 2]]
         pages = [(name, targets_of(other)[0]) for name, other in pages]
     else:
-        pages = [(f"Lesson {number}", targets_of(other)[0]) for other in sorted(SOURCES.glob(f"{number}_*.py"))]
+        lessons = [other for other in every_lesson() if lab_of(other) == source]
+        pages = [(f"Lesson {number_of(other)}", targets_of(other)[0]) for other in lessons]
         lab, solutions = targets_of(source)
         pages.append((f"Lab {number}", lab) if is_solution(target) else ("Solutions", solutions))
     return " · ".join(f"[{name}]({relative(page, target)})" for name, page in pages)

@@ -493,7 +493,7 @@ ofl.render.described(sheet, words)
 # | B | a learned vector for each place | lesson 03 | the pixel decoder: the maps talk to each other |
 # | C | three learned queries | lesson 04, lesson 06 | queries that know the task and have seen the picture |
 # | F | six ways, the cheapest | lesson 08 | the Hungarian algorithm |
-# | G | class, BCE, dice | lesson 09, lesson 07 | on points, after every layer; and a loss on sentences, made in lesson 05 |
+# | G | class, BCE, dice | lesson 09, lesson 09b, lesson 07 | on points, after every layer; and a loss on sentences, made in lesson 05 |
 # | D, E | look anywhere | lesson 10 | look only inside the own mask, layer by layer |
 # | J | above one half | lesson 11, lesson 12 | from queries to pictures, PQ, AP and mIoU |
 # | I | a step of Adam | lesson 13 | recipes, curves, checkpoints |

@@ -487,7 +487,7 @@ for name, scale in (("with exp", scale_of(start)), ("no exp", start)):
 # * The paper writes equation 1 over *object-text query pairs*; the code flattens all queries of an image to one
 #   vector, as here.
 # * The object queries are those of lesson 06, *before* the masked decoder; the loss is counted once, while the
-#   others are counted for every prediction (lesson 09). Its weight is 0.5.
+#   others are counted for every prediction (lesson 09b). Its weight is 0.5.
 # * We keep $\ln(1/\tau)$ in the text mapper, the official code in the criterion.
 
 # %% [markdown]

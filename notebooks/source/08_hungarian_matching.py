@@ -473,7 +473,7 @@ print(inspector.set(layer=6, mask_weight=0, dice_weight=0))
 # ## Break it
 #
 # What does a wrong matching do to *training*? A model without a network shows it: the 32 class and mask answers are
-# free numbers, the scene is the only one, the losses are those of lesson 09. Each step matches, then learns.
+# free numbers, the scene is the only one, the losses are those of lesson 09 and lesson 09b. Each step matches, then learns.
 
 # %%
 from oneformer_lite.losses import bce_loss, dice_loss

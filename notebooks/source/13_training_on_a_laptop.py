@@ -11,7 +11,7 @@
 #
 # *Instead of* (in the sixty lines of lesson 00b): `optimizer.step()` and the loop around it (line I).
 #
-# *Goals:* write the training loop; read its curves; say what each part is for. *Before:* lesson 09, lesson 10.
+# *Goals:* write the training loop; read its curves; say what each part is for. *Before:* lesson 09b, lesson 10.
 # *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
@@ -131,7 +131,7 @@ for step, theirs in zip(range(4), training_batches(pair, recipe, SIZE)):
 
 # %% [markdown]
 # **Forward, with texts.** In training the model gets the text lists as well, and returns all its predictions. The
-# criterion (lesson 09) makes four losses of them, and their weighted sum.
+# criterion (lesson 09b) makes four losses of them, and their weighted sum.
 
 # %%
 torch.manual_seed(recipe.seed)

@@ -237,7 +237,7 @@ print("masks = package:", torch.allclose(ours, trace["prediction5.mask_logits"][
 
 # %% [markdown]
 # By masks, the two of before are no longer alike. What a query pays that draws one exactly, for each of the two
-# (dice, lesson 09; the cost of a box is 1 - GIoU):
+# (dice, lesson 09b; the cost of a box is 1 - GIoU):
 
 # %%
 from oneformer_lite.losses.masks import dice_loss
@@ -377,7 +377,7 @@ for name in ("DETR", "MaskFormer", "Mask2Former"):
 # %% [markdown]
 # DETR and MaskFormer must first learn to tell their queries apart. Keep that in mind for their curves below.
 #
-# A fourth buys time: losses are computed at **points** instead of whole masks (lesson 09).
+# A fourth buys time: losses are computed at **points** instead of whole masks (lesson 09b).
 
 # %%
 pixels, points = 1024 * 1024, 12544

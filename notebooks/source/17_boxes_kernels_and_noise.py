@@ -37,7 +37,7 @@ for name, preset in presets.items():
 # %% [markdown]
 # ## What a box knows that a mask does not
 #
-# Take a disc, and one drawn just like it somewhere else. How wrong is the copy? For a mask, dice says it (lesson 09). For
+# Take a disc, and one drawn just like it somewhere else. How wrong is the copy? For a mask, dice says it (lesson 09b). For
 # a box, the sum of its four differences and GIoU (lesson 16) do. We move the copy towards the right place, pixel by
 # pixel:
 

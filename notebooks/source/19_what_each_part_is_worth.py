@@ -154,7 +154,7 @@ for row in study.rows("PQ"):
         print(f"{row.variant:<34}" + " ".join(f"{signed(d, 1):>6}" for d in row.differences.values()))
 
 # %% [markdown]
-# Look at "no deep supervision" (lesson 09). After its first seed one would have written "7.8 points less" into a table. After
+# Look at "no deep supervision" (lesson 09b). After its first seed one would have written "7.8 points less" into a table. After
 # the second nobody knows. The others have not been run at all. (Masked attention and the rescue of empty masks: lesson 10;
 # EMA: lesson 13.) The command makes them, as long as it is given time:
 

@@ -88,7 +88,7 @@ ofl.render.described(figure, "Nine small pictures of four losses over the steps.
 # %% [markdown]
 # A, B and C do not look like the healthy one. **D to H do**: curves find the coarse faults only. The numbers, losses as
 # means of the last eight records. Class, mask and dice are sums over four predictions, the first and one after each of three
-# layers (lesson 09), without weights: so a dice loss begins near 4.
+# layers (lesson 09b), without weights: so a dice loss begins near 4.
 
 # %%
 print(f"{'':<8}{'class':>7}{'mask':>11}{'dice':>7}{'contrast':>10}   {'PQ':>5}{'AP':>6}{'mIoU':>6}")

@@ -47,7 +47,10 @@ CLASS_COSTS = {"probability": class_cost, "focal": focal_class_cost}
 def wanted_classes(
     prediction: Predictions, targets: list[Targets], assigned: list[Int[Tensor, "_g"]], no_object: int
 ) -> Int[Tensor, "B Q"]:
-    """The class of the mask that each query answers for; ``no_object`` if for none."""
+    """The class of the mask that each query answers for; ``no_object`` if for none.
+
+    Lesson 09.
+    """
     shape = prediction.class_logits.shape[:2]
     classes = prediction.class_logits.new_full(shape, no_object, dtype=torch.int64)
     classes[matched_pairs(assigned)] = labels_of(targets)
@@ -57,7 +60,10 @@ def wanted_classes(
 def class_loss(
     prediction: Predictions, targets: list[Targets], assigned: list[Int[Tensor, "_g"]], config: BaseConfig
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of one prediction; queries without a mask should say "no object", at a tenth of the weight."""
+    """Cross-entropy of one prediction; queries without a mask should say "no object", at a tenth of the weight.
+
+    Lesson 09.
+    """
     logits = at_least_float32(prediction.class_logits)
     classes = wanted_classes(prediction, targets, assigned, config.num_classes)
     weights = logits.new_ones(config.num_classes + 1)

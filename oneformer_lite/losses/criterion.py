@@ -1,6 +1,6 @@
 """The criterion: match, then the terms of the loss, on every prediction of the decoder.
 
-Lesson 09. Paper section 3.3: L = 2 class + 5 BCE + 5 dice + 0.5 contrastive; official
+Lesson 09b. Paper section 3.3: L = 2 class + 5 BCE + 5 dice + 0.5 contrastive; official
 ``modeling/criterion.py``.
 """
 
@@ -36,7 +36,7 @@ class Criterion(nn.Module):
     processes, and of the gradients, is what one process with all images would have. (The official code
     does so with masks and texts, but lets each process divide its class loss by its own weights.)
 
-    Lesson 09.
+    Lesson 09b.
     """
 
     def __init__(self, config: BaseConfig) -> None:

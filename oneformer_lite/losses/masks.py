@@ -1,6 +1,6 @@
 """What a mask costs: cross-entropy, focal loss and dice, on the points of each mask.
 
-Lesson 09. Official ``modeling/criterion.py`` (``sigmoid_ce_loss``, ``dice_loss``); focal loss after
+Lesson 09b. Official ``modeling/criterion.py`` (``sigmoid_ce_loss``, ``dice_loss``); focal loss after
 Lin et al. (ICCV 2017), as in DETR.
 """
 
@@ -18,7 +18,7 @@ ALPHA, GAMMA = 0.25, 2.0  # of focal losses, everywhere as published
 def bce_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
     """Binary cross-entropy of each mask: the mean over its points.
 
-    Lesson 09.
+    Lesson 09b.
     """
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(1)
 
@@ -28,7 +28,7 @@ def focal_loss(
 ) -> Float[Tensor, "N"]:
     """BCE in which points that are right already count little, (1 - p)^gamma, and foreground alpha.
 
-    Lesson 09.
+    Lesson 09b.
     """
     return focal_values(logits, labels, alpha, gamma).mean(1)
 
@@ -49,7 +49,7 @@ def dice_loss(logits: Float[Tensor, "N P"], labels: Float[Tensor, "N P"]) -> Flo
 
     1 - (2 sum p y + 1) / (sum p + sum y + 1)
 
-    Lesson 09.
+    Lesson 09b.
     """
     probability = logits.sigmoid()
     overlap = 2 * (probability * labels).sum(1)

@@ -1,6 +1,6 @@
 """Reading masks at points: losses and costs compare masks on a few thousand points, not on all pixels.
 
-Lessons 08 and 09. Kirillov et al., "PointRend" (CVPR 2020); official ``modeling/criterion.py`` and
+Lessons 08 and 09b. Kirillov et al., "PointRend" (CVPR 2020); official ``modeling/criterion.py`` and
 detectron2's ``point_features.py``.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 def sample_points(maps: Float[Tensor, "N C h w"], points: Float[Tensor, "N P 2"]) -> Float[Tensor, "N C P"]:
     """Bilinear values of ``maps`` at ``points``, (x, y) in [0, 1] over the map; zero outside.
 
-    Lesson 08. Lesson 09.
+    Lesson 08. Lesson 09b.
     """
     grid = points[:, :, None].mul(2).sub_(1)  # grid_sample counts from -1 to 1
     return F.grid_sample(maps, grid, align_corners=False)[..., 0]
@@ -69,7 +69,7 @@ def uncertain_points(
     is nearest to 0 is kept; the others are new random points. ``draw(n)`` gives n uniform points for each
     mask, [N, n, 2]; by default from PyTorch's global generator.
 
-    Lesson 09.
+    Lesson 09b.
     """
     if draw is None:
 

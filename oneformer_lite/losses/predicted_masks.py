@@ -19,7 +19,7 @@ from .precision import at_least_float32
 
 def masks_at(points: Float[Tensor, "B P 2"], predictions: Sequence[Predictions]) -> Iterator[Float[Tensor, "B Q P"]]:
     """The logits of all masks at the points of their image, one prediction after the other: what fits into the
-    processor's cache is faster. Lesson 09."""
+    processor's cache is faster. Lesson 09b."""
     features = shared_features(predictions)
     if features is not None:
         sampled = sample_points(features.to(points), points)  # [B, C, P], once for all predictions
@@ -39,7 +39,7 @@ def matched_masks(
 
     All predictions of an image in one product: the features, of many megabytes, get one gradient and not one for each.
 
-    Lesson 09.
+    Lesson 09b.
     """
     features = shared_features(predictions)
     if features is None:  # each of its own kind

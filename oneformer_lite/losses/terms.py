@@ -4,7 +4,7 @@
 to a model if the configuration has its weight (:meth:`BaseConfig.has_term`): "class" is weighted by ``class_weight``.
 So a new term is one function, one line in ``TERMS``, and one weight.
 
-Lesson 09. Paper section 3.3; official ``modeling/criterion.py``.
+Lesson 09b. Paper section 3.3; official ``modeling/criterion.py``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ from .precision import at_least_float32
 
 def class_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """:func:`class_loss` of all predictions; of classes that have sigmoids, :func:`sigmoid_class_loss`, divided by the
-    number of masks in the batch."""
+    number of masks in the batch.
+
+    Lesson 09.
+    """
     every = list(zip(pairs.predictions, pairs.assigned))[config.FIRST_IS_SEMANTIC :]
     last = pairs.predictions[-1]
     if last.no_object:

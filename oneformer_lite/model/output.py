@@ -101,7 +101,7 @@ class MaskProduct:
     Training needs few of them: matched masks, and all masks at a few thousand points. Ten predictions of 150 masks of
     256 x 256 and their gradients would fill 0.8 GB an image.
 
-    Lesson 09.
+    Lesson 09b.
     """
 
     embeddings: Float[Tensor, "B Q C"]

@@ -54,7 +54,7 @@ SABOTAGES = (
              "return -class_probabilities(", "return class_probabilities("),
     Sabotage("09", "the no-object weight", "losses/classes.py",
              "weights[-1] = config.no_object_weight", "weights[-1] = 1.0"),
-    Sabotage("09", "half the overlap in dice", "losses/masks.py",
+    Sabotage("09b", "half the overlap in dice", "losses/masks.py",
              "(overlap + 1) / (probability.sum(1)", "(overlap / 2 + 1) / (probability.sum(1)"),
     Sabotage("10", "the order of the levels", "model/parts/masked_decoder.py",
              "for i, layer in enumerate(self.layers):",

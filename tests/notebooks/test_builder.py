@@ -173,13 +173,18 @@ def test_a_transparent_plot_stands_on_white():
     assert small.getpixel((0, 0)) == (255, 255, 255, 255) and small.getpixel((15, 15)) == (0, 114, 178, 255)
 
 
-def test_a_lesson_between_two_others_has_its_links():
-    """00b stands between 00 and 01, and words that mention it lead to it."""
+def test_a_lesson_between_two_others_has_its_links_and_may_share_its_lab():
+    """00b stands between 00 and 01, and words that mention it lead to it; 09 and 09b have one lab."""
     names = [cells.number_of(path) for path in cells.every_lesson()]
     assert names[:3] == ["00", "00b", "01"] and names == sorted(names)
     paths = {cells.number_of(path): path for path in cells.every_lesson()}
     between = cells.links(paths["00b"], cells.targets_of(paths["00b"])[0])
     assert "[← Lesson 00](00_" in between and "[Lesson 01 →](01_" in between
     assert "[Lesson 00b →](00b_" in cells.links(paths["00"], cells.targets_of(paths["00"])[0])
+    shared = "[Lab 09](labs/09_the_criterion.ipynb)"
+    assert all(shared in cells.links(paths[of], cells.targets_of(paths[of])[0]) for of in ("09", "09b"))
+    lab = cells.lab_of(paths["09b"])
+    back = cells.links(lab, cells.targets_of(lab)[0])
+    assert back.startswith("[Lesson 09](../09_") and "[Lesson 09b](../09b_" in back and "Lesson 10" not in back
     said = cells.linked("see lesson 00b, lesson 00 and lesson 07.", paths["01"], cells.targets_of(paths["01"])[0])
     assert said.count("](00b_") == said.count("](00_") == said.count("](07_") == 1

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Lab 09 · The criterion
 #
-# Four exercises with lesson 09. Replace each `...` by your code, run the cell and the check below it. A check never
-# fails: it tells what it expected and what yours gives. What follows works with your answer, or with ours.
+# Four exercises: the first and the last with lesson 09, the two between with lesson 09b. Replace each `...` by your
+# code, run the cell and the check below it. A check never fails: it tells what it expected and what yours gives. What
+# follows works with your answer, or with ours.
 
 # %%
 import torch

@@ -1,7 +1,7 @@
 """A batch's losses taken apart: what every mask, query, point and image adds.
 
 The parts are what :class:`~oneformer_lite.losses.Criterion` adds up, from the same random points: with equal seeds
-their sums are its losses (lesson 09 builds those).
+their sums are its losses (lessons 09 and 09b build those).
 """
 
 from __future__ import annotations
