@@ -11,7 +11,7 @@
 # *Instead of* (in the sixty lines of lesson 00b): `masks`, `labels` of two squares (line H).
 #
 # *Goals:* read a panoptic annotation, and make masks, classes and texts of it for each task. *Before:* lesson 00b,
-# numpy. *Minutes:* 50. *Words and letters:* [glossary](GLOSSARY.md).
+# numpy. *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
 
@@ -31,6 +31,7 @@ import zlib
 import numpy as np
 import oneformer_lite as ofl
 import torch
+from oneformer_lite.lessons import proved
 from oneformer_lite.render import contact_sheet, described
 from PIL import Image
 
@@ -91,7 +92,7 @@ print(f"{width} x {height} pixels, {bits} bits, colour kind {kind}")
 start = png.index(b"IDAT")
 length = int.from_bytes(png[start - 4 : start], "big")
 rows = zlib.decompress(png[start + 4 : start + 4 + length])
-print(len(rows) == height * (1 + 3 * width), "first pixel:", list(rows[1:4]))
+print(len(rows), "bytes =", height, "rows of 1 +", 3 * width, "bytes; first pixel:", list(rows[1:4]))
 
 # %% [markdown]
 # That colour is no colour but a number: segment 1, the sky. Let Pillow undo the filters of the other rows. To the
@@ -157,8 +158,9 @@ from oneformer_lite.data.segment_ids import decode_ids, encode_ids
 
 noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 naive = [[id_of(*(int(v) for v in pixel)) for pixel in row] for row in noise]
-print("equal:", (rgb2id(noise) == naive).all(), (rgb2id(noise) == decode_ids(noise)).all())
-print("back: ", (encode_ids(decode_ids(noise)) == noise).all())
+ours = rgb2id(noise)
+(proved("all at once = pixel by pixel", ours, np.array(naive)) + proved("all at once = package", ours, decode_ids(noise))
+ + proved("and back again", encode_ids(ours), noise))  # fmt: skip
 
 # %% [markdown]
 # ## Category ids are not class ids
@@ -188,8 +190,8 @@ dataset = ofl.data.PanopticDataset(
     FOLDER / "val", FOLDER / "annotations/panoptic_val.json", FOLDER / "annotations/panoptic_val"
 )
 read = dataset[2]
-print("same map:     ", (read.segment_map == segment_map).all())
-print("same segments:", [(s.id, s.class_id, s.is_crowd) for s in read.segments] == segments)
+read_segments = [(s.id, s.class_id, s.is_crowd) for s in read.segments]
+proved("same map", segment_map, read.segment_map) + proved("same segments", segments, read_segments)
 
 # %% [markdown]
 # ## Void and crowd: what is no target
@@ -307,9 +309,9 @@ def fast_masks(segment_map, ids):
 asked = sorted((s for s in sample.segments if not s.is_crowd), key=lambda s: s.class_id)
 ids = np.array([s.id for s in asked])
 masks, _ = fast_masks(sample.segment_map, ids)
-print("equal:", (masks == panoptic_target(sample)[0]).all())
 _, visible = fast_masks(sample.segment_map[:96, :96], ids)  # the upper left quarter
 print(f"after the crop {visible.sum()} of {len(ids)} have pixels")
+proved("at once = one by one", masks, np.stack(panoptic_target(sample)[0]))
 
 # %% [markdown]
 # The package's `targets_for` does all this for any task. Compare on our scene and on the twelve of the folder:
@@ -346,8 +348,8 @@ def my_texts(names):
 
 target = ofl.data.targets_for(sample, "semantic")
 texts = my_texts(sample.categories[c].name for c in target.labels.tolist())
-print("equal:", texts == target.texts)
 print(texts[:3])
+proved("texts = package", texts, target.texts)
 
 # %% [markdown]
 # The list has a fixed length, because the loss of lesson 07 compares a picture's queries, all together, with as many
@@ -375,13 +377,15 @@ for config in (ofl.config.toytown(), ofl.config.coco_r50()):
 # %%
 from collections import Counter
 
-T = ofl.config.toytown().num_texts
+T, proofs = ofl.config.toytown().num_texts, []
 for task in mine:
     texts = ofl.data.targets_for(sample, task).texts
     padded = pad_texts(texts, task, T)
-    print(task, "| equal:", padded == my_padding(texts, task, T), "| cut:", pad_texts(texts, task, 3) == texts[:3])
+    proofs.append(proved(f"{task}: padded = package", my_padding(texts, task, T), padded))
+    proofs.append(proved("cut after three", texts[:3], pad_texts(texts, task, 3)))
     short = Counter(text.removeprefix("a photo with a ") for text in padded)
-    print("   ", ", ".join(name if n == 1 else f"{n} x {name}" for name, n in short.items()))
+    print(f"{task}:", ", ".join(name if n == 1 else f"{n} x {name}" for name, n in short.items()))
+sum(proofs[1:], proofs[0])
 
 # %% [markdown]
 # The sentence *a photo with a tree* stands there once for each tree, so the list also counts. Only the semantic
@@ -403,8 +407,8 @@ def my_normalise(image):
 
 
 image = ofl.data.normalise(sample.image)
-print("equal:", torch.allclose(my_normalise(sample.image), image, atol=1e-5), list(image.shape))
-print("mean of each channel:", [round(v, 1) for v in image.mean((1, 2)).tolist()])
+print(list(image.shape), "mean of each channel:", [round(v, 1) for v in image.mean((1, 2)).tolist()])
+proved("normalised = package", my_normalise(sample.image), image, atol=1e-5)
 
 # %% [markdown]
 # Second the size: pictures of one batch are padded with zeros, at the bottom and at the right, to the next
@@ -426,7 +430,8 @@ print("mine:", my_size([sample.size, wide.size]), " batch.images:", list(batch.i
 # %%
 for task, size, target, texts in zip(batch.tasks, batch.sizes, batch.targets, batch.texts):
     print(f"{task:<9} {size}  masks {list(target.masks.shape)}  labels {list(target.labels.shape)}  {len(texts)} texts")
-print("the rest is zero:", bool((batch.images[1, :, 100:] == 0).all() and (batch.images[1, :, :, 150:] == 0).all()))
+rest = int((batch.images[1] != 0).any(0).sum()), 192 * 192
+print(f"of the second picture {rest[0]:,} of {rest[1]:,} pixels are not zero: 100 rows of 150")
 
 # %% [markdown]
 # What the model sees, colours brought back. The padding of the second picture is grey: zero is the *mean* colour.

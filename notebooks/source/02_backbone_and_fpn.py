@@ -4,8 +4,8 @@
 # To name a thing, a network must look at much of the picture; to draw its outline, it must know single pixels.
 # **How can one set of features know both what and where?**
 #
-# The *backbone* turns the picture into four feature maps, from fine and ignorant to coarse and wise. The *feature
-# pyramid network* (FPN) brings the wisdom back down to the fine map. We build both.
+# The *backbone* turns the picture into four feature maps. The fine ones know little; the coarse ones know what things
+# are. The *feature pyramid network* (FPN) brings this knowledge down to the fine map. We build both.
 #
 # *Instead of* (in the sixty lines of lesson 00b): `features = self.backbone(pictures)` (line A).
 #
@@ -140,7 +140,7 @@ mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12
 scale, shift = std / 127.5, (mean - 127.5) / 127.5
 print("scale", [round(v, 3) for v in scale.tolist()], "shift", [round(v, 3) for v in shift.tolist()])
 theirs = model.backbone.scale.flatten(), model.backbone.shift.flatten()
-print("equal:", torch.allclose(scale, theirs[0], atol=1e-5), torch.allclose(shift, theirs[1], atol=1e-5))
+proved("scale", scale, theirs[0], atol=1e-5) + proved("shift", shift, theirs[1], atol=1e-5)
 
 # %% [markdown]
 # Now our own backbone is complete, and the same as the package's:
@@ -151,8 +151,10 @@ def my_backbone(x):
     return network(x * scale.view(3, 1, 1) + shift.view(3, 1, 1))
 
 
-for mine, theirs in zip(my_backbone(image), features):
-    print(list(mine.shape), "equal:", torch.allclose(mine, theirs, atol=1e-4))
+mine = my_backbone(image)
+for one in mine:
+    print(list(one.shape))
+proved("four maps = package", mine, features, atol=1e-4)
 
 # %% [markdown]
 # One more kind of normalisation sits inside: *BatchNorm* remembers mean and deviation of what it saw on ImageNet.
@@ -161,7 +163,8 @@ for mine, theirs in zip(my_backbone(image), features):
 # %%
 batch_norms = [m for m in model.backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 model.train()
-print(model.training, model.backbone.training, any(m.training for m in batch_norms))
+in_training = sum(m.training for m in batch_norms)
+print(f"in training: the model {model.training}, of its {len(batch_norms)} batch norms {in_training}")
 model.eval()
 print(model.config.backbone_norm, "|", ofl.config.coco_r50().backbone_norm)
 
@@ -219,7 +222,7 @@ place = int(rows.mean()), int(columns.mean())
 gradients = [seen_by(model.backbone, image, level, place) for level in range(4)]
 
 # %% [markdown]
-# Where there is gradient, let there be light:
+# Each picture, lit where there is gradient:
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(10, 3), layout="constrained")
@@ -234,7 +237,8 @@ plt.show()
 
 # %% [markdown]
 # Light: what one position (orange) sees, by the strength of its gradient (smoothed, square root). At stride 4 it sees
-# a bit of bodywork; at stride 32 the whole street. How far must one go from the middle to have half of the gradient?
+# a small piece of the car; at stride 32 the whole street. How far must one go from the middle to have half of the
+# gradient?
 
 # %%
 def reach(gradient, place):
@@ -263,7 +267,7 @@ for gradient, stride in zip(gradients, (4, 8, 16, 32)):
 # One step takes a fine map and the next coarser one, already finished:
 #
 # 1. **lateral**: bring the fine map to C channels, with a 1x1 convolution;
-# 2. **top-down**: enlarge the coarser map twofold and add it;
+# 2. **top-down**: make the coarser map twice as large and add it;
 # 3. **smooth**: a 3x3 convolution over the sum.
 #
 # A 1x1 convolution is a matrix that is applied to each position alone:
@@ -402,9 +406,10 @@ package = FPNPixelDecoder(model.backbone.channels, 96)
 pyramid = share(MyFPN(model.backbone.channels, 96), package)
 with torch.no_grad():
     (mine, my_maps), (theirs, their_maps) = pyramid(features), package(features)
-print("mask features", list(mine.shape), "equal:", torch.allclose(mine, theirs, atol=1e-4))
-for a, b, stride in zip(my_maps, their_maps, (32, 16, 8)):
-    print(f"stride {stride:<2}", list(a.shape), "equal:", torch.allclose(a, b, atol=1e-4))
+print("mask features", list(mine.shape))
+for one, stride in zip(my_maps, (32, 16, 8)):
+    print(f"stride {stride:<2}", list(one.shape))
+proved("mask features = package", mine, theirs, atol=1e-4) + proved("three maps", my_maps, their_maps, atol=1e-4)
 
 # %% [markdown]
 # OneFormer takes *this* decoder with `pixel_decoder="fpn"` in its configuration. By default deformable attention
@@ -562,8 +567,8 @@ for side in (64, 96, 160):
 # %% [markdown]
 # ## Break it
 #
-# Take the trained model and hurt one thing at a time: the step loses its top-down half, or its lateral half, or
-# enlarges by copying; the pixels are divided by the mean instead of the deviation, or come as blue, green, red.
+# Take the trained model and break one thing at a time. The step loses its top-down half, or its lateral half, or
+# enlarges by copying. The pixels are divided by the mean instead of the deviation, or come as blue, green, red.
 
 # %%
 def without_top_down(m):
@@ -615,8 +620,8 @@ Image.fromarray(ofl.render.contact_sheet([[sheet] for sheet in sheets], gap=0))
 
 # %% [markdown]
 # * Without the **top-down** path the finest map knows no classes: the queries find nothing that fits them.
-# * Without the **lateral** path outlines turn to blobs, and small things are lost in their surroundings.
-# * **Nearest** instead of bilinear: almost no harm. The 3x3 convolution smooths the blocks away. No score would tell
+# * Without the **lateral** path outlines become round and vague, and small things are lost in what is around them.
+# * **Nearest** instead of bilinear: almost no change. The 3x3 convolution smooths the blocks away. No score would tell
 #   you; only a comparison of numbers, as above, does.
 # * Wrong **normalisation** does not crash anything. It costs things here and there, and looks like a model that needs
 #   more training.

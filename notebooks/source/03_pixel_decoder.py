@@ -34,7 +34,7 @@ import numpy as np
 import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
-from oneformer_lite.lessons import proved
+from oneformer_lite.lessons import grown, proved
 
 _ = torch.set_grad_enabled(False)  # nothing is trained in this lesson
 sample = ofl.data.Toytown("val", size=128)[13]
@@ -181,8 +181,9 @@ print(list(reference.shape), "first:", reference[0].tolist(), "last:", reference
 # %%
 from oneformer_lite.model.parts import pixel_decoder
 
-for some in (shapes, [(1, 2), (3, 5)]):
-    print("equal:", torch.allclose(reference_points(some), pixel_decoder.reference_points(tuple(some))))
+some = shapes, [(1, 2), (3, 5)]
+ours, theirs = [reference_points(s) for s in some], [pixel_decoder.reference_points(tuple(s)) for s in some]
+proved("ours = package", ours, theirs, atol=1e-6)
 
 # %% [markdown]
 # ## Where a query looks
@@ -278,14 +279,14 @@ sines = [sine_positions(h, w, 96).flatten(1).T for h, w in shapes]
 position = torch.cat([sine + level for sine, level in zip(sines, decoder.level_embed)])  # [S, C]
 locations, weights = sampling(attention, x + position, reference, shapes)
 print("locations", list(locations.shape), " weights", list(weights.shape))
-print("the weights of each head sum to one:", torch.allclose(weights.sum((-1, -2)), torch.ones(336, 8)))
+print("the weights of a head sum to", ", ".join({f"{total:.3f}" for total in weights.sum((-1, -2)).flatten().tolist()}))
 
 # %% [markdown]
 # Positions go into the query alone, not into what is read. The package's own numbers, for the same query:
 
 # %%
 theirs = attention.sampling(x[None] + position, reference, shapes)
-print("equal:", [torch.allclose(a, b[0], atol=1e-5) for a, b in zip((locations, weights), theirs)])
+proved("locations", locations, theirs[0][0], atol=1e-5) + proved("weights", weights, theirs[1][0], atol=1e-5)
 
 # %% [markdown]
 # ## First form: loops
@@ -358,7 +359,7 @@ print(mixed.tolist(), "= 0.5 row 0 + 0.1 row 2")
 
 # %% [markdown]
 # So all we need are the four rows of each look and their shares. Pixels outside the level get a share of zero
-# (and some valid row, because the operator insists on one).
+# (and any valid row, for the operator needs one).
 
 
 # %%
@@ -403,21 +404,21 @@ proved("equal to the loops", bag, slow, atol=1e-5)
 # ## Against the package
 #
 # The package has the second and the third form, for batches. The bag wins on a CPU when heads are wide, `grid_sample`
-# otherwise; `sample` chooses. A square scene would not notice if height and width were swapped, so compare a hostile case
-# too: flat levels, and many places outside.
+# otherwise; `sample` chooses. On a square scene nobody would see height and width swapped. So compare a
+# difficult case, too: levels that are not square, and many places outside.
 
 # %%
 from oneformer_lite.model.parts import deformable_attention as package
 
 torch.manual_seed(0)
 flat, wild = [(3, 5), (2, 4), (1, 2)], torch.rand(6, 8, 3, 4, 2) * 1.8 - 0.4  # places from -0.4 to 1.4
-hostile = torch.randn(25, 8, 12), flat, wild, torch.rand(6, 8, 3, 4)
+hostile, proofs = (torch.randn(25, 8, 12), flat, wild, torch.rand(6, 8, 3, 4)), []
 for value_, shapes_, locations_, weights_ in ((value, shapes, locations, weights), hostile):
     expected = attend_loops(value_, shapes_, locations_, weights_)
     for form in (package.sample_by_grid, package.sample_by_bag):
         result = form(value_[None], shapes_, locations_[None], weights_[None])[0]
-        equal = torch.allclose(result, expected, atol=1e-5)
-        print(f"{list(result.shape)} {form.__name__:<14} equal: {equal}")
+        proofs.append(proved(f"{form.__name__} = loops", result, expected, atol=1e-5))
+sum(proofs[1:], proofs[0])
 
 # %% [markdown]
 # And the package with the published model: `tests/model/parts/test_deformable_attention.py` compares both forms with
@@ -471,12 +472,24 @@ lateral, smooth = decoder.fpn.lateral, decoder.fpn.output
 enlarged = F.interpolate(levels[-1][2], scale_factor=2, mode="bilinear")
 mask_features = decoder.mask_projection(smooth(lateral(features[0]) + enlarged))
 theirs, their_maps = decoder(features)
-print("mask features", list(mask_features.shape), "equal:", torch.allclose(mask_features, theirs, atol=1e-3))
-print("three levels equal:", [torch.allclose(a, b, atol=1e-3) for a, b in zip(levels[-1], their_maps)])
+print("mask features", list(mask_features.shape))
+proved("mask features", mask_features, theirs, atol=1e-3) + proved("three levels", levels[-1], their_maps, atol=1e-3)
 
 # %% [markdown]
-# The steps of the last cells as one function, tried on the upper part of the scene, which is not square:
+# The steps of the last cells as one function, in two versions. The first has no layers: each map is projected, the last
+# one and the finest make the mask features (lesson 02), and the maps never hear of each other.
 
+# %%
+def decode_pixels_1(decoder, features):
+    """Maps at strides 4, 8, 16, 32 -> mask features and the maps at 32, 16, 8"""
+    finest, *others = features
+    maps = [project(f) for project, f in zip(decoder.input_projections, reversed(others))]
+    return decoder.mask_projection(decoder.fpn(finest, maps[2])), maps
+
+
+# %% [markdown]
+# The second lays the maps in one row, lets them talk, and cuts the row into maps again. `grown` compares the two
+# sources: a line after + is new, one after - is gone.
 
 # %%
 def decode_pixels(decoder, features):
@@ -493,6 +506,12 @@ def decode_pixels(decoder, features):
     return decoder.mask_projection(decoder.fpn(finest, maps[2])), maps
 
 
+grown(decode_pixels_1, decode_pixels)
+
+# %% [markdown]
+# Tried on the upper part of the scene, which is not square:
+
+# %%
 upper = model.backbone(ofl.data.normalise(sample.image[:96])[None])
 proved("equal", decode_pixels(decoder, upper)[0], decoder(upper)[0], atol=1e-3)
 
@@ -624,8 +643,8 @@ from PIL import Image
 Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=list(versions)))
 
 # %% [markdown]
-# A model that is *trained* with such a mistake can learn around it and be merely worse, so nobody notices. Loaded
-# weights show it at once.
+# A model that is *trained* with such a mistake can learn to live with it, and is only a little worse. So nobody notices.
+# Loaded weights show it at once.
 
 # %% [markdown]
 # ## What is simplified here, and where the official code differs

@@ -53,7 +53,7 @@ axes[2].set(xticks=range(12), xlabel="place")
 plt.show()
 
 # %% [markdown]
-# The first and the last number, start and end of the sentence, tower over the rest. For "instance" the end comes one
+# The first and the last number, start and end of the sentence, are far larger than the rest. For "instance" the end comes one
 # place earlier.
 #
 # ## Pieces
@@ -62,7 +62,7 @@ plt.show()
 # encoding** (BPE) lies between: begin with single letters, join the most frequent neighbours, again and again. Common
 # words become one piece, rare ones a few.
 #
-# How are the joins found? Count the pairs of neighbours in a heap of words. (`</w>` marks a word's end, so that the
+# How are the joins found? Count the pairs of neighbours in a list of words. (`</w>` marks a word's end, so that the
 # *at* in "cat" and in "attic" are two different pieces.)
 
 # %%
@@ -80,7 +80,7 @@ def count_pairs(words):
 
 
 # %% [markdown]
-# A heap of ten words will do:
+# A list of ten words is enough:
 
 # %%
 text = "the cat sat on the mat that the cat ate"
@@ -170,7 +170,7 @@ print(len(id_of), "pieces;", {piece: id_of[piece] for piece in ("a", "a</w>", "i
 # %%
 from oneformer_lite.model.parts import tokenizer as package
 
-print("equal:", package.byte_letters() == letters, package.vocabulary() == (id_of, rank))
+proved("letters", letters, package.byte_letters()) + proved("vocabulary", (id_of, rank), package.vocabulary())
 
 # %% [markdown]
 # ## Cutting a word
@@ -246,7 +246,8 @@ odd = [
     "!!!???...", "½ ² Ⅷ", "<|endoftext|>",
 ]  # fmt: skip
 for text in odd:
-    print(f"{len(encode(text)):>3} pieces, equal: {encode(text) == package.encode(text)}  {text[:24]!r}")
+    print(f"{len(encode(text)):>3} pieces  {text[:24]!r}")
+proved("ours = package, every text", [encode(text) for text in odd], [package.encode(text) for text in odd])
 
 # %% [markdown]
 # Every word is cut again each time it occurs, and texts repeat themselves. Remember the answers: same result, and most
@@ -258,14 +259,15 @@ from functools import lru_cache
 texts = [f"a photo with a {name}" for name in ofl.from_pretrained("toytown").config.class_names]
 before = [encode(text) for text in texts]
 split_word = lru_cache(maxsize=4096)(split_word)
-print("equal:", before == [encode(text) for text in texts])
+after = [encode(text) for text in texts]
 print(f"{split_word.cache_info().misses} words cut, {split_word.cache_info().hits} remembered")
+proved("the same tokens", after, before)
 
 # %% [markdown]
 # ## 77 places
 #
 # The network wants a fixed length: the start piece, the ids, the end piece, then zeros. What is too long is cut, and
-# closed with the end piece. (Note that 0 is also the id of "!": nobody minds.)
+# closed with the end piece. (0 is also the id of "!". That does no harm.)
 
 
 # %%
@@ -279,7 +281,8 @@ def pad(ids, length=77):
 long = "a very " * 50 + "long train"
 ours = torch.tensor([pad(encode(text)) for text in [*odd, long]])
 theirs = package.tokenize([*odd, long])
-print(list(ours.shape), "equal:", torch.equal(ours, theirs), "last id:", ours[-1, -1].item())
+print(list(ours.shape), "last id:", ours[-1, -1].item())
+proved("ours = package", ours, theirs)
 
 # %% [markdown]
 # And the package with others: `tests/model/parts/test_tokenizer.py` compares its ids with `open_clip`'s own tokenizer on
@@ -351,8 +354,8 @@ def layer_norm(t, scale, shift, eps=1e-5):
 
 norm = model.decoder.norm
 tokens = layer_norm(raw, norm.weight, norm.bias)  # [3, C]
-print("equal:", torch.allclose(tokens, model.task_token(TASKS), atol=1e-4))
 print("standard deviation:", short(raw.std()), "before,", short(tokens.std()), "after")
+proved("tokens = package", tokens, model.task_token(TASKS), atol=1e-4)
 
 # %% [markdown]
 # Why is that enough? Without biases an MLP with ReLU keeps proportions: ids twice as large give a token twice as
@@ -564,7 +567,7 @@ ask([49406, 518, 10549, 533, 1072, 34572, 49407])
 # ## Summary
 #
 # * Byte-pair encoding replays a ranked list of merges on letters that stand for bytes: no text is unknown.
-# * The task branch takes 77 raw ids as numbers. Their size is absurd, but a LayerNorm divides it out; directions remain.
+# * The task branch takes 77 raw ids as numbers. They are much too large, but a LayerNorm divides that out; directions remain.
 # * Only three sentences were ever trained. The model does not understand the others, and answers all the same.
 #
 # **Ask yourself**

@@ -112,8 +112,8 @@ plt.show()
 #
 # ## Numbers to vectors
 #
-# Each id picks a row of a table, and each place adds a vector of its own: without it "dog bites man" and "man
-# bites dog" would be the same set of words. Both tables are learned.
+# Each id picks a row of a table, and each place adds a vector of its own: without it "dog sees man" and "man
+# sees dog" would be the same set of words. Both tables are learned.
 
 # %%
 mapper = model.text_mapper
@@ -169,8 +169,8 @@ def attention(q, k, v, allowed):
 
 torch.manual_seed(0)
 q, k, v = torch.randn(3, 7, 16)
-print("equal:", torch.allclose(causal_attention_slow(q, k, v), attention(q, k, v, causal_mask(7)), atol=1e-5))
 print(causal_mask(4).int())
+proved("at once = token by token", attention(q, k, v, causal_mask(7)), causal_attention_slow(q, k, v), atol=1e-5)
 
 # %% [markdown]
 # With its numbers, for the first three tokens and two channels of each (without a mask: lesson 00b). A dash is minus
@@ -258,7 +258,8 @@ def encode(ids):
 
 
 print("the end marks stand at", sorted(set(ids.argmax(1).tolist())))
-print(list(encode(ids).shape), "equal:", torch.allclose(encode(ids), encoder(ids), atol=1e-4))
+print(list(encode(ids).shape))
+proved("ours = package", encode(ids), encoder(ids), atol=1e-4)
 
 # %% [markdown]
 # ## From text width to query width
@@ -349,7 +350,7 @@ def cut(ids):
 
 
 print(list(ids.shape), "->", list(cut(ids).shape))
-print("equal:", torch.allclose(encode(ids), encode(cut(ids)), atol=1e-4))
+proved("cut = whole", encode(cut(ids)), encode(ids), atol=1e-4)
 
 # %% [markdown]
 # Proved on a batch of 16 pictures, the size the published models train with; their tasks take turns:
@@ -425,12 +426,10 @@ print(133 + 3, "distinct texts at most,", 16 * 134, "in the lists")
 # `TextMapper` does all of this: it pads, encodes distinct texts once, cuts, gathers, adds the context.
 
 # %%
-from oneformer_lite.model.parts.text import TextMapper
-
 raw = [ofl.data.targets_for(*pair).texts for pair in batch]
 packaged = mapper(raw, [task for _, task in batch])  # [B, Q, C]
 mine = torch.cat([encode_once(lists), mapper.context.weight.expand(16, -1, -1)], dim=1)
-print(type(mapper) is TextMapper, list(packaged.shape))
+print(type(mapper).__name__, list(packaged.shape))
 proved("equal", mine, packaged, atol=1e-4)
 
 # %% [markdown]
@@ -543,8 +542,9 @@ figure.colorbar(shown, ax=all_axes, label="cosine", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# Red off the diagonal means that two sentences have become one. Left: a few relatives. Middle: the padding,
-# equal for all, speaks in every sentence. Right: it has drowned most of them. In numbers, the mean cosine of
+# Red off the diagonal means that two sentences have become one. Left: a few classes that are
+# alike. Middle: the padding, equal for all, is mixed into every sentence. Right: of most sentences little else is left.
+# In numbers, the mean cosine of
 # two different sentences:
 
 # %%
@@ -586,5 +586,5 @@ for name, features in versions.items():
 #
 # <details><summary>The context is the same for all pictures. Can it tell two pictures apart in the contrastive
 # loss?</summary>
-# No, it adds the same to every list. It gives the queries of those slots something to resemble that no sentence
-# prescribes. The paper measures (Cityscapes, Swin-L): without text context PQ falls from 67.2 to 62.7.</details>
+# No, it adds the same to every list. It gives the queries of those slots something to resemble that comes from
+# no sentence. The paper measures (Cityscapes, Swin-L): without text context PQ falls from 67.2 to 62.7.</details>

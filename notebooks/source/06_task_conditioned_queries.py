@@ -11,7 +11,7 @@
 #
 # *Instead of* (in the sixty lines of lesson 00b): `x = self.queries.expand(...)` (line C).
 #
-# *Goals:* make different queries of copies of one task token. *Before:* lesson 03, lesson 04. *Minutes:* 45. *Words
+# *Goals:* make different queries of copies of one task token. *Before:* lesson 03, lesson 04. *Minutes:* 50. *Words
 # and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
@@ -32,7 +32,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from oneformer_lite.lessons import proved
+from oneformer_lite.lessons import grown, proved
 
 _ = torch.set_grad_enabled(False)  # this lesson looks, it does not train
 plt.rcParams.update({"figure.dpi": 100, "font.size": 10})
@@ -111,7 +111,7 @@ def attend(queries, keys, values, part):
 layer = model.query_transformer.layers[0]
 update, weights = attend(x + names, x + names, x, layer.self_attention)
 x = steps["self-attention"] = layer.norm1(x + update)
-print("weights differ:", bool(weights.std(dim=1).max() > 0.01), f"- mean cosine of two rows: {likeness(x):.2f}")
+print(f"weights from {weights.min():.1f} to {weights.max():.1f}; mean cosine of two rows: {likeness(x):.2f}")
 
 # %% [markdown]
 # The weights do differ from query to query. But each query takes a weighted mean of 31 *equal* values, and
@@ -227,7 +227,7 @@ x = steps["cross-attention"] = layer.norm2(x + update)
 print(f"mean cosine of two rows: {likeness(x):.2f}")
 
 # %% [markdown]
-# Where did they look? Eight queries, the mean over their heads; the redder, the more looked at. The titles say what
+# Where did they look? Eight queries, the mean over their heads; the deeper the red, the more it looks there. The titles say what
 # comes of it: the class that the query names before the decoder. Do not expect masks here: each takes from this a mean
 # of *places*, not of what is seen there.
 
@@ -287,7 +287,24 @@ for name, x in steps.items():
 # %% [markdown]
 # ## All steps as one function
 #
-# Now for any number of layers:
+# In two versions. In the first, the copies only talk to each other:
+
+# %%
+def object_queries_1(token, positions, transformer):
+    """[C], [Q, C] -> [Q, C]"""
+    names = positions[:-1]
+    x = token.repeat(len(names), 1)  # [Q-1, C]
+    for layer in transformer.layers:
+        x = layer.norm1(x + attend(x + names, x + names, x, layer.self_attention)[0])
+        x = feed_forward(x, layer.feed_forward)
+    return torch.cat([transformer.norm(x), token[None]])
+
+
+print(f"mean cosine of two rows: {likeness(object_queries_1(token, positions, transformer)[:-1]):.2f}")
+
+# %% [markdown]
+# So they stay alike. In the second they look at the picture as well. `grown` compares the two sources: a line after +
+# is new, one after - is gone.
 
 # %%
 def object_queries(token, positions, mask_features, transformer):
@@ -303,6 +320,8 @@ def object_queries(token, positions, mask_features, transformer):
     return torch.cat([transformer.norm(x), token[None]])
 
 
+grown(object_queries_1, object_queries)
+
 # %% [markdown]
 # The package's part is `QueryTransformer`. Once with Toytown's weights, once with two random layers, as the
 # published models have:
@@ -311,13 +330,11 @@ def object_queries(token, positions, mask_features, transformer):
 from oneformer_lite.model.parts.query import QueryTransformer
 
 mask_features = trace["pixel_decoder.mask_features"]
-mine = object_queries(token, positions, mask_features[0], transformer)
-print("equal:", torch.allclose(mine, trace["query.object_queries"][0], atol=1e-4))
-
 torch.manual_seed(0)
 two = QueryTransformer(C, heads=8, layers=2, ffn=256, dropout=0.1, values="positions").eval()
-mine = object_queries(token, positions, mask_features[0], two)
-print("equal:", torch.allclose(mine, two(token[None], positions, mask_features)[0], atol=1e-4))
+trained, fresh = (object_queries(token, positions, mask_features[0], of) for of in (transformer, two))
+(proved("the shipped model's queries", trained, trace["query.object_queries"][0], atol=1e-4)
+ + proved("two fresh layers", fresh, two(token[None], positions, mask_features)[0], atol=1e-4))  # fmt: skip
 
 # %% [markdown]
 # Is the package equal to the published model? `tests/model/parts/test_query.py` gives its weights to the query
@@ -366,8 +383,8 @@ axes.legend(title="sees under panoptic", loc="lower left")
 plt.show()
 
 # %% [markdown]
-# The instance token moves the queries of stuff: nobody shall ask for them. The semantic token leaves those and moves
-# the queries of things: their masks must merge. (It moves the idle ones, grey, as well.)
+# The instance token moves the queries of stuff: nobody is to ask for them. The semantic token leaves those and moves
+# the queries of things: their masks must merge. (It moves those that find nothing, grey, as well.)
 #
 # What makes a query what it is: its own position, the task, or the picture? Take eight pictures and split the
 # variance of their queries into groups.
@@ -384,8 +401,8 @@ for name, others in (("query", (0, 1)), ("task", (0, 2)), ("picture", (1, 2))):
     print(f"{name:<8} {100 * share:.0f} %")
 
 # %% [markdown]
-# Nearly half is the query's own: each has a standing job. The rest, beyond the shares of task and picture
-# alone, is interplay: each query answers to task and picture in its own way.
+# Nearly half is the query's own: each always has the same job. Task alone and picture alone have a share
+# each. The rest is both together: each query answers to task and picture in its own way.
 #
 # ## Look into it
 #

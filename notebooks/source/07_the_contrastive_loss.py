@@ -186,7 +186,8 @@ def own_loss(queries, texts, logit_scale):
 
 
 own = own_loss(queries, texts, start)
-print("equal:", math.isclose(own.item(), naive_loss((naive * scale_of(start)).tolist()), abs_tol=1e-4))
+print(f"loss {own:.2f}")
+proved("at once = loops", own, naive_loss((naive * scale_of(start)).tolist()), atol=1e-4)
 
 # %% [markdown]
 # ## The package's
@@ -198,11 +199,13 @@ print("equal:", math.isclose(own.item(), naive_loss((naive * scale_of(start)).to
 # %%
 from oneformer_lite.losses.contrastive import contrastive_loss, similarity
 
+proofs = []
 for name, logit_scale in (("start", start), ("learned", learned), ("clamped", torch.tensor(9.0))):
     table = cosines(queries, texts) * scale_of(logit_scale)
-    same_table = torch.allclose(table, similarity(queries, texts, logit_scale), atol=1e-4)
+    proofs.append(proved(f"{name}: table", table, similarity(queries, texts, logit_scale), atol=1e-4))
     mine, theirs = own_loss(queries, texts, logit_scale), contrastive_loss(queries, texts, logit_scale)
-    print(f"{name:<8} table equal: {same_table}  loss equal: {torch.allclose(mine, theirs, atol=1e-4)}")
+    proofs.append(proved("loss", mine, theirs, atol=1e-4))
+sum(proofs[1:], proofs[0])
 
 # %% [markdown]
 # ## The gradient by hand
@@ -238,7 +241,7 @@ plt.show()
 
 # %% [markdown]
 # From the cell down to the queries, by the chain rule. With $\hat q$, $\hat t$ of length 1, a cosine changes with
-# $q$ by $(\hat t - \cos(q, t)\,\hat q)\,/\,|q|$: only sideways, for the length of $q$ does not count.
+# $q$ by $(\hat t - \cos(q, t)\,\hat q)\,/\,|q|$: only at a right angle to $q$, for its length does not count.
 
 # %%
 flat, unit_t = queries.flatten(1), F.normalize(texts.flatten(1), dim=-1)  # [B, Q * C]
@@ -327,7 +330,7 @@ print(f"one process   {contrastive_loss(queries, texts, start):.2f}")
 
 # %%
 same_task = ofl.data.collate([(sample, "panoptic") for sample in samples])
-print("equal lists:", same_task.texts[2] == same_task.texts[3])
+print("texts that only one of images 2 and 3 has:", len(set(same_task.texts[2]) ^ set(same_task.texts[3])))
 with torch.no_grad():
     output = model(same_task.images, same_task.tasks, texts=same_task.texts)
 twins = cosines(output.object_queries, output.text_queries)

@@ -9,7 +9,7 @@
 # *Instead of* (in the sixty lines of lesson 00b): `best = match(...)` (line F).
 #
 # *Goals:* build the table of costs; solve the assignment, and say why it is one to one. *Before:* lesson 00b.
-# *Minutes:* 50. *Words and letters:* [glossary](GLOSSARY.md).
+# *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
 
@@ -31,7 +31,7 @@ import oneformer_lite as ofl
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from oneformer_lite.lessons import proved
+from oneformer_lite.lessons import grown, proved
 
 sample = ofl.data.Toytown("val", size=128)[13]
 model = ofl.from_pretrained("toytown").eval()
@@ -156,10 +156,10 @@ def own_class_cost(class_logits, labels):  # [Q, K+1], [G] -> [Q, G]
 
 
 classes = own_class_cost(final.class_logits[0], target.labels)
-print("equal:", torch.allclose(classes, naive))
 best = classes.min(0)
 for g in (0, 2, 3):
     print(f"{names[g]}: query {int(best.indices[g])} is surest, cost {best.values[g]:.2f}")
+proved("at once = one by one", classes, naive, atol=1e-8)
 
 # %% [markdown]
 # The two trees show why classes are not enough: to the class cost they are the same.
@@ -317,7 +317,7 @@ print(corner.round(1))
 print("queries of segments 0, 1, 2:", brute_force(corner))
 
 # %% [markdown]
-# With all queries that is hopeless:
+# With all queries that would never end:
 
 # %%
 import math
@@ -327,7 +327,7 @@ print(f"{math.perm(5, 3)} pairings of 5 queries and 3 segments; {math.perm(32, 1
 # %% [markdown]
 # ## Greedy, and why it fails
 #
-# Take the cheapest pair, strike out its row and column, repeat. Fast, and wrong: the first bargain may force an
+# Take the cheapest pair, strike out its row and column, repeat. Fast, and wrong: a cheap pair now may force an
 # expensive pair later.
 
 
@@ -408,16 +408,41 @@ except ValueError as error:
 
 # %%
 print("no segments:", hungarian(total[:, :0].numpy()))
-print("with 100:", 4 not in hungarian(np.nan_to_num(bad, nan=100.0)))
+print("with 100 for NaN, query 4 answers for", hungarian(np.nan_to_num(bad, nan=100.0)).count(4), "masks")
 
 # %% [markdown]
 # ## Your own matcher
 #
-# All of it in eight lines, for every prediction of the decoder: each has its own matching, on the same points.
-
+# In three versions. The first asks for the classes alone:
 
 # %%
-@torch.no_grad()
+def own_matcher_1(p, target):
+    table = own_class_cost(p.class_logits[0], target.labels)
+    return torch.tensor(hungarian(table.numpy()))
+
+
+print(own_matcher_1(final, target).tolist())
+
+# %% [markdown]
+# The three trees (segments 2, 3 and 4) are shared out by chance: to the classes they are the same. The second version
+# compares the masks as well. `grown` compares the two sources: a line after + is new, one after - is gone.
+
+# %%
+def own_matcher_2(p, target, points):
+    masks = read_all(target.masks, points)  # [G, P]
+    logits = read_all(p.mask_logits[0], points)  # [Q, P]
+    table = own_costs(p.class_logits[0], target.labels, logits, masks)
+    return torch.tensor(hungarian(table.numpy()))
+
+
+print(own_matcher_2(final, target, points).tolist())
+grown(own_matcher_1, own_matcher_2)
+
+# %% [markdown]
+# The third goes through all predictions of the decoder: each has its own matching, on the same points. And it survives
+# numbers that are none.
+
+# %%
 def own_matcher(predictions, target, points):
     masks = read_all(target.masks, points)  # [G, P]
     matched = []
@@ -428,9 +453,15 @@ def own_matcher(predictions, target, points):
     return matched
 
 
+grown(own_matcher_2, own_matcher)
+
+# %% [markdown]
+# Against the package, for all predictions:
+
+# %%
 own = own_matcher(output.predictions, target, points)
 theirs = package(output.predictions, [target], PointSource(torch.device("cpu"), [(0,)]))
-print("equal:", all(torch.equal(mine, images[0]) for mine, images in zip(own, theirs)))
+proved("ours = package, all predictions", own, [images[0] for images in theirs])
 
 # %% [markdown]
 # The query of each segment, before the first decoder layer and after each of the six. A partner may change from layer
@@ -463,7 +494,7 @@ inspector
 
 # %% [markdown]
 # After fewer layers the pairs cost more in all. Without the two mask costs only the class decides: the trees, which
-# the masks told apart, are shared out anyhow, and two segments change their queries.
+# the masks told apart, are shared out by chance, and two segments change their queries.
 
 # %%
 print(inspector.set(layer=0))

@@ -90,7 +90,7 @@ classes = target_classes(targets, assigned, c.num_queries)
 print(classes[0].tolist())
 
 # %% [markdown]
-# Most queries have nothing to say. If all counted alike, "no object" would be most of the loss. So their
+# Most queries have nothing to say. If all counted the same, "no object" would be most of the loss. So their
 # cross-entropy counts a tenth, and the mean is a *weighted* mean: the sum of the weights divides, not the
 # number of queries.
 #
@@ -106,6 +106,7 @@ def class_loss_slowly(class_logits, classes, no_object=0.1):
         total = total - weight * logits.log_softmax(-1)[label]
         weights += weight
     return total / weights
+
 
 # %% [markdown]
 # By hand: three queries. The first should say "class 2" and gives it probability ½; the other two should say
@@ -130,6 +131,7 @@ def class_loss(class_logits, classes, no_object=0.1):
     weights = torch.ones(class_logits.shape[-1])
     weights[-1] = no_object
     return F.cross_entropy(class_logits.transpose(1, 2), classes, weights)
+
 
 # %% [markdown]
 # The third way to the same number:
@@ -204,7 +206,7 @@ print(f"suspicious:    {reported['cross-entropy']:.2f}")
 #
 # 1. *Nothing was matched.* No mask survives (a crop, ids that do not fit the map): every query is asked to say
 #    "no object".
-# 2. *The labels are swallowed.* Class ids equal the `ignore_index` of the cross-entropy: nothing is asked.
+# 2. *The labels are ignored.* Class ids equal the `ignore_index` of the cross-entropy: nothing is asked.
 # 3. *The weights are wrong.* The matched queries weigh nothing.
 
 # %%
@@ -327,6 +329,7 @@ class Scenes:
     def __getitem__(self, index):
         return self.scenes[index]
 
+
 # %% [markdown]
 # The suspect reads the segments' ids in a way of its own:
 
@@ -366,9 +369,9 @@ print("listed:    ", [s.id for s in scene.segments][:5])
 print("in the map:", np.unique(scene.segment_map).tolist()[:6])
 
 # %% [markdown]
-# None of the listed ids is in the map. A panoptic PNG holds R + 256 G + 256² B (lesson 01); whoever reads the red
-# channel alone gets ids below 256, and every mask comes out empty. Empty masks are skipped as cropped away,
-# silently.
+# None of the listed ids is in the map. A panoptic PNG holds R + 256 G + 256² B (lesson 01). A loader that reads
+# the red channel alone gets ids below 256, and every mask is empty. Empty masks are left out without a word: they could
+# have been cropped away.
 #
 # **The doctor** makes these looks in one call, and would have ended the case in a second:
 
@@ -432,6 +435,7 @@ def gradient_share(no_object):
     class_loss(logits, wanted, no_object).backward()
     lengths = logits.grad.norm(dim=-1)
     return float(lengths[wanted == NO_OBJECT].sum() / lengths.sum())
+
 
 # %% [markdown]
 # At 0 none of it, at 1 most of it:

@@ -11,7 +11,7 @@
 # (line G).
 #
 # *Goals:* write the mask losses, on whole masks and on points; add everything up. *Before:* lesson 07, lesson 09.
-# *Minutes:* 40. *Words and letters:* [glossary](GLOSSARY.md).
+# *Minutes:* 45. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
 
@@ -29,7 +29,7 @@ ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", s
 import torch
 import torch.nn.functional as F
 import oneformer_lite as ofl
-from oneformer_lite.lessons import proved
+from oneformer_lite.lessons import grown, proved
 
 scenes = ofl.data.Toytown("val", size=128)
 sample, other = scenes[13], scenes[14]
@@ -114,6 +114,7 @@ def dice_slowly(x, y):
     both = sum(a * b for a, b in zip(p, y))
     return 1 - (2 * both + 1) / (sum(p) + sum(y) + 1)
 
+
 # %% [markdown]
 # By hand, two pixels: one inside with $p = ½$, one outside with $p = ¾$.
 
@@ -135,6 +136,7 @@ def dice_loss(x, y):
     """[N, P], [N, P] -> [N]"""
     p = x.sigmoid()
     return 1 - (2 * (p * y).sum(1) + 1) / (p.sum(1) + y.sum(1) + 1)
+
 
 # %% [markdown]
 # Against the loops and the package, on the matched masks of scene 13 at 32 x 32:
@@ -180,6 +182,7 @@ def focal_loss(x, y, alpha=0.25, gamma=2.0):
     balance = alpha * y + (1 - alpha) * (1 - y)
     return (balance * wrongness**gamma * F.binary_cross_entropy_with_logits(x, y, reduction="none")).mean(1)
 
+
 # %% [markdown]
 # Against the package:
 
@@ -203,6 +206,7 @@ def read_at(mask, x, y):
             if 0 <= r < height and 0 <= k < width:
                 value += float(mask[r, k]) * (1 - abs(row - r)) * (1 - abs(column - k))
     return value
+
 
 # %% [markdown]
 # `grid_sample` does it for all points at once. The package's `sample_points` wraps it:
@@ -230,6 +234,7 @@ def uncertain_points(mask_logits, num_points, oversample, importance, draw):
     hard = torch.stack([all_[best] for all_, best in zip(candidates, hardest)])  # [N, 0.75P, 2]
     return torch.cat([hard, draw(num_points - hard.shape[1])], dim=1)
 
+
 # %% [markdown]
 # The package takes such a `draw` too. Ours, from a seed, for all matched masks of scene 13:
 
@@ -242,6 +247,7 @@ matched = output.mask_logits[0, assigned[-1][0]]  # [G, h, w]
 def drawing(seed):
     generator = torch.Generator().manual_seed(seed)
     return lambda n: torch.rand(len(matched), n, 2, generator=generator)
+
 
 # %% [markdown]
 # With the same random numbers the package chooses the same points (sorted here, as their order has no meaning):
@@ -270,12 +276,42 @@ plt.show()
 # %% [markdown]
 # ## All together
 #
-# Three more rules:
-#
-# * mask losses are **divided by the number of masks in the batch**: an image with twenty segments weighs
-#   twenty times as much as one with a single segment, a batch with many does not weigh more than one with few;
-# * **deep supervision**: every prediction pays, the first as much as the last;
-# * the **weights** are those of the matching costs: class 2, BCE 5, dice 5, and contrastive 0.5.
+# The mask losses grow in three versions. The first compares whole masks of one prediction. It **divides by the number of
+# masks in the batch**: an image with twenty segments weighs twenty times as much as one with a single segment, a batch
+# with many does not weigh more than one with few.
+
+# %%
+def mask_losses_1(prediction, targets, assigned):
+    """BCE and dice of one prediction: two scalars."""
+    logits = torch.cat([prediction.mask_logits[b, q] for b, q in enumerate(assigned)])  # [G, h, w]
+    masks = torch.cat([t.masks for t in targets]).float()  # [G, H, W]
+    x = logits.flatten(1)  # [G, h * w]
+    y = F.interpolate(masks[None], size=logits.shape[-2:], mode="area")[0].flatten(1)
+    return bce_loss(x, y).sum() / len(masks), dice_loss(x, y).sum() / len(masks)
+
+
+# %% [markdown]
+# The second reads both at points:
+
+# %%
+def mask_losses_2(prediction, targets, assigned, draw):
+    """BCE and dice of one prediction: two scalars."""
+    logits = torch.cat([prediction.mask_logits[b, q] for b, q in enumerate(assigned)])  # [G, h, w]
+    masks = torch.cat([t.masks for t in targets]).float()  # [G, H, W]
+    points = uncertain_points(logits, 1024, 3.0, 0.75, draw)
+    x = sample_points(logits[:, None], points)[:, 0]  # [G, P]
+    y = sample_points(masks[:, None], points)[:, 0]
+    return bce_loss(x, y).sum() / len(masks), dice_loss(x, y).sum() / len(masks)
+
+
+# %% [markdown]
+# `grown` compares the two sources: a line after + is new, one after - is gone.
+
+# %%
+grown(mask_losses_1, mask_losses_2)
+
+# %% [markdown]
+# The third adds **deep supervision**: every prediction pays, the first as much as the last.
 
 # %%
 def mask_losses(predictions, targets, assigned, draw):
@@ -288,17 +324,40 @@ def mask_losses(predictions, targets, assigned, draw):
     y = sample_points(masks.repeat(len(predictions), 1, 1)[:, None], points)[:, 0]
     return bce_loss(x, y).sum() / len(masks), dice_loss(x, y).sum() / len(masks)
 
+
 # %% [markdown]
-# The class loss, which lesson 09 built, is summed over the predictions as well. The contrastive loss compares the queries *before*
-# the decoder, so it is counted once.
+# What is new:
+
+# %%
+grown(mask_losses_2, mask_losses)
+
+# %% [markdown]
+# What each of them says. On points the loss is larger, for most of them lie where the model hesitates; over seven
+# predictions it is some seven times as large.
 
 # %%
 from functools import partial
+
+counts = [len(t) for t in targets]
+draw = partial(PointSource(torch.device("cpu"), SEEDS).for_masks, counts, 1)
+bce, dice = mask_losses(predictions, targets, assigned, partial(source.for_masks, counts, len(predictions)))
+steps = {
+    "whole masks": mask_losses_1(predictions[-1], targets, assigned[-1]),
+    "on points": mask_losses_2(predictions[-1], targets, assigned[-1], draw),
+    "all predictions": (bce, dice),
+}
+for name, (of_pixels, of_regions) in steps.items():
+    print(f"{name:<16} BCE {of_pixels:5.2f}  dice {of_regions:5.2f}")
+
+# %% [markdown]
+# The class loss, which lesson 09 built, is summed over the predictions as well. The contrastive loss compares the
+# queries *before* the decoder, so it is counted once. The **weights** are those of the matching costs: class 2, BCE 5,
+# dice 5, and contrastive 0.5.
+
+# %%
 from oneformer_lite.losses.classes import class_loss
 from oneformer_lite.losses.contrastive import contrastive_loss
 
-counts = [len(t) for t in targets]
-bce, dice = mask_losses(predictions, targets, assigned, partial(source.for_masks, counts, len(predictions)))
 losses = {
     "class": sum(class_loss(p, targets, a, c) for p, a in zip(predictions, assigned)),
     "mask": bce,
@@ -317,6 +376,11 @@ from oneformer_lite.losses import Criterion
 criterion = Criterion(c)
 with torch.no_grad():
     package = criterion(output, targets, SEEDS)
+
+# %% [markdown]
+# What we pay, and what the package says:
+
+# %%
 for name, loss in losses.items():
     print(f"{name:<12}{loss:6.2f}")
 mine, given = (torch.stack([those[name] for name in losses]) for those in (losses, package))
@@ -379,7 +443,7 @@ print(list(fast.shape))
 proved("equal", slow, fast, atol=1e-3)
 
 # %% [markdown]
-# What a training on COCO with 20 segments an image is spared, in millions of numbers:
+# What a training on COCO with 20 segments an image need not keep, in millions of numbers:
 
 # %%
 published, side = ofl.config.coco_swin_t(), 1024 // 4

@@ -11,8 +11,8 @@
 #
 # *Instead of* (in the sixty lines of lesson 00b): `x = layer(x, pixels)` and the two heads (lines D and E).
 #
-# *Goals:* build masked attention and the decoder around it. *Before:* lesson 00b for attention, lesson 06. *Minutes:*
-# 00. *Words and letters:* [glossary](GLOSSARY.md).
+# *Goals:* build masked attention and the decoder around it. *Before:* lesson 00b for attention, lesson 06.
+# *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
 
@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 import oneformer_lite as ofl
-from oneformer_lite.lessons import proved
+from oneformer_lite.lessons import grown, proved
 
 sample = ofl.data.Toytown("val", size=128)[13]
 model = ofl.from_pretrained("toytown")
@@ -70,8 +70,8 @@ rows = [[painted(trace[f"prediction{i}.mask_logits"][0, q], name) for i in range
 Image.fromarray(ofl.render.contact_sheet(rows, ["before", *(f"layer {i}" for i in range(1, 7))], list(chosen)))
 
 # %% [markdown]
-# Three lives. The sign is found by the first layer, the ball by the third. The car's query is a seeker: it
-# holds a person for a while, lets go, and takes the car in the fifth.
+# Three histories. The sign is found by the first layer, the ball by the third. The car's query searches longer: it
+# covers a person for a while, leaves it, and takes the car in the fifth.
 #
 # Now we build what happens between two columns.
 
@@ -174,7 +174,7 @@ from oneformer_lite.model.parts import masked_decoder as package
 by_hand = torch.tensor([[[-1.0, 0.0, 2.0], [-1.0, -2.0, -0.1]]])  # [B, Q, S]
 print(package.attention_region(by_hand)[0].tolist())
 small = F.interpolate(masks, size=maps[0].shape[-2:], mode="bilinear").flatten(2)
-print("ours = package:", torch.equal(rescued, package.attention_region(small)))
+proved("ours = package", rescued, package.attention_region(small))
 
 # %% [markdown]
 # ## Resize the features, not the masks
@@ -331,7 +331,27 @@ class FeedForward(nn.Module):
 
 
 # %% [markdown]
-# The layer itself is six lines:
+# The layer in two versions. The first is that of lesson 00b, in the parts of this lesson: a query looks everywhere, and
+# nothing tells queries of equal content apart.
+
+# %%
+class DecoderLayer1(nn.Module):
+    def __init__(self, dim, heads, ffn):
+        super().__init__()
+        self.cross_attention, self.self_attention = Attention(dim, heads), Attention(dim, heads)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.feed_forward = FeedForward(dim, ffn)
+
+    def forward(self, x, keys, values):
+        update, weights = self.cross_attention(x, keys, values)  # look
+        x = self.norm1(x + update)
+        x = self.norm2(x + self.self_attention(x, x, x)[0])  # talk
+        return self.feed_forward(x), weights  # think
+
+
+# %% [markdown]
+# The second asks with positions, and only inside the own region. `grown` compares the two sources: a line after + is
+# new, one after - is gone.
 
 # %%
 class DecoderLayer(nn.Module):
@@ -348,6 +368,8 @@ class DecoderLayer(nn.Module):
         x = self.norm2(x + self.self_attention(y, y, x)[0])  # talk
         return self.feed_forward(x), weights  # think
 
+
+grown(DecoderLayer1, DecoderLayer)
 
 # %% [markdown]
 # With the weights of the package's first layer:
@@ -406,10 +428,11 @@ ours = MaskedDecoder(c.hidden_dim, c.num_heads, c.decoder_layers, c.decoder_ffn,
 ours.load_state_dict(model.decoder.state_dict())
 with torch.no_grad():
     predictions = ours(queries, positions, maps, mask_features)
-for i, (class_logits, mask_logits) in enumerate(predictions):
-    classes, masks = (trace[f"prediction{i}.{name}_logits"] for name in ("class", "mask"))
-    same = [torch.allclose(a, b, atol=1e-3) for a, b in ((class_logits, classes), (mask_logits, masks))]
-    print(f"after layer {i}: classes {same[0]}, masks {same[1]}")
+proofs = []
+for place, name in enumerate(("class", "mask")):
+    theirs = [trace[f"prediction{i}.{name}_logits"] for i in range(len(predictions))]
+    proofs.append(proved(f"{name} logits of all predictions", [p[place] for p in predictions], theirs, atol=1e-3))
+sum(proofs[1:], proofs[0])
 
 # %% [markdown]
 # Where the three looked, layer by layer. Orange: attention (mean of the heads). White line: the region; without a
@@ -523,8 +546,8 @@ for i in range(3):
     print(f"after layer {i + 1}: {int(lost)} of 32 queries are NaN")
 
 # %% [markdown]
-# One blind query would be bad luck. But all queries talk to each other in the same layer, and a NaN is
-# contagious: the model is lost after one layer.
+# One blind query would be bad luck. But all queries talk to each other in the same layer, and whatever is
+# computed with a NaN is a NaN: the model is lost after one layer.
 #
 # That was the softmax as written above, which runs when weights are traced. PyTorch's fused attention, which runs
 # otherwise, has a rule of its own for a row without a cell: in recent versions the result is 0, in older ones NaN.
@@ -533,7 +556,7 @@ for i in range(3):
 print(f"fused: {int(fused.class_logits[0].isnan().any(-1).sum())} of 32 queries are NaN")
 
 # %% [markdown]
-# No NaN, no error, and yet those queries saw nothing of the picture in that layer. Do not lean on it.
+# No NaN, no error, and yet those queries saw nothing of the picture in that layer. Do not count on it.
 
 # %% [markdown]
 # **Without masking.** Every query may look everywhere, in all layers. What does the car's query look at now? In four
@@ -612,7 +635,7 @@ for name, points in lower.items():
 # **Ask yourself**
 #
 # <details><summary>Why is "at least ½" tested on the logit, as ≥ 0?</summary>
-# The sigmoid grows steadily and is ½ at 0. The comparison is the same and the sigmoid is saved.</details>
+# The sigmoid always grows, and is ½ at 0. The comparison is the same and the sigmoid is saved.</details>
 #
 # <details><summary>Why does the rescue open the whole map and not just one cell?</summary>
 # Which cell would it be? A query without a mask has no idea where its object is. Looking everywhere is plain

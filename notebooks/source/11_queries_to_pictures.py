@@ -331,7 +331,7 @@ same += proved("labels equal", labels[order], their_labels[their_order])
 same + proved("scores equal", scores[order], their_scores[their_order], atol=1e-5)
 
 # %% [markdown]
-# The three best, and those where the list becomes doubtful:
+# The three best, and the first ones that are hardly true:
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(9.6, 4.2), layout="constrained")
@@ -344,8 +344,8 @@ for rank, axis in zip((1, 2, 3, 8, 9, 10), axes.flat):
 plt.show()
 
 # %% [markdown]
-# Rank, class and score. From rank 9 on the list is a long tail of second guesses. On a picture they would be
-# clutter; in the ranking of AP a guess at the end costs little and may win.
+# Rank, class and score. From rank 9 on the list is a long tail of second guesses. In a picture they would only
+# be in the way; in the ranking of AP a guess at the end costs little and may win.
 
 # %% [markdown]
 # ## Panoptic: only one may stay
@@ -355,7 +355,7 @@ plt.show()
 # 1. A query is a **candidate** if its surest class is a class, and surer than the *object mask threshold*.
 # 2. Each pixel goes to the candidate with the largest *class score x mask probability*.
 # 3. A candidate that wins less than the *overlap threshold* (0.8) of its own mask is dropped: others hold most of
-#    it, what is left are shreds.
+#    it, what is left are small rests.
 # 4. Of what it won, only pixels of its own mask count (probability of at least 0.5); the rest is void.
 # 5. Stuff of one class becomes one segment.
 
@@ -462,7 +462,7 @@ for query, k, area, fate in zip(queries.tolist(), labels, areas, fates):
     print(f"query {query:>2}  {names[k]:<9} share {area.won / area.own:.2f}  {fate.name}")
 
 # %% [markdown]
-# A person, found twice: the second query's mask lies almost wholly under the first one's. Look closely:
+# A person, found twice: the second query's mask lies almost entirely under the first one's. Look closely:
 
 # %%
 from oneformer_lite.data.sample import SegmentInfo
@@ -490,8 +490,8 @@ titles = ["step 2: winners", "steps 3 to 5: segments", "annotated"]
 Image.fromarray(ofl.render.contact_sheet([row], titles))
 
 # %% [markdown]
-# Left, every pixel has a winner; the second person is the small shred in lighter pink at the upper right of the first
-# one's head. Middle: the shred is void (black), and thin void seams run where two masks end. Right: the truth.
+# Left, every pixel has a winner; the second person is the small piece in lighter pink at the upper right of the first
+# one's head. Middle: that piece is void (black), and thin void lines run where two masks end. Right: the truth.
 
 # %% [markdown]
 # ## Live
@@ -507,7 +507,7 @@ merging = MergeInspector(model, sample)
 merging
 
 # %% [markdown]
-# Switch the overlap rule off: the shred becomes a segment that nobody annotated, and PQ falls. Colours now tell what
+# Switch the overlap rule off: the small piece becomes a segment that nobody annotated, and PQ falls. Colours now tell what
 # became of a segment: green is found, pink is wrong, orange (right) was missed.
 
 # %%
@@ -565,7 +565,7 @@ plt.show()
 
 # %% [markdown]
 # The object mask threshold hardly matters: this model is sure of nearly everything it says. The overlap threshold
-# does: without it every shred counts as a false positive; near 1 good segments with a neighbour in front fall.
+# does: without it every small rest counts as a false positive; near 1 good segments with a neighbour in front fall.
 
 # %% [markdown]
 # ## Where it is proved
@@ -662,7 +662,7 @@ for value in (0.8, 0.0):
 #
 # <details><summary>Why may one query become two instances in the instance answer, and never in the panoptic
 # one?</summary>
-# The list takes pairs of query and class, and AP forgives a second guess far down. A pixel can belong to one
+# The list takes pairs of query and class, and a second guess far down costs AP little. A pixel can belong to one
 # segment only, so the merge takes each query's surest class.</details>
 #
 # <details><summary>What does the mean mask probability inside the mask add to the score?</summary>

@@ -119,7 +119,8 @@ def shared_pixels(guess, truth, base=1 << 20):
 from oneformer_lite.metrics.overlaps import count_overlaps
 
 shared = shared_pixels(guess, truth)
-print("equal:", shared == shared_naive(guess, truth) == count_overlaps(guess, truth))
+(proved("at once = pixel by pixel", shared, shared_naive(guess, truth))
+ + proved("at once = package", shared, count_overlaps(guess, truth)))  # fmt: skip
 
 # %% [markdown]
 # ## Who found whom
@@ -135,7 +136,7 @@ print("equal:", shared == shared_naive(guess, truth) == count_overlaps(guess, tr
 # (Line 1 needs *above* 0.5. At exactly 0.5 two halves of a segment would both match it.)
 
 # %% [markdown]
-# Void has two rules. Nobody knows what is there, so a prediction is not blamed for it:
+# Void has two rules. Nobody knows what is there, so a prediction loses nothing there:
 #
 # * void pixels do not count in the union;
 # * a prediction without match that lies *mostly* (more than half) on void is forgotten, not a false positive.
@@ -320,7 +321,7 @@ for prediction, scene in zip(answers["panoptic"], scenes):
     metric.update(prediction.segment_map, prediction.segments, scene.segment_map, scene.segments)
 result = metric.compute()
 print(f"PQ {100 * pq:.0f}, things {result.pq_things:.0f}, stuff {result.pq_stuff:.0f}")
-print("equal:", np.isclose(100 * pq, result.pq))
+proved("ours = package", 100 * pq, result.pq, rtol=1e-5)
 
 # %% [markdown]
 # Class by class, the share of what is found and how well it is drawn:
@@ -635,10 +636,11 @@ print(f"mIoU {100 * miou(sum(tables)):.0f}")
 # `ofl.evaluate` is the loop around these metrics, each task under its own token:
 
 # %%
-theirs = ofl.evaluate(model, few)
+theirs, proofs = ofl.evaluate(model, few), []
 for name, mine in (("PQ", pq), ("AP", ap), ("mIoU", miou(sum(tables)))):
-    equal = np.isclose(100 * mine, theirs[name], atol=1e-3)
-    print(f"{name:<5} ours {100 * mine:.0f}, theirs {theirs[name]:.0f}, equal: {equal}")
+    print(f"{name:<5} ours {100 * mine:.0f}, theirs {theirs[name]:.0f}")
+    proofs.append(proved(f"{name} = package", 100 * mine, theirs[name], atol=1e-3))
+sum(proofs[1:], proofs[0])
 
 # %% [markdown]
 # These are the numbers that lesson 00 rounds to tens.
@@ -694,7 +696,7 @@ Image.fromarray(ofl.render.contact_sheet([[ofl.render.enlarge(p, 2) for p in row
 
 # %% [markdown]
 # Equal mIoU: it **cannot see instances**; not one pixel has another class. PQ and AP see both errors. In PQ the
-# stuff, which is right, softens them; AP **cannot see stuff**.
+# stuff, which is right, raises the mean; AP **cannot see stuff**.
 #
 # PQ and AP are blind in another way. Slide a square of 20 pixels away from its annotation, pixel by pixel:
 
@@ -755,7 +757,7 @@ print(merging)
 #
 # ## What is simplified here, and where others differ
 #
-# * AP knows no void: a guess on unlabelled pixels is a miss. Only crowds are forgiven.
+# * AP knows no void: a guess on unlabelled pixels is a miss. Only crowds count for nothing.
 # * pycocotools judges at most 100 guesses per picture (the published models make 150 or 250), and reports AP by
 #   size too: small below 32², large above 96² pixels.
 # * Where a picture has two crowds of one class, panopticapi (`evaluation.py`, `pq_compute_single_core`) looks at
@@ -783,7 +785,7 @@ for text, judged in (("with the void rules", scenes), ("without", [without_void_
     print(f"PQ {text:<20} {100 * value:.1f}")
 
 # %% [markdown]
-# The model is punished where the annotators gave up; the more void a data set has, the more. On the tiny street
+# The model loses points where the annotators gave up; the more void a data set has, the more. On the tiny street
 # the same mistake makes a false positive of car 8 and costs the road a tenth:
 
 # %%

@@ -23,6 +23,7 @@
 from dataclasses import fields, replace
 
 import oneformer_lite as ofl
+from oneformer_lite.lessons import proved
 from oneformer_lite.training import coco_training, toytown_training
 
 toy, coco = toytown_training(minutes=10), coco_training()
@@ -136,6 +137,7 @@ print("hours, without waiting for data, at least ours:", plan.hours >= 0.99 * ho
 # calls a hook for every tensor that it keeps; we note their bytes.
 
 # %%
+import numpy as np
 import torch
 from oneformer_lite.training.switches import checkpoint_activations
 
@@ -159,8 +161,8 @@ def gradients(checkpointed):
 
 plain, all_bytes = gradients(False)
 again, few_bytes = gradients(True)
-print("gradients equal:", torch.allclose(plain, again, rtol=1e-3, atol=1e-4))
-print("kept for the backward pass: less than half of it:", few_bytes < all_bytes / 2)
+print(f"kept for the backward pass: {few_bytes / all_bytes:.1f} of what it was")
+proved("the same gradients", again, plain, atol=1e-4, rtol=1e-3)
 
 # %% [markdown]
 # The third. Adam's steps are as long as the rate, whatever the gradient. A batch of a quarter has a noisier gradient.
@@ -187,9 +189,9 @@ with warnings.catch_warnings(record=True) as said:
     quarter = rescaled(coco, 4)
     for machine in ("gpu_24gb", "colab_16gb", "cpu"):
         for_machine(config, coco, machine)
-print("equal:", (quarter.lr, quarter.steps) == rescaled_by_hand(coco, 4))
 for warning in said[1:]:
     print("*", str(warning.message).replace("; ", "\n    "))
+proved("rate and steps, by hand = package", rescaled_by_hand(coco, 4), (quarter.lr, quarter.steps))
 
 # %% [markdown]
 # **Many GPUs.** `ofl.launch(config, recipe, devices=8)` starts eight processes. Each takes its part of every batch;
@@ -229,7 +231,8 @@ def worst_moment(sizes):
 
 jobs = [Job(archive, archive.size, ()) for archive in archives]
 ours = worst_moment([archive.size for archive in archives])
-print("equal:", ours == disk_needs(jobs, archives), " worst %.0f GB, in the end %.0f GB" % tuple(x / 1e9 for x in ours))
+print("worst %.0f GB, in the end %.0f GB" % tuple(x / 1e9 for x in ours))
+proved("ours = package", ours, disk_needs(jobs, archives))
 
 # %% [markdown]
 # Without a network one sentence tells what is wrong. (The address is this machine, where nobody serves COCO.)
@@ -314,7 +317,7 @@ print("lower at the end:", losses[-1] < losses[0])
 # %% [markdown]
 # ## In the background
 #
-# A training of days must outlive the notebook. `ofl.launch` takes the same two arguments and returns at once:
+# A training of days must go on when the notebook is closed. `ofl.launch` takes the same two arguments and returns at once:
 
 # %%
 import time
@@ -328,7 +331,9 @@ print(run.status)
 # %%
 while run.status == "running" and not run.history:
     time.sleep(0.02)
-print(run.stop(), "before the end:", run.history[-1]["step"] < settings.steps)
+word = run.stop()
+assert run.history[-1]["step"] < settings.steps, "it was too fast to be stopped"
+print(word, "before step", settings.steps)
 print(sorted(path.name for path in run.folder.iterdir() if not path.name.startswith(".")))
 
 # %% [markdown]
@@ -345,7 +350,8 @@ print(found.wait(300), "after step", found.history[-1]["step"])
 
 # %%
 resumed = [record["total"] for record in found.history]
-print("steps:", len(resumed), " equal losses:", all(abs(a - b) < 1e-3 * a for a, b in zip(losses, resumed)))
+print("steps:", len(resumed))
+proved("the losses of a run that nobody stopped", np.array(resumed), np.array(losses), rtol=1e-3)
 
 # %% [markdown]
 # On one machine they are equal to the last bit, also when processes are killed at random moments

@@ -9,8 +9,8 @@
 #
 # Nothing is downloaded here. Two settings make sure of it:
 #
-# *Goals:* load published weights; fine-tune on your own classes; export. *Before:* lesson 00, lesson 13. *Minutes:*
-# 00. *Words and letters:* [glossary](GLOSSARY.md).
+# *Goals:* load published weights; fine-tune on your own classes; export. *Before:* lesson 00, lesson 13.
+# *Minutes:* 40. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %%
 import os
@@ -29,6 +29,7 @@ os.environ["HF_HUB_CACHE"] = str(folder / "hub")
 
 # %%
 import oneformer_lite as ofl
+from oneformer_lite.lessons import proved
 from oneformer_lite.weights.published import PUBLISHED
 
 print(f"{len(PUBLISHED)} checkpoints; on the Hugging Face hub:")
@@ -86,7 +87,7 @@ def logits(model, task="panoptic"):
     return output.class_logits, output.mask_logits
 
 
-print("equal:", all(torch.equal(a, b) for a, b in zip(logits(model), logits(by_hand))))
+proved("classes and masks, by hand = loaded", logits(by_hand), logits(model))
 
 # %% [markdown]
 # **Other names.** A file of transformers calls the same numbers otherwise, and so does an official file. We write our
@@ -126,7 +127,8 @@ def renamed(name):
 
 state = model.state_dict()
 layers = {renamed(name): value for name, value in theirs.items() if name.startswith(TABLE[0][0])}
-print(len(layers), "tensors, equal:", all(torch.equal(state[name], value) for name, value in layers.items()))
+print(len(layers), "tensors")
+proved("renamed by hand = loaded", list(layers.values()), [state[name] for name in layers])
 
 # %% [markdown]
 # The whole table is `weights/oneformer/huggingface.py`. That the same numbers give the same predictions in transformers is
@@ -160,7 +162,8 @@ def size_by_hand(height, width, short=160, longest=320):
 
 sizes = [(300, 480), (480, 300), (1000, 250), (64, 64), (3000, 4000)]
 for size in sizes:
-    print(size, "->", size_by_hand(*size), "equal:", size_by_hand(*size) == model.config.inference_size(*size))
+    print(size, "->", size_by_hand(*size))
+proved("by hand = package", [size_by_hand(*s) for s in sizes], [model.config.inference_size(*s) for s in sizes])
 
 # %% [markdown]
 # Masks come back at the size of the picture. A prediction lists its segments, and saves itself:
@@ -269,7 +272,7 @@ head[-1] = old_head[-1]  # "no object"
 
 # %%
 print("new:", start_from(start, "toytown"))
-print("equal:", torch.equal(start.decoder.class_head.weight, head))
+proved("the same head", start.decoder.class_head.weight, head)
 
 # %% [markdown]
 # ## Fine-tune
@@ -372,8 +375,8 @@ pictures = [ofl.predict(m, large, "panoptic").render() for m in (model, shifted)
 Image.fromarray(ofl.render.contact_sheet([pictures], ["names in order", "off by one"]))
 
 # %% [markdown]
-# The masks are as good as before, no error was raised, every name is wrong. Segments and colours look fine from
-# afar: read the names of a few before you believe a score.
+# The masks are as good as before, no error was raised, every name is wrong. Segments and colours look fine at
+# first sight: read the names of a few before you believe a score.
 
 # %%
 for m in (model, shifted):

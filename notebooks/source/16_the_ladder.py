@@ -21,6 +21,7 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 import oneformer_lite as ofl
+from oneformer_lite.lessons import proved
 
 presets = {"DETR": ofl.config.detr_toytown, "MaskFormer": ofl.config.maskformer_toytown,
            "Mask2Former": ofl.config.mask2former_toytown, "OneFormer": ofl.config.toytown,
@@ -125,7 +126,7 @@ from oneformer_lite.losses import boxes as package
 targets = ofl.data.targets_for(sample, "panoptic")
 truth = package.boxes_of(targets)  # [G, 4], in shares of the picture
 said = traces["DETR"]["prediction5.boxes"][0]  # [Q, 4]
-print("giou = package:", torch.allclose(-giou(said[:, None], truth[None]), package.giou_cost(said, truth)))
+proved("giou = package", -giou(said[:, None], truth[None]), package.giou_cost(said, truth), atol=1e-8)
 
 # %% [markdown]
 # The boxes of our scene, things on the left, stuff on the right:
@@ -190,8 +191,8 @@ with torch.no_grad():
     ours = mask_attention(normed[0], memory[0], detr.mask_attention.q_proj, detr.mask_attention.k_proj, 8)
     everywhere = torch.ones_like(memory[:, 0], dtype=torch.bool)
     theirs = detr.mask_attention(normed, memory, everywhere)[0]
-print("attention = package:", torch.allclose(ours, theirs, atol=1e-6), list(ours.shape))
-print("a query's maps sum to 1:", torch.allclose(ours.sum((1, 2, 3)), torch.ones(len(ours))))
+print(list(ours.shape), "the maps of a query sum to", ", ".join({f"{s:.3f}" for s in ours.sum((1, 2, 3)).tolist()}))
+proved("attention = package", ours, theirs, atol=1e-6)
 
 # %% [markdown]
 # Maps of 4 x 4 cells are no masks yet. Six convolutions make them finer, and each query goes through them **alone**,
@@ -233,7 +234,7 @@ decoder, trace = models["MaskFormer"].decoder, traces["MaskFormer"]
 with torch.no_grad():
     queries = decoder.norm(trace["decoder.layer5.queries"])[0]
     ours = masks_of(queries, trace["pixel_decoder.mask_features"][0], decoder.mask_head)
-print("masks = package:", torch.allclose(ours, trace["prediction5.mask_logits"][0], atol=1e-3))
+proved("masks = package", ours, trace["prediction5.mask_logits"][0], atol=1e-3)
 
 # %% [markdown]
 # By masks, the two of before are no longer alike. What a query pays that draws one exactly, for each of the two
@@ -271,7 +272,7 @@ from oneformer_lite.inference import raw_predictions
 from oneformer_lite.inference.postprocessing import semantic_inference
 
 raw = raw_predictions(output, [(128, 128)], [(128, 128)], (128, 128))[0]
-print("votes = package:", torch.allclose(votes, semantic_inference(raw), atol=1e-4))
+proved("votes = package", votes, semantic_inference(raw), atol=1e-4)
 
 # %% [markdown]
 # The masks of four queries, each with what it calls them, and the map that all votes make:
@@ -332,7 +333,7 @@ def read(model, features):
 m2f = models["Mask2Former"]
 with torch.no_grad():
     ours = read(m2f, m2f.encode(m2f.padded(image)))
-print("masks = package:", torch.allclose(ours, traces["Mask2Former"]["prediction6.mask_logits"], atol=1e-3))
+proved("masks = package", ours, traces["Mask2Former"]["prediction6.mask_logits"], atol=1e-3)
 
 # %% [markdown]
 # OneFormer kept this decoder as it is, so its trained weights show what it buys. Above, how much of each cell the car
@@ -414,9 +415,9 @@ from oneformer_lite.data import TASKS
 
 with torch.no_grad():
     features = shipped.encode(image)
-    for task in TASKS:
-        theirs = shipped.object_queries(features, shipped.task_token([task]))
-        print(f"{task:<9} queries = package:", torch.allclose(start(shipped, features, task), theirs, atol=1e-4))
+    theirs = [shipped.object_queries(features, shipped.task_token([task])) for task in TASKS]
+    ours = [start(shipped, features, task) for task in TASKS]
+proved("queries of all tasks = package", ours, theirs, atol=1e-4)
 
 # %% [markdown]
 # One set of weights, one picture, three tasks:
@@ -467,7 +468,8 @@ with torch.no_grad():
     inside = F.interpolate(masks0.whole(), grid, mode="bilinear")[0].flatten(1) > 0
     theirs = eomt.allowed(masks0, grid, 1.0, tokens.shape[1])[0, 0]
 ours = allowed(inside, eomt.backbone.prefix)
-print("allowed = package:", torch.equal(ours, theirs), list(ours.shape))
+print(list(ours.shape))
+proved("allowed = package", ours, theirs)
 
 # %% [markdown]
 # And then the masks are **annealed** away: in training, block after block, fewer and fewer queries are bound to their

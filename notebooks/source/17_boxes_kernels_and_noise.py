@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import oneformer_lite as ofl
+from oneformer_lite.lessons import proved
 
 c = ofl.config
 presets = {"Mask DINO": c.mask_dino_toytown(), "K-Net": c.knet_toytown(),
@@ -93,7 +94,7 @@ attention = DeformableAttention(dim=32, num_heads=4, num_levels=3, num_points=4)
 query, box = torch.randn(1, 5, 32), torch.rand(1, 5, 4)
 offsets = attention.sampling_offsets(query).view(5, 4, 3, 4, 2)
 theirs, _ = attention.sampling(query, box, [(8, 8), (4, 4), (2, 2)])
-print("look = package:", torch.allclose(look(box[0], offsets), theirs[0], atol=1e-6))
+proved("look = package", look(box[0], offsets), theirs[0], atol=1e-6)
 
 # %% [markdown]
 # And a box can be **moved**. A layer does not say a new one, it says four steps, which are added on the scale whose
@@ -111,9 +112,9 @@ def moved(box, steps):
 from oneformer_lite.model.parts.boxes import refined
 
 steps = torch.randn(5, 4)
-print("moved = package:", torch.allclose(moved(box[0], steps), refined(box[0], steps), atol=1e-5))
 for x in (0.5, 0.9, 0.99):
     print(f"from {x} to {float(moved(torch.tensor(x), torch.tensor(1.0))):.3f}")
+proved("moved = package", moved(box[0], steps), refined(box[0], steps), atol=1e-5)
 
 # %% [markdown]
 # ## Layer by layer
@@ -270,7 +271,7 @@ def shaken(boxes, noise, draws):
 torch.manual_seed(1)
 theirs = model.denoising._shaken(boxes_of(targets))
 torch.manual_seed(1)
-print("shaken = package:", torch.allclose(theirs, shaken(boxes_of(targets), 0.4, torch.rand(len(targets), 4))))
+display(proved("shaken = package", shaken(boxes_of(targets), 0.4, torch.rand(len(targets), 4)), theirs, atol=1e-8))
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.1), layout="constrained")
 for group, ax in enumerate(axes):
     ax.imshow(scene.image)
@@ -299,7 +300,7 @@ def may_look(groups, most, others):
 
 # %%
 allowed = may_look(noised.groups, noised.most, 20)
-print("may_look = package:", torch.equal(allowed, noised.allowed(20)), list(allowed.shape))
+display(proved("may_look = package", allowed, noised.allowed(20)))
 figure, ax = plt.subplots(figsize=(3.2, 3.2), layout="constrained")
 ax.imshow(allowed, cmap="Blues", vmin=0, vmax=1.6, interpolation="nearest")
 middle = noised.groups * noised.most / 2
@@ -315,7 +316,7 @@ with torch.no_grad():
     with_noise = model.learn(batch)
     alone = model(batch.images)
 print("noised predictions:", len(with_noise.denoising), "layers of", len(with_noise.denoising[0]), "groups")
-print("the others are not told:", torch.allclose(with_noise.mask_logits, alone.mask_logits, atol=1e-3))
+proved("the others are not told", with_noise.mask_logits, alone.mask_logits, atol=1e-3)
 
 # %% [markdown]
 # ## Does noise make matching steady?
@@ -416,7 +417,7 @@ for noise, of_noise in runs.items():
 features, kernels = torch.randn(1, 64, 16, 16), torch.randn(5, 64)
 by_convolution = F.conv2d(features, kernels[:, :, None, None])
 by_product = torch.einsum("qc,bchw->bqhw", kernels, features)
-print("the same:", torch.allclose(by_convolution, by_product, atol=1e-4))
+proved("convolution = product", by_convolution, by_product, atol=1e-4)
 
 # %% [markdown]
 # What a kernel learns of the picture is what lies *under its own mask*, summed up. No attention, no positions:
@@ -451,8 +452,8 @@ from oneformer_lite.model.parts.kernels import KernelUpdate, pooled
 update, masks = KernelUpdate(64), by_product[0]
 with torch.no_grad():
     ours, theirs = gathered(features[0], masks), pooled(features, masks[None])[0]
-    print("gathered = package:", torch.allclose(ours, theirs, atol=1e-3))
-    print("updated = package:", torch.allclose(updated(update, kernels, ours), update(kernels, theirs), atol=1e-5))
+    kernel, theirs_updated = updated(update, kernels, ours), update(kernels, theirs)
+proved("gathered = package", ours, theirs, atol=1e-3) + proved("updated = package", kernel, theirs_updated, atol=1e-5)
 
 # %% [markdown]
 # Then the kernels look at each other, so that two of them do not take the same object, and say class and mask. Three
@@ -548,7 +549,7 @@ queries, memory = torch.randn(5, 64), torch.randn(336, 64)
 with torch.no_grad():
     theirs = mask.masks(mask.scores(queries[None], memory[None]), shapes)[0]
     ours = mask_of(contributions(queries, memory, shapes, mask), mask)
-print("mask_of = package:", torch.allclose(ours, theirs, atol=1e-5))
+proved("mask_of = package", ours, theirs, atol=1e-5)
 
 # %% [markdown]
 # The mask is trained by dice alone, with squares (lesson 18), towards 0 and 1; above one half counts as inside. The two
@@ -639,7 +640,7 @@ keep = torch.tensor([config.overlap_threshold if config.is_thing[k] else config.
                      for k in pairs.labels.tolist()])  # fmt: skip
 classes, values = raw.probabilities[pairs.queries, pairs.labels], values_of_logits(raw.masks(pairs.queries))
 ours, (theirs, found) = painted(classes, values, 0.3, keep), segformer_panoptic(raw, config, 0.3)
-print("painted = package:", bool((ours == theirs).all()))
+proved("painted = package", ours, theirs)
 
 # %% [markdown]
 # So the picture is painted, with what nobody painted left black:

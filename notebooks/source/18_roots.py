@@ -43,6 +43,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 import oneformer_lite as ofl
+from oneformer_lite.lessons import proved
 
 
 def patches_naive(image, side):
@@ -76,7 +77,8 @@ convolution = nn.Conv2d(3, 96, kernel_size=8, stride=8)
 with torch.no_grad():
     linear = words @ convolution.weight.flatten(1).T + convolution.bias
     tokens = convolution(image[None])[0].flatten(1).T  # [S, C]
-print(list(tokens.shape), "equal:", torch.allclose(linear, tokens, atol=1e-5))
+print(list(tokens.shape))
+proved("words times a matrix = convolution", linear, tokens, atol=1e-5)
 
 # %% [markdown]
 # ## BERT, and 50.8 million
@@ -118,8 +120,8 @@ def parameters(model):
 
 with torch.device("meta"):  # shapes alone: nothing is drawn
     seq2seg, unet = (ofl.model.build(Config(num_classes=34)) for Config in (Seq2SegConfig, UNetConfig))
-print("without pooler:", parameters(seq2seg) == sum(parts.values()) - parts["pooler"])
 print(f"U-Net: {parameters(unet) / 1e6:.2f} million")
+proved("ours without pooler = package", sum(parts.values()) - parts["pooler"], parameters(seq2seg))
 
 # %% [markdown]
 # ## Experiment 1: Seq2Seg against U-Net
@@ -328,7 +330,7 @@ with torch.no_grad():
     finder.queries.weight.copy_(start[order])
     after = finder(picture, "instance").mask_logits[0]
     finder.queries.weight.copy_(start)
-print("answers swap with the starts:", torch.allclose(after, before[order], atol=1e-4))
+proved("answers swap with the starts", after, before[order], atol=1e-4)
 
 # %% [markdown]
 # **Break it.** Give all queries the same start: they say the same, and always will, for their gradients are the same
@@ -339,7 +341,7 @@ with torch.no_grad():
     finder.queries.weight.copy_(start[:1].expand_as(start))
     same = finder(picture, "instance").mask_logits[0]
     finder.queries.weight.copy_(start)
-print("all six masks are one:", torch.allclose(same, same[:1].expand_as(same), atol=1e-4))
+proved("all six masks are one", same, same[:1].expand_as(same), atol=1e-4)
 
 # %% [markdown]
 # ## What a query stands for

@@ -201,9 +201,11 @@ def learn(name, steps=40):
 with patch.object(terms, "class_loss", without_labels):
     wrong = learn("wrong")
 right = learn("right")
-print("wrong table, class loss below a tenth of its start:", wrong[-1]["class"] < wrong[0]["class"] / 10)
-print("right table:                                       ", right[-1]["class"] < right[0]["class"] / 10)
-print("mask losses differ by less than half:", abs(wrong[-1]["mask"] / right[-1]["mask"] - 1) < 0.5)
+for table, losses in (("wrong", wrong), ("right", right)):
+    share = losses[-1]["class"] / losses[0]["class"]
+    print(f"{table} table: the class loss ends", "below" if share < 0.1 else "above", "a tenth of its start")
+apart = abs(wrong[-1]["mask"] / right[-1]["mask"] - 1)
+print("the mask losses are", "less" if apart < 0.5 else "more", "than half apart")
 
 # %% [markdown]
 # **Cause** of A: labels that never reach the loss. The doctor sees it in the log, and in what the model says where its

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from ..data.sample import Sample
 from ..model.oneformer import OneFormer
+from .grid import DOWN, Grid, Way
 from .readings import Reading, readings
-from .svg import WIDTH, Canvas, Drawing
+from .svg import Canvas, Drawing
 
-BOX, GAP, TALL, STEP = 131, 16, 58, 78  # width of a box, between two of a row, height, from row to row
-LEFT, TOP = 10, 14
+GRID = Grid(tall=58, step=78)
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,28 @@ PARTS = {
     "contrast": Part(2, 3, "contrastive\nloss", "07", "train"),
     "training": Part(2, 5, "total loss,\na step", "13", "train"),
 }
-RIGHT = WIDTH - 7  # a line along this edge leads the truth past the text branch
-# where an arrow leaves and where it arrives, as sides of the boxes, and the corners between
-ARROWS: dict[tuple[str, str], tuple[str, str, tuple[tuple[float, float], ...]]] = {
-    ("image", "backbone"): ("bottom", "top", ()),
-    ("backbone", "pixel"): ("bottom", "top", ()),
-    ("pixel", "decoder"): ("bottom", "top", ()),
-    ("pixel", "queries"): ("right", "left", ()),
-    ("task", "token"): ("bottom", "top", ()),
-    ("token", "queries"): ("bottom", "top", ()),
-    ("queries", "decoder"): ("bottom", "right", ((1.5, 3.5),)),
-    ("decoder", "heads"): ("bottom", "top", ()),
-    ("heads", "merge"): ("bottom", "top", ()),
-    ("merge", "metrics"): ("bottom", "top", ()),
-    ("truth", "texts"): ("bottom", "top", ()),
-    ("texts", "mapper"): ("bottom", "top", ()),
-    ("mapper", "contrast"): ("bottom", "top", ()),
-    ("queries", "contrast"): ("right", "left", ((2.0, 2.5), (2.0, 3.5))),
-    ("contrast", "training"): ("bottom", "top", ()),
-    ("truth", "matching"): ("right", "right", ((3.0, 0.5), (3.0, 4.5))),
-    ("truth", "metrics"): ("right", "right", ((3.0, 0.5), (3.0, 6.5))),
-    ("heads", "matching"): ("right", "left", ()),
-    ("matching", "losses"): ("bottom", "top", ()),
-    ("losses", "training"): ("right", "left", ()),
+# the truth goes along the right edge, past the text branch
+ARROWS = {
+    ("image", "backbone"): DOWN,
+    ("backbone", "pixel"): DOWN,
+    ("pixel", "decoder"): DOWN,
+    ("pixel", "queries"): Way("right", "left"),
+    ("task", "token"): DOWN,
+    ("token", "queries"): DOWN,
+    ("queries", "decoder"): Way("bottom", "right", ((1.5, 3.5),)),
+    ("decoder", "heads"): DOWN,
+    ("heads", "merge"): DOWN,
+    ("merge", "metrics"): DOWN,
+    ("truth", "texts"): DOWN,
+    ("texts", "mapper"): DOWN,
+    ("mapper", "contrast"): DOWN,
+    ("queries", "contrast"): Way("right", "left", ((2.0, 2.5), (2.0, 3.5))),
+    ("contrast", "training"): DOWN,
+    ("truth", "matching"): Way("right", "right", ((3.0, 0.5), (3.0, 4.5))),
+    ("truth", "metrics"): Way("right", "right", ((3.0, 0.5), (3.0, 6.5))),
+    ("heads", "matching"): Way("right", "left"),
+    ("matching", "losses"): DOWN,
+    ("losses", "training"): Way("right", "left"),
 }
 
 
@@ -84,12 +83,8 @@ def model_map(model: OneFormer, sample: Sample, lit: str | Collection[str] = (),
     if lit and not bright:
         raise ValueError(f"nothing of the map is {lit!r}: it has the lessons {_lessons()} and the parts {list(PARTS)}")
     canvas = Canvas()
-    for (start, end), way in ARROWS.items():
-        if not {start, end} & bright:
-            _arrow(canvas, start, end, way, "way")
-    for (start, end), way in ARROWS.items():
-        if {start, end} & bright:
-            _arrow(canvas, start, end, way, "lit-way")
+    places = {name: (part.column, part.row) for name, part in PARTS.items()}
+    GRID.draw_ways(canvas, places, ARROWS, frozenset(bright), over=("truth", "matching"))
     for name, part in PARTS.items():
         _box(canvas, part, found[name], name in bright, bool(bright))
     _legend(canvas)
@@ -104,35 +99,10 @@ def _lessons() -> str:
     return ", ".join(sorted({part.lesson for part in PARTS.values()}))
 
 
-def _corner(part: Part) -> tuple[float, float]:
-    return LEFT + part.column * (BOX + GAP), TOP + part.row * STEP
-
-
-def _side(part: Part, side: str) -> tuple[float, float]:
-    x, y = _corner(part)
-    return {
-        "top": (x + BOX / 2, y), "bottom": (x + BOX / 2, y + TALL),
-        "left": (x, y + TALL / 2), "right": (x + BOX, y + TALL / 2),
-    }[side]  # fmt: skip
-
-
-def _at(column: float, row: float) -> tuple[float, float]:
-    """A corner of an arrow, in columns and rows: x.5 is the middle of a box, a whole column the gap before it."""
-    before, rest = int(column), column - int(column)
-    x = LEFT + before * (BOX + GAP) + (BOX / 2 if rest else -GAP / 2)
-    return min(x, RIGHT), TOP + int(row) * STEP + TALL / 2
-
-
-def _arrow(canvas: Canvas, start: str, end: str, way: tuple, kind: str) -> None:
-    leaves, arrives, corners = way
-    points = _side(PARTS[start], leaves), *(_at(*c) for c in corners), _side(PARTS[end], arrives)
-    canvas.arrow(*points, kind=kind, over=(start, end) == ("truth", "matching"))  # the one that crosses another
-
-
 def _box(canvas: Canvas, part: Part, reading: Reading, lit: bool, others_fade: bool) -> None:
-    x, y = _corner(part)
+    x, y = GRID.corner(part.column, part.row)
     dim = others_fade and not lit
-    canvas.box(x, y, BOX, TALL, "lit" if lit else "truth" if part.kind == "train" else "part")
+    canvas.box(x, y, GRID.box, GRID.tall, "lit" if lit else "truth" if part.kind == "train" else "part")
     left = x + 8
     if reading.png is not None:
         canvas.picture(x + 6, y + 7, (44, 44), reading.png, "faded" if dim else "")
@@ -140,14 +110,14 @@ def _box(canvas: Canvas, part: Part, reading: Reading, lit: bool, others_fade: b
     lines = [(line, "dim-heading" if dim else "heading") for line in part.title.split("\n")]
     lines += [(line, "small") for line in reading.lines]
     for i, (line, kind) in enumerate(lines):
-        canvas.text(left, y + TALL / 2 + (i - (len(lines) - 1) / 2) * 15, line, kind, "start")
-    canvas.dot(x + BOX - 3, y + 3, 9.5, "lit-badge" if lit else "badge")
-    canvas.text(x + BOX - 3, y + 3, part.lesson, "in-badge")
+        canvas.text(left, y + GRID.tall / 2 + (i - (len(lines) - 1) / 2) * 15, line, kind, "start")
+    canvas.dot(x + GRID.box - 3, y + 3, 9.5, "lit-badge" if lit else "badge")
+    canvas.text(x + GRID.box - 3, y + 3, part.lesson, "in-badge")
 
 
 def _legend(canvas: Canvas) -> None:
-    x, y = LEFT + BOX + GAP, TOP + 6 * STEP
-    canvas.text(x, y + TALL + 6, "Circles: lessons. Dashed: in training only.", "small", "start")
+    x, y = GRID.corner(1, 6)
+    canvas.text(x, y + GRID.tall + 6, "Circles: lessons. Dashed: in training only.", "small", "start")
 
 
 def _words(found: dict[str, Reading], bright: Collection[str]) -> str:

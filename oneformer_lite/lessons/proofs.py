@@ -27,13 +27,15 @@ class Proof:
 
 
 def proved(words: str, ours, theirs, atol: float = 0.0, rtol: float | None = None) -> Proof:
-    """``ours`` and ``theirs`` (tensors, arrays, numbers, or anything else that can be equal) are the same.
+    """``ours`` and ``theirs`` (tensors, arrays, lists of them, numbers, anything that can be equal) are the same.
 
     Numbers may differ by ``atol``, and by ``rtol`` of their size (1e-5 where there is an ``atol``, as in
     ``torch.allclose``); without either they are equal to the last digit. Raises AssertionError, with the largest
     difference and where it is, if they are not the same.
     """
     rtol = (1e-5 if atol else 0.0) if rtol is None else rtol
+    if _are_arrays(ours) and _are_arrays(theirs):
+        return _all_proved(words, list(ours), list(theirs), atol, rtol)
     a, b = _array(ours), _array(theirs)
     if a is None or b is None:
         if ours != theirs:
@@ -47,6 +49,20 @@ def proved(words: str, ours, theirs, atol: float = 0.0, rtol: float | None = Non
     allowed = " and ".join([f"{atol:.1g}"] * bool(atol) + [f"{rtol:.1g} of its size"] * bool(rtol))
     how = f"none differs by more than {allowed}" if allowed else "equal to the last digit"
     return Proof((words, f"{a.size:,} numbers {list(a.shape)}, {how}."))
+
+
+def _are_arrays(value) -> bool:
+    """A list or tuple of tensors or arrays, one at least."""
+    return isinstance(value, list | tuple) and bool(value) and all(hasattr(each, "shape") for each in value)
+
+
+def _all_proved(words: str, ours: list, theirs: list, atol: float, rtol: float) -> Proof:
+    """Of lists, one by one: the first pair that differs is told with its place."""
+    if len(ours) != len(theirs):
+        raise AssertionError(f"{words}: not so. Ours are {len(ours)}, theirs {len(theirs)}")
+    pairs = enumerate(zip(ours, theirs))
+    details = [proved(f"{words}, number {i}", a, b, atol, rtol).parts[0][1] for i, (a, b) in pairs]
+    return Proof((words, " ".join(dict.fromkeys(details))))
 
 
 def _array(value) -> np.ndarray | None:

@@ -32,6 +32,8 @@ class Sabotage:
 
 
 SABOTAGES = (
+    Sabotage("00b", "scores are not divided by the root", "drawings/attention.py",
+             "scores = q @ k.T / math.sqrt(q.shape[1])", "scores = q @ k.T"),
     Sabotage("01", "crowds become targets", "data/targets.py",
              "if not segment.is_crowd and (task", "if (task"),
     Sabotage("02", "the coarse map is subtracted", "model/parts/fpn.py",
@@ -54,6 +56,13 @@ SABOTAGES = (
              "return -class_probabilities(", "return class_probabilities("),
     Sabotage("09", "the no-object weight", "losses/classes.py",
              "weights[-1] = config.no_object_weight", "weights[-1] = 1.0"),
+    Sabotage("09", "asked for another picture's classes", "losses/classes.py",
+             "classes[matched_pairs(assigned)] = labels_of(targets)",
+             "classes[matched_pairs(assigned)] = labels_of(targets[::-1])"),
+    Sabotage("09b", "points where the model is sure", "losses/points.py",
+             "dim=1, largest=False, sorted=False", "dim=1, largest=True, sorted=False"),
+    Sabotage("09b", "mask losses are not divided", "losses/pairs.py",
+             "return values.sum() / self.count", "return values.sum()"),
     Sabotage("09b", "half the overlap in dice", "losses/masks.py",
              "(overlap + 1) / (probability.sum(1)", "(overlap / 2 + 1) / (probability.sum(1)"),
     Sabotage("10", "the order of the levels", "model/parts/masked_decoder.py",
@@ -71,6 +80,20 @@ SABOTAGES = (
              " - shared - overlap(pred_id, VOID)", " - shared"),
     Sabotage("13", "the backbone learns at full pace", "training/optim.py",
              "(config.backbone_lr_multiplier if backbone else 1.0)", "1.0"),
+    Sabotage("14", "the rate grows in proportion", "training/machines.py",
+             '"lr": c.lr * math.sqrt(ratio)', '"lr": c.lr * ratio'),
+    Sabotage("15", "sizes are cut, not rounded", "config/base.py",
+             "max(1, int(near + 0.5)), max(1, int(far + 0.5))", "max(1, int(near)), max(1, int(far))"),
+    Sabotage("16", "boxes that do not touch are all alike", "losses/boxes.py",
+             " - (around - union) / (around + epsilon)", ""),
+    Sabotage("17", "boxes move the other way", "model/parts/boxes.py",
+             "return (known + steps).sigmoid()", "return (known - steps).sigmoid()"),
+    Sabotage("18", "half the overlap finds queries", "metrics/matched_masks.py",
+             "return 1 - 2 * p @ y.T", "return 1 - p @ y.T"),
+    Sabotage("19", "seen at once the range", "studies/summary.py",
+             "FACTOR = 2.0", "FACTOR = 1.0"),
+    Sabotage("20", "a class loss of nothing is fine", "diagnosis/sense.py",
+             "> QUIET * values[0] or", ">= 0 or"),
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ Q = torch.tensor([[1.0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 1, 0]])
 K = torch.tensor([[2.0, 0, 0, 0], [0, 2, 0, 0], [2, 2, 0, 0]])
 V = torch.tensor([[6.0, 0], [0, 6], [3, 3]])
 COSTS, TERMS, WEIGHTS = [[0.3, 1.2], [2, 0.4], [1, 1.5]], {"class": 0.4, "dice": 0.25}, {"class": 2.0, "dice": 5.0}
-MAP, PLACES, SHARES = torch.arange(8.0).view(2, 4), [(1.25, 0.0), (3.5, 1.0), (9.0, 9.0)], [0.5, 0.2, 0.3]
+MAP, PLACES, SHARES = torch.arange(8.0).view(2, 4), [(1.25, 0.0), (3.5, 1.0), (9.0, 9.0)], [0.5, 0.25, 0.25]
 
 
 def written(drawing, kind: str = "number") -> list[str]:

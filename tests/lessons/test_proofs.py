@@ -26,11 +26,13 @@ A = torch.arange(6.0).view(2, 3)
             "none differs by more than 0.001 of its size",
         ),
         (0.3, 0.1 + 0.2, {"atol": 1e-9}, "1 numbers []"),
+        ([A, A[0]], (A + 1e-9, A[0]), {"atol": 1e-8}, "6 numbers [2, 3], none differs by more than 1e-08 and 1e-05"),
+        ([A, A], [A, A], {}, "</summary>ours &lt; theirs: 6 numbers [2, 3], equal to the last digit.</details>"),
         (["a", 1], ["a", 1], {}, "compared as they are, equal."),
         (torch.tensor([True]), torch.tensor([True]), {}, "equal to the last digit"),
         (torch.tensor([float("inf")]), torch.tensor([float("inf")]), {}, "equal to the last digit"),
     ],
-    ids=["tensors", "nearly", "arrays", "numbers", "lists", "bools", "infinity"],
+    ids=["tensors", "nearly", "arrays", "numbers", "lists of tensors", "alike", "lists", "bools", "infinity"],
 )
 def test_what_is_equal_is_one_line_that_opens(ours, theirs, how, opened, tmp_path):
     proof = proved("ours < theirs", ours, theirs, **how)
@@ -48,11 +50,13 @@ def test_what_is_equal_is_one_line_that_opens(ours, theirs, how, opened, tmp_pat
         (A, A.where(A != 4, 9.0), {}, r"1 of 6 numbers differ; at \[1, 1\] ours is 4, theirs 9"),
         (A, A[0], {"atol": 1.0}, r"the shape \[2, 3\], theirs \[3\]"),
         (A, A.where(A != 2, float("nan")), {"atol": 1.0}, r"at \[0, 2\] ours is 2, theirs nan"),
+        ([A, A], [A, A + 1], {}, r"equal, number 1: not so. 6 of 6 numbers differ"),
+        ([A, A], [A], {}, r"Ours are 2, theirs 1"),
         ([1], [2], {}, r"Ours is \[1\], theirs is \[2\]"),
         (torch.tensor([True, False]), torch.tensor([True, True]), {}, "1 of 2 numbers differ"),
         (float("nan"), float("nan"), {"atol": 1.0}, "ours is nan, theirs nan"),
     ],
-    ids=["all", "one", "shapes", "NaN", "lists", "bools", "two NaN"],
+    ids=["all", "one", "shapes", "NaN", "second of a list", "lengths", "lists", "bools", "two NaN"],
 )
 def test_what_is_not_equal_raises_with_the_place(ours, theirs, how, told):
     with pytest.raises(AssertionError, match=told):
