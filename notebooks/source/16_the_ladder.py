@@ -648,7 +648,7 @@ for name, log in roads.items():
                 label=name)  # fmt: skip
 axes[0].set(xlabel="step", ylabel="PQ, percent")
 axes[1].set_xlabel("minutes of one core")
-axes[1].legend(frameon=False, fontsize=8)
+axes[0].legend(frameon=False, fontsize=8, loc="center right")
 ofl.render.described(figure, "PQ of five models, left over steps, right over minutes. Mask2Former is ahead on both sides. "
                              "K-Net is close to it in minutes and makes most steps; Mask DINO rises later; Panoptic "
                              "SegFormer, with the fewest steps, comes next; DETR does not rise at all.")
