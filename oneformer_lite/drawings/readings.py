@@ -20,7 +20,7 @@ from ..inspectors.queries.pictures import attention_over, mask_over
 from ..losses.criterion import Criterion
 from ..losses.points import PointSource
 from ..model.oneformer import OneFormer
-from ..model.output import OneFormerOutput
+from ..model.output import OneFormerOutput, Trace
 from ..render.colors import label_colors
 from ..render.grid import png_bytes
 from ..render.prediction import render_prediction, render_truth
@@ -51,14 +51,17 @@ class Pass:
     task: str
     batch: Batch
     output: OneFormerOutput
+    trace: Trace
+    queries: Tensor  # [Q, C]: the object queries and the text queries, which the contrastive loss compares as lists
+    texts: Tensor
     assigned: Tensor  # [G]: the query of each mask
     costs: Tensor  # [Q, G]
     losses: dict[str, float]
-    query: int  # the surest of a thing
+    query: int  # the one that is surest of a thing
 
-    def trace(self, name: str) -> Tensor:
+    def traced(self, name: str) -> Tensor:
         """An intermediate of the one picture."""
-        return self.output.trace[name][0]
+        return self.trace[name][0]
 
 
 def readings(model: OneFormer, sample: Sample, task: str = "panoptic") -> dict[str, Reading]:
@@ -72,6 +75,8 @@ def forward(model: OneFormer, sample: Sample, task: str) -> Pass:
     """The scene through model, matching and criterion, in inference mode and with fixed points."""
     batch = collate([(sample, task)])
     output = model(batch.images, batch.tasks, texts=batch.texts, trace=True)
+    trace, queries, texts = output.trace, output.object_queries, output.text_queries
+    assert trace is not None and queries is not None and texts is not None  # all three were asked for
     criterion = Criterion(model.config)
     pairs = criterion.match(output, batch.targets, SEEDS)
     losses = {name: float(term(output, pairs, model.config))
@@ -81,7 +86,8 @@ def forward(model: OneFormer, sample: Sample, task: str) -> Pass:
     costs = criterion.matcher.cost_table(output.predictions[-1:], pairs.targets, source)
     things = torch.tensor(model.config.is_thing)
     query = int(output.class_logits[0].softmax(-1)[:, :-1][:, things].amax(-1).argmax())
-    return Pass(model, sample, task, batch, output, pairs.assigned[-1][0], costs, losses, query)
+    lists, assigned = (queries[0], texts[0]), pairs.assigned[-1][0]
+    return Pass(model, sample, task, batch, output, trace, *lists, assigned, costs, losses, query)
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
@@ -108,30 +114,31 @@ def components(features: Tensor) -> np.ndarray:
 
 
 def _backbone(run: Pass) -> Reading:
-    return Reading(components(run.trace("backbone.stride8")), (shape(run.trace("backbone.stride8")),))
+    return Reading(components(run.traced("backbone.stride8")), (shape(run.traced("backbone.stride8")),))
 
 
 def _pixel(run: Pass) -> Reading:
-    features = run.trace("pixel_decoder.mask_features")
+    features = run.traced("pixel_decoder.mask_features")
     return Reading(components(features), (shape(features),))
 
 
 def _token(run: Pass) -> Reading:
-    token = run.trace("task.token")
+    token = run.traced("task.token")
     return Reading(heat(token.view(8, -1)), (shape(token),))
 
 
 def _queries(run: Pass) -> Reading:
-    queries = run.trace("query.object_queries")
+    queries = run.traced("query.object_queries")
     return Reading(heat(queries), (shape(queries),))
 
 
 def _decoder(run: Pass) -> Reading:
     """Where one query looks in the last layer."""
-    last = run.output.trace.count("decoder.layer{}.attention") - 1
-    weights = run.trace(f"decoder.layer{last}.attention").mean(0)[run.query]
-    region = run.trace(f"decoder.layer{last}.attention_region")[run.query]
-    picture = attention_over(run.sample.image, weights.numpy(), region.numpy(), tuple(region.shape))
+    last = run.trace.count("decoder.layer{}.attention") - 1
+    weights = run.traced(f"decoder.layer{last}.attention").mean(0)[run.query]
+    region = run.traced(f"decoder.layer{last}.attention_region")[run.query]
+    height, width = region.shape
+    picture = attention_over(run.sample.image, weights.numpy(), region.numpy(), (height, width))
     return Reading(picture, (f"query {run.query}",))
 
 
@@ -171,12 +178,12 @@ def _texts(run: Pass) -> Reading:
 
 
 def _mapper(run: Pass) -> Reading:
-    return Reading(heat(run.output.text_queries[0]), (shape(run.output.text_queries[0]),))
+    return Reading(heat(run.texts), (shape(run.texts),))
 
 
 def _contrast(run: Pass) -> Reading:
     """Each query with each text: the cosines that the loss compares as lists."""
-    queries, texts = (F.normalize(x[0], dim=-1) for x in (run.output.object_queries, run.output.text_queries))
+    queries, texts = (F.normalize(vectors, dim=-1) for vectors in (run.queries, run.texts))
     return Reading(heat(queries @ texts.T))
 
 

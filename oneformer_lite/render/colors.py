@@ -37,8 +37,10 @@ _GOLDEN_ANGLE = 137.508  # consecutive multiples never come close: hues for clas
 class HasClass(Protocol):
     """What colouring reads of a segment, annotated or predicted."""
 
-    id: int
-    class_id: int
+    @property
+    def id(self) -> int: ...
+    @property
+    def class_id(self) -> int: ...
 
 
 def rgb_to_oklab(rgb: np.ndarray) -> np.ndarray:
@@ -72,9 +74,7 @@ def label_colors(categories: Sequence[Category]) -> dict[int, RGB]:
     return colors
 
 
-def segment_colors(
-    segments: Iterable[HasClass], categories: Sequence[Category]
-) -> dict[int, RGB]:
+def segment_colors(segments: Iterable[HasClass], categories: Sequence[Category]) -> dict[int, RGB]:
     """Segment id -> colour, deterministic: near the class colour, and distinct for things.
 
     Stuff and the first thing of each class in the order given have exactly the class colour. Each

@@ -27,19 +27,27 @@ _NAMED = 1 / 3  # share of an instance that must be visible for its name
 class PredictedSegment(HasClass, Protocol):
     """What the pictures read of ``inference.Segment``."""
 
-    class_name: str
-    score: float
-    is_thing: bool
+    @property
+    def class_name(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def is_thing(self) -> bool: ...
 
 
 class Prediction(Protocol):
     """What the pictures read of ``inference.Prediction`` (there: which fields each task fills)."""
 
     task: str
-    segments: Sequence[PredictedSegment]
-    segment_map: np.ndarray | None  # int [H, W], panoptic
-    label_map: np.ndarray | None  # int [H, W], semantic
-    masks: np.ndarray | None  # bool [n, H, W], instance, in the order of ``segments``
+
+    @property
+    def segments(self) -> Sequence[PredictedSegment]: ...
+    @property
+    def segment_map(self) -> np.ndarray | None: ...  # int [H, W], panoptic
+    @property
+    def label_map(self) -> np.ndarray | None: ...  # int [H, W], semantic
+    @property
+    def masks(self) -> np.ndarray | None: ...  # bool [n, H, W], instance, in the order of ``segments``
 
 
 def page_scale(size: tuple[int, int]) -> int:
@@ -73,14 +81,10 @@ def render_prediction(
             [box for box in (getattr(s, "predicted_box", None) for s in prediction.segments) if box is not None],
         )
     check_task(prediction.task)
-    return render_panoptic(
-        image, prediction.segment_map, prediction.segments, categories, scale, labels
-    )
+    return render_panoptic(image, prediction.segment_map, prediction.segments, categories, scale, labels)
 
 
-def render_truth(
-    sample: Sample, task: str = "panoptic", scale: int | None = None, labels: bool = True
-) -> np.ndarray:
+def render_truth(sample: Sample, task: str = "panoptic", scale: int | None = None, labels: bool = True) -> np.ndarray:
     """The annotation of a sample, as ``task`` sees it, in the same look.
 
     Crowd regions are void, for they are nobody's target; but the label map keeps their class, as
@@ -160,9 +164,7 @@ def render_semantic(
     labels: bool = True,
 ) -> np.ndarray:
     """A label map (int [H, W] of class ids) in the classes' colours, each class named once."""
-    painted = _paint(
-        image, label_map, scale, lambda img, ids: overlay_labels(img, ids, categories)
-    )
+    painted = _paint(image, label_map, scale, lambda img, ids: overlay_labels(img, ids, categories))
     names = {class_id: category.name for class_id, category in enumerate(categories)}
     return _name(painted, label_map, names) if labels else painted
 
