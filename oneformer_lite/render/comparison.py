@@ -38,7 +38,7 @@ def comparison(yours: np.ndarray, expected: np.ndarray) -> np.ndarray:
         axes.set_title(f"{title} {list(yours.shape if title == 'yours' else expected.shape)}", fontsize=11)
         axes.tick_params(labelsize=8)
         for axis in (axes.xaxis, axes.yaxis):  # rows and columns are counted, not measured
-            axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            axis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=8)
         _write_numbers(axes, panel)
     if place:

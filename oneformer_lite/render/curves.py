@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .colors import oklab_to_rgb, rgb_to_oklab
-from .plots import FONT, LIGHT, Plot, Theme, axes_of, finished, line_color, plain_log_ticks
+from .plots import LIGHT, Plot, Theme, axes_of, finished, line_color, name_ends, plain_log_ticks
 
 Record = Mapping[str, object]  # one line of metrics.jsonl
 
@@ -116,20 +116,19 @@ def metric_plot(
     """PQ, AP and mIoU (percent) at each evaluation: the lines of kind "eval" and "final"."""
     evaluations = [r for r in history if r.get("kind") in ("eval", "final")]
     figure, axes = axes_of(theme, size)
+    ends = []
     for name in METRICS:
         steps, values = series(evaluations, name)
         if len(values):
             color = theme.lines[name]
             axes.plot(steps, values, "o-", color=color, linewidth=2, markersize=4, label=name)
-            axes.annotate(
-                f"{values[-1]:.1f}", (steps[-1], values[-1]), (6, 0), textcoords="offset points",
-                color=color, fontsize=FONT, va="center", annotation_clip=False,
-            )  # fmt: skip
+            ends.append((steps[-1], values[-1], color))
     axes.set_ylim(bottom=0)
     steps = [r["step"] for r in history if "step" in r]
     if evaluations and max(steps) > min(steps):  # as far as the losses' axis
         margin = 0.05 * (max(steps) - min(steps))
         axes.set_xlim(min(steps) - margin, max(steps) + margin)
+    name_ends(axes, ends)
     return finished(figure, axes, theme, "percent", dpi)
 
 

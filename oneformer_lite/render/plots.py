@@ -6,12 +6,19 @@ Matplotlib's object-oriented API throughout: no pyplot, hence no global state an
 from __future__ import annotations
 
 import io
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+from ..data.image import image_from_bytes
+
 FONT = 9  # points
+_LINE, _DIGIT = 1.25, 0.62  # of FONT: the height of a line of words, the width of a digit
 
 
 @dataclass(frozen=True)
@@ -46,11 +53,27 @@ _SPARE = ("#8a6d1f", "#56789a", "#b5495b", "#4b8b6f")  # lines of losses that ha
 
 @dataclass(frozen=True)
 class Plot:
-    """PNG bytes, and where in the picture a step stands: at ``start + slope * step`` of its width."""
+    """PNG bytes on a transparent ground, and where in the picture a step stands: at ``start + slope * step`` of its
+    width, from ``top`` on for ``height``, all as shares of the picture."""
 
     png: bytes
     start: float
     slope: float
+    top: float
+    height: float
+
+    def picture(self, step: int | None = None) -> np.ndarray:
+        """The plot on white, uint8 [H, W, 3], with a line at ``step``."""
+        picture = image_from_bytes(self.png, "a plot").convert("RGBA")
+        whole = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+        pixels = np.array(whole)
+        if step is not None:
+            high, wide = pixels.shape[:2]
+            column = min(max(round((self.start + self.slope * step) * wide), 1), wide - 2)
+            rows = slice(round(self.top * high), round((self.top + self.height) * high))
+            strip = pixels[rows, column - 1 : column + 1]
+            strip[:] = (strip * 0.3 + np.array([31, 36, 48]) * 0.7).astype(np.uint8)
+        return pixels
 
 
 def line_color(theme: Theme, name: str) -> str:
@@ -74,21 +97,54 @@ def axes_of(theme: Theme, size: tuple[float, float]) -> tuple[Any, Any]:
 
 
 def plain_log_ticks(axes: Any) -> None:
-    """Ticks such as 0.5, 1, 2, 5: readable without knowing powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Ticks such as 0.5, 1, 2, 5 on the vertical axis, as many as have room: readable without knowing powers of ten.
+    To be called when everything is drawn."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    decades = math.log10(axes.get_ylim()[1] / axes.get_ylim()[0])
+    room = _height(axes) / (_LINE * FONT * decades)  # lines of words in a decade
+    fitting = [subs for subs in ((1, 2, 5), (1, 3), (1,)) if room * _narrowest(subs) >= 1]
+    locator = LogLocator(subs=fitting[0] if fitting else (1,)) if decades > 0.7 else MaxNLocator(4)
+    axes.yaxis.set_major_locator(locator)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
+def name_ends(axes: Any, ends: Sequence[tuple[float, float, str]]) -> None:
+    """Write numbers beside the ends (x, y, colour) of lines, moved apart where they would cover each other. To be
+    called when the limits of the axes are set."""
+    low, high = axes.get_ylim()
+    unit = _height(axes) / (high - low)  # points
+    above = -math.inf
+    for x, y, color in sorted(ends, key=lambda end: end[1]):
+        above = max(y * unit, above + _LINE * FONT)
+        axes.annotate(
+            f"{y:.1f}", (x, y), (6, above - y * unit), textcoords="offset points", color=color, fontsize=FONT,
+            va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _height(axes: Any) -> float:
+    """Points, once words and legend have taken their room."""
+    return 72 * axes.figure.get_figheight() - 7 * FONT
+
+
+def _narrowest(subs: tuple[int, ...]) -> float:
+    """The smallest gap between two ticks, in decades."""
+    return min(math.log10(after / before) for before, after in zip(subs, (*subs[1:], 10)))
+
+
 def finished(figure: Any, axes: Any, theme: Theme, title: str, dpi: int) -> Plot:
     """With ticks, the axes' names and a legend, or words where nothing was drawn."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     axes.tick_params(colors=theme.ink, labelsize=FONT, length=0)
     axes.tick_params(which="minor", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    most = len(f"{axes.get_xlim()[1]:,.0f}") * _DIGIT * FONT + FONT  # points of the widest step
+    room = 72 * axes.figure.get_figwidth() - 7 * FONT
+    bins = min(9, max(1, int(room / most)))
+    axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel("step", color=theme.ink, fontsize=FONT)
     axes.set_ylabel(title, color=theme.ink, fontsize=FONT)
     handles, names = axes.get_legend_handles_labels()
@@ -103,7 +159,7 @@ def finished(figure: Any, axes: Any, theme: Theme, title: str, dpi: int) -> Plot
     png = png_of(figure, dpi)
     box, (first, last) = axes.get_position(), axes.get_xlim()
     slope = (box.x1 - box.x0) / (last - first)
-    return Plot(png, box.x0 - slope * first, slope)
+    return Plot(png, box.x0 - slope * first, slope, 1 - box.y1, box.y1 - box.y0)
 
 
 def png_of(figure: Any, dpi: int) -> bytes:

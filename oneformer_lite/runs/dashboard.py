@@ -90,8 +90,9 @@ def plot_figure(name: str, plot: Plot) -> str:
     """One plot with its cursor; what it shows at the cursor goes into its caption."""
     titles = {"loss": "the losses and their weighted total", "metric": "scores on held-out images"}
     title = titles.get(name, f"{name} loss by decoder layer")
+    place = f"--start:{plot.start:.5f};--slope:{plot.slope:.9f};--top:{plot.top:.4f};--height:{plot.height:.4f}"
     return (
-        f'<figure class="ofl-of-{name}" style="--start:{plot.start:.5f};--slope:{plot.slope:.9f}">'
+        f'<figure class="ofl-of-{name}" style="{place}">'
         f'<div class="ofl-plot" data-plot="{name}" data-start="{plot.start:.5f}" data-slope="{plot.slope:.9f}">'
         f'<img src="{data_uri(plot.png)}" alt="{title}, over the steps"><i class="ofl-cursor"></i></div>'
         f"<figcaption>{title}</figcaption></figure>"

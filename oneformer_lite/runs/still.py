@@ -19,14 +19,14 @@ _GAP, _FONT, _INK = 12, 17, (31, 36, 48)
 def run_still(
     name: str, status: str, timeline: Timeline, step: int, sheet: bytes | None = None, loss: str = "class"
 ) -> np.ndarray:
-    """uint8 [H, W, 3]: one line of numbers at ``step``, the plots of the whole run, with ``loss`` by decoder layer, the
-    pictures of ``sheet``."""
+    """uint8 [H, W, 3]: one line of numbers at ``step``, the plots of the whole run with a line there, unless it is the
+    last, ``loss`` by decoder layer, the pictures of ``sheet``."""
     size = {"size": (4.4, 2.8), "dpi": 100}
     plots = [
-        draw(timeline.history, *term, **size).png
+        draw(timeline.history, *term, **size).picture(step if step < timeline.last else None)
         for draw, term in ((loss_plot, ()), (layer_plot, (loss,)), (metric_plot, ()))
     ]
-    parts = [contact_sheet([[_on_white(png) for png in plots]], gap=_GAP)]
+    parts = [contact_sheet([plots], gap=_GAP)]
     if sheet is not None:
         parts.append(_sheet(sheet, parts[0].shape[1]))
     width = max(part.shape[1] for part in parts)
@@ -44,20 +44,16 @@ def _told(name: str, status: str, timeline: Timeline, step: int) -> str:
 def _sheet(content: bytes, width: int) -> np.ndarray:
     """The sheet, or in one line why it cannot be shown."""
     try:
-        return _on_white(content)
+        picture = image_from_bytes(content, "a run's picture").convert("RGBA")
     except DataError as error:
         return _line(str(error), width)
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
 
 
 def _line(text: str, width: int) -> np.ndarray:
     band = Image.new("RGB", (width, _FONT + 2 * _GAP), "white")
     ImageDraw.Draw(band).text((_GAP, _GAP), text, font=font_for(_FONT, [text]), fill=_INK)
     return np.asarray(band)
-
-
-def _on_white(content: bytes) -> np.ndarray:
-    picture = image_from_bytes(content, "a run's picture").convert("RGBA")
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
 
 
 def _padded(picture: np.ndarray, width: int) -> np.ndarray:

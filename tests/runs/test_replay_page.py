@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from browser import chromium, opened
 from run_folder import write_run
+
+from oneformer_lite.render.curves import loss_plot, metric_plot
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +49,24 @@ def test_slider_and_pointer_move_everything_offline(browser, tmp_path):
             assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out
         cells = page.locator("#sheets > div:visible figure")
         assert len({round(cells.nth(i).bounding_box()["y"]) for i in range(4)}) == 1  # one row where there is room
+
+
+def test_the_cursor_stands_on_the_axis_and_goes_no_higher(browser, tmp_path):
+    """Whatever the words around the axes."""
+    run = write_run(tmp_path / "town")
+    with opened(browser, run.replay().to_html(), width=900, ready="#now") as page:
+        for name, plot in (("loss", loss_plot), ("metric", metric_plot)):
+            drawn = plot(run.history, size=(5.2, 3.0), dpi=130)
+            box, cursor = (
+                page.locator(f".ofl-of-{name} .{part}").bounding_box() for part in ("ofl-plot", "ofl-cursor")
+            )
+            assert (cursor["y"] - box["y"]) / box["height"] == pytest.approx(drawn.top, abs=0.01)
+            assert cursor["height"] / box["height"] == pytest.approx(drawn.height, abs=0.01)
+
+
+def test_the_still_has_a_cursor_where_the_slider_stands(tmp_path):
+    replay = write_run(tmp_path / "town").replay()
+    last, earlier = (np.asarray(replay.set(step=step).still()) for step in (40, 23))
+    changed = (last != earlier).any(-1)[60:340]  # the plots, below the line of numbers
+    columns = np.flatnonzero(changed.sum(0) > 150)
+    assert len(columns) == 3 * 2  # one line of two pixels in each of the three plots

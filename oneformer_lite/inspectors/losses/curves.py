@@ -10,7 +10,7 @@ from ...render.curves import Record
 from ...render.plots import Plot
 from ...render.timeline import Timeline
 from ..picture import Box
-from .pictures import cursor_place, loss_plots, plot_picture, with_cursor
+from .pictures import loss_plots
 from .words import layers_text, step_text
 
 _MOMENTS = 400  # at most, to choose from
@@ -30,7 +30,7 @@ class LossCurves:
         kept = np.linspace(0, len(every) - 1, min(_MOMENTS, len(every)))
         self.moments = [every[round(place)] for place in kept]
         self.plots: dict[str, Plot] = loss_plots(self.timeline.history, weights)
-        self.pictures = {name: plot_picture(plot) for name, plot in self.plots.items()}
+        self.pictures = {name: plot.picture() for name, plot in self.plots.items()}
 
     def by_layer(self, loss: str) -> str:
         """The plot that shows a loss by layer; the total where it is of no layer."""
@@ -38,12 +38,12 @@ class LossCurves:
 
     def marked(self, name: str, step: int) -> np.ndarray:
         """A plot with the cursor in it."""
-        return with_cursor(self.pictures[name], self.plots[name], step)
+        return self.plots[name].picture(step)
 
     def cursor(self, name: str, step: int, units: float) -> Box:
         """The cursor for :meth:`Picture.frame`, whose picture is ``units`` high and wide."""
-        top, left, height = cursor_place(self.plots[name], step)
-        return units * top, units * left, units * height, 0
+        plot = self.plots[name]
+        return units * plot.top, units * (plot.start + plot.slope * step), units * plot.height, 0
 
     def told(self, step: int, loss: str) -> list[str]:
         """What was logged at a step: all losses, and one of them by layer."""

@@ -13,7 +13,7 @@ from ...render.pages import base64_numbers
 from ...training.run import Run
 from ..page import Shown, id_picture, inspector_page, slider, toggle
 from .curves import LossCurves
-from .pictures import HIGHEST, batch_sheet, cursor_place, heat, heat_colors, scale_bar
+from .pictures import HIGHEST, batch_sheet, heat, heat_colors, scale_bar
 from .reading import LossParts
 from .shown_step import LossStep, LossSteps
 from .table import loss_rows
@@ -79,8 +79,7 @@ def _over_time(inspector: LossShown) -> dict:
     steps = sorted({*(moments[i] for i in kept), chosen})
     plots = {}
     for name, plot in inspector.curves.plots.items():
-        top, _, height = cursor_place(plot, 0)
-        places = {"start": plot.start, "slope": plot.slope, "top": top, "height": height}
+        places = {side: getattr(plot, side) for side in ("start", "slope", "top", "height")}
         plots[name] = {"picture": data_uri(plot.png), **places}
     sheets = {}
     for i in np.unique(np.linspace(0, len(steps) - 1, _SHEETS).round().astype(int)):

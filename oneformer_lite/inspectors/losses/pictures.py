@@ -9,7 +9,6 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from ...data.image import image_from_bytes
 from ...render.colors import RGB, oklab_to_rgb, rgb_to_oklab
 from ...render.curves import Record, layer_plot, layer_terms, loss_plot
 from ...render.labels import draw_labels
@@ -22,7 +21,6 @@ PLOT = {"size": (4.0, 2.7), "dpi": 170}  # letters of 9 points stay legible on a
 _ANCHORS = ((255, 250, 225), (240, 228, 66), (230, 159, 0), (213, 94, 0), (92, 14, 58))  # light to dark, Okabe and Ito
 _CELL, _GAP, _COLUMNS = 176, 8, 4
 FONT = 23  # pixels of the captions
-_AXES = 0.128, 0.854  # top and bottom of a plot's axes, as shares of its height
 _PAD = "padding:.15rem .6rem"
 
 
@@ -54,27 +52,6 @@ def loss_plots(history: Sequence[Record], weights: Mapping[str, float]) -> dict[
         with_total.append(record)
     plots = {"losses": loss_plot(history, **PLOT)}
     return plots | {name: layer_plot(with_total, name, **PLOT) for name in ("total", *terms)}
-
-
-def plot_picture(plot: Plot) -> np.ndarray:
-    """The plot on white, uint8 [H, W, 3]."""
-    picture = image_from_bytes(plot.png, "a plot").convert("RGBA")
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
-
-
-def cursor_place(plot: Plot, step: int) -> tuple[float, float, float]:
-    """Top, left and height of a line at ``step``, as shares of the plot's picture."""
-    return _AXES[0], plot.start + plot.slope * step, _AXES[1] - _AXES[0]
-
-
-def with_cursor(picture: np.ndarray, plot: Plot, step: int) -> np.ndarray:
-    """A copy of the plot's picture with a line at ``step``."""
-    height, width = picture.shape[:2]
-    column = min(max(round(cursor_place(plot, step)[1] * width), 1), width - 2)
-    marked = picture.copy()
-    strip = marked[int(_AXES[0] * height) : int(_AXES[1] * height), column - 1 : column + 1]
-    strip[:] = (strip * 0.3 + np.array([31, 36, 48]) * 0.7).astype(np.uint8)
-    return marked
 
 
 def batch_sheet(pictures: Sequence[np.ndarray], captions: Sequence[str], chosen: int | None = None) -> np.ndarray:
