@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @contextmanager
@@ -52,6 +56,13 @@ def assert_back_opens_again(page, action) -> None:
     page.go_back()
     page.wait_for_selector("html[data-drawn]")
     assert page.evaluate(read) == first
+
+
+def canvas_pixels(page, canvas: int | str) -> np.ndarray:
+    """uint8 [H, W, 3] of the page's canvas of this number or selector: as a PNG: a million numbers take long."""
+    place = page.locator("canvas").nth(canvas) if isinstance(canvas, int) else page.locator(canvas)
+    content = place.evaluate("canvas => canvas.toDataURL()").partition(",")[2]
+    return np.array(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"))
 
 
 def change(page, action) -> float:

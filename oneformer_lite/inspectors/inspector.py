@@ -11,7 +11,7 @@ from html import escape, unescape
 from pathlib import Path
 
 import numpy as np
-from ipywidgets import HTML, Box, FloatSlider, TagsInput, Widget
+from ipywidgets import HTML, Box, FloatSlider, Widget
 from ipywidgets import Image as ImageWidget
 from PIL import Image
 from traitlets import TraitError
@@ -19,6 +19,7 @@ from traitlets import TraitError
 from ..errors import ConfigError
 from ..files import replacing
 from ..render import data_uri, png_bytes, quick_bytes
+from .chips import Chips
 from .kept import LIVE, WHILE_IT_LIVES, Kept
 from .page import head, inspector_page, step_through, style
 from .picture import Picture
@@ -153,7 +154,7 @@ class Inspector(Kept):
             if value is None and name in self._placed:
                 raise ConfigError(f"{name} is None; expected (row, column)")
             return control.move(value)
-        if isinstance(control, TagsInput) and isinstance(value, tuple):
+        if isinstance(control, Chips) and isinstance(value, tuple):
             value = list(value)
         expected, fits = _expected(control), value in _values(control.options) if hasattr(control, "options") else True
         try:
@@ -223,8 +224,8 @@ def _expected(control: Widget) -> str:
     """The values that a control takes, in words."""
     if hasattr(control, "options"):
         return f"one of {', '.join(map(str, _values(control.options)))}"
-    if isinstance(control, TagsInput):
-        return f"a list of {', '.join(control.allowed_tags)}"
+    if isinstance(control, Chips):
+        return f"a list of {', '.join(control.names)}"
     if hasattr(control, "max"):
         return f"{control.min} to {control.max}" + ("" if isinstance(control.min, float) else ", a whole number")
     return "True or False"

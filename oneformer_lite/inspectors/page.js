@@ -41,24 +41,70 @@ const ofl = {
   // The segments of a map of ids over a photograph, as blend_masks does in Python: ImageData. Ids without a color
   // (Map: id -> [r, g, b]) stay a photograph.
   blend(photo, ids, colors, opacity, outline) {
-    const { width, height } = photo, share = Math.round(256 * opacity), thick = Math.min(width, height) > 480;
-    const picture = new ImageData(width, height), out = picture.data;
-    const part = (i) => (colors.has(ids[i]) ? ids[i] : 0);
+    const { width, height, data } = photo, share = Math.round(256 * opacity), thick = Math.min(width, height) > 480;
+    const picture = new ImageData(width, height), out = new Uint32Array(picture.data.buffer);
+    const places = new Map([...colors.keys()].map((id, i) => [id, i + 1])), own = new Uint16Array(ids.length);
+    for (let i = 0, last = -1, place = 0; i < ids.length; i++) {  // neighbours are mostly of one segment
+      if (ids[i] !== last) { last = ids[i]; place = places.get(last) || 0; }
+      own[i] = place;
+    }
+    const table = [[255, 255, 255], ...colors.values()];
+    const parts = [0, 1, 2].map((c) => Uint16Array.from(table, (color) => color[c] * share + 128));
+    const edges = Uint32Array.from(table, ([r, g, b]) =>
+      (255 << 24) | (((b + 255) >> 1) << 16) | (((g + 255) >> 1) << 8) | ((r + 255) >> 1));
+    const [red, green, blue] = parts, rest = 256 - share, right = width - 1, bottom = height - 1;
     for (let row = 0, i = 0; row < height; row++) {
       for (let column = 0; column < width; column++, i++) {
-        const color = colors.get(ids[i]), own = part(i);
-        let edge = outline &&
-          ((column + 1 < width && part(i + 1) !== own) || (row + 1 < height && part(i + width) !== own));
-        if (outline && thick && !edge) edge = (column && part(i - 1) !== own) || (row && part(i - width) !== own);
-        for (let c = 0, j = 4 * i; c < 3; c++, j++) {
-          const value = photo.data[j];
-          if (edge) out[j] = ((color ? color[c] : 255) + 255) >> 1;
-          else out[j] = color ? (value * (256 - share) + color[c] * share + 128) >> 8 : value;
-        }
-        out[4 * i + 3] = 255;
+        const place = own[i], j = 4 * i;
+        let edge = outline && ((column < right && own[i + 1] !== place) || (row < bottom && own[i + width] !== place));
+        if (outline && thick && !edge) edge = (column && own[i - 1] !== place) || (row && own[i - width] !== place);
+        if (edge) out[i] = edges[place];
+        else if (place) {
+          out[i] = (255 << 24) | (((data[j + 2] * rest + blue[place]) >> 8) << 16)
+            | (((data[j + 1] * rest + green[place]) >> 8) << 8) | ((data[j] * rest + red[place]) >> 8);
+        } else out[i] = (255 << 24) | (data[j + 2] << 16) | (data[j + 1] << 8) | data[j];
       }
     }
     return picture;
+  },
+
+  // A photograph without its colours, and pale, as greyed() does in Python.
+  greyed({ width, height, data }) {
+    const picture = new ImageData(width, height);
+    for (let i = 0; i < data.length; i += 4) {
+      picture.data.fill(Math.round((0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2]) * 0.6 + 90), i, i + 3);
+      picture.data[i + 3] = 255;
+    }
+    return picture;
+  },
+
+  // Labels where place_labels() in Python found room for them: [text, [left, top, right, bottom], [x, y] in its segment].
+  labels(context, placed, size) {
+    const pill = "rgba(18,22,30,.75)";
+    context.font = `${size}px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif`;
+    [context.textAlign, context.textBaseline] = ["center", "middle"];
+    for (const [, [left, top, right, bottom], [x, y]] of placed) {
+      if (left - 1 <= x && x <= right + 1 && top - 1 <= y && y <= bottom + 1) continue;
+      const from = [Math.min(Math.max(x, left + size / 2), right - size / 2), Math.min(Math.max(y, top), bottom)];
+      for (const [ink, more] of [[pill, 1], ["#fff", 0]]) {
+        [context.strokeStyle, context.fillStyle, context.lineWidth] = [ink, ink, Math.max(1, size / 12) + 2 * more];
+        context.beginPath();
+        context.moveTo(...from);
+        context.lineTo(x, y);
+        context.stroke();
+        context.beginPath();
+        context.arc(x, y, size / 5 + more, 0, 7);
+        context.fill();
+      }
+    }
+    for (const [text, [left, top, right, bottom]] of placed) {
+      context.fillStyle = pill;
+      context.beginPath();
+      context.roundRect(left, top, right - left, bottom - top, (bottom - top) / 2);
+      context.fill();
+      context.fillStyle = "#fff";
+      context.fillText(text, (left + right) / 2, (top + bottom) / 2, right - left - size / 2);
+    }
   },
 
   // A white and black ring around a place on a canvas, in its own pixels.
@@ -70,6 +116,21 @@ const ofl = {
       context.arc(column, row, radius, 0, 7);
       context.stroke();
     }
+  },
+
+  // A colour of the theme, --ofl-NAME of the style sheet, for a canvas.
+  ink(name) {
+    const probe = document.querySelector(".ofl-inspector .ofl-title"), before = probe.style.color;
+    probe.style.color = `var(--ofl-${name})`;
+    const color = getComputedStyle(probe).color;
+    probe.style.color = before;
+    return color;
+  },
+
+  // Black or white, whichever stands out more on [r, g, b], as ink_on in render/colors.py.
+  inkOn(color) {
+    const light = color.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2] > 0.179 ? "#000" : "#fff";
   },
 
   // So many pixels on the screen in pixels of a canvas: words on it are legible whatever its size.
@@ -132,6 +193,7 @@ const ofl = {
       soon();
     });
     addEventListener("resize", soon);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
     ofl.redraw = soon;
     ofl.now(draw);
   },

@@ -58,6 +58,14 @@ def oklab_to_rgb(lab: np.ndarray) -> np.ndarray:
     return (c * 255).round().astype(np.uint8)
 
 
+def ink_on(color: Sequence[int]) -> RGB:
+    """Black or white, whichever stands out more on an sRGB colour: always by a contrast of 4.5 at least, as WCAG counts
+    it. ``ofl.inkOn`` in ``inspectors/page.js`` says the same."""
+    c = np.asarray(color, dtype=np.float64) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return (0, 0, 0) if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else (255, 255, 255)
+
+
 def label_colors(categories: Sequence[Category]) -> dict[int, RGB]:
     """Class id -> colour: the category's own, or a generated one where an earlier class has it.
 

@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw
 
 from .fonts import font_for
 
-Item = tuple[str, tuple[int, int]]
+Item = tuple[str, tuple[int, int], tuple[int, int]]  # a text, the (x, y) of its middle, a place in its segment
 _Box = tuple[float, float, float, float]
+Placed = tuple[str, _Box, tuple[int, int]]  # a text, its pill, and the end of the line that leads from it
 
 _INK = (255, 255, 255, 255)
 _PILL = (18, 22, 30, 190)
@@ -27,9 +28,9 @@ def label_size(size: tuple[int, int]) -> int:
 def label_items(
     segment_map: np.ndarray, names: Mapping[int, str], size: int, min_share: float = 0.003
 ) -> list[Item]:
-    """(text, (x, y)) for each named segment, large ones first.
+    """(text, (x, y), the point deepest inside) for each named segment, large ones first.
 
-    A label sits at the point deepest inside its segment, or just above it where it would hide it.
+    A label sits at that point, or just above its segment where it would hide it.
     ``segment_map`` int [H, W]; ``names`` segment id -> text; ``size`` as in :func:`draw_labels`.
     Segments under ``min_share`` of the picture get no label. Large maps are read at every second, third ... pixel.
     """
@@ -47,12 +48,14 @@ def label_items(
         if number is None or areas[number] < min_share * small.size:
             continue
         box = boxes[number]
-        y, x = _deepest(places[box] == number)
-        y, x = step * (box[0].start + y), step * (box[1].start + x)
+        mask = places[box] == number
+        y, x = _deepest(mask)
+        top = y - int(mask[y::-1, x].argmin() or y + 1) + 1  # of the part around it: others may lie far off
+        inside = y, x = step * (box[0].start + y), step * (box[1].start + x)
         pill = size * _LINE * size * (_LETTER * len(name) + 1)
         if areas[number] * step**2 < 3 * pill:
-            y = int(step * box[0].start - size * _LINE / 2)
-        found.append((areas[number], (name, (x, y))))
+            y = int(step * (box[0].start + top) - size * _LINE / 2)
+        found.append((areas[number], (name, (int(x), int(y)), (int(inside[1]), int(inside[0])))))
     return [item for _, item in sorted(found, key=lambda pair: -pair[0])]
 
 
@@ -65,30 +68,46 @@ def _deepest(mask: np.ndarray) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = None) -> np.ndarray:
-    """Write each text in a small dark pill centred at its (x, y); uint8 [H, W, 3].
+def place_labels(shape: tuple[int, int], items: Sequence[Item], size: int | None = None) -> list[Placed]:
+    """Where :func:`draw_labels` writes on a picture of (height, width): the texts that have room, and their boxes."""
+    height, width = shape
+    size = size or label_size(shape)
+    font = font_for(size, (text for text, *_ in items))
+    placed: list[Placed] = []
+    for text, at, inside in items:
+        pill = font.getlength(text) + size, size * _LINE
+        box = _free_box(at, pill, (width, height), [other for _, other, _ in placed])
+        if box is not None:
+            placed.append((text, box, inside))
+    return placed
 
-    Items are served in order. One that would cover an earlier label moves up or down by a line,
-    or is left out when there is no room. ``size``: the letters' height in
-    pixels (default: :func:`label_size`).
+
+def draw_labels(image: np.ndarray, items: Sequence[Item], size: int | None = None) -> np.ndarray:
+    """Write each text in a small dark pill centred at its (x, y), with a line to its segment where it does not lie on
+    it; uint8 [H, W, 3].
+
+    Items are served in order. One that would cover an earlier label moves up or down by a line, or is left out when
+    there is no room. ``size``: the letters' height in pixels (default: :func:`label_size`).
     """
-    height, width = image.shape[:2]
-    size = size or label_size((height, width))
-    font = font_for(size, (text for text, _ in items))
+    return draw_pills(image, place_labels(image.shape[:2], items, size), size)
+
+
+def draw_pills(image: np.ndarray, placed: Sequence[Placed], size: int | None = None) -> np.ndarray:
+    """Labels where :func:`place_labels` found room. ``ofl.labels`` in ``inspectors/page.js`` draws the same."""
+    size = size or label_size(image.shape[:2])
+    font = font_for(size, (text for text, *_ in placed))
     picture = Image.fromarray(image).convert("RGBA")
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
-    placed: list[_Box] = []
-    for text, (x, y) in items:
-        w = draw.textlength(text, font=font) + size
-        h = size * _LINE
-        box = _free_box((x, y), (w, h), (width, height), placed)
-        if box is None:
-            continue
-        placed.append(box)
-        draw.rounded_rectangle(box, radius=h / 2, fill=_PILL)
-        center = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        draw.text(center, text, font=font, fill=_INK, anchor="mm")
+    for _, box, (x, y) in placed:
+        if not (box[0] - 1 <= x <= box[2] + 1 and box[1] - 1 <= y <= box[3] + 1):
+            start, dot = (min(max(x, box[0] + size / 2), box[2] - size / 2), min(max(y, box[1]), box[3])), size / 5
+            for ink, more in ((_PILL, 1), (_INK, 0)):
+                draw.line((*start, x, y), fill=ink, width=max(1, size // 12) + 2 * more)
+                draw.ellipse((x - dot - more, y - dot - more, x + dot + more, y + dot + more), fill=ink)
+    for text, box, _ in placed:
+        draw.rounded_rectangle(box, radius=(box[3] - box[1]) / 2, fill=_PILL)
+        draw.text(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), text, font=font, fill=_INK, anchor="mm")
     return np.asarray(Image.alpha_composite(picture, layer).convert("RGB"))
 
 
@@ -105,7 +124,7 @@ def _free_box(
     x0 = min(max(at[0] - w / 2, 0), width - w)
     for shift in (0, -1.1 * h, 1.1 * h):
         y0 = min(max(at[1] - h / 2 + shift, 0), height - h)
-        box = (x0, y0, x0 + w, y0 + h)
+        box = (float(x0), float(y0), float(x0 + w), float(y0 + h))
         if not any(_overlap(box, other) for other in placed):
             return box
     return None

@@ -68,6 +68,13 @@ def blend_masks(
     return blended.astype(np.uint8)
 
 
+def greyed(photo: np.ndarray) -> np.ndarray:
+    """The photograph (uint8 [H, W, 3]) without its colours, and pale: under colours that have a meaning.
+    ``ofl.greyed`` in ``inspectors/page.js`` does the same."""
+    grey = np.rint(photo @ np.array([0.299, 0.587, 0.114]) * 0.6 + 90).astype(np.uint8)
+    return grey[..., None].repeat(3, axis=2)
+
+
 def mark_point(picture: np.ndarray, row: float, column: float) -> np.ndarray:
     """A copy with a white and black ring around a place (in pixels of the picture)."""
     height, width = picture.shape[:2]

@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..render.curves import METRICS, layer_plot, loss_plot, metric_plot, series
 from ..render.grid import data_uri
 from ..render.pages import read
-from ..render.plots import LIGHT, Plot, line_color
+from ..render.plots import DARK, LIGHT, Plot, line_color
 from ..render.sheet import sheet_html
 from ..render.timeline import Timeline, layer_text
 
@@ -58,8 +58,10 @@ def head(name: str, status: str, timeline: Timeline, step: int, reason: str = ""
 def cards(timeline: Timeline, step: int) -> str:
     """Losses, scores and machine at ``step``; elements with ``data-name`` hold the texts of that name."""
     texts = timeline.texts(step)
-    losses = [_card(name, texts, line_color(LIGHT, name)) for name in ("total", *timeline.terms)]
-    scores = [_card(name, texts, LIGHT.lines[name]) for name in METRICS]
+    losses, scores = (
+        [_card(name, texts, f"light-dark({line_color(LIGHT, name)},{line_color(DARK, name)})") for name in names]
+        for names in (("total", *timeline.terms), METRICS)
+    )
     machine = [_card(name, texts, title=title, more=_spark(timeline, name)) for name, title in MACHINE.items()]
     scored = f'scores in percent, <span data-name="scored">{texts["scored"]}</span>'
     groups = (("losses, summed over the decoder's predictions", losses), (scored, scores), ("machine", machine))

@@ -116,8 +116,8 @@ def offered(control, rng: random.Random):
         return rng.randrange(128), rng.randrange(128)
     if hasattr(control, "options"):
         return rng.choice([option[1] if isinstance(option, tuple) else option for option in control.options])
-    if hasattr(control, "allowed_tags"):
-        return rng.sample(control.allowed_tags, rng.randrange(3))
+    if isinstance(control, Chips):
+        return rng.sample(control.names, rng.randrange(3))
     if hasattr(control, "min"):
         value = rng.uniform(control.min, control.max)
         return round(value) if isinstance(control.value, int) else round(value, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import change, chromium, opened
+from browser import canvas_pixels, change, chromium, opened
 from run_folder import write_run
 
 import oneformer_lite as ofl
@@ -187,12 +187,7 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
     painted = inspector.views["the chosen image"].shown
     with chromium() as browser:
         with opened(browser, path) as page:
-            read = (
-                "() => { const c = document.querySelectorAll('canvas')[3];"
-                "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
-            )
-            pixels = np.array(page.evaluate(read), dtype=np.uint8).reshape(*painted.shape[:2], 4)[..., :3]
-            assert np.abs(pixels.astype(int) - painted).mean() < 4  # the photograph is WebP here
+            assert np.abs(canvas_pixels(page, 3).astype(int) - painted).mean() < 4  # the photograph is WebP here
             before = page.inner_text("#told")
             slow = change(page, lambda: page.locator("#table tr[onclick]").first.click())
             assert page.locator(".ofl-chosen").count() == 1 and slow < 1000

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from browser import change, chromium, opened
-from PIL import Image
+from browser import canvas_pixels, change, chromium, opened
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.inspectors.merge.pictures import OUTCOMES, PARTS
 from oneformer_lite.inspectors.merge.widget import MergeInspector
+from oneformer_lite.render.masks import VERDICT_COLORS
 
 
 @pytest.fixture
@@ -85,11 +84,6 @@ MOVE = """(values) => { for (const [name, value] of Object.entries(values)) {
     control.value = value; control.dispatchEvent(new Event("input", { bubbles: true })); } }"""
 
 
-def pixels_of(page, n: int) -> np.ndarray:
-    uri = page.evaluate("(n) => document.querySelectorAll('canvas')[n].toDataURL()", n)
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGB"))
-
-
 def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
     path = inspector.set(query=None).to_html(tmp_path / "merge.html")
     assert path.stat().st_size < 5e6 and "http" not in path.read_text().replace("http://www.w3.org", "")
@@ -111,14 +105,14 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
                 assert answer["quality"] == pytest.approx([measured[1].pq, measured[1].sq, measured[1].rq])
                 assert page.inner_text("#told") in inspector.words
                 for n, painted in enumerate(view.shown for view in inspector.views.values()):
-                    assert np.array_equal(pixels_of(page, n), painted)
+                    assert np.array_equal(canvas_pixels(page, n), painted)
             change(page, lambda: page.evaluate(MOVE, {"object_threshold": 0.5, "step": steps}))
             box = page.locator("canvas").first.bounding_box()
             change(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 9))
             assert "sky" in page.inner_text("#told")
-            painted = pixels_of(page, 0)
+            painted = canvas_pixels(page, 0)
             change(page, lambda: page.keyboard.press("Shift+ArrowDown"))
-            assert not np.array_equal(pixels_of(page, 0), painted)  # the cursor is seen
+            assert not np.array_equal(canvas_pixels(page, 0), painted)  # the cursor is seen
             for _ in range(3):
                 change(page, lambda: page.keyboard.press("Shift+ArrowDown"))
             assert "sky" not in page.inner_text("#told")
@@ -126,3 +120,27 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert "TP" in page.inner_text("#legend")
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_each_colour_of_the_legend_has_one_meaning_and_no_share_is_above_one(inspector) -> None:
+    every = [color for color, _ in PARTS.values()] + [VERDICT_COLORS[name] for name in OUTCOMES]
+    assert len(set(every)) == len(every)
+    inspector.set(colors="outcome")
+    told = inspector.words
+    assert told.index("Result and ground truth:") < told.index("TP") < told.index("The query:") < told.index("won")
+    for query in inspector.control("query").options:
+        told = inspector.set(object_threshold=0.0, overlap_threshold=0.0, query=query[1]).words
+        assert all(float(share) <= 1 for share in re.findall(r"share of ([\d.,]+\d)", told))
+    assert "more than its mask has" in inspector.set(query=19).words and "over 1" in inspector.words
+
+
+def test_a_pages_unchanged_pictures_are_not_painted_again(inspector, tmp_path) -> None:
+    path = inspector.set(object_threshold=0.5).to_html(tmp_path / "merge.html")
+    count = "window.painted = 0; const put = CanvasRenderingContext2D.prototype.putImageData; "
+    count += "CanvasRenderingContext2D.prototype.putImageData = function (...a) { painted++; return put.apply(this, a); }"
+    with chromium() as browser, opened(browser, path, before=count) as page:
+        assert page.evaluate("painted") == 3
+        change(page, lambda: page.locator("[name=min_iou]").press("ArrowRight"))  # PQ alone
+        assert page.evaluate("painted") == 3
+        change(page, lambda: page.locator("[name=step]").press("ArrowLeft"))
+        assert 3 < page.evaluate("painted") < 6  # the ground truth stays

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import assert_back_opens_again, change, chromium, opened
+from browser import assert_back_opens_again, canvas_pixels, change, chromium, opened
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
@@ -135,13 +135,8 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert "wins: sky" in page.inner_text("#claims")
             shown = page.locator("#sheet button").evaluate_all("buttons => buttons.map((b) => Number(b.dataset.value))")
             assert shown == inspector.order()  # also where scores differ only behind the third digit
-            pixels = page.evaluate(
-                "() => { const c = document.getElementById('mask');"
-                "return [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
-            )
-            page_picture = np.array(pixels[2:], dtype=np.uint8).reshape(pixels[0], pixels[1], 4)[..., :3]
             difference = np.abs(
-                page_picture.astype(int) - inspector.views["the picture with the mask of the query"].shown
+                canvas_pixels(page, "#mask").astype(int) - inspector.views["the picture with the mask of the query"].shown
             )
             assert np.mean(difference) < 6  # photograph as WebP, masks in steps: nearly the same picture
             slow = [change(page, lambda i=i: page.locator("#life button").nth(i).click()) for i in (2, 5, 0)]

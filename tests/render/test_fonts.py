@@ -18,7 +18,7 @@ def test_another_font_where_a_letter_is_missing() -> None:
 
 def test_no_letter_of_a_label_is_a_box() -> None:
     empty = np.zeros((40, 200, 3), np.uint8)
-    pictures = [draw_labels(empty, [(word, (100, 20))], 16) for word in ("ä", "ß", "é")]
+    pictures = [draw_labels(empty, [(word, (100, 20), (100, 20))], 16) for word in ("ä", "ß", "é")]
     assert not any(np.array_equal(one, other) for one, other in zip(pictures, pictures[1:]))
 
 

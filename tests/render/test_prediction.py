@@ -11,6 +11,7 @@ from oneformer_lite.data.sample import TASKS, SegmentInfo
 from oneformer_lite.errors import ConfigError
 from oneformer_lite.render import draw_labels, label_items, render_instances, render_prediction, render_truth
 from oneformer_lite.render import prediction as render_module
+from oneformer_lite.render.labels import place_labels
 from oneformer_lite.render.prediction import page_scale
 
 
@@ -103,7 +104,7 @@ def test_names_stand_inside_large_segments_and_above_small_ones():
     ids[60:75, 150:155] = 2
     ids[0, 0] = 3
     items = label_items(ids, {1: "sky", 2: "post", 3: "dot", 4: "absent"}, size=10)
-    assert [text for text, _ in items] == ["sky", "post"]  # large first, tiny and absent left out
+    assert [text for text, *_ in items] == ["sky", "post"]  # large first, tiny and absent left out
     (x, y), (post_x, post_y) = items[0][1], items[1][1]
     assert 50 <= x <= 70 and y == 50
     assert 150 <= post_x < 155 and post_y < 60
@@ -113,7 +114,7 @@ def test_names_on_large_pictures_are_placed_on_a_coarser_map():
     """The centre of the largest circle that fits, to some pixels, whatever the size; and the frame is an edge."""
     ids = np.zeros((1500, 2500), dtype=np.int32)
     ids[300:1101, 200:1001], ids[1200:, 1500:] = 7, 70_000
-    (sky, (x, y)), (_, (road_x, road_y)) = label_items(ids, {7: "sky", 70_000: "road"}, size=40)
+    (sky, (x, y), _), (_, (road_x, road_y), _) = label_items(ids, {7: "sky", 70_000: "road"}, size=40)
     assert sky == "sky" and abs(x - 600) <= 6 and abs(y - 700) <= 6
     assert 1640 <= road_x <= 2360 and abs(road_y - 1350) <= 6
 
@@ -125,22 +126,38 @@ def test_an_instance_that_another_hides_has_no_name(sample, monkeypatch):
     named = []
     monkeypatch.setattr(render_module, "draw_labels", lambda image, items, size: named.extend(items) or image)
     render_instances(sample.image, masks, [1, 1, 2], sample.categories, [0.9, 0.8, 0.7], scale=20)
-    assert sorted(text for text, _ in named) == ["car 0.80", "tree 0.70"]
+    assert sorted(text for text, *_ in named) == ["car 0.80", "tree 0.70"]
 
 
 def test_labels_do_not_cover_each_other_nor_leave_the_frame():
     grey = np.full((120, 200, 3), 128, dtype=np.uint8)
-    alone = (draw_labels(grey, [("car", (100, 60))], 12) != grey).any(-1)
+    alone = (draw_labels(grey, [("car", (100, 60), (100, 60))], 12) != grey).any(-1)
     rows = np.flatnonzero(alone.any(1))
     assert rows.min() >= 50 and rows.max() <= 70
-    three = (draw_labels(grey, [("car", (100, 60))] * 3, 12) != grey).any(-1)
-    four = (draw_labels(grey, [("car", (100, 60))] * 4, 12) != grey).any(-1)
+    three = (draw_labels(grey, [("car", (100, 60), (100, 60))] * 3, 12) != grey).any(-1)
+    four = (draw_labels(grey, [("car", (100, 60), (100, 60))] * 4, 12) != grey).any(-1)
     assert three.sum() > 2.8 * alone.sum()  # one in place, one above, one below
     np.testing.assert_array_equal(three, four)  # no room for a fourth
-    corner = (draw_labels(grey, [("car", (0, 0))], 12) != grey).any(-1)
+    corner = (draw_labels(grey, [("car", (0, 0), (0, 0))], 12) != grey).any(-1)
     assert corner.sum() == pytest.approx(alone.sum(), rel=0.05)
+
+
+def test_a_label_beside_its_segment_leads_to_it():
+    """Two thin posts close to each other: both names stand above, one over the other, each with a line to its own."""
+    ids = np.zeros((120, 200), dtype=np.int32)
+    ids[60:100, 90:95], ids[60:100, 105:110] = 1, 2
+    grey = np.full((120, 200, 3), 128, dtype=np.uint8)
+    items = label_items(ids, {1: "post", 2: "pole"}, size=12)
+    found = (draw_labels(grey, items, 12) != grey).any(-1)
+    for segment in (1, 2):
+        assert found[ids == segment].any(), "nothing of its label reaches the segment"
+    pills = place_labels(grey.shape[:2], items, 12)
+    for _, (left, top, right, bottom), (x, y) in pills:
+        assert ids[y, x] and not (left <= x <= right and top <= y <= bottom)
+        below = found[round(bottom) + 1 : y, x]
+        assert below.all(), "the line from the pill down to its segment"
 
 
 def test_a_label_too_wide_for_the_picture_is_left_out():
     grey = np.full((20, 30, 3), 128, dtype=np.uint8)
-    np.testing.assert_array_equal(draw_labels(grey, [("a very long name", (15, 10))], 12), grey)
+    np.testing.assert_array_equal(draw_labels(grey, [("a very long name", (15, 10), (15, 10))], 12), grey)

@@ -23,13 +23,13 @@
   style.textContent = `.cells { border-collapse: separate; border-spacing: 2px; width: 100%; table-layout: fixed;
     text-align: center; font-variant-numeric: tabular-nums; max-width: 36rem; line-height: 1.2; font-size: .93em; }
     .cells td, .cells th { height: 2.6rem; padding: 0; font-weight: 400; overflow: hidden; cursor: pointer; }
-    .cells th { color: #5d6575; font-size: .95em; position: relative; }
+    .cells th { color: var(--ofl-soft); font-size: .95em; position: relative; }
     .cells .twin { box-shadow: inset 0 0 0 3px rgb(204,121,167); }
     .cells .chosen { outline: 3px solid #000; outline-offset: -2px; }
-    .cells:focus-visible { outline: 3px solid #0072b2; }
+    .cells:focus-visible { outline: 3px solid var(--ofl-accent); }
     .cells i { position: absolute; inset: 0; background: center / cover; }
     .cells b { position: absolute; left: 2px; top: 2px; padding: 0 .35em; background: #1f2430; color: #fff; }
-    #table tr.held { background: #fff0cc; }`;
+    #table tr.held { background: var(--ofl-mark); }`;
   style.textContent += photos.map((photo, i) => `.cells .photo${i} { background-image: url(${photo}); }`).join("\n");
   document.head.append(style);
 
@@ -85,16 +85,16 @@
     const all = {
       similarity: [(v) => v / strongest, number, leads((i) => now.similarity[i]),
         leads((j) => now.similarity.map((line) => line[j])), ""],
-      by_row: [(v) => v, whole, ["loss", now.rowLosses.map(number)], none, number(mean(now.rowLosses))],
-      by_column: [(v) => v, whole, none, ["loss", now.columnLosses.map(number)], number(mean(now.columnLosses))],
+      by_row: [(v) => v, whole, ["loss", now.rowLosses.map(number)], none, `mean ${number(mean(now.rowLosses))}`],
+      by_column: [(v) => v, whole, none, ["loss", now.columnLosses.map(number)], `mean ${number(mean(now.columnLosses))}`],
     };
     for (const [name, [strength, words, right, bottom, corner]] of Object.entries(all)) {
       const head = batch.map((e, j) => `<th data-at="${j},${j}">texts ${j}<br>${entries[e].short}</th>`);
       const body = places.map((i) => {
         const cells = places.map((j) => {
-          const value = strength(now[name][i][j]), ink = Math.abs(value) > 0.6 ? "#fff" : "inherit";
+          const color = tint(strength(now[name][i][j]));
           const marks = `${twins[tasks][i][j] ? "twin " : ""}${i === row && j === column ? "chosen" : ""}`;
-          return `<td data-at="${i},${j}" class="${marks}" style="background:${css(tint(value))};color:${ink}">` +
+          return `<td data-at="${i},${j}" class="${marks}" style="background:${css(color)};color:${ofl.inkOn(color)}">` +
             `${words(now[name][i][j])}</td>`;
         });
         return `<tr><th data-at="${i},${i}"><i class="photo${i}"></i><b>${i}</b></th>` +
@@ -112,15 +112,15 @@
     const high = Math.max(0, ...values, ...own), low = Math.min(0, ...values, ...own);
     const level = (value) => 30 + ((high - value) * (height - 40)) / Math.max(high - low, 1e-9);
     context.clearRect(0, 0, width, height);
-    context.fillStyle = "#fff0cc";
+    context.fillStyle = ofl.ink("mark");
     context.fillRect(slot * step, 0, step, height);
     values.forEach((value, place) => {
       context.fillStyle = css(kinds[kind(entries[j], place)]);
       context.fillRect(place * step + step / 8, level(0), (step * 3) / 4, level(value) - level(0));
-      context.fillStyle = "#000";
+      context.fillStyle = ofl.ink("ink");
       context.fillRect(place * step, level(own[place]) - 1, step - 1, 2);
     });
-    context.fillStyle = "#5d6575";
+    context.fillStyle = ofl.ink("soft");
     context.fillRect(0, level(0), width, 1);
     context.font = `${ofl.onScreen(canvases.shares, 12)}px system-ui, sans-serif`;
     context.textAlign = "right";
@@ -142,7 +142,7 @@
     small.getContext("2d").putImageData(picture, 0, 0);
     context.imageSmoothingEnabled = false;
     context.drawImage(small, 0, 0, size, size);
-    context.fillStyle = "#5d6575";
+    context.fillStyle = ofl.ink("soft");
     for (const place of [entries[i].sentences, entries[i].texts]) context.fillRect(0, place * unit - 1, size, 2);
     for (const place of [entries[j].sentences, entries[j].texts]) context.fillRect(place * unit - 1, 0, 2, size);
     context.strokeStyle = "#000";
@@ -168,9 +168,9 @@
       places.forEach(([left, upper]) => context.lineTo(left, upper));
       context.stroke();
     };
-    line("#e3e6ec", 1.5, [], [[0, y(0)], [width, y(0)]]);
+    line(ofl.ink("line"), 1.5, [], [[0, y(0)], [width, y(0)]]);
     if (lowest[tasks]) line("rgb(204,121,167)", 3, [3, 5], [[0, y(lowest[tasks])], [width, y(lowest[tasks])]]);
-    context.fillStyle = "#5d6575";
+    context.fillStyle = ofl.ink("soft");
     for (const tick of [0.01, 0.1, 1]) {
       if (tick < ends[0] || tick > ends[1] * 1.001) continue;
       context.textAlign = x(tick) > width - 20 ? "right" : "center";
@@ -178,15 +178,15 @@
     }
     marks.forEach(([name, value], place) => {
       const at = x(value), right = at > 0.6 * width;
-      line("#5d6575", 1.5, [5, 5], [[at, 10 + lines * place], [at, y(0)]]);
-      context.fillStyle = "#1f2430";
+      line(ofl.ink("soft"), 1.5, [5, 5], [[at, 10 + lines * place], [at, y(0)]]);
+      context.fillStyle = ofl.ink("ink");
       context.textAlign = right ? "right" : "left";
       context.fillText(name, at + (right ? -6 : 6), font + lines * place);
     });
     line(css(blue), 3, [], points.map((point, k) => [x(point), y(losses[k])]));
-    context.fillStyle = "#5d6575";
+    context.fillStyle = ofl.ink("soft");
     context.textAlign = "right";
-    context.fillText(number(losses[128]), width - 3, y(losses[128]) - 12);
+    context.fillText(`loss ${number(losses[128])}`, width - 3, y(losses[128]) - 12);
     context.fillStyle = css(red);
     context.beginPath();
     context.arc(x(temperature), y(now.loss), 7, 0, 7);
@@ -235,7 +235,7 @@
     const cell = (entry, first, last) => {
       const name = kind(entry, first), count = last - first + 1, words = ofl.text(text(entry, first));
       const note = { sentence: words, context: `${words} × ${count}`,
-        padding: `<span style="color:#5d6575">${words} (padding${count > 1 ? ` × ${count}` : ""})</span>` }[name];
+        padding: `<span class="ofl-later">${words} (padding${count > 1 ? ` × ${count}` : ""})</span>` }[name];
       return `<td><i class="ofl-dot" style="background:${css(kinds[name])}"></i>${note}</td>`;
     };
     const adds = (values, first, last) => `<td class="number">${signed(sum(values.slice(first, last + 1)), 4)}</td>`;

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ...render.colors import RGB
+from ...render.colors import RGB, ink_on
 from .reading import Contrast
 
 KIND_COLORS: dict[str, RGB] = {  # Okabe and Ito
@@ -70,14 +70,16 @@ def matrix_picture(
         for j in range(count):
             box = ((j + 1) * side, (i + 1) * side, (j + 2) * side - 2, (i + 2) * side - 2)
             draw.rectangle(box, fill=tuple(map(int, colors[i, j])))
-            write(i + 1, j + 1, matrix.words[i][j], "white" if abs(matrix.strength[i, j]) > 0.6 else _INK)
+            write(i + 1, j + 1, matrix.words[i][j], ink_on(colors[i, j]))
             if twins[i, j]:
                 draw.rectangle((box[0] + 4, box[1] + 4, box[2] - 4, box[3] - 4), outline=TWIN, width=4)
             if (i, j) == chosen:
                 draw.rectangle(box, outline="black", width=4)
     write(0, count + 1, matrix.right[0], _FAINT, small)
     write(count + 1, 0, matrix.bottom[0], _FAINT, small)
-    write(count + 1, count + 1, matrix.corner, _INK)
+    if matrix.corner:
+        write(count + 0.8, count + 1, "mean", _FAINT, small)
+        write(count + 1.1, count + 1, matrix.corner, _INK)
     return np.asarray(sheet)
 
 
@@ -197,6 +199,6 @@ def curve_picture(
         )
     draw.line([(x(t), y(v)) for t, v in zip(temperatures, losses)], fill=POSITIVE, width=6, joint="curve")
     at = x(now), y(float(np.interp(np.log(now), np.log(temperatures), losses)))
-    draw.text((2 * width - 6, y(losses[-1]) - 36), number(losses[-1]), font=font, fill=_FAINT, anchor="rm")
+    draw.text((2 * width - 6, y(losses[-1]) - 36), f"loss {number(losses[-1])}", font=font, fill=_FAINT, anchor="rm")
     draw.ellipse((at[0] - 14, at[1] - 14, at[0] + 14, at[1] + 14), fill=NEGATIVE, outline="white", width=4)
     return np.asarray(sheet.resize((width, height), Image.BOX))

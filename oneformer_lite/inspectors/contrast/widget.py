@@ -14,6 +14,7 @@ from ...errors import ConfigError
 from ...inference import check_model
 from ...model import MaskModel
 from ...render import contact_sheet
+from ...render.legend import with_legend
 from ..inspector import Absence, Inspector
 from ..picture import Picture
 from ..samples import MOST_SAMPLES, sample_pairs, task_choices
@@ -36,7 +37,7 @@ from .reading import (
     slot_cosines,
     slot_shares,
 )  # fmt: skip
-from .words import SHORT, legend, pair_text, slot_table, slot_text
+from .words import SHORT, legend, legend_entries, pair_text, slot_table, slot_text
 
 _POINTS = 256  # temperatures of the curve
 _MATRICES = {
@@ -223,7 +224,7 @@ class ContrastInspector(Inspector):
         rows = [contact_sheet([painted[i : i + 3]], list(_TITLES.values())[i : i + 3], font_size=19) for i in (0, 3)]
         width = max(row.shape[1] for row in rows)
         padded = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
-        return np.concatenate(padded)
+        return with_legend(np.concatenate(padded), legend_entries(), font_size=19)
 
     def _subject(self) -> str:
         name = self.state["tasks"]

@@ -90,7 +90,7 @@ def slot_table(image: Encoded, texts: Encoded, shares: np.ndarray, own: np.ndarr
         ]
         if not same:
             cells += [*_cell(image, first, last), f"{own[run].sum():+.4f}"]
-        marked = ' style="background:#fff0cc"' if first <= slot <= last else ""
+        marked = ' class="ofl-marked"' if first <= slot <= last else ""
         rows.append(f"<tr{marked}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     return f'<div class="ofl-scroll"><table class="ofl-table"><tr>{head}</tr>{"".join(rows)}</table></div>'
 
@@ -100,7 +100,7 @@ def _cell(list_: Encoded, first: int, last: int) -> list[str]:
     count = last - first + 1
     words = escape(list_.text(first))
     if kind == "padding":
-        words = f'<span style="color:#5d6575">{words} (padding{f" × {count}" if count > 1 else ""})</span>'
+        words = f'<span class="ofl-later">{words} (padding{f" × {count}" if count > 1 else ""})</span>'
     elif kind == "context":
         words = f"{words} × {count}"
     return [f'<i class="ofl-dot" style="background:rgb{KIND_COLORS[kind]}"></i>{words}']
@@ -114,15 +114,20 @@ def _percent(value: float) -> str:
     return f"{100 * value:.0f} %" if math.isfinite(value) else "?"
 
 
+def legend_entries() -> list[tuple[str, RGB | None]]:
+    """What the colours and lines of the pictures mean."""
+    return [
+        ("sentence of a segment", KIND_COLORS["sentence"]),
+        ("padding", KIND_COLORS["padding"]),
+        ("learned context", KIND_COLORS["context"]),
+        (f"false negative: same task, and the same sentences or {_percent(NEARLY)} of them", TWIN),
+        ("— with the image’s own texts", None),
+        ("lead: own pair above the next best", None),
+    ]
+
+
 def legend() -> str:
-    """HTML: what the colours mean."""
-    dots = {
-        "sentence of a segment": KIND_COLORS["sentence"],
-        "padding": KIND_COLORS["padding"],
-        "learned context": KIND_COLORS["context"],
-        f"false negative: same task, and the same sentences or {_percent(NEARLY)} of them": TWIN,
-    }
-    dot = '<span><i class="ofl-dot" style="background:rgb{}"></i>{}</span>'
-    items = "".join(dot.format(color, text) for text, color in dots.items())
-    items += "<span><b>—</b> with the image’s own texts</span><span>lead: own pair above the next best</span>"
-    return f'<div class="ofl-controls">{items}</div>'
+    """:func:`legend_entries` as HTML."""
+    dot = '<i class="ofl-dot" style="background:rgb{}"></i>'
+    items = (f"<span>{dot.format(color) if color else ''}{text}</span>" for text, color in legend_entries())
+    return f'<div class="ofl-controls">{"".join(items)}</div>'

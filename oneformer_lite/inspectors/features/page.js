@@ -14,12 +14,12 @@
   const css = document.createElement("style");
   css.textContent = `
     #atlas { display: grid; grid-template-columns: repeat(4, minmax(0, 11rem)); gap: .6rem; }
-    #atlas button { all: unset; cursor: pointer; min-width: 0; font-size: .86em; line-height: 1.3; color: #5d6575;
+    #atlas button { all: unset; cursor: pointer; min-width: 0; font-size: .86em; line-height: 1.3; color: var(--ofl-soft);
       display: flex; flex-direction: column; justify-content: end; }
     #atlas canvas { width: 100%; display: block; border-radius: 3px; margin-top: .15rem; outline-offset: 1px; }
-    #atlas button[aria-pressed=true] { color: #1f2430; font-weight: 600; }
+    #atlas button[aria-pressed=true] { color: var(--ofl-ink); font-weight: 600; }
     #atlas button[aria-pressed=true] canvas { outline: 3px solid #d55e00; }
-    #atlas button:focus-visible { outline: 3px solid #0072b2; }
+    #atlas button:focus-visible { outline: 3px solid var(--ofl-accent); }
     .ofl-ramp { white-space: nowrap; }
     .ofl-ramp i { display: inline-block; width: 7em; height: .8em; margin: 0 .5em; border-radius: 2px; }
     [hidden] { display: none !important; }`;
@@ -130,8 +130,7 @@
   function drawGrid(map, channel) {
     const { context } = grid, rows = Math.ceil(map.channels.length / columns), gap = 2;
     const [wide, high] = [width / columns, height / rows];
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, width, height);
+    context.clearRect(0, 0, width, height);
     map.channels.forEach((_, i) => {
       const [left, top] = [(i % columns) * wide, Math.floor(i / columns) * high];
       if (i === channel) { context.fillStyle = "#d55e00"; context.fillRect(left, top, wide, high); }

@@ -34,6 +34,7 @@
   }
   const curves = data.plots ? [view("losses over the steps: click to choose a step"), view("loss by decoder layer")] : [];
   for (const { canvas } of curves) {
+    canvas.classList.add("ofl-plot");
     ofl.point(canvas, {
       size: () => [1, data.steps.length], shown: () => [0, ofl.state().step],
       at: (down, along) => {
@@ -145,10 +146,6 @@
   function cursor(canvas, name, step) {
     if (unchanged(canvas, `${name} ${step}`)) return;
     const context = put(canvas, pictures[name]), plot = data.plots[name];
-    context.globalCompositeOperation = "destination-over";
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.globalCompositeOperation = "source-over";
     context.fillStyle = "rgba(31, 36, 48, .7)";
     context.fillRect((plot.start + plot.slope * step) * canvas.width - 1, plot.top * canvas.height, 2,
       plot.height * canvas.height);

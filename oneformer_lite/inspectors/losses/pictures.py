@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from ...render.colors import RGB, oklab_to_rgb, rgb_to_oklab
+from ...render.colors import RGB, ink_on, oklab_to_rgb, rgb_to_oklab
 from ...render.curves import Record, layer_plot, layer_terms, loss_plot
 from ...render.labels import draw_labels
 from ...render.masks import blend_masks
@@ -107,6 +107,11 @@ def points_by_cost(photo: np.ndarray, mask: np.ndarray, points: np.ndarray, cost
     return picture
 
 
+def on_heat(color: np.ndarray) -> str:
+    """Style of a cell of this colour (uint8 [3]), whose words stand out."""
+    return f"background:rgb({','.join(map(str, color))});color:rgb{ink_on(color)}"
+
+
 def norms_table(components: Sequence[str], terms: Sequence[str], norms: np.ndarray) -> str:
     """Gradient norms as an HTML table, coloured on a logarithmic scale over four decades."""
     largest, table = norms.max(initial=0.0), heat_colors()
@@ -127,11 +132,10 @@ def scale_bar(low: str, high: str) -> str:
 
 def _cell_of(value: float, largest: float, table: np.ndarray) -> str:
     if not value > 0:
-        return f'<td class="number" style="{_PAD};color:#8a92a0">0</td>'
+        return f'<td class="number" style="{_PAD};color:var(--ofl-soft)">0</td>'
     share = np.clip(1 + np.log10(value / largest) / 4, 0, 1)
     color = table[int(255 * share)]
-    ink = "#fff" if color @ (0.299, 0.587, 0.114) < 140 else "#1f2430"
-    return f'<td class="number" style="{_PAD};background:rgb({",".join(map(str, color))});color:{ink}">{value:.3g}</td>'
+    return f'<td class="number" style="{_PAD};{on_heat(color)}">{value:.3g}</td>'
 
 
 def _cell(picture: np.ndarray, caption: str) -> np.ndarray:
@@ -142,4 +146,5 @@ def _cell(picture: np.ndarray, caption: str) -> np.ndarray:
         image = image.resize((round(image.width * factor), round(image.height * factor)), Image.BICUBIC)
     cell = Image.new("RGB", (_CELL, _CELL), (240, 242, 245))
     cell.paste(image, ((_CELL - image.width) // 2, (_CELL - image.height) // 2))
-    return draw_labels(np.asarray(cell), [(caption, (_CELL // 2, _CELL - 20))], size=FONT)
+    place = _CELL // 2, _CELL - 20
+    return draw_labels(np.asarray(cell), [(caption, place, place)], size=FONT)

@@ -14,10 +14,11 @@ from ...data.targets import Targets
 from ...losses.criterion import learned_targets
 from ...model import MaskModel
 from ...render import segment_colors
+from ...render.labels import draw_labels, label_items, label_size
 from ...render.masks import blend_masks, display_ids, display_image
 from ...render.overlay import stack_masks
 from .gradients import GradientNorms, gradient_norms
-from .pictures import HIGHEST, heat, points_by_cost, scale_bar, segments_by_cost
+from .pictures import HIGHEST, heat, heat_colors, points_by_cost, scale_bar, segments_by_cost
 from .reading import LossParts, Seeds, read_losses
 from .steps import Source
 from .words import COLUMNS, focus_text
@@ -117,10 +118,7 @@ class LossStep:
         told = [f"Now, with {whose}, {self.losses_text()}", focus_text(self.parts, loss, layer, pair)]
         if loss not in COLUMNS:
             return told
-        if loss == "class" or pair is None:
-            end = "the most expensive segment of the batch"
-        else:
-            end = "1" if loss == "dice" else f"{HIGHEST:g} and more; undecided is 0.69"
+        (_, _, end) = self.scale(loss, segment)[0]
         return [*told, scale_bar("0", end)]
 
     def painted(self, image: int) -> np.ndarray:
@@ -162,6 +160,21 @@ class LossStep:
             if segment in (None, self.parts.segments[g])
         }  # fmt: skip
         return segments_by_cost(photo, ids, mine, costs.max(initial=0.0))
+
+    def named(self, picture: np.ndarray, image: int, segment: int | None) -> np.ndarray:
+        """A picture of :meth:`focus` with the names of its targets, or of the one that is looked at."""
+        names = {place + 1: name for place, name in enumerate(self.names(image)) if segment in (None, place)}
+        size = label_size(picture.shape[:2])
+        return draw_labels(picture, label_items(self.ids(image), names, size, min_share=0.001), size)
+
+    def scale(self, loss: str, segment: int | None) -> list[tuple[str, np.ndarray, str]]:
+        """From what to what the colours of :meth:`focus` go; none where they have no meaning."""
+        if not self.parts or loss not in COLUMNS:
+            return []
+        end = "the most expensive segment of the batch"
+        if loss != "class" and segment is not None:
+            end = "1" if loss == "dice" else f"{HIGHEST:g} and more; undecided is 0.69"
+        return [(f"{loss} loss: 0", heat_colors(), end)]
 
     def _point_costs(self, loss: str, layer: int, pair: int) -> np.ndarray:
         """Places in the colours: of the pointwise loss, or for dice of the error, as dice is no sum over points."""

@@ -14,6 +14,7 @@ from ...errors import ConfigError
 from ...losses.terms import weights_of
 from ...model import MaskModel
 from ...render import contact_sheet
+from ...render.legend import with_legend
 from ...training.run import Run
 from ..inspector import Inspector
 from ..panels import UNITS, Panels
@@ -24,7 +25,7 @@ from .pictures import batch_sheet, image_in_sheet, place_in_sheet
 from .shown_step import LossStep, LossSteps
 from .steps import open_source
 from .table import LossRow, loss_rows
-from .words import TELL, norms_text, rows_table
+from .words import TELL, norms_text, place_text, rows_table
 
 
 class LossInspector(Inspector):
@@ -230,13 +231,23 @@ class LossInspector(Inspector):
         return '<div class="ofl-told-text">' + "<br>".join(filter(None, told)) + "</div>"
 
     def _picture(self) -> np.ndarray:
-        rows = []
+        """Below each other what stands side by side in the notebook, and whatever its width with words that can be
+        read: the curves, the batch and the chosen image with its names and the scale of its colours."""
+        rows, state, step = [], self.state, self.step_shown()
         if self.curves:
-            names = "losses", self.curves.by_layer(self.state["loss"])
-            rows.append([self.curves.marked(name, self.state["step"]) for name in names])
-        if self.step_shown():
-            rows.append([self._sheet(), self._focus()])
-        return contact_sheet(rows)
+            names = "losses", self.curves.by_layer(state["loss"])
+            titles = f"losses, a line at step {state['step']:,}", f"{names[1]} loss by decoder layer"
+            plots = [self.curves.marked(name, state["step"]) for name in names]
+            rows.append(contact_sheet([plots], titles, font_size=20))
+        if step:
+            focus = self._focus()
+            if step.parts:
+                focus = step.named(focus, state["image"], state["segment"])
+                focus = with_legend(focus, step.scale(state["loss"], state["segment"]))
+            where = f", {place_text(state['layer'] + step.parts.first)}" if step.parts else ""
+            titles = "the batch", f"image {state['image']}, {step.tasks[state['image']]}{where}"
+            rows.append(contact_sheet([[self._sheet(), focus]], titles, font_size=20))
+        return contact_sheet([[row] for row in rows], gap=0)
 
     def _subject(self) -> str:
         step = self.step_shown()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...render.timeline import Timeline, layer_text
 from .gradients import GradientNorms
-from .pictures import heat, heat_colors, norms_table
+from .pictures import heat, heat_colors, norms_table, on_heat
 from .reading import LossParts
 from .table import LossRow
 
@@ -115,6 +115,4 @@ def _number(value: float | None) -> str:
 
 
 def _style(value: float, highest: float) -> str:
-    color = heat_colors()[heat(value, highest)]
-    ink = "#fff" if color @ (0.299, 0.587, 0.114) < 140 else "#1f2430"
-    return f' style="background:rgb({",".join(map(str, color))});color:{ink}"'
+    return f' style="{on_heat(heat_colors()[heat(value, highest)])}"'

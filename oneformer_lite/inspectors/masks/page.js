@@ -1,7 +1,7 @@
 // MaskInspector: paints maps of ids over the photograph and tells what lies under the mouse.
 (async () => {
-  const { panels, tasks, verdicts, factor, size } = ofl.data;
-  const photo = await ofl.pixels(ofl.data.photo);
+  const { panels, tasks, verdicts, letters, factor, size } = ofl.data;
+  const photo = await ofl.pixels(ofl.data.photo), grey = ofl.greyed(photo);
   const views = document.querySelector(".ofl-views");
   let held = ofl.data.point;  // in pixels of the picture
   const pairs = tasks.map((task) => {  // truth and prediction of a task stay together, however many columns there are
@@ -31,11 +31,17 @@
   function paint(panel, state) {
     const colors = new Map();
     for (const segment of panel.segments) {
-      const color = state.colors === "verdict" ? verdicts[segment.verdict] : segment.color;
+      const color = state.colors === "verdict" ? (verdicts[segment.verdict] || [])[0] : segment.color;
       if (color && (!state.classes.length || state.classes.includes(segment.name))) colors.set(segment.id, color);
     }
     const context = panel.canvas.getContext("2d");
-    context.putImageData(ofl.blend(photo, panel.ids, colors, state.opacity / 100, state.outline), 0, 0);
+    const ground = state.colors === "verdict" ? grey : photo;
+    context.putImageData(ofl.blend(ground, panel.ids, colors, state.opacity / 100, state.outline), 0, 0);
+    const labels = panel.labels[state.colors || "class"];
+    if (state.names) {
+      ofl.labels(context, labels.filter(([name]) => !state.classes.length || state.classes.includes(name))
+        .map(([, label]) => label), letters);
+    }
     if (held) ofl.ring(context, ...held.map((at) => (at + 0.5) * factor));
   }
 
@@ -58,8 +64,8 @@
     const counts = tasks.filter((task) => ofl.data.counts[task] && [task, "all"].includes(state.task))
       .map((task) => ofl.data.counts[task]);
     const items = Object.keys(verdicts).filter((verdict) => counts.some((found) => found[verdict])).map((verdict) =>
-      `<span><i class="ofl-dot" style="background:rgb(${verdicts[verdict]})"></i>` +
-      `${counts.map((found) => found[verdict] || 0).join(" + ")} ${verdict}</span>`);
+      `<span><i class="ofl-dot" style="background:rgb(${verdicts[verdict][0]})"></i>` +
+      `${counts.map((found) => found[verdict] || 0).join(" + ")} ${verdict}: ${verdicts[verdict][1]}</span>`);
     document.getElementById("legend").innerHTML = state.colors === "verdict" ? items.join("") : "";
   }
 

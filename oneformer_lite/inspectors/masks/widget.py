@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from ipywidgets import HTML, Box, Checkbox, IntSlider, TagsInput, ToggleButtons, VBox
+from ipywidgets import HTML, Box, Checkbox, IntSlider, ToggleButtons, VBox
 from PIL import Image as PILImage
 
 from ...data.sample import Sample
@@ -15,7 +15,10 @@ from ...errors import ConfigError
 from ...inference import predict
 from ...model import MaskModel
 from ...render import contact_sheet, data_uri, png_bytes, segment_colors
-from ...render.masks import VERDICT_COLORS, blend_masks, display_factor, display_ids, display_image, mark_point
+from ...render.labels import Placed, draw_pills, label_items, label_size, place_labels
+from ...render.legend import with_legend
+from ...render.masks import VERDICT_COLORS, blend_masks, display_factor, display_ids, display_image, greyed, mark_point
+from ..chips import Chips
 from ..inspector import Inspector
 from ..page import checkbox, chips, id_picture, inspector_page, slider, toggle
 from ..picture import Picture
@@ -31,8 +34,8 @@ class MaskInspector(Inspector):
     >>> MaskInspector(model, sample).set(task="panoptic", colors="verdict")
 
     Hover to read a segment's class, score, area and IoU with its partner; click to hold the place. State: ``task`` (a
-    task or "all"), ``colors`` ("class" or "verdict"), ``opacity`` (0 to 100), ``outline``, ``classes`` (names to
-    show; none: all) and ``point`` (row, column in the picture).
+    task or "all"), ``colors`` ("class" or "verdict"), ``opacity`` (0 to 100), ``outline``, ``names``,
+    ``classes`` (those to show; none: all) and ``point`` (row, column in the picture).
     """
 
     LOOK_FOR = (
@@ -63,12 +66,30 @@ class MaskInspector(Inspector):
         own = sample.tasks if sample else self.tasks
         self._first = next((task for task in self.tasks if task in own), self.tasks[0])  # one that can be compared
         self._photo, self._factor = display_image(self.image), display_factor(self.image.shape[:2])
+        self._grey = greyed(self._photo)
         self._ids = {key: display_ids(reading.segment_map) for key, reading in self.readings.items()}
         self._colors = {key: segment_colors(r.segments, self.categories) for key, r in self.readings.items()}
+        self._labels = {(key, colors): self._placed(key, colors) for key in self.readings for colors in COLORS}
         super().__init__(*self._build())
 
     def _caption(self, task: str, side: str) -> str:
         return f"{side}, {task}" + ("" if self.readings[task, side].segments else ": no segments")
+
+    def _seen(self) -> list[str]:
+        """The classes that were found or annotated."""
+        return sorted({s.name for reading in self.readings.values() for s in reading.segments})
+
+    def _placed(self, key: tuple[str, str], colors: str) -> list[tuple[str, Placed]]:
+        """(class, label) of each segment that has room for one: its class, or, where colours tell verdicts, what is
+        wrong with it."""
+        words = {s.id: s.name for s in self.readings[key].segments}
+        if colors == "verdict":
+            wrong = [s for s in self.readings[key].segments if s.verdict not in (None, "right")]
+            words = {s.id: f"{s.name}: {s.verdict}" for s in wrong}
+        classes = {word: s.name for s in self.readings[key].segments if (word := words.get(s.id))}
+        size, shape = label_size(self._photo.shape[:2]), self._photo.shape[:2]
+        placed = place_labels(shape, label_items(self._ids[key], words, size), size)
+        return [(classes[label[0]], label) for label in placed]
 
     def _build(self) -> tuple[dict, list]:
         self._told, self._legend = HTML(), HTML()
@@ -89,10 +110,8 @@ class MaskInspector(Inspector):
             "colors": ToggleButtons(**(buttons | colors), disabled=not self._has_truth),
             "opacity": IntSlider(60, 0, 100, 5, description="opacity", layout={"width": "15rem"}),
             "outline": Checkbox(True, description="outlines", indent=False, layout={"width": "auto"}),
-            "classes": TagsInput(
-                allowed_tags=[category.name for category in self.categories], allow_duplicates=False,
-                placeholder="only these classes", layout={"max_width": "30rem"},
-            ),
+            "names": Checkbox(True, description="names", indent=False, layout={"width": "auto"}),
+            "classes": Chips([c.name for c in self.categories], self._seen(), "only these classes"),
             "point": self._lead,
         }  # fmt: skip
         views = Box(list(self._panels.values()), layout={"flex_flow": "row wrap", "grid_gap": "10px"})
@@ -115,9 +134,13 @@ class MaskInspector(Inspector):
 
     def _painted(self, key: tuple[str, str]) -> np.ndarray:
         state, point = self.state, self.state["point"]
+        ground = self._grey if state["colors"] == "verdict" else self._photo
         picture = blend_masks(
-            self._photo, self._ids[key], self._visible_colors(key), state["opacity"] / 100, state["outline"]
+            ground, self._ids[key], self._visible_colors(key), state["opacity"] / 100, state["outline"]
         )
+        if state["names"]:
+            shown, labels = state["classes"], self._labels[key, state["colors"]]
+            picture = draw_pills(picture, [label for name, label in labels if not shown or name in shown])
         if point is None:
             return picture
         return mark_point(picture, *((value + 0.5) * self._factor for value in point))
@@ -143,17 +166,19 @@ class MaskInspector(Inspector):
             f'<table class="ofl-table"><tr>{head}</tr>{rows}</table></div>'
         )
 
-    def _legend_html(self) -> str:
+    def _legend_entries(self) -> list[tuple[str, tuple[int, int, int]]]:
+        """What the colours of right and wrong mean, and how many segments have them; names stand for classes."""
         if self.state["colors"] == "class":
-            return ""
+            return []
         tasks = [task for task, side in self._shown() if side == "prediction"]
         counts = [count_verdicts(*self._pair(task)) for task in tasks if (task, "ground truth") in self.readings]
         seen = [verdict for verdict in VERDICTS if any(verdict in found for found in counts)]
-        items = []
-        for verdict in seen:
-            dot = f'<i class="ofl-dot" style="background:rgb{VERDICT_COLORS[verdict]}"></i>'
-            numbers = " + ".join(str(found.get(verdict, 0)) for found in counts)
-            items.append(f'<span title="{escape(VERDICTS[verdict])}">{dot}{numbers} {verdict}</span>')
+        numbers = [" + ".join(str(found.get(verdict, 0)) for found in counts) for verdict in seen]
+        return [(f"{n} {verdict}: {VERDICTS[verdict]}", VERDICT_COLORS[verdict]) for n, verdict in zip(numbers, seen)]
+
+    def _legend_html(self) -> str:
+        dot = '<span><i class="ofl-dot" style="background:rgb{}"></i>{}</span>'
+        items = (dot.format(color, escape(words)) for words, color in self._legend_entries())
         return f'<div class="ofl-controls">{"".join(items)}</div>'
 
     def _pair(self, task: str) -> tuple[Reading, Reading]:
@@ -164,7 +189,8 @@ class MaskInspector(Inspector):
         width = len({task for task, _ in shown}) if len(shown) > 2 else len(shown)
         pictures, titles = [self._painted(key) for key in shown], [f"{side}, {task}" for task, side in shown]
         rows = [pictures[i : i + width] for i in range(0, len(pictures), width)]
-        return contact_sheet(rows, titles[:width] if len(rows) == 1 else [task for task, _ in shown[:width]])
+        titles = titles[:width] if len(rows) == 1 else [task for task, _ in shown[:width]]
+        return with_legend(contact_sheet(rows, titles), self._legend_entries())
 
     def _subject(self) -> str:
         found = self._shown()[-1]
@@ -180,22 +206,24 @@ class MaskInspector(Inspector):
             "factor": self._factor, "size": self.image.shape[:2], "point": state["point"],
             "tasks": self.tasks,
             "counts": {t: count_verdicts(*self._pair(t)) for t in self.tasks if (t, "ground truth") in self.readings},
-            "verdicts": {verdict: VERDICT_COLORS[verdict] for verdict in VERDICTS},
+            "verdicts": {verdict: [VERDICT_COLORS[verdict], words] for verdict, words in VERDICTS.items()},
+            "letters": label_size(self._photo.shape[:2]),
             "panels": [
                 {
                     "task": task, "side": side, "caption": self._caption(task, side),
                     "ids": id_picture(self._ids[task, side]),
+                    "labels": {colors: self._labels[(task, side), colors] for colors in COLORS},
                     "segments": [_told(s, self._colors[task, side][s.id]) for s in reading.segments],
                 }
                 for (task, side), reading in sorted(self.readings.items(), key=lambda item: SIDES.index(item[0][1]))
             ],
         }  # fmt: skip
-        seen = sorted({s.name for r in self.readings.values() for s in r.segments}.union(state["classes"]))
+        seen = sorted({*self._seen(), *state["classes"]})
         controls = [
             toggle("task", {task: task for task in (*self.tasks, "all")}, state["task"]),
             toggle("colors", COLORS, state["colors"]) if self._has_truth else "",
             slider("opacity", 0, 100, 5, state["opacity"]),
-            checkbox("outline", "outlines", state["outline"]),
+            checkbox("outline", "outlines", state["outline"]), checkbox("names", "names", state["names"]),
             chips("classes", "only these classes", seen, state["classes"]),
         ]
         body = (

@@ -77,7 +77,7 @@ ofl.assign = (costs, rows, columns) => {
   }
   const rampColor = (share) => {
     const place = Math.min(Math.max(share, 0), 1) * (ramp.length - 1), i = Math.min(Math.floor(place), ramp.length - 2);
-    return rgb(ramp[i].map((v, c) => Math.round(v + (ramp[i + 1][c] - v) * (place - i))));
+    return ramp[i].map((v, c) => Math.round(v + (ramp[i + 1][c] - v) * (place - i)));
   };
 
   const shade = (share) => Math.sqrt(Math.min(Math.max(share, 0), 1));  // cheap ones differ most
@@ -144,7 +144,7 @@ ofl.assign = (costs, rows, columns) => {
     context.textAlign = "start";
     context.font = `${font}px system-ui, "Liberation Sans", sans-serif`;
     context.textBaseline = "middle";
-    context.fillStyle = "#1f2430";
+    const ink = context.fillStyle = ofl.ink("ink");
     for (let g = 0; g < v.G; g++) {
       const tile = v.task.tiles[g], x = label + g * width;
       const shrink = (width - 4) / Math.max(tile.width, tile.height), w = tile.width * shrink, h = tile.height * shrink;
@@ -158,17 +158,18 @@ ofl.assign = (costs, rows, columns) => {
     }
     v.rows.forEach((q, row) => {
       const y = head + row * height, [name, probability] = says(v, q);
-      context.fillStyle = "#1f2430";
+      context.fillStyle = ink;
       context.textAlign = "right";
       const tail = large ? ` ${probability.toFixed(2)}   ${q}` : `${q}`;
       context.fillText((large ? fitted(context, name.slice(0, 16), tail, label - 8) : "") + tail, label - 6, y + height / 2);
       context.textAlign = "center";
       for (let g = 0; g < v.G; g++) {
         const value = values[q * v.G + g], share = shade((value - limits[0]) / Math.max(limits[1] - limits[0], 1e-9));
-        context.fillStyle = rampColor(share);
+        const color = rampColor(share);
+        context.fillStyle = rgb(color);
         context.fillRect(label + g * width, y, width - 1, height - 1);
         if (width < 3 * font - 2) continue;
-        context.fillStyle = share > 0.55 ? "#1f2430" : "#fff";
+        context.fillStyle = ofl.inkOn(color);
         context.fillText(value.toFixed(1).replace("-0.0", "0.0"), label + (g + 0.5) * width, y + height / 2);
       }
     });
@@ -240,8 +241,8 @@ ofl.assign = (costs, rows, columns) => {
     if (v.task.left_out) words.push(`${v.task.left_out} smaller segments have no query left: nobody learns them`);
     return `<div>${words.join("; ")}.</div>` + legend({
       "matched": `border:3px solid ${rgb(matched)}`, "newly matched": `border:3px solid ${rgb(changed)}`,
-      "no longer": `background:linear-gradient(150deg,#fff 40%,${rgb(changed)} 40% 60%,#fff 60%)`,
-      "chosen": "border:2px solid #000",
+      "no longer": `background:linear-gradient(150deg,#0000 40%,${rgb(changed)} 40% 60%,#0000 60%)`,
+      "chosen": "border:2px solid var(--ofl-ink)",
       "cheap to expensive": `width:5em;background:linear-gradient(90deg,${ramp.map(rgb)})`,
     });
   }
@@ -315,7 +316,7 @@ ofl.assign = (costs, rows, columns) => {
     });
     return `<p><b>${others.length} of ${v.Q} queries are unmatched.</b> Their masks learn nothing here; ${learns}. Present probability of “no object”, median ${median.toFixed(2)}; ${claiming} still `
       + `${claiming === 1 ? "claims" : "claim"} a class. Furthest off: query ${others[0]} (${ofl.text(name)} ${probability.toFixed(2)}).</p>`
-      + `<div style="display:flex;align-items:flex-end;gap:${others.length > FEW ? 0 : 1}px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575">${bars.join("")}</div>`
+      + `<div style="display:flex;align-items:flex-end;gap:${others.length > FEW ? 0 : 1}px;height:72px;max-width:46rem;border-bottom:1px solid var(--ofl-soft)">${bars.join("")}</div>`
       + legend({ "says “no object”": `background:${rgb(silent)}`, "claims a class": `background:${rgb(claims)}` });
   }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ...render.colors import RGB
+from ...render.colors import RGB, ink_on
 from ...render.fonts import font_for
 
 MATCHED: RGB = (230, 159, 0)  # Okabe and Ito
@@ -81,11 +81,11 @@ def cost_map(
         draw.text((left - 6, top + (row + 0.5) * height), label, font=font, fill=_INK, anchor="rm")
         for column in range(columns):
             x, y = left + column * width, top + row * height
-            draw.rectangle((x, y, x + width - 2, y + height - 2), fill=ramp_color(shares[row, column]))
+            color = ramp_color(shares[row, column])
+            draw.rectangle((x, y, x + width - 2, y + height - 2), fill=color)
             if width >= 3 * grid.font - 2:
-                ink = _INK if shares[row, column] > 0.55 else _PAPER
                 middle = (x + width / 2 - 1, y + height / 2 - 1)
-                draw.text(middle, f"{values[row, column]:z.1f}", font=font, fill=ink, anchor="mm")
+                draw.text(middle, f"{values[row, column]:z.1f}", font=font, fill=ink_on(color), anchor="mm")
     for row, column in given_up:
         x, y = left + column * width, top + row * height
         draw.line((x + 2, y + height - 4, x + width - 4, y + 2), fill=CHANGED, width=3)

@@ -52,12 +52,12 @@ def summary_html(view: MatchView, usual_weights: Sequence[float], left_out: int)
         words.append(f"{moved} {'differs' if moved == 1 else 'differ'} from the layer before")
     if left_out:
         words.append(f"{left_out} smaller segments have no query left: nobody learns them")
-    strike = f"background:linear-gradient(150deg,#fff 40%,rgb{CHANGED} 40% 60%,#fff 60%)"
+    strike = f"background:linear-gradient(150deg,#0000 40%,rgb{CHANGED} 40% 60%,#0000 60%)"
     legend = {
         "matched": f"border:3px solid rgb{MATCHED}",
         "newly matched": f"border:3px solid rgb{CHANGED}",
         "no longer": strike,
-        "chosen": "border:2px solid #000",
+        "chosen": "border:2px solid var(--ofl-ink)",
         "cheap to expensive": f"width:5em;background:linear-gradient(90deg,{','.join(f'rgb{c}' for c in RAMP)})",
     }
     return f"<div>{'; '.join(words)}.</div>{swatches(legend)}"
@@ -152,7 +152,8 @@ def unmatched_html(
             f'background:rgb{color}"></i>'
         )
     gap = 0 if len(others) > FEW else 1
-    frame = f"display:flex;align-items:flex-end;gap:{gap}px;height:72px;max-width:46rem;border-bottom:1px solid #5d6575"
+    frame = f"display:flex;align-items:flex-end;gap:{gap}px;height:72px;max-width:46rem"
+    frame += ";border-bottom:1px solid var(--ofl-soft)"
     legend = {"says “no object”": f"background:rgb{SILENT}", "claims a class": f"background:rgb{CLAIMS}"}
     return f'<p>{words}</p><div style="{frame}">{"".join(bars)}</div>{swatches(legend)}'
 

@@ -9,8 +9,8 @@ from ...data.sample import Sample, SegmentInfo
 from ...metrics.overlaps import SegmentMatching
 from ...render import segment_colors
 from ...render.colors import RGB
-from ...render.masks import VERDICT_COLORS
-from .pictures import OUTCOMES, PARTS, paint_segments, part_colors, query_parts
+from ...render.masks import VERDICT_COLORS, greyed
+from .pictures import OUTCOME_OF, OUTCOMES, PART_OF, PARTS, paint_segments, part_colors, query_parts
 from .reading import Contest, Merged, merge
 
 
@@ -18,7 +18,7 @@ class MergeMaps:
     """``photo`` uint8 [H, W, 3] as shown, ``zoom`` of its pixels for one of the contest's grid, which has ``rows`` and
     ``columns`` of the picture. ``sample`` brings the ground truth: ``truth`` int [h, w] numbers its segments from 1.
 
-    With a ``matching`` segments have the colours of their outcome, else of their class.
+    With a ``matching`` segments have the colours of their outcome, over grey, else of their class.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class MergeMaps:
         columns: np.ndarray,
     ) -> None:
         self.contest, self.photo, self.zoom, self._sample = contest, photo, zoom, sample
+        self._grey = greyed(photo)
         self._categories = config.categories
         self.colors = self._candidate_colors(config)
         if sample:
@@ -60,7 +61,11 @@ class MergeMaps:
         maps = {"result": (segments, self.segment_colors(merged, matching)), "query": (parts, part_colors())}
         if self._sample:
             maps["truth"] = self.truth, self.truth_colors(matching)
-        return {key: paint_segments(self.photo, ids, table, self.zoom) for key, (ids, table) in maps.items()}
+        told = {"result", "truth"} if matching else set()
+        return {
+            key: paint_segments(self._grey if key in told else self.photo, ids, table, self.zoom)
+            for key, (ids, table) in maps.items()
+        }
 
     def segment_colors(self, merged: Merged, matching: SegmentMatching | None) -> dict[int, RGB]:
         """Of the merged segments, by id."""
@@ -82,11 +87,12 @@ class MergeMaps:
         return {number: colors[s.id] for number, s in enumerate(self._sample.segments, start=1)}
 
 
-def legend_entries(matching: SegmentMatching | None) -> dict[str, RGB]:
+def legend_entries(matching: SegmentMatching | None) -> list[tuple[str, RGB | None]]:
     """Words and colours: the parts of a query, and how many segments have which outcome."""
-    entries = {text: color for color, text in PARTS.values()}
+    entries: list[tuple[str, RGB | None]] = [(PART_OF, None), *((text, color) for color, text in PARTS.values())]
     if matching is None:
         return entries
     numbers = {"TP": len(matching.matches), "FP": len(matching.false_positives),
                "FN": len(matching.false_negatives), "ignored": len(matching.ignored)}  # fmt: skip
-    return {f"{numbers[word]} {word}": VERDICT_COLORS[key] for key, word in OUTCOMES.items()} | entries
+    outcomes = [(f"{numbers[word]} {word}", VERDICT_COLORS[key]) for key, word in OUTCOMES.items()]
+    return [(OUTCOME_OF, None), *outcomes, *entries]

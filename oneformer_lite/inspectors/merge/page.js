@@ -1,7 +1,7 @@
 // MergeInspector: merges as merging.py and measures as metrics/overlaps.py do, from counted pixels; paints the maps.
 (async () => {
   const { candidates, order, columns, columnAreas, noObject, truth, zoom, width, height, words } = ofl.data;
-  const photo = await ofl.pixels(ofl.data.photo);
+  const photo = await ofl.pixels(ofl.data.photo), grey = ofl.greyed(photo);
   const planes = await Promise.all(ofl.data.planes.map(async (uri) => (await ofl.ids(uri)).ids));
   const truthIds = truth && (await ofl.ids(truth.ids)).ids;
   const N = candidates.length, C = columns.length, views = document.querySelector(".ofl-views");
@@ -144,15 +144,19 @@
   }
   const choose = (query) => { document.querySelector("select[name=query]").value = String(query); };
 
-  function paint({ canvas }, ids, colors) {  // colors: by id, with gaps
-    const W = photo.width, H = photo.height, wide = new Int32Array(W * H);
-    for (let row = 0, i = 0; row < H; row++) {
+  const wide = new Int32Array(photo.width * photo.height);
+  function paint(figure, ground, ids, colors) {  // colors: by id, with gaps; nothing where nothing has changed
+    const shown = `${colors.join(" ")} ${pointed} ${ground === grey}`;
+    if (figure.shown === shown && figure.ids.every((id, i) => id === ids[i])) return;
+    [figure.shown, figure.ids] = [shown, ids];
+    const columns = Int32Array.from({ length: photo.width }, (_, column) => Math.floor(column / zoom));
+    for (let row = 0, i = 0; row < photo.height; row++) {
       const from = Math.floor(row / zoom) * width;
-      for (let column = 0; column < W; column++, i++) wide[i] = ids[from + Math.floor(column / zoom)];
+      for (let column = 0; column < photo.width; column++, i++) wide[i] = ids[from + columns[column]];
     }
     const given = new Map(Object.entries(colors).filter(([, color]) => color).map(([id, color]) => [Number(id), color]));
-    const context = canvas.getContext("2d");
-    context.putImageData(ofl.blend(photo, wide, given, 0.6, true), 0, 0);
+    const context = figure.canvas.getContext("2d");
+    context.putImageData(ofl.blend(ground, wide, given, 0.6, true), 0, 0);
     if (pointed) ofl.ring(context, ...pointed.map((at) => (at + 0.5) * zoom));
   }
 
@@ -166,8 +170,9 @@
     let text = `its mask has ${number(areas.own)} pixels, it wins ${number(areas.won)}`;
     if (!areas.visible) return `${text}, none of them in its mask: dropped`;
     const threshold = `the overlap threshold ${state.overlap_threshold.toFixed(2)}`;
-    if (share < state.overlap_threshold) return `${text}: a share of ${share.toFixed(3)}, below ${threshold}: dropped`;
-    text += `: a share of ${share.toFixed(3)}, not below ${threshold}`;
+    const told = share <= 1 ? `a share of ${share.toFixed(3)}` : "more than its mask has";
+    if (share < state.overlap_threshold) return `${text}: ${told}, below ${threshold}: dropped`;
+    text += `: ${told}, not below ${threshold}`;
     if (!fate) return `${text}: its turn is yet to come`;
     if (fate[0] === "joined") return `${text}: stuff of this class has a segment already, it joins segment ${fate[1]}`;
     return `${text}: it becomes segment ${fate[1]}`;
@@ -176,12 +181,12 @@
   function showFates(merged, current) {
     const rows = candidates.map((c, place) => {
       const competes = rank[place] < merged.entered, areas = areasOf(place, merged.entered), fate = merged.fates[place];
-      const share = competes && areas.own ? (areas.won / areas.own).toFixed(3) : "";
+      const share = !competes || !areas.own ? "" : areas.won <= areas.own ? (areas.won / areas.own).toFixed(3) : "over 1";
       const told = fate ? (fate[1] ? dot(merged.segments[fate[1] - 1].color) : "") + `${words[fate[0]]} ${fate[1] || ""}` : "";
       const cells = [c.query, ofl.text(c.name), told, c.score.toFixed(3), competes ? number(areas.own) : "",
         competes ? number(areas.won) : "", share];
-      const style = c.query === current ? "background:#fdf0d5" : fate ? "" : "color:#9aa1ae";
-      return `<tr style="${style}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+      const style = c.query === current ? "ofl-marked" : fate ? "" : "ofl-later";
+      return `<tr class="${style}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
     });
     const names = ["query", "class", "fate", "score", "mask", "won", "share"].map((name) => `<th>${name}</th>`).join("");
     const rest = `${Object.keys(noObject).length} more queries: no object is their surest class`;
@@ -226,14 +231,15 @@
       for (const pair of matching.TP) colors[pair.p.id] = verdicts.TP;
       for (const kind of ["FP", "ignored"]) for (const s of matching[kind]) colors[s.item.id] = verdicts[kind];
     }
-    paint(figures.result, segmentMap(merged.fates), colors);
-    paint(figures.query, parts(place, merged.entered), [null, ...ofl.data.parts]);
+    const ground = outcome ? grey : photo;
+    paint(figures.result, ground, segmentMap(merged.fates), colors);
+    paint(figures.query, photo, parts(place, merged.entered), [null, ...ofl.data.parts]);
     if (truth) {
       const found = new Set(matching.TP.map((pair) => pair.g));
       for (const s of truth.segments) {
         truthColors.push(outcome ? (s.crowd ? verdicts.ignored : found.has(s) ? verdicts.TP : verdicts.FN) : s.color);
       }
-      paint(figures.truth, truthIds, truthColors);
+      paint(figures.truth, ground, truthIds, truthColors);
       figures.truth.caption.textContent = "ground truth";
       showQuality(result);
     }
@@ -244,9 +250,11 @@
     document.getElementById("told").textContent = label
       ? `Query ${label}: ${sentence(current, merged, state)}.`
       : "Move the step, choose a query, or click a pixel: the query that wins it is shown.";
-    const dots = outcome ? Object.keys(verdicts).map((kind) => [verdicts[kind], `${matching[kind].length} ${kind}`]) : [];
-    dots.push(...ofl.data.parts.map((color, i) => [color, ofl.data.partWords[i]]));
-    document.getElementById("legend").innerHTML = dots.map(([color, text]) => `<span>${dot(color)}${text}</span>`).join("");
+    const counts = outcome ? Object.keys(verdicts).map((kind) => [verdicts[kind], `${matching[kind].length} ${kind}`]) : [];
+    const entries = [...(outcome ? [[null, ofl.data.legends[0]], ...counts] : []), [null, ofl.data.legends[1]],
+      ...ofl.data.parts.map((color, i) => [color, ofl.data.partWords[i]])];
+    document.getElementById("legend").innerHTML = entries.map(([color, text]) =>
+      `<span>${color ? dot(color) : ""}${text}</span>`).join("");
     showFates(merged, current);
     ofl.answer = { fates: merged.fates, segments: merged.segments.map((s) => [s.id, s.class, s.score]),
       quality: result && [result.pq, result.sq, result.rq] };

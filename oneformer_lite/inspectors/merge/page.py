@@ -17,7 +17,7 @@ from ...render.colors import RGB
 from ...render.grid import data_uri, png_bytes
 from ...render.masks import VERDICT_COLORS
 from ..page import id_picture, inspector_page, toggle
-from .pictures import OUTCOMES, PARTS
+from .pictures import OUTCOME_OF, OUTCOMES, PART_OF, PARTS
 from .words import FATE_WORDS, NOTHING_TO_SCORE, QUALITY_COLUMNS, QUALITY_RULE
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def merge_page(
         ],
         "noObject": {str(query): [value, queries[query]] for query, value in contest.no_object.items()},
         "parts": [color for color, _ in PARTS.values()], "partWords": [text for _, text in PARTS.values()],
+        "legends": [OUTCOME_OF, PART_OF],
         "verdicts": {word: VERDICT_COLORS[verdict] for verdict, word in OUTCOMES.items()}, "words": FATE_WORDS,
         "qualityColumns": QUALITY_COLUMNS, "rule": QUALITY_RULE, "nothing": NOTHING_TO_SCORE,
         "truth": _truth(truth, categories),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -10,12 +10,14 @@ import numpy as np
 from ...render.colors import RGB
 from ...render.masks import blend_masks
 
-PARTS: dict[str, tuple[RGB, str]] = {  # Okabe and Ito; the order is that of the numbers in query_parts, from 1
-    "won": ((0, 158, 115), "in its mask, won"),
-    "lost": ((213, 94, 0), "in its mask, won by another query"),
+# Okabe and Ito, none of which an outcome has; the order is that of the numbers in query_parts, from 1
+PARTS: dict[str, tuple[RGB, str]] = {
+    "won": ((0, 114, 178), "in its mask, won"),
+    "lost": ((240, 228, 66), "in its mask, won by another query"),
     "outside": ((86, 180, 233), "won outside its mask: stays void"),
-    "idle": ((230, 159, 0), "its mask, but it does not compete"),
+    "idle": ((31, 36, 48), "its mask, but it does not compete"),
 }
+PART_OF, OUTCOME_OF = "The query:", "Result and ground truth:"  # what a legend's colours belong to
 OUTCOMES = {"right": "TP", "invented": "FP", "missed": "FN", "ignored": "ignored"}  # verdict -> the metric's word
 _OPACITY = 0.6
 
@@ -39,10 +41,8 @@ def part_colors() -> dict[int, RGB]:
     return {number: color for number, (color, _) in enumerate(PARTS.values(), start=1)}
 
 
-def legend(entries: Mapping[str, RGB]) -> str:
-    """Coloured dots with their words."""
-    dots = (
-        f'<span><i class="ofl-dot" style="background:rgb{color}"></i>{escape(text)}</span>'
-        for text, color in entries.items()
-    )
+def legend(entries: Sequence[tuple[str, RGB | None]]) -> str:
+    """Coloured dots with their words, and words without a dot."""
+    dot = '<i class="ofl-dot" style="background:rgb{}"></i>'
+    dots = (f"<span>{dot.format(color) if color else ''}{escape(text)}</span>" for text, color in entries)
     return f'<div class="ofl-controls">{"".join(dots)}</div>'

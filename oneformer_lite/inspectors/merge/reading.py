@@ -202,9 +202,10 @@ def tell(contest: Contest, merged: Merged, query: int, object_threshold: float, 
         return f"{text}, none of them in its mask: dropped"
     share = areas.won / areas.own
     fate = merged.fates[place] if place < len(merged.fates) else None
+    told = f"a share of {share:.3f}" if share <= 1 else "more than its mask has"
     if share < overlap_threshold:
-        return f"{text}: a share of {share:.3f}, below the overlap threshold {overlap_threshold:.2f}: dropped"
-    text = f"{text}: a share of {share:.3f}, not below the overlap threshold {overlap_threshold:.2f}"
+        return f"{text}: {told}, below the overlap threshold {overlap_threshold:.2f}: dropped"
+    text = f"{text}: {told}, not below the overlap threshold {overlap_threshold:.2f}"
     if fate is None:
         return f"{text}: its turn is yet to come"
     if fate.name == "joined":

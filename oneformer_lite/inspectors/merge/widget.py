@@ -16,6 +16,7 @@ from ...metrics.overlaps import SegmentMatching
 from ...metrics.panoptic import PanopticResult
 from ...model import MaskModel
 from ...render import contact_sheet
+from ...render.legend import with_legend
 from ...render.masks import display_factor, display_image
 from ..inspector import Absence, Inspector
 from ..picture import Picture
@@ -246,7 +247,8 @@ class MergeInspector(Inspector):
         if measured:
             titles["result"] += f", PQ {measured[1].pq:.1f}"
         pictures = self._painted(merged, measured)
-        return contact_sheet([[pictures[key] for key in titles]], list(titles.values()))
+        sheet = contact_sheet([[pictures[key] for key in titles]], list(titles.values()))
+        return with_legend(sheet, legend_entries(self._outcomes(measured)))
 
     def _subject(self) -> str:
         merged = self.merged()

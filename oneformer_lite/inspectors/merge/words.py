@@ -91,8 +91,8 @@ def _counted(words: list[str]) -> str:
 def _fate_line(row: FateRow, current: bool) -> str:
     dot = f'<i class="ofl-dot" style="background:rgb{row.color}"></i>' if row.color else ""
     own, won = row.areas or (None, None)
-    share = f"{won / own:.3f}" if own else ""
+    share = "" if not own else f"{won / own:.3f}" if won <= own else "over 1"
     told = f"{escape(row.name)}</td><td>{dot}{escape(row.words)}"
     cells = (told, f"{row.score:.3f}", "" if own is None else f"{own:,}", "" if won is None else f"{won:,}", share)
-    style = ' style="background:#fdf0d5"' if current else "" if row.words else ' style="color:#9aa1ae"'
+    style = ' class="ofl-marked"' if current else "" if row.words else ' class="ofl-later"'
     return f"<tr{style}><td>{row.query}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -18,21 +18,21 @@ TRUTH: RGB = (240, 228, 66)
 CHOSEN: RGB = (0, 114, 178)
 BOX: RGB = (86, 180, 233)
 _INK, _FAINT, _PAPER = (31, 36, 48), (93, 101, 117), (255, 255, 255)
-_OUTSIDE, _TINT = 0.42, 0.55  # light that is left outside a mask, share of the colour inside
-_GREY = np.array([0.299, 0.587, 0.114])
+OUTSIDE, _TINT = 0.42, 0.55  # light that is left outside a mask, share of the colour inside
+GREY = np.array([0.299, 0.587, 0.114])
 _GAP, _LINE = 8, 15
 STYLE = """.ofl-bars td { border: 0; padding: .1rem .6rem .1rem 0; } .ofl-bar { width: 9rem; }
 .ofl-bar i { display: block; height: .8em; min-width: 1px; border-radius: 2px; }
-.ofl-line { margin: .3rem 0; } .ofl-note { color: #5d6575; }
+.ofl-line { margin: .3rem 0; } .ofl-note { color: var(--ofl-soft); }
 .ofl-cells { display: grid; gap: 4px; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
 .ofl-strip { display: flex; gap: 4px; }
-.ofl-cell { border: 3px solid transparent; border-radius: 4px; background: #fff; padding: 2px; cursor: pointer;
-  font: inherit; font-size: 12px; line-height: 1.3; color: inherit; text-align: center; min-width: 0; }
+.ofl-cell { border: 3px solid transparent; border-radius: 4px; background: var(--ofl-paper); padding: 2px;
+  cursor: pointer; font: inherit; font-size: 12px; line-height: 1.3; color: inherit; text-align: center; min-width: 0; }
 .ofl-strip .ofl-cell { flex: 0 0 auto; width: 148px; } .ofl-strip.many .ofl-cell { width: 106px; }
 .ofl-cell canvas { display: block; width: 100%; height: auto; border-radius: 2px; margin-bottom: 3px; }
 .ofl-cell span { display: block; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-.ofl-cell span + span { color: #5d6575; } .ofl-cell.empty canvas.mask { opacity: .5; }
-.ofl-cell[aria-pressed=true] { border-color: #0072b2; background: #ddebf5; }
+.ofl-cell span + span { color: var(--ofl-soft); } .ofl-cell.empty canvas.mask { opacity: .5; }
+.ofl-cell[aria-pressed=true] { border-color: var(--ofl-accent); background: var(--ofl-chosen); }
 .ofl-cell:focus-visible { outline: 3px solid #e69f00; }
 @media print { .ofl-strip { flex-wrap: wrap; } .ofl-cell { break-inside: avoid; font-size: 10px; }
   .ofl-cells { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
@@ -59,7 +59,7 @@ def mask_over(
     ``inspectors/queries/page.js`` paints the same.
     """
     share = (1 / (1 + np.exp(-logits.astype(np.float32).clip(-30, 30))))[..., None]
-    grey = (photo @ (_OUTSIDE * _GREY).astype(np.float32))[..., None]
+    grey = (photo @ (OUTSIDE * GREY).astype(np.float32))[..., None]
     inside = (1 - _TINT) * photo + _TINT * np.array(color, dtype=np.float32)
     painted = (share * inside + (1 - share) * grey).round().astype(np.uint8)
     width = outline_width(photo.shape[:2])
@@ -94,7 +94,7 @@ def attention_over(
     rows, columns = ((np.arange(n) + 0.5) * c / n for n, c in zip(size, cells))
     place = np.ix_(rows.astype(int).clip(max=weights.shape[0] - 1), columns.astype(int).clip(max=weights.shape[1] - 1))
     share = (0.85 * weights / max(float(weights.max()), 1e-9)).astype(np.float32)[place][..., None]
-    grey = (photo @ _GREY.astype(np.float32))[..., None]
+    grey = (photo @ GREY.astype(np.float32))[..., None]
     light = np.where(region[place], 0.8, 0.3).astype(np.float32)[..., None]
     painted = (1 - share) * light * grey + share * np.array(ATTENTION, dtype=np.float32)
     painted = painted.round().astype(np.uint8)

@@ -71,7 +71,7 @@
     const sum = (some) => some.reduce((total, look) => total + look.weight, 0);
     const bars = levels.map((level, l) => {
       const share = sum(found.filter((look) => look.level === l)), color = `rgb(${colors[l]})`;
-      return `<tr><td><span style="color:${color};-webkit-text-stroke:1px #000">${shapes[l]}</span> stride
+      return `<tr><td><span style="color:${color};-webkit-text-stroke:1px var(--ofl-ink)">${shapes[l]}</span> stride
         ${level.stride}</td><td class="number">${percent(share)}</td><td><i style="display:inline-block;height:.8em;
         width:${(10 * share).toFixed(2)}em;background:${color}"></i></td></tr>`;
     });

@@ -56,7 +56,7 @@ def weight_bars(shares: np.ndarray, strides: tuple[int, ...]) -> str:
     rows = []
     for share, stride in zip(shares, strides):
         color, shape, _ = MARKS[stride]
-        mark = f'<span style="color:rgb{color};-webkit-text-stroke:1px #000">{shape}</span>'
+        mark = f'<span style="color:rgb{color};-webkit-text-stroke:1px var(--ofl-ink)">{shape}</span>'
         bar = f'<i style="display:inline-block;height:.8em;width:{10 * share:.2f}em;background:rgb{color}"></i>'
         rows.append(f'<tr><td>{mark} stride {stride}</td><td class="number">{share:.0%}</td><td>{bar}</td></tr>')
     return f'<table class="ofl-table">{"".join(rows)}</table>'

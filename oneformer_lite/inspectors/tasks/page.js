@@ -28,7 +28,13 @@
     return context;
   }
 
-  // The photograph, white where the query's mask is not, as veiled() paints it.
+  // The photograph where the query's mask is, dark and grey elsewhere, as query_mask() paints it.
+  const dark = new OffscreenCanvas(photo.width, photo.height), outside = dark.getContext("2d");
+  outside.drawImage(photo, 0, 0);
+  const pixels = outside.getImageData(0, 0, photo.width, photo.height);
+  for (let i = 0, { data } = pixels; i < data.length; i += 4) {
+    data.fill(0.42 * (0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2]), i, i + 3);
+  }
   function mask(canvas, task, query) {
     const [height, width] = maskSize, columns = atlas.width / width, channel = tasks.indexOf(task);
     const veil = new ImageData(width, height);
@@ -36,13 +42,16 @@
     for (let row = 0, i = 3; row < height; row++) {
       for (let column = 0; column < width; column++, i += 4) {
         const value = atlas.data[4 * ((row0 + row) * atlas.width + column0 + column) + channel];
-        veil.data.fill(255, i - 3, i);
-        veil.data[i] = 0.82 * (255 - Math.min(255, value * 1.03));
+        veil.data[i] = 255 - Math.min(255, value * 1.03);
       }
     }
     const small = new OffscreenCanvas(width, height);
     small.getContext("2d").putImageData(veil, 0, 0);
-    show(canvas, photo).drawImage(small, 0, 0, canvas.width, canvas.height);
+    outside.globalCompositeOperation = "copy";
+    outside.putImageData(pixels, 0, 0);
+    outside.globalCompositeOperation = "destination-in";
+    outside.drawImage(small, 0, 0, photo.width, photo.height);
+    show(canvas, photo).drawImage(dark, 0, 0);
   }
 
   function frame(context, x, y, width, height) {

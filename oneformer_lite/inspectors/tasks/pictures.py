@@ -12,13 +12,13 @@ from ...render.colors import RGB
 from ...render.fonts import font_for, shortened
 from ...render.labels import draw_labels, label_items, label_size
 from ...render.masks import blend_masks
+from ..queries.pictures import GREY, OUTSIDE
 
 # The chart in units: a cell is 1 x 1. Left of the cells the query's number, right of them words, above them the curve.
 LEFT, RIGHT, ABOVE = 2, 8, 5
 _CELL, _ROW, FONT = 44, 40, 30  # pixels; on a phone, 360 pixels wide, letters are still 11 pixels high
 _INK, _GREY, _RULE, _EMPTY = (31, 36, 48), (93, 101, 117), (227, 230, 236), (244, 245, 248)
 COUNT_COLORS: dict[str, RGB] = {"things": (0, 114, 178), "stuff": (213, 94, 0)}  # Okabe and Ito
-_VEIL = 0.82
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,12 @@ def letters(photo: np.ndarray) -> int:
     return max(label_size(photo.shape[:2]), round(photo.shape[1] / 31))
 
 
-def veiled(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The photograph, white where the mask (uint8 [h, w], any size) says that the query's segment is not."""
-    inside = np.asarray(Image.fromarray(mask).resize(photo.shape[1::-1], Image.Resampling.BILINEAR)) / 255.0
-    veil = _VEIL * (1 - inside[..., None])
-    return (photo * (1 - veil) + 255 * veil).round().astype(np.uint8)
+def query_mask(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The photograph where the mask (uint8 [h, w], any size) says that the query's segment is, dark and grey elsewhere,
+    as QueryInspector shows it. ``inspectors/tasks/page.js`` paints the same."""
+    inside = np.asarray(Image.fromarray(mask).resize(photo.shape[1::-1], Image.Resampling.BILINEAR))[..., None] / 255.0
+    grey = (photo @ (OUTSIDE * GREY))[..., None]
+    return (inside * photo + (1 - inside) * grey).round().astype(np.uint8)
 
 
 def shrunk(masks: np.ndarray, pixels: float) -> np.ndarray:
@@ -169,6 +170,7 @@ def difference_bars(difference: np.ndarray) -> str:
             paths.append(f'<path d="{"".join(bars)}" stroke="rgb{color}" stroke-width=".75"/>')
     return (
         f'<svg viewBox="0 0 {count} 100" preserveAspectRatio="none" role="img" aria-label="difference by channel" '
-        f'style="width:100%;height:7rem;display:block"><path d="M0 50H{count}" stroke="#c9ced8" stroke-width=".5"/>'
+        'style="width:100%;height:7rem;display:block">'
+        f'<path d="M0 50H{count}" stroke="var(--ofl-edge)" stroke-width=".5"/>'
         f"{''.join(paths)}</svg>"
     )

@@ -22,7 +22,7 @@ from ..picture import Picture
 from ..segments import Reading, read_prediction, read_truth
 from .page import task_page
 from .pairs import Pair, TaskPairs
-from .pictures import ABOVE, LEFT, mark_cell, named_segments, veiled
+from .pictures import ABOVE, LEFT, mark_cell, named_segments, query_mask
 from .reading import SHARES, TaskReader, cosine, fit_ids, text_list, token_ids
 from .words import cosine_table, text_lines, token_table
 
@@ -178,7 +178,7 @@ class TaskInspector(Inspector):
         return mark_cell(self.pairs.chart(task, other), self._row(self.pair(task, other)), step)
 
     def _mask(self, task: str, query: int) -> np.ndarray:
-        return veiled(self.photo, self.reader.readings[task].masks[query])
+        return query_mask(self.photo, self.reader.readings[task].masks[query])
 
     def _pick(self, change) -> None:
         """A place in the chart was clicked or reached: its step, and below the curve its query."""
@@ -195,8 +195,16 @@ class TaskInspector(Inspector):
         height = self.photo.shape[0]
         chart = chart.resize((round(chart.width * height / chart.height), height), PILImage.Resampling.LANCZOS)
         blended = self.pairs.blended_picture(task, other, step)
-        rows = [[self.result_picture(name) for name in TASKS], [blended, np.asarray(chart), self._mask(task, query)]]
-        return contact_sheet(rows, [self.caption(name) for name in TASKS])
+        masks = contact_sheet([[self._mask(name, query)] for name in dict.fromkeys((task, other))], gap=0)
+        half = PILImage.fromarray(masks).resize((masks.shape[1] // 2, masks.shape[0] // 2), PILImage.Resampling.BOX)
+        found = contact_sheet([[self.result_picture(name) for name in TASKS]], [self.caption(name) for name in TASKS])
+        now = self.pair(task, other).steps[step]
+        titles = (
+            f"blend {SHARES[step]:.1f}: {now.things} things, {now.stuff} stuff", f"from {task} to {other}",
+            f"mask of query {query}, {' and '.join(dict.fromkeys((task, other)))}",
+        )  # fmt: skip
+        between = contact_sheet([[blended, np.asarray(chart), np.asarray(half)]], titles)
+        return contact_sheet([[found], [between]], gap=0)
 
     def _subject(self) -> str:
         return ", ".join(self.caption(task) for task in TASKS)

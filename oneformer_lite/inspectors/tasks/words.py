@@ -41,7 +41,7 @@ def _verb(number: int, verb: str) -> str:
 def token_table(words: Sequence[str], ids: np.ndarray, length: int) -> str:
     """The ids int [3, n] of the three task sentences, what differs in colour; the rest of ``length`` is zero."""
     differs = (ids != ids[0]).any(axis=0)
-    mark = ' style="background:#fde8c4"'
+    mark = ' class="ofl-marked"'
     head = "".join(f"<th{mark if d else ''}>{escape(word)}</th>" for word, d in zip(words, differs))
     rows = "".join(
         f"<tr><th>{task}</th>"
