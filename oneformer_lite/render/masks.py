@@ -79,10 +79,12 @@ def mark_point(picture: np.ndarray, row: float, column: float) -> np.ndarray:
     """A copy with a white and black ring around a place (in pixels of the picture)."""
     height, width = picture.shape[:2]
     radius = max(5.0, min(height, width) / 50)
-    distance = np.hypot(*np.ogrid[-row : height - row, -column : width - column])
-    marked = picture.copy()
-    marked[(distance < radius + 2) & (distance >= radius - 1)] = 255
-    marked[(distance < radius + 1) & (distance >= radius)] = 0
+    marked, reach = picture.copy(), radius + 3
+    top, left = max(0, int(row - reach)), max(0, int(column - reach))
+    around = marked[top : int(row + reach) + 1, left : int(column + reach) + 1]
+    distance = np.hypot(*np.ogrid[top - row : top - row + len(around), left - column : left - column + around.shape[1]])
+    around[(distance < radius + 2) & (distance >= radius - 1)] = 255
+    around[(distance < radius + 1) & (distance >= radius)] = 0
     return marked
 
 

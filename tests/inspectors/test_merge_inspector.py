@@ -136,8 +136,10 @@ def test_each_colour_of_the_legend_has_one_meaning_and_no_share_is_above_one(ins
 
 def test_a_pages_unchanged_pictures_are_not_painted_again(inspector, tmp_path) -> None:
     path = inspector.set(object_threshold=0.5).to_html(tmp_path / "merge.html")
-    count = "window.painted = 0; const put = CanvasRenderingContext2D.prototype.putImageData; "
-    count += "CanvasRenderingContext2D.prototype.putImageData = function (...a) { painted++; return put.apply(this, a); }"
+    count = (
+        "window.painted = 0; const { prototype } = CanvasRenderingContext2D, put = prototype.putImageData;"
+        "prototype.putImageData = function (...all) { window.painted++; return put.apply(this, all); }"
+    )
     with chromium() as browser, opened(browser, path, before=count) as page:
         assert page.evaluate("painted") == 3
         change(page, lambda: page.locator("[name=min_iou]").press("ArrowRight"))  # PQ alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from browser import assert_back_opens_again, canvas_pixels, change, chromium, op
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.inspectors.queries import painter, pictures
+from oneformer_lite.inspectors.queries.pictures import cell_sheet
 from oneformer_lite.widgets import QueryInspector
 
 
@@ -135,9 +138,8 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert "wins: sky" in page.inner_text("#claims")
             shown = page.locator("#sheet button").evaluate_all("buttons => buttons.map((b) => Number(b.dataset.value))")
             assert shown == inspector.order()  # also where scores differ only behind the third digit
-            difference = np.abs(
-                canvas_pixels(page, "#mask").astype(int) - inspector.views["the picture with the mask of the query"].shown
-            )
+            notebook = inspector.views["the picture with the mask of the query"].shown
+            difference = np.abs(canvas_pixels(page, "#mask").astype(int) - notebook)
             assert np.mean(difference) < 6  # photograph as WebP, masks in steps: nearly the same picture
             slow = [change(page, lambda i=i: page.locator("#life button").nth(i).click()) for i in (2, 5, 0)]
             assert "before layer 1" in page.inner_text("#caption0") and max(slow) < 1000
@@ -167,3 +169,19 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert_back_opens_again(page, lambda: page.locator("input[name=layer]").press("Home"))
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_what_a_photograph_gives_is_computed_once(model, sample, monkeypatch) -> None:
+    """Another query paints its masks over what is known of the photograph, and sheets that are known are not painted
+    again: most of an action's time."""
+    inspector, grounds, sheets = QueryInspector(model, sample), [], []
+    for name in ("grey", "dark", "untinted"):
+        plain = vars(pictures.Ground)[name].func
+        counted = cached_property(lambda ground, plain=plain, name=name: grounds.append(name) or plain(ground))
+        counted.__set_name__(pictures.Ground, name)
+        monkeypatch.setattr(pictures.Ground, name, counted)
+    monkeypatch.setattr(painter, "cell_sheet", lambda cells, *a: sheets.append(len(cells)) or cell_sheet(cells, *a))
+    inspector.set(layer=5).set(layer=6)
+    grounds.clear(), sheets.clear()
+    inspector.set(query=7).set(query=8).set(layer=5)
+    assert grounds == [] and 32 not in sheets and len(sheets) == 2  # two lives; the layers' sheets were there

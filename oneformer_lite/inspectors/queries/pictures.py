@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
 import numpy as np
@@ -50,19 +51,43 @@ class Cell:
     faint: bool = False
 
 
+class Ground:
+    """A photograph, uint8 [H, W, 3], and what is painted over it again and again needs of it."""
+
+    def __init__(self, photo: np.ndarray) -> None:
+        self.photo = photo
+
+    @cached_property
+    def grey(self) -> np.ndarray:
+        """float32 [H, W, 1]."""
+        return (self.photo @ GREY.astype(np.float32))[..., None]
+
+    @cached_property
+    def dark(self) -> np.ndarray:
+        """float32 [H, W, 1]: what a mask leaves outside."""
+        return (self.photo @ (OUTSIDE * GREY).astype(np.float32))[..., None]
+
+    @cached_property
+    def untinted(self) -> np.ndarray:
+        """float32 [H, W, 3]: the photograph's part inside a mask."""
+        return (1 - _TINT) * self.photo.astype(np.float32)
+
+
 def mask_over(
-    photo: np.ndarray, logits: np.ndarray, color: RGB, truth: np.ndarray | None = None, outline: bool = True
+    photo: np.ndarray | Ground, logits: np.ndarray, color: RGB, truth: np.ndarray | None = None, outline: bool = True
 ) -> np.ndarray:
     """The photograph in the mask's colour where its probability is high, dark and grey where it is low.
 
-    ``photo`` uint8 [H, W, 3], ``logits`` [H, W]; ``truth`` bool [H, W] is drawn as a yellow line.
-    ``inspectors/queries/page.js`` paints the same.
+    ``photo`` uint8 [H, W, 3], or its :class:`Ground`; ``logits`` [H, W]; ``truth`` bool [H, W] is drawn as a yellow
+    line. ``inspectors/queries/page.js`` paints the same.
     """
+    ground = photo if isinstance(photo, Ground) else Ground(photo)
     share = (1 / (1 + np.exp(-logits.astype(np.float32).clip(-30, 30))))[..., None]
-    grey = (photo @ (OUTSIDE * GREY).astype(np.float32))[..., None]
-    inside = (1 - _TINT) * photo + _TINT * np.array(color, dtype=np.float32)
-    painted = (share * inside + (1 - share) * grey).round().astype(np.uint8)
-    width = outline_width(photo.shape[:2])
+    inside = ground.untinted + _TINT * np.array(color, dtype=np.float32)
+    inside *= share
+    inside += (1 - share) * ground.dark + np.float32(0.5)  # rounds
+    painted = inside.astype(np.uint8)
+    width = outline_width(painted.shape[:2])
     if outline:
         painted[boundaries(logits >= 0, width)] = 255
     if truth is not None:
@@ -83,21 +108,22 @@ def with_box(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def attention_over(
-    photo: np.ndarray, weights: np.ndarray, region: np.ndarray, cells: tuple[float, float]
+    photo: np.ndarray | Ground, weights: np.ndarray, region: np.ndarray, cells: tuple[float, float]
 ) -> np.ndarray:
     """Orange, the stronger the more attention a cell gets; dark where the query may not look.
 
     ``weights`` and ``region`` [h, w]; ``cells``: how many rows and columns of them the photograph covers (the rest is
     padding).
     """
-    size = photo.shape[:2]
+    ground = photo if isinstance(photo, Ground) else Ground(photo)
+    size = ground.photo.shape[:2]
     rows, columns = ((np.arange(n) + 0.5) * c / n for n, c in zip(size, cells))
     place = np.ix_(rows.astype(int).clip(max=weights.shape[0] - 1), columns.astype(int).clip(max=weights.shape[1] - 1))
     share = (0.85 * weights / max(float(weights.max()), 1e-9)).astype(np.float32)[place][..., None]
-    grey = (photo @ GREY.astype(np.float32))[..., None]
-    light = np.where(region[place], 0.8, 0.3).astype(np.float32)[..., None]
-    painted = (1 - share) * light * grey + share * np.array(ATTENTION, dtype=np.float32)
-    painted = painted.round().astype(np.uint8)
+    light = np.where(region, np.float32(0.8), np.float32(0.3))[place][..., None]
+    painted = share * np.array(ATTENTION, dtype=np.float32)
+    painted += (1 - share) * light * ground.grey + np.float32(0.5)  # rounds
+    painted = painted.astype(np.uint8)
     painted[boundaries(region[place], outline_width(size))] = 255
     return painted
 

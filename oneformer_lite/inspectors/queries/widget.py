@@ -99,7 +99,7 @@ class QueryInspector(Inspector):
         return controls, body
 
     def _choice(self, label: str, cells: tuple[int, int], chosen) -> Picture:
-        picture = Picture(None, f"{label}: arrow keys choose", cells)
+        picture = Picture(None, f"{label}: arrow keys choose", cells, photo=True)
         picture.observe(lambda change: chosen(change["new"]), "point")
         return picture
 
