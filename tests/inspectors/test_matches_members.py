@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import oneformer_lite as ofl
+from oneformer_lite.inspectors.matches.assigning import view_matches
 from oneformer_lite.inspectors.matches.noised import read_noised
-from oneformer_lite.inspectors.matches.reading import read_matches, view_matches
+from oneformer_lite.inspectors.matches.reading import read_matches
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MaskModel, build
 from oneformer_lite.widgets import MatchInspector

@@ -13,22 +13,20 @@ import oneformer_lite as ofl
 from oneformer_lite.data.batch import pad_to
 from oneformer_lite.data.targets import targets_for
 from oneformer_lite.data.transforms import resized
-from oneformer_lite.inspectors.matches.reading import (
+from oneformer_lite.inspectors.matches.assigning import (
     RUNNERS_UP,
-    SEED,
-    MatchReading,
     MatchView,
     assignment_cost,
     assignment_without,
     best_assignment,
     forced_assignment,
     nearest_miss,
-    read_matches,
     rows_that_matter,
     total_cost,
     total_limits,
     view_matches,
 )
+from oneformer_lite.inspectors.matches.reading import SEED, MatchReading, read_matches
 from oneformer_lite.losses.criterion import Criterion
 from oneformer_lite.losses.matching import assign
 from oneformer_lite.losses.points import PointSource

@@ -34,8 +34,8 @@ class MaskInspector(Inspector):
     >>> MaskInspector(model, sample).set(task="panoptic", colors="verdict")
 
     Hover to read a segment's class, score, area and IoU with its partner; click to hold the place. State: ``task`` (a
-    task or "all"), ``colors`` ("class" or "verdict"), ``opacity`` (0 to 100), ``outline``, ``names``,
-    ``classes`` (those to show; none: all) and ``point`` (row, column in the picture).
+    task or "all"), ``colors`` ("class" or "verdict"), ``opacity`` (0 to 100), ``outline``,
+    ``classes`` (those to show; none: all), ``names`` (written or not) and ``point`` (row, column in the picture).
     """
 
     LOOK_FOR = (
@@ -110,9 +110,9 @@ class MaskInspector(Inspector):
             "colors": ToggleButtons(**(buttons | colors), disabled=not self._has_truth),
             "opacity": IntSlider(60, 0, 100, 5, description="opacity", layout={"width": "15rem"}),
             "outline": Checkbox(True, description="outlines", indent=False, layout={"width": "auto"}),
-            "names": Checkbox(True, description="names", indent=False, layout={"width": "auto"}),
             "classes": Chips([c.name for c in self.categories], self._seen(), "only these classes"),
             "point": self._lead,
+            "names": Checkbox(True, description="names", indent=False, layout={"width": "auto"}),
         }  # fmt: skip
         views = Box(list(self._panels.values()), layout={"flex_flow": "row wrap", "grid_gap": "10px"})
         return controls, [views, self._legend, self._told]

@@ -254,18 +254,18 @@ ofl.assign = (costs, rows, columns) => {
     const isChosen = assigned[segment] === query, alone = isChosen && Q === 1;
     const other = alone ? assigned : without(costs, Q, G, query, segment, !isChosen), otherwise = sum(costs, other);
     const rival = alone ? null : isChosen ? other[segment] : assigned[segment];
+    const told = (kind, values) => ofl.data.why[kind].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+    const values = { query, name, rival, now: now.toFixed(2), otherwise: otherwise.toFixed(2) };
     let words;
-    if (alone) words = `Query ${query} answers for ${name}: there is no other query.`;
+    if (alone) words = told("alone", values);
     else if (isChosen) {
-      words = `Query ${query} answers for ${name}. Without this pair query ${rival} would, and all pairs together would `
-        + `cost ${otherwise.toFixed(2)} instead of ${now.toFixed(2)}: +${(otherwise - now).toFixed(2)}.`;
+      const more = otherwise - now;
+      words = told("chosen", { ...values, more: (more < 0 ? "" : "+") + more.toFixed(2) });
     } else {
       const difference = costs[query * G + segment] - costs[rival * G + segment], taken = assigned.indexOf(query);
-      const place = taken < 0 ? "it stays unmatched" : `it answers for ${segmentName(v, taken)} (${taken})`;
-      words = `Query ${query} does not answer for ${name}, ${difference < 0 ? "although" : "because"} it is `
-        + `${Math.abs(difference).toFixed(2)} ${difference < 0 ? "cheaper" : "more expensive"} than query ${rival}; ${place}. With this `
-        + `pair all pairs together would cost ${otherwise.toFixed(2)} instead of ${now.toFixed(2)}: a regret of `
-        + `${Math.max(0, otherwise - now).toFixed(2)}.`;
+      const place = taken < 0 ? told("free") : told("taken", { other: segmentName(v, taken), number: taken });
+      const so = told(difference < 0 ? "cheaper" : "dearer", { difference: Math.abs(difference).toFixed(2), rival });
+      words = told("other", { ...values, so, place, regret: Math.max(0, otherwise - now).toFixed(2) });
     }
     const pairs = rival === null ? [query] : [query, rival];
     const signed = (value) => (value < 0 ? "" : "+") + value.toFixed(2);

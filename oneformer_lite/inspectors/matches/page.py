@@ -9,12 +9,12 @@ import numpy as np
 
 from ...data.sample import Category
 from ...render import data_uri, webp_bytes
-from ...render.colors import RGB
 from ..page import Shown, inspector_page
+from .maps import CostMaps
 from .page_parts import match_body, task_data
 from .pictures import CHANGED, MATCHED, RAMP
 from .reading import MatchReading
-from .words import CLAIMS, SILENT
+from .words import CLAIMS, SILENT, WHY
 
 _BYTES = 3.2e6  # of costs and masks together, before base64 and compression: two pixels of a mask in a byte
 _LEAST = 5e5  # pixels of all masks
@@ -31,7 +31,7 @@ class MatchShown(Shown, Protocol):
     categories: tuple[Category, ...]
     no_object_weight: float | None
     meanings: Mapping[str, str]
-    colors: Mapping[str, list[RGB]]
+    maps: CostMaps
 
     def noised_html(self, task: str) -> str: ...
 
@@ -51,8 +51,9 @@ def match_page(inspector: MatchShown, weights: tuple[str, ...], step: float) -> 
         "classes": [c.name for c in inspector.categories],
         "no_object_weight": inspector.no_object_weight, "ramp": RAMP, "matched": MATCHED, "changed": CHANGED,
         "claims": CLAIMS, "silent": SILENT, "chosen": [state["query"], state["segment"]],
+        "why": WHY,
         "tasks": {
-            task: task_data(reading, inspector.colors[task], reading.limits, pixels)
+            task: task_data(reading, inspector.maps.colors[task], reading.limits, pixels)
             | {"noised": inspector.noised_html(task)}
             for task, reading in readings.items()
         },

@@ -7,19 +7,21 @@ from functools import partial
 import numpy as np
 from ipywidgets import HTML, Box, Dropdown, FloatSlider, Image, IntSlider, ToggleButtons, VBox
 
-from ...data.sample import TASKS, Sample, SegmentInfo
+from ...data.sample import TASKS, Sample
 from ...errors import ConfigError
 from ...inference import check_model
 from ...model import MaskModel
-from ...render import contact_sheet, segment_colors
-from ...render.colors import RGB
+from ...render import contact_sheet
+from ...render.legend import with_legend
 from ..inspector import Absence, Inspector
 from ..picture import Picture
+from .assigning import nearest_miss, rows_that_matter, view_matches
+from .maps import CostMaps
 from .noised import noised_html
 from .page import match_page
-from .pictures import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid, small_photo
-from .reading import MEANINGS, nearest_miss, read_matches, rows_that_matter, total_limits, view_matches
-from .words import SILENT, how_matched, rows_words, summary_html, unmatched_html, why_html
+from .pictures import small_photo
+from .reading import MEANINGS, read_matches
+from .words import LEGEND, how_matched, rows_words, summary_html, unmatched_html, why_html
 
 STEP = 0.25  # of the weights
 _NOTHING = (
@@ -71,23 +73,15 @@ class MatchInspector(Inspector):
         sigmoids = any(reading.sigmoids for reading in self.readings.values())
         self.no_object_weight = None if sigmoids else config.no_object_weight
         self.photo = small_photo(sample.image)
-        self.colors = {task: self._segment_colors(reading.class_ids) for task, reading in self.readings.items()}
-        self._tiles = {
-            task: [mask_tile(mask, color) for mask, color in zip(r.segment_masks, self.colors[task])]
-            for task, r in self.readings.items()
-        }
+        self.maps = CostMaps(self.readings, self.parts, self.categories, self.photo)
         self.LOOK_FOR += how_matched(config.MATCHED_BEFORE, len(config.fixed_queries), config.num_queries)
         super().__init__(*self._build())
 
     def noised_html(self, task: str) -> str:
         """What denoising queries say, which are matched by nobody; empty of a model without."""
         reading = self.readings[task]
-        words = self.photo, self.colors[task], self._segment_names(task)
+        words = self.photo, self.maps.colors[task], self.maps.segment_names(task)
         return noised_html(reading.noised, reading.noised_masks, *words)
-
-    def _segment_colors(self, class_ids: np.ndarray) -> list[RGB]:
-        segments = [SegmentInfo(i, int(class_id)) for i, class_id in enumerate(class_ids)]
-        return [color for _, color in sorted(segment_colors(segments, self.categories).items())]
 
     def _build(self) -> tuple[dict, list]:
         layers, _, queries, _ = next(iter(self.readings.values())).costs.shape
@@ -135,21 +129,18 @@ class MatchInspector(Inspector):
         if not segments:
             return None
         rows = len(rows_that_matter(np.zeros((queries, segments)), np.arange(segments)))
-        grid = self._grid(task, part)
+        grid = self.maps.grid(task, part)
         cells = grid.head + rows, grid.side + segments
         picture = Picture(None, f"{part} cost, {task}: queries by segments; arrow keys choose a pair", cells)
         picture.layout.max_width = f"{cells[1] * grid.cell[1]}px"
         picture.observe(lambda change: self._clicked(task, part, change["new"]), "point")
         return picture
 
-    def _grid(self, task: str, part: str) -> Grid:
-        return (large_grid if part == "total" else small_grid)(self._segment_names(task))
-
     def _offer_segments(self, change=None) -> None:
         """The segments of the task, and of its pairs the one that was nearest to being chosen."""
         held, self._held = getattr(self, "_held", True), True
         reading = self.readings[self._choices["task"].value]
-        names = [(f"{i}  {name}", i) for i, name in enumerate(self._segment_names(reading.task))]
+        names = [(f"{i}  {name}", i) for i, name in enumerate(self.maps.segment_names(reading.task))]
         self._choices["segment"].options = names or [("none", None)]
         view = view_matches(reading, self._choices["layer"].value, self._weights(), self.weights)
         pair = nearest_miss(view.total, view.assigned) or ((int(view.assigned[0]), 0) if names else None)
@@ -175,7 +166,7 @@ class MatchInspector(Inspector):
     def _clicked(self, task: str, part: str, point: tuple[int, int] | None) -> None:
         if self._held or point is None:
             return
-        row, column = self._grid(task, part).cell_at(*point)
+        row, column = self.maps.grid(task, part).cell_at(*point)
         choice = {} if row is None else {"query": int(self._rows[row])}
         if column is not None:
             choice["segment"] = column
@@ -193,19 +184,19 @@ class MatchInspector(Inspector):
             if picture := self._pictures[state["task"], part]:
                 key = state["layer"], self._weights(), tuple(self._rows)
                 self._show(picture, key, partial(self._painted, part, framed=False))
-                grid = self._grid(state["task"], part)
+                grid = self.maps.grid(state["task"], part)
                 row, column = self._chosen()
                 picture.move((grid.head + row, grid.side + column))
                 picture.frame((grid.head + row, grid.side + column, 1, 1))
         self._held = held
         reading, view, layer = self._reading, self.matches, state["layer"]
         self._summary.value = summary_html(view, self.weights, reading.left_out)
-        says = [self._surest(q) for q in range(len(view.total))]
+        says = [self.maps.surest(state["task"], layer, q) for q in range(len(view.total))]
         self._unmatched.value = unmatched_html(view, reading.no_object[layer], says, self.no_object_weight)
         if self._noised_of != state["task"]:
             self._noised_of, self._noised.value = state["task"], self.noised_html(state["task"])
         pair = state["query"], state["segment"]
-        words = (self.names, self._weights(), self._segment_names(state["task"]))
+        words = (self.names, self._weights(), self.maps.segment_names(state["task"]))
         self._told.value = why_html(view, *words, *pair) if pair[1] is not None else ""
         self._show(self._masks, (state["task"], state["layer"], self._weights(), *pair), self._mask_pictures)
 
@@ -219,48 +210,20 @@ class MatchInspector(Inspector):
         return f"{self.names[self.parts.index(part)]} cost: {self.meanings[part]}"
 
     def _painted(self, part: str, framed: bool = True) -> np.ndarray:
-        view, rows, large = self.matches, self._rows, part == "total"
-        values = (view.total if large else view.parts[self.parts.index(part)])[rows]
-        limits = total_limits(values) if large else self._reading.limits[self.parts.index(part)]
-        place = {int(query): row for row, query in enumerate(rows)}
-        pairs = [(place[q], g) for g, q in enumerate(view.assigned.tolist())]
-        changed = [(place[q], g) for g, q in enumerate(view.assigned.tolist()) if view.usual[g] != q]
-        given_up = [(place[q], g) for g, q in enumerate(view.usual.tolist()) if view.assigned[g] != q and q in place]
-        labels = [self._says(int(q)) if large else str(q) for q in rows]
-        task = self._reading.task
-        return cost_map(
-            values, limits, self._grid(task, part), self._segment_names(task), self._tiles[task], labels,
-            pairs, changed, given_up, self._chosen() if framed else None,
-        )  # fmt: skip
-
-    def _segment_names(self, task: str) -> list[str]:
-        return [self.categories[c].name for c in self.readings[task].class_ids.tolist()]
-
-    def _says(self, query: int) -> str:
-        name, probability = self._surest(query)
-        return f"{name[:16]} {probability:.2f}   {query}"
-
-    def _surest(self, query: int) -> tuple[str, float]:
-        best, probability = self._reading.surest(self.state["layer"], query)
-        return "no object" if best == len(self.categories) else self.categories[best].name, probability
+        state, chosen = self.state, self._chosen() if framed else None
+        return self.maps.painted(state["task"], state["layer"], self.matches, self._rows, part, chosen)
 
     def _mask_pictures(self) -> np.ndarray:
-        query, segment, layer = self.state["query"], self.state["segment"], self.state["layer"]
-        if segment is None:
-            return contact_sheet([[mask_over(self.photo, self._reading.query_masks[layer, query], SILENT)]])
-        color = self.colors[self._reading.task][segment]
-        shown = {f"segment {segment}": self._reading.segment_masks[segment]}
-        for q in (query, self.matches.rival(query, segment)[0]):
-            if q is not None:
-                shown[f"query {q}"] = self._reading.query_masks[layer, q]
-        return contact_sheet([[mask_over(self.photo, mask, color) for mask in shown.values()]], list(shown))
+        state = self.state
+        return self.maps.masks(state["task"], state["layer"], self.matches, state["query"], state["segment"])
 
     def _picture(self) -> np.ndarray:
         if not len(self.matches.assigned):
             return self._mask_pictures()
         parts = contact_sheet([[self._painted(part) for part in self.parts]], [f"{name} cost" for name in self.names])
         top = contact_sheet([[self._painted("total"), self._mask_pictures()]], [self._caption("total"), ""])
-        return contact_sheet([[contact_sheet([[top]], [self._rows_words()])], [parts]])
+        sheet = contact_sheet([[contact_sheet([[top]], [self._rows_words()])], [parts]])
+        return with_legend(sheet, LEGEND)
 
     def _rows_words(self) -> str:
         return rows_words(len(self.matches.assigned), len(self.matches.total), len(self._rows))

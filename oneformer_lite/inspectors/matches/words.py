@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...render.colors import RGB
-from .pictures import CHANGED, MATCHED, RAMP
+from .pictures import CHANGED, MATCHED, RAMP, ramp_color
 
 if TYPE_CHECKING:
-    from .reading import MatchView
+    from .assigning import MatchView
 
 CLAIMS: RGB = (230, 159, 0)
 SILENT: RGB = (0, 114, 178)
@@ -63,6 +63,28 @@ def summary_html(view: MatchView, usual_weights: Sequence[float], left_out: int)
     return f"<div>{'; '.join(words)}.</div>{swatches(legend)}"
 
 
+LEGEND = [  # of a still, whose frames are these colours
+    ("frame: matched", MATCHED), ("frame: newly matched", CHANGED), ("black frame: chosen", None),
+    ("cheap", np.array([ramp_color(i / 99) for i in range(100)]), "expensive"),
+]  # fmt: skip
+# The sentences of :func:`why`; ``explain`` in ``page.js`` fills the same.
+WHY = {
+    "alone": "Query {query} answers for {name}: there is no other query.",
+    "chosen": (
+        "Query {query} answers for {name}. Without this pair query {rival} would, and all pairs together would cost "
+        "{otherwise} instead of {now}: {more}."
+    ),
+    "other": (
+        "Query {query} does not answer for {name}, {so}; {place}. With this pair all pairs together would cost "
+        "{otherwise} instead of {now}: a regret of {regret}."
+    ),
+    "cheaper": "although it is {difference} cheaper than query {rival}",
+    "dearer": "because it is {difference} more expensive than query {rival}",
+    "taken": "it answers for {other} ({number})",
+    "free": "it stays unmatched",
+}
+
+
 def why_html(
     view: MatchView, terms: Sequence[str], weights: Sequence[float], names: Sequence[str], query: int, segment: int
 ) -> str:
@@ -89,23 +111,17 @@ def why(
 ) -> str:
     """In words. ``otherwise``: the sum of costs if this pair were chosen, or were not; ``rival`` as in
     :meth:`MatchView.rival`."""
-    now, name = view.cost, names[segment]
+    values = {"query": query, "name": names[segment], "rival": rival, "now": f"{view.cost:.2f}"}
     if rival is None:
-        return f"Query {query} answers for {name}: there is no other query."
+        return WHY["alone"].format(**values)
+    values["otherwise"] = f"{otherwise:.2f}"
     if view.assigned[segment] == query:
-        return (
-            f"Query {query} answers for {name}. Without this pair query {rival} would, and all pairs together would "
-            f"cost {otherwise:.2f} instead of {now:.2f}: {otherwise - now:+.2f}."
-        )
+        return WHY["chosen"].format(**values, more=f"{otherwise - view.cost:+.2f}")
     difference = float(view.total[query, segment] - view.total[rival, segment])
     taken = np.flatnonzero(view.assigned == query)
-    place = f"it answers for {names[taken[0]]} ({taken[0]})" if len(taken) else "it stays unmatched"
-    so, than = ("although", "cheaper") if difference < 0 else ("because", "more expensive")
-    return (
-        f"Query {query} does not answer for {name}, {so} it is {abs(difference):.2f} {than} than query {rival}; "
-        f"{place}. With this pair all pairs together would cost {otherwise:.2f} instead of {now:.2f}: a regret of "
-        f"{max(0.0, otherwise - now):.2f}."
-    )
+    place = WHY["taken"].format(other=names[taken[0]], number=taken[0]) if len(taken) else WHY["free"]
+    so = WHY["cheaper" if difference < 0 else "dearer"].format(difference=f"{abs(difference):.2f}", rival=rival)
+    return WHY["other"].format(**values, so=so, place=place, regret=f"{max(0.0, otherwise - view.cost):.2f}")
 
 
 def rows_words(matched: int, queries: int, shown: int) -> str:
