@@ -208,3 +208,17 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert page.input_value("[name=image]") == "5"
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_a_still_says_what_its_colours_and_segments_are(inspector) -> None:
+    """Names at the segments, and below the chosen image the colours from one end to the other, with words."""
+    inspector.set(step=40, loss="mask", image=0, segment=None)
+    step, focus = inspector.step_shown(), inspector._focus()
+    named = step.named(focus, 0, None)
+    assert named.shape == focus.shape and (named != focus).any(-1).mean() > 0.01
+    ((low, colors, high),) = step.scale("mask", None)
+    assert (low, high) == ("mask loss: 0", "the most expensive segment of the batch")
+    foot = np.asarray(inspector.still())[-40:]
+    for color in (colors[0], colors[-3]):
+        assert (np.abs(foot.astype(int) - color).max(-1) < 3).any()
+    assert step.scale("contrastive", None) == [] and step.scale("dice", 0)[0][2] == "1"

@@ -21,7 +21,6 @@ PLOT = {"size": (4.0, 2.7), "dpi": 170}  # letters of 9 points stay legible on a
 _ANCHORS = ((255, 250, 225), (240, 228, 66), (230, 159, 0), (213, 94, 0), (92, 14, 58))  # light to dark, Okabe and Ito
 _CELL, _GAP, _COLUMNS = 176, 8, 4
 FONT = 23  # pixels of the captions
-_PAD = "padding:.15rem .6rem"
 
 
 @cache
@@ -115,7 +114,7 @@ def on_heat(color: np.ndarray) -> str:
 def norms_table(components: Sequence[str], terms: Sequence[str], norms: np.ndarray) -> str:
     """Gradient norms as an HTML table, coloured on a logarithmic scale over four decades."""
     largest, table = norms.max(initial=0.0), heat_colors()
-    head = "".join(f'<th class="number" style="{_PAD}">{escape(term)}</th>' for term in terms)
+    head = "".join(f'<th class="number">{escape(term)}</th>' for term in terms)
     rows = []
     for component, values in zip(components, norms):
         cells = "".join(_cell_of(value, largest, table) for value in values)
@@ -132,10 +131,10 @@ def scale_bar(low: str, high: str) -> str:
 
 def _cell_of(value: float, largest: float, table: np.ndarray) -> str:
     if not value > 0:
-        return f'<td class="number" style="{_PAD};color:var(--ofl-soft)">0</td>'
+        return f'<td class="number" style="color:var(--ofl-soft)">0</td>'
     share = np.clip(1 + np.log10(value / largest) / 4, 0, 1)
     color = table[int(255 * share)]
-    return f'<td class="number" style="{_PAD};{on_heat(color)}">{value:.3g}</td>'
+    return f'<td class="number" style="{on_heat(color)}">{value:.3g}</td>'
 
 
 def _cell(picture: np.ndarray, caption: str) -> np.ndarray:

@@ -102,7 +102,8 @@ class LossInspector(Inspector):
             controls["image"] = IntSlider(0, 0, len(first.tasks) - 1, description="image", layout={"width": "16rem"})
             if first.parts:
                 controls["segment"] = Dropdown(options=[("all", None)], description="segment", layout=width)
-        self._told, self._table, self._norms = HTML(), HTML(), HTML()
+        self._told = HTML()
+        self._table, self._norms = (HTML().add_class("ofl-told-table") for _ in range(2))
         body = [HTML(f'<p class="ofl-look">{self.note}</p>')] if self.note else []
         if self.curves:
             curves = {"losses": "losses over the steps: click to choose a step", "layers": "the loss by decoder layer"}

@@ -62,17 +62,17 @@ def rows_table(rows: Sequence[LossRow], loss: str, layer: int, chosen: int | Non
     columns = COLUMNS if loss in COLUMNS else (loss, "total")
     highest = max((row.values.get(loss, 0.0) for row in rows), default=0.0)
     heads = "".join(
-        f'<th class="number"{" aria-sort=descending" if name == loss else ""}>'
+        f'<th class="{_column(name, loss)}"{" aria-sort=descending" if name == loss else ""}>'
         f"{name}{' ▾' if name == loss else ''}{' (weighted)' if name == 'total' else ''}</th>"
         for name in columns
     )
     lines = [_line(row, columns, loss, highest, chosen, press) for row in rows[:_ROWS]]
     sums = {name: sum(row.values.get(name, 0.0) for row in rows) for name in columns}
-    foot = "".join(f'<th class="number">{sums[name]:.4g}</th>' for name in columns)
+    foot = "".join(f'<th class="{_column(name, loss)}">{sums[name]:.4g}</th>' for name in columns)
     where = place_text(layer) if loss in COLUMNS else "of this batch"
     left = f", {len(rows) - _ROWS} more rows included" if len(rows) > _ROWS else ""
     return (
-        f'<b>what adds to the losses {where}, most expensive first</b><div class="ofl-scroll"><table class="ofl-table">'
+        f'<b>what adds to the losses {where}, most expensive first</b><div class="ofl-scroll"><table class="ofl-table ofl-costs">'
         f"<tr><th>image</th><th>segment</th><th>answered by</th>{heads}</tr>{''.join(lines)}"
         f'<tr><th colspan="3">sum{left}</th>{foot}</tr></table></div>'
     )
@@ -98,7 +98,7 @@ def _line(row: LossRow, columns: Sequence[str], loss: str, highest: float, chose
     for name in columns:
         value = row.values.get(name)
         style = _style(value, highest) if name == loss and value is not None else ""
-        cells.append(f'<td class="number"{style}>{_number(value)}</td>')
+        cells.append(f'<td class="{_column(name, loss)}"{style}>{_number(value)}</td>')
     attributes = ""
     if row.pair is not None and press:
         attributes = f' style="cursor:pointer" onclick="{escape(press % row.pair)}"'
@@ -106,6 +106,11 @@ def _line(row: LossRow, columns: Sequence[str], loss: str, highest: float, chose
         attributes += ' class="ofl-chosen"'
     words = "".join(f"<td>{escape(str(word))}</td>" for word in (row.image, row.what, row.who))
     return f"<tr{attributes}>{words}{''.join(cells)}</tr>"
+
+
+def _column(name: str, loss: str) -> str:
+    """The classes of a column's cells: on a narrow screen only the chosen loss and the total have room."""
+    return "number" if name in (loss, "total") else "number ofl-aside"
 
 
 def _number(value: float | None) -> str:

@@ -24,27 +24,7 @@ from .maps import MergeMaps, legend_entries
 from .page import COLORS, merge_page
 from .pictures import legend
 from .reading import Merged, hold_contest, measure, merge, tell
-from .words import FATE_WORDS, FateRow, fates_table, quality_table
-
-_OTHER_RULES = {"detr": (
-    "This model gives each pixel to the greatest mask logit, whoever is surer of its class, and drops segments of a "
-    "few pixels until none is left: there is no overlap to ask for, no void, and no threshold but the one for the "
-    "class, so there are no steps to follow here. The picture shows what its own rule "
-    "(oneformer_lite/inference/detr.py) makes of it."
-), "knet": (
-    "In this model all queries compete for every pixel, also the unsure ones. Then things below the threshold drop "
-    "out, and whoever won too little of its mask, and what they had won stays void; stuff needs no score. Thresholds "
-    "decide only what becomes void, so there are no steps to follow here. The picture shows what its own rule "
-    "(oneformer_lite/inference/knet.py) makes of it."
-), "panoptic_segformer": (
-    "This model paints one mask after the other, the one first whose class is surest and whose mask is fullest, where "
-    "nothing is yet, and leaves out what would keep too little: nobody competes for pixels, so there are no steps to "
-    "follow here. The picture shows what its own rule (oneformer_lite/inference/panoptic_segformer.py) makes of it."
-)}  # fmt: skip
-_BY_PIXEL = (
-    "This model has a mask for each class, and every pixel goes to the likeliest one: it knows no segments that could "
-    "be merged. The picture shows what it makes of it."
-)
+from .words import BY_PIXEL, FATE_WORDS, OTHER_RULES, FateRow, fates_table, quality_table
 
 
 class MergeInspector(Inspector):
@@ -74,9 +54,9 @@ class MergeInspector(Inspector):
                 f"the sample has {len(sample.categories)} classes, the model {len(self.categories)}: its ground truth "
                 "cannot be compared; pass sample.image to look at the prediction alone"
             )
-        other = _OTHER_RULES.get(self.config.POSTPROCESSING)
+        other = OTHER_RULES.get(self.config.POSTPROCESSING)
         if by_pixel := self.config.learns_absence:
-            other = _BY_PIXEL
+            other = BY_PIXEL
         if other:
             task = "semantic" if by_pixel else "panoptic"
             found = read_prediction(raw, task, self.image, self.config, self.categories)

@@ -21,6 +21,27 @@ FATE_WORDS = {
 QUALITY_COLUMNS = ("class", "TP", "FP", "FN", "SQ", "RQ", "PQ", "IoUs of TP; best of FP, FN")
 QUALITY_RULE = "PQ = SQ × RQ for each class; SQ: mean IoU of the TP; RQ = TP / (TP + FP/2 + FN/2)"
 
+# what MergeInspector says of models that merge otherwise, by config.POSTPROCESSING
+OTHER_RULES = {"detr": (
+    "This model gives each pixel to the greatest mask logit, whoever is surer of its class, and drops segments of a "
+    "few pixels until none is left: there is no overlap to ask for, no void, and no threshold but the one for the "
+    "class, so there are no steps to follow here. The picture shows what its own rule "
+    "(oneformer_lite/inference/detr.py) makes of it."
+), "knet": (
+    "In this model all queries compete for every pixel, also the unsure ones. Then things below the threshold drop "
+    "out, and whoever won too little of its mask, and what they had won stays void; stuff needs no score. Thresholds "
+    "decide only what becomes void, so there are no steps to follow here. The picture shows what its own rule "
+    "(oneformer_lite/inference/knet.py) makes of it."
+), "panoptic_segformer": (
+    "This model paints one mask after the other, the one first whose class is surest and whose mask is fullest, where "
+    "nothing is yet, and leaves out what would keep too little: nobody competes for pixels, so there are no steps to "
+    "follow here. The picture shows what its own rule (oneformer_lite/inference/panoptic_segformer.py) makes of it."
+)}  # fmt: skip
+BY_PIXEL = (
+    "This model has a mask for each class, and every pixel goes to the likeliest one: it knows no segments that could "
+    "be merged. The picture shows what it makes of it."
+)
+
 
 @dataclass(frozen=True)
 class FateRow:
