@@ -67,7 +67,8 @@ def loss_page(inspector: LossShown) -> str:
     body = (
         f'{note}<div class="ofl-controls">{"".join(controls)}</div><div class="ofl-told-text" id="told"></div>'
         f'<div class="ofl-views" id="views" style="{_WIDE}"></div>'
-        f'<div id="table" class="ofl-told-table" style="margin:1rem 0"></div><div id="norms" class="ofl-told-table">{norms}</div>'
+        '<div id="table" class="ofl-told-table" style="margin:1rem 0"></div>'
+        f'<div id="norms" class="ofl-told-table">{norms}</div>'
     )
     return inspector_page(type(inspector).__name__, inspector.LOOK_FOR, body, "inspectors/losses/page.js", data)
 

@@ -131,7 +131,7 @@ def scale_bar(low: str, high: str) -> str:
 
 def _cell_of(value: float, largest: float, table: np.ndarray) -> str:
     if not value > 0:
-        return f'<td class="number" style="color:var(--ofl-soft)">0</td>'
+        return '<td class="number" style="color:var(--ofl-soft)">0</td>'
     share = np.clip(1 + np.log10(value / largest) / 4, 0, 1)
     color = table[int(255 * share)]
     return f'<td class="number" style="{on_heat(color)}">{value:.3g}</td>'

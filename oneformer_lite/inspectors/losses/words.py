@@ -72,7 +72,8 @@ def rows_table(rows: Sequence[LossRow], loss: str, layer: int, chosen: int | Non
     where = place_text(layer) if loss in COLUMNS else "of this batch"
     left = f", {len(rows) - _ROWS} more rows included" if len(rows) > _ROWS else ""
     return (
-        f'<b>what adds to the losses {where}, most expensive first</b><div class="ofl-scroll"><table class="ofl-table ofl-costs">'
+        f"<b>what adds to the losses {where}, most expensive first</b>"
+        '<div class="ofl-scroll"><table class="ofl-table ofl-costs">'
         f"<tr><th>image</th><th>segment</th><th>answered by</th>{heads}</tr>{''.join(lines)}"
         f'<tr><th colspan="3">sum{left}</th>{foot}</tr></table></div>'
     )
