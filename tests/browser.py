@@ -12,6 +12,49 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# A script to run before a page's own: faint() lists the words of the page, and those painted on a canvas, that WCAG
+# would not call legible on what lies behind them; behind(element) is that, [r, g, b, a].
+FAINT = """
+const linear = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+const lightness = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+const contrast = (a, b) => {
+  const [low, high] = [lightness(a), lightness(b)].sort((x, y) => x - y);
+  return (high + 0.05) / (low + 0.05);
+};
+const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+const rgba = (color) => {
+  pixel.clearRect(0, 0, 1, 1);
+  pixel.fillStyle = color;
+  pixel.fillRect(0, 0, 1, 1);
+  return [...pixel.getImageData(0, 0, 1, 1).data];
+};
+const behind = window.behind = (element) => {
+  for (let e = element; e; e = e.parentElement) {
+    const color = rgba(getComputedStyle(e).backgroundColor);
+    if (color[3] > 128) return color;
+  }
+};
+const painted = [];
+const fillText = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+  const at = this.getTransform().transformPoint({ x, y });
+  const under = this.getImageData(Math.round(at.x), Math.round(at.y), 1, 1).data;
+  const paper = under[3] > 128 ? [...under] : behind(this.canvas.parentElement || document.body);
+  painted.push([text, rgba(this.fillStyle), paper]);
+  return fillText.call(this, text, x, y, ...rest);
+};
+window.faint = () => {
+  const found = painted.filter(([, ink, paper]) => contrast(ink, paper) < 4.5).map(([text]) => `painted: ${text}`);
+  for (const element of document.querySelectorAll("main *")) {
+    const words = [...element.childNodes].filter((n) => n.nodeType === 3 && n.data.trim()).map((n) => n.data.trim());
+    if (!words.length || !element.checkVisibility()) continue;
+    if (element.closest("select, [style*='-webkit-text-stroke']")) continue;  // the system's, and signs
+    if (contrast(rgba(getComputedStyle(element).color), behind(element)) < 4.5) found.push(words.join(" "));
+  }
+  return found;
+};
+"""
+
 
 @contextmanager
 def chromium() -> Iterator:

@@ -48,14 +48,15 @@ def code_html(source: str) -> str:
 
 def code_style() -> str:
     """The style sheet of :func:`code_html`."""
-    return _formatter().get_style_defs(".highlight")
+    light, dark = (_formatter(style).get_style_defs(".highlight") for style in ("xcode", "github-dark"))
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
 @cache
-def _formatter():
+def _formatter(style: str = "xcode"):
     from pygments.formatters import HtmlFormatter
 
-    return HtmlFormatter(style="tango", nobackground=True)
+    return HtmlFormatter(style=style, nobackground=True)
 
 
 def output_html(output: NotebookNode, folder: Path, lessons: Collection[str]) -> str:

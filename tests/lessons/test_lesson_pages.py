@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import change, chromium, opened
+from browser import FAINT, change, chromium, opened
 
 from oneformer_lite.cli import main
 from oneformer_lite.lessons import pages
@@ -30,6 +30,13 @@ model = ofl.from_pretrained("toytown")
 inspector = ofl.widgets.SamplingInspector(model, ofl.data.Toytown("val", size=128)[13])
 inspector"""
 PLOT = 'import matplotlib.pyplot as plt\nprint("three <b>")\n_ = plt.plot([1, 2])\nplt.show()'
+FOUND = """\
+# a comment
+from IPython.display import HTML, display
+@staticmethod
+def double(width: int = 2000) -> str:
+    return f"{2 * width} \\n" + 'pixels'
+display(ofl.doctor(model=model))"""
 SLIDER = "import ipywidgets\nipywidgets.IntSlider()"
 
 
@@ -47,7 +54,7 @@ def write_notebook(folder: Path, name: str, *cells: str) -> None:
 def site(tmp_path_factory) -> Path:
     """The folder of pages of two small lessons, the second of which fails, made by the command."""
     root = tmp_path_factory.mktemp("site")
-    write_notebook(root / "books", "01_looks", FIRST, WORDS, BLOCK, INSPECTOR, PLOT, SLIDER, "a = 1\n" * 30)
+    write_notebook(root / "books", "01_looks", FIRST, WORDS, BLOCK, INSPECTOR, PLOT, SLIDER, FOUND, "a = 1\n" * 30)
     write_notebook(root / "books", "02_next", "# 02 · Next\n\nNothing yet.", "$x$", "1", "broken = [][3]")
     before = (root / "books" / "01_looks.ipynb").read_bytes()
     status = main(["lessons", "--html", "--notebooks", str(root / "books"), "--out", str(root / "out")])
@@ -88,6 +95,23 @@ def test_the_page_has_words_formulas_code_and_outputs(site):
     assert "three &lt;b&gt;" in text and "data:image/png;base64," in text
     assert "<summary>30 lines of code: <code>a = 1</code></summary>" in text
     assert "IntSlider" in text and "widget-view" not in text  # its code alone
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_and_code_stand_out_in_both_themes(site, theme):
+    """Also those of the doctor, and of an inspector in its frame."""
+    with chromium() as browser:
+        page = browser.new_page(color_scheme=theme, viewport={"width": 400, "height": 800})
+        page.add_init_script(FAINT)
+        page.goto((site / "01_looks.html").as_uri())
+        assert page.locator(".ofl-findings").count() == 1 and page.locator("summary").count() == 1
+        page.locator("section.code > details > summary").click()
+        assert (sum(page.evaluate("behind(document.querySelector('main'))")[:3]) < 120) == (theme == "dark")
+        assert page.evaluate("faint()") == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        frame = page.query_selector("iframe.ofl-frame").content_frame()
+        frame.wait_for_selector("html[data-drawn]")
+        assert (sum(frame.evaluate("behind(document.querySelector('main'))")[:3]) < 120) == (theme == "dark")
 
 
 def test_inspectors_work_in_the_page_without_network(site):
