@@ -13,6 +13,7 @@ from browser import assert_back_opens_again, change, chromium, opened
 
 import oneformer_lite as ofl
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.inspectors.contrast.pictures import KIND_COLORS, TWIN
 from oneformer_lite.inspectors.contrast.reading import contrast
 from oneformer_lite.widgets import ContrastInspector
 
@@ -210,3 +211,14 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert_back_opens_again(page, lambda: page.locator("input[name=slot]").press("End"))
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_no_number_stands_without_its_name(inspector, tmp_path: Path) -> None:
+    """The last number of a table of losses is their mean, the last of the curve a loss; the still explains the rest."""
+    with chromium() as browser:
+        with opened(browser, inspector.to_html(tmp_path / "contrast.html")) as page:
+            assert re.search(r"mean \d\.\d\d$", page.inner_text("#by_row").strip())
+            assert re.search(r"mean \d\.\d\d$", page.inner_text("#by_column").strip())
+    foot = np.asarray(inspector.still())[-70:].reshape(-1, 3)
+    for color in (KIND_COLORS["sentence"], KIND_COLORS["context"], TWIN):
+        assert (foot == color).all(-1).any()

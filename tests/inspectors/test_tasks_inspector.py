@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import change, chromium, opened
+from browser import canvas_pixels, change, chromium, opened
+from PIL import Image
 
 import oneformer_lite as ofl
 from oneformer_lite.data.sample import TASKS
@@ -156,3 +157,17 @@ def test_the_page_in_a_browser(inspector, tmp_path: Path) -> None:
             assert "panoptic → semantic" in page.inner_text("#headline")
         with opened(browser, path, width=400) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_a_query_stands_out_from_the_rest_of_the_picture_which_is_dark(inspector, tmp_path: Path) -> None:
+    """In the notebook and in the page: a small mask on white looked like an empty panel."""
+    query = int(inspector.pair("panoptic", "instance").chart.queries[0])
+    mask = inspector.set(query=query).reader.readings["panoptic"].masks[query]
+    painted = inspector._mask("panoptic", query)
+    large = np.asarray(Image.fromarray(mask).resize(painted.shape[1::-1], Image.Resampling.BILINEAR))
+    inside, outside = large > 250, large < 5
+    assert np.abs(painted[inside].astype(int) - inspector.photo[inside]).max() < 9  # the photograph
+    assert painted[outside].max() < 120 and (np.ptp(painted[outside], axis=-1) <= 1).all()
+    with chromium() as browser, opened(browser, inspector.to_html(tmp_path / "tasks.html")) as page:
+        page.wait_for_timeout(50)
+        assert np.abs(canvas_pixels(page, "#mask0").astype(int) - painted).mean() < 8  # WebP, and masks in 32 steps

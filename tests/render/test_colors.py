@@ -67,3 +67,12 @@ def test_classes_without_colours_get_distinct_ones():
     assert Category.color not in values
     twins = (Category(1, "a", True, (9, 9, 9)), Category(2, "b", True, (9, 9, 9)))
     assert label_colors(twins)[0] == (9, 9, 9) != label_colors(twins)[1]
+
+
+def test_ink_stands_out_on_every_colour():
+    levels = np.linspace(0, 255, 12).astype(int)
+    for color in np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3):
+        shares = np.array([color, c.ink_on(color)]) / 255
+        linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+        low, high = sorted(linear @ (0.2126, 0.7152, 0.0722))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
