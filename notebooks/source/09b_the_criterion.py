@@ -332,8 +332,8 @@ def mask_losses(predictions, targets, assigned, draw):
 grown(mask_losses_2, mask_losses)
 
 # %% [markdown]
-# What each of them says. On points the loss is larger, for most of them lie where the model hesitates; over seven
-# predictions it is some seven times as large.
+# What each of them says. On points BCE is larger, for most of them lie where the model hesitates. Dice is not: it compares
+# other areas now, those of the points. Over seven predictions both are some seven times as large.
 
 # %%
 from functools import partial

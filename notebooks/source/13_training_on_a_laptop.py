@@ -25,7 +25,7 @@ ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", s
 # ## A picture to work with
 #
 # `oneformer-lite demo --minutes 10 --seed 0` trains the preset `toytown()` for ten minutes on two cores. The log
-# of such a run lies in `data/sample/run`, thinned: one JSON object a line. Here are its losses.
+# of such a run lies in `data/sample/run`, shortened: one JSON object a line. Here are its losses.
 
 # %%
 import oneformer_lite as ofl
@@ -125,9 +125,10 @@ for step in range(3):
 # %%
 from oneformer_lite.training.loader import training_batches
 
-for step, theirs in zip(range(4), training_batches(pair, recipe, SIZE)):
-    ours = draw_batch(pair, recipe, step)
-    print("equal:", torch.equal(ours.images, theirs.images), ours.tasks == theirs.tasks)
+theirs = [batch for _, batch in zip(range(4), training_batches(pair, recipe, SIZE))]
+ours = [draw_batch(pair, recipe, step) for step in range(4)]
+(proved("pictures of four batches", [b.images for b in ours], [b.images for b in theirs])
+ + proved("their tasks", [b.tasks for b in ours], [b.tasks for b in theirs]))  # fmt: skip
 
 # %% [markdown]
 # **Forward, with texts.** In training the model gets the text lists as well, and returns all its predictions. The
@@ -230,11 +231,11 @@ def groups_by_hand(model, c):
 from oneformer_lite.training.optim import parameter_groups
 
 ours, theirs = groups_by_hand(model, recipe), parameter_groups(model, recipe)
-print("      lr  decay  parameters  equal")
-for a, b in zip(ours, theirs):
-    same = [id(p) for p in a["params"]] == [id(p) for p in b["params"]]
-    same = same and a["lr"] == b["lr"] and a["weight_decay"] == b["weight_decay"]
-    print(f"{a['lr']:8.4f} {a['weight_decay']:6.2f} {sum(p.numel() for p in a['params']):11,}  {same}")
+print("      lr  decay  parameters")
+for group in ours:
+    print(f"{group['lr']:8.4f} {group['weight_decay']:6.2f} {sum(p.numel() for p in group['params']):11,}")
+told = [[(g["lr"], g["weight_decay"], [id(p) for p in g["params"]]) for g in groups] for groups in (ours, theirs)]
+proved("rates, decays and parameters = package", *told)
 
 # %% [markdown]
 # ## The learning rate over time
@@ -277,15 +278,15 @@ plt.show()
 
 # %%
 ours, theirs = zip(*[(share_of_peak(s, recipe), lr_factor(s, s / 100, recipe)) for s in range(100)])
-print("equal:", np.allclose(ours, theirs))
 print("COCO drops at", [round(drop, 3) for drop in coco.lr_drops])
+proved("a hundred steps = package", np.array(ours), np.array(theirs), atol=1e-8)
 
 # %% [markdown]
 # ## Clipping, and an average of the weights
 #
 # Two small safeguards. **Clipping**: if the gradient of the whole model is longer than 1, it is scaled to length 1.
-# **EMA**, an exponential moving average: a second set of weights follows the first slowly; it jitters less and
-# is the one that is judged and kept. Early on it follows faster, or it would still be mostly its random start.
+# **EMA**, an exponential moving average: a second set of weights follows the first slowly; it moves more smoothly,
+# and is the one that is measured and kept. Early on it follows faster, or it would still be mostly its random start.
 
 # %%
 def clip(parameters, longest):
@@ -313,15 +314,14 @@ from oneformer_lite.training.optim import AveragedWeights
 twin = copy.deepcopy(model)
 for p, q in zip(model.parameters(), twin.parameters()):
     q.grad = None if p.grad is None else p.grad.clone()
-print("clipping equal:", torch.allclose(clip(model.parameters(), 1.0),
-                                        torch.nn.utils.clip_grad_norm_(twin.parameters(), 1.0)))
+clipped = clip(model.parameters(), 1.0), torch.nn.utils.clip_grad_norm_(twin.parameters(), 1.0)
 theirs, ours = AveragedWeights(twin, 0.98), copy.deepcopy(twin.state_dict())
 for updates in range(1, 4):
     torch.nn.init.normal_(twin.decoder.class_head.weight)
     theirs.update(twin)
     follow(ours, twin, updates, 0.98)
 name = "decoder.class_head.weight"
-print("average equal: ", torch.allclose(ours[name], theirs.state[name]))
+proved("clipping", *clipped, atol=1e-8) + proved("average", ours[name], theirs.state[name], atol=1e-8)
 
 # %% [markdown]
 # ## The loop
@@ -467,13 +467,55 @@ inspector.set(step=2400, loss="class", layer=0).state
 # `run.replay()` shows the whole log with a slider; lesson 14 does that.
 
 # %% [markdown]
+# ## The paper's figure, in the names of the code
+#
+# All parts are built, and trained together. So the figure that introduces OneFormer in its paper (figure 2) can be read
+# like a list of things that you know. Here it is drawn again, for our scene: in bold the name in the code, below it the
+# paper's, then what the part makes of the scene.
+
+# %% tags=["nbval-ignore-output"]
+ofl.drawings.figure_two(shipped, ofl.data.Toytown("val", size=128)[13])
+
+# %% [markdown]
+# (CA, SA and FFN are *look*, *talk* and *think* of lesson 10. $Q'$ are the copies of the task token of lesson 06.)
+#
+# What the authors say in words, with the section, and the line of the package that does it. The line is searched for in
+# the package: if it were gone, this cell would fail.
+
+# %%
+from pathlib import Path
+
+SENTENCES = [
+    ("3.1", "we first uniformly sample the task", "training/loader.py", "rng.choice(supplied"),
+    ("3.1", "pad T_list with “a/an {task} photo” entries", "data/targets.py", "[:num_texts]"),
+    ("3.1", "the template “the task is {task}”, which is tokenized", "model/parts/task.py", "return tokenize("),
+    ("3.2", "as a N - 1 times repetitions of the task-token", "model/parts/query.py", "task_token[:, None].expand"),
+    ("3.2", "is concatenated with Q_task", "model/parts/query.py", "torch.cat([self.norm(x)"),
+    ("3.2", "concatenate a set of N_ctx learnable text context embeddings", "model/parts/text.py", "torch.cat([features"),
+    ("3.3", "an object-to-text contrastive loss", "losses/contrastive.py", "F.cross_entropy(by_image"),
+    ("3.3", "a learnable temperature parameter", "losses/contrastive.py", "logit_scale.exp()"),
+    ("3.4", "a masked cross-attention (CA) operation", "model/parts/masked_decoder.py", "self.cross_attention(x"),
+    ("3.4", "mapped to a K + 1 dimensional space", "model/parts/masked_decoder.py", "self.class_head = "),
+    ("3.4", "an einsum operation between Q and F_1/4", "model/output.py", 'torch.einsum("bqc,bchw->bqhw"'),
+    ("3.5", "a weighted sum of the four losses", "losses/criterion.py", 'losses["total"] = sum('),
+]
+package = Path(ofl.__file__).parent
+for section, sentence, file, fragment in SENTENCES:
+    (line,) = (line for line in (package / file).read_text().split("\n") if fragment in line)
+    print(f"{section}  “{sentence}”\n     {file}: {line.strip()}")
+
+# %% [markdown]
+# Where words and code differ, the lessons say so: the values of the query transformer (lesson 06), the layers of the task
+# MLP (lesson 04), the steps of the schedule (above).
+
+# %% [markdown]
 # ## What is simplified here, and where the official code differs
 #
 # * Clipping: the official configurations say 0.01, but `train_net.py` uses up its list of parameters before it clips,
 #   so it never does. `clip_norm=None` is that; Toytown's high rate wants 1.
 # * The recipe: published is a rate of 0.0001 with 16 images a step on eight GPUs, multistep, no averaged weights. A
 #   laptop has minutes: twenty times the rate, 6 images, a cosine, an average.
-# * Decay exempts norms and embeddings, as in the official `build_optimizer`; plain parameters (the pixel decoder's
+# * Norms and embeddings have no decay, as in the official `build_optimizer`; plain parameters (the pixel decoder's
 #   level vectors, the temperature) decay there and here.
 # * Tasks: official code draws with cumulative thresholds 0.33 and 0.66, so panoptic gets 0.34.
 
@@ -495,7 +537,7 @@ def everywhere(mask_logits):
     return torch.ones_like(mask_logits, dtype=torch.bool)
 
 
-few, large = ofl.data.Toytown("val", size=128, length=16), ofl.data.Toytown("val", size=192)[13]
+few, large = ofl.data.Toytown("val", size=128, length=8), ofl.data.Toytown("val", size=192)[13]
 intact, whole = ofl.evaluate(shipped, few), ofl.predict(shipped, large.image, "panoptic")
 with patch.object(decoder, "attention_region", everywhere):
     blurred, unmasked = ofl.evaluate(shipped, few), ofl.predict(shipped, large.image, "panoptic")
@@ -506,7 +548,7 @@ Image.fromarray(sheet).resize((720, 384), Image.Resampling.LANCZOS)
 
 # %% [markdown]
 # Things suffer most: a query for a small car now reads the whole street, and car and ball are gone. That says how
-# much *this* model leans on its masks. One that is trained without them from the start learns, too; according to the
+# much *this* model needs its masks. One that is trained without them from the start learns, too; according to the
 # authors of Mask2Former more slowly, and less well.
 
 # %% [markdown]
@@ -554,7 +596,7 @@ plt.tight_layout()
 plt.show()
 
 # %% [markdown]
-# Dashed: how many masks there are to find. With weight 1 the model is too shy and misses segments. Without its
+# Dashed: how many masks there are to find. With weight 1 the model says too little and misses segments. Without its
 # task token it cannot know that stuff is not wanted. (After a hundred steps the intact one still names some, too.)
 
 # %%
@@ -588,6 +630,7 @@ print("largest gradient of the text mapper:", max(g.abs().max().item() for g in 
 # * `training.evaluations.Evaluations`: the quick evaluations of a run, evenly spread, the last of the finished model
 # * `training.trainer.Trainer`: the loop, with checkpoints, log and evaluations
 # * `training.whole_run.train`: all of it in one call
+# * `drawings.paper_figure.figure_two`: figure 2 of the paper, with the names of the code
 
 # %% [markdown]
 # ## Summary

@@ -72,6 +72,8 @@ def figure_two(model: OneFormer, sample: Sample, task: str = "panoptic") -> Draw
     """The figure for one scene: in each box the name in the code, that in the paper, and what it makes of the scene.
 
     Runs the model once with the scene's texts, matches, and computes the losses, with the same random points each time.
+
+    Lesson 13.
     """
     found, canvas = readings(model, sample, task), Canvas()
     places = {name: (box.column, box.row) for name, box in BOXES.items()}
