@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from .color_jitter import ColorJitter
 from .equalize import Equalize
 from .quarter_turns import QuarterTurns
-from .random_sizes import RandomSizeCrop, Sometimes
+from .random_sizes import RandomSizeCrop, RandomSquare, Sometimes
 from .transforms import (
     Compose,
     FixedSizeCrop,
@@ -113,16 +113,21 @@ def mapillary_recipe(image_size: int) -> Compose:
     return _scale_and_crop(2 * image_size, image_size, image_size)
 
 
+def small_photographs_recipe(image_size: int) -> Compose:
+    """Small photographs: the shorter side at 1.1 to 2.2 times the crop, so that thin things keep some cells of a mask;
+    a square crop, colours."""
+    return _random_crop(tuple(image_size * tenths // 10 for tenths in range(11, 23)), image_size, image_size)
+
+
 def microscope_recipe(image_size: int) -> Compose:
-    """Microscope pictures, which have no upper side: the shorter side at 1.25 to 3.75 times the crop, a square crop,
-    colours, and any of the eight ways to turn and mirror it."""
-    lengths = tuple(image_size * quarters // 4 for quarters in range(5, 16))
+    """Microscope pictures, which have no upper side: a square of a third to five sixths of ``image_size`` out of the
+    picture, whatever its size, enlarged to ``image_size``, so by 1.2 to 3; colours, and any of the eight ways to turn
+    and mirror it."""
     return Compose([
-        ResizeShortestSide(lengths, 8 * image_size),
-        RandomCrop(image_size, image_size),
+        RandomSquare(image_size // 3, image_size * 5 // 6),
         ColorJitter(),
+        fit_recipe(image_size),
         HorizontalFlip(),
-        FixedSizeCrop(image_size),
         QuarterTurns(),
     ])
 
@@ -134,8 +139,13 @@ def _scale_and_crop(scale: int, height: int, width: int) -> Compose:
     The official configurations name a largest share of one class in a crop, but set it to 1: no rule.
     """
     lengths = tuple(scale * tenths // 10 for tenths in range(5, 21))
+    return _random_crop(lengths, height, width)
+
+
+def _random_crop(lengths: tuple[int, ...], height: int, width: int) -> Compose:
+    """A crop of a picture whose shorter side became one of ``lengths``, in other colours, mirrored half the time."""
     return Compose([
-        ResizeShortestSide(lengths, 4 * scale),
+        ResizeShortestSide(lengths, 2 * max(lengths)),
         RandomCrop(height, width),
         ColorJitter(),
         HorizontalFlip(),
@@ -151,6 +161,7 @@ AUGMENTATIONS: dict[str, Callable[[int], Compose]] = {
     "cityscapes": cityscapes_recipe,
     "mapillary": mapillary_recipe,
     "small_streets": small_streets_recipe,
+    "small_photographs": small_photographs_recipe,
     "microscope": microscope_recipe,
     "detr": detr_recipe,
     "detr_1000": partial(detr_recipe, longest=1000),  # MaskFormer with Swin-L

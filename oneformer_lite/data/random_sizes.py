@@ -1,4 +1,4 @@
-"""Training augmentations that leave pictures of varied sizes, as DETR's does: a crop of random size, and half the time.
+"""Training augmentations that leave pictures of varied sizes, as DETR's does: crops of random size, and half the time.
 
 Official ``datasets/transforms.py`` of DETR (``RandomSizeCrop``, ``RandomSelect``).
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import check_number
 from .sample import Sample
-from .transforms import Transform, cropped
+from .transforms import RandomCrop, Transform, cropped
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,22 @@ class RandomSizeCrop:
         height, width = (int(rng.integers(min(s, self.least), min(s, self.most) + 1)) for s in sample.size)
         top, left = (int(rng.integers(a - b + 1)) for a, b in zip(sample.size, (height, width)))
         return cropped(sample, top, left, height, width)
+
+
+@dataclass(frozen=True)
+class RandomSquare:
+    """Cut a random square whose side is drawn from ``least`` to ``most`` pixels, or as much of it as the sample has."""
+
+    least: int
+    most: int
+
+    def __post_init__(self) -> None:
+        check_number("least", self.least, 1, whole=True)
+        check_number("most", self.most, self.least, whole=True)
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        side = int(rng.integers(self.least, self.most + 1))
+        return RandomCrop(side, side)(sample, rng)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import BaseConfig
+from ..data.augment import augmentation
 from ..data.by_name import class_places, warn_of_other_kinds
 from ..data.dataset import SegmentationDataset
 from ..data.sample import TASKS, Sample
@@ -144,7 +145,7 @@ def _look_at_samples(
         _refuse(segments)
     _refuse(tasks, contrast)
     crops = _crops_with_targets(config, c, dataset)
-    queries = check_query_count(samples, config.num_queries, config.learned_tasks, config.fixed_queries)
+    queries = _enough_queries(config, c, samples)
     drawn = c.drawn({*config.learned_tasks} & {*dataset.tasks})
     texts = check_texts(config, drawn, c.images_at_once, samples)
     return _odd(segments, tasks, contrast, queries, texts, check_alignment(samples[:ALIGNED]), crops)
@@ -157,6 +158,16 @@ def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset: Segmentatio
         crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=MORE)
         _refuse(crops)
     return crops
+
+
+def _enough_queries(config: BaseConfig, c: TrainConfig, samples: Sequence[Sample]) -> Finding:
+    """For pictures as training sees them: a crop has fewer segments than the whole picture."""
+    limits = config.num_queries, config.learned_tasks, config.fixed_queries
+    whole = check_query_count(samples, *limits)
+    if whole.verdict == "fine":
+        return whole
+    augment, rng = augmentation(c.augmentation, config.image_size, config.equalize), np.random.default_rng(c.seed)
+    return check_query_count([augment(sample, rng) for sample in samples], *limits)
 
 
 def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset, fresh: bool) -> list[Finding]:

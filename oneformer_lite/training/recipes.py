@@ -24,14 +24,14 @@ def digits_training(**changes) -> TrainConfig:
 
 
 def camvid_training(**changes) -> TrainConfig:
-    """CamVid, semantic: square crops of pictures at half to twice the crop's size, colours, flips; four pictures a
+    """CamVid, semantic: square crops of pictures at 0.8 to 1.6 times their size, colours, flips; four pictures a
     step."""
-    settings = {"data": "data/camvid", "out": "runs/camvid", "augmentation": "ade20k", "batch_size": 4}
+    settings = {"data": "data/camvid", "out": "runs/camvid", "augmentation": "small_photographs", "batch_size": 4}
     return toytown_training(**(settings | changes))
 
 
 def nuclei_training(**changes) -> TrainConfig:
-    """Nuclei, instance: square crops of enlarged pictures, turned and mirrored any way; four pictures a step.
+    """Nuclei, instance: squares of 64 to 160 pixels, enlarged, turned and mirrored any way; four pictures a step.
 
     Lesson 21.
     """

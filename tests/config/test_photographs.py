@@ -28,20 +28,24 @@ def test_it_builds_and_is_stored_without_warnings(name):
 
 def test_each_has_the_augmentation_of_its_pictures():
     assert nuclei_training(minutes=1).augmentation == "microscope"
-    assert camvid_training(minutes=1).augmentation == "ade20k"
+    assert camvid_training(minutes=1).augmentation == "small_photographs"
     assert camvid_training(minutes=1, lr=1e-4).lr == 1e-4
 
 
-def test_there_is_a_query_for_each_nucleus_of_the_fullest_picture():
-    c = config.nuclei()
-    assert c.num_queries >= 375 and c.max_instances is None  # so that as many are found
-    assert c.inference_size(256, 256) == (640, 640) and max(c.inference_size(603, 1272)) <= 1408
+def test_windows_show_nuclei_twice_as_large_whatever_the_picture():
+    """And so do crops in the middle of their range; a window has fewer nuclei than there are queries."""
+    c, side = config.nuclei(), photographs.NUCLEI_WINDOW
+    assert c.inference_size(side, side) == (2 * side, 2 * side)
+    learned = [c.image_size / side for side in (c.image_size // 3, c.image_size * 5 // 6)]
+    assert learned[0] == 3 and learned[1] == pytest.approx(1.2)
+    densest = 131 / (260 * 347)  # nuclei a pixel of the 664 pictures' fullest
+    assert densest * side**2 < c.num_queries / 2 and c.max_instances is None
 
 
 def test_classes_are_those_of_the_data_set():
     c = config.camvid()
     assert c.categories == config.class_list("camvid") and not any(c.is_thing)
-    assert c.inference_size(360, 480) == (360, 480)
+    assert c.inference_size(360, 480) == (450, 600)
 
 
 @pytest.mark.parametrize("name", photographs.__all__)

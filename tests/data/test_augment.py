@@ -17,6 +17,7 @@ from oneformer_lite.data.transforms import FixedSizeCrop, HorizontalFlip, Random
 
 CROPPING = {
     "coco": (64, 64), "ade20k": (64, 64), "cityscapes": (32, 64), "mapillary": (64, 64), "microscope": (64, 64),
+    "small_photographs": (64, 64),
 }  # fmt: skip
 
 

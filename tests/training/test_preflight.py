@@ -17,6 +17,7 @@ import oneformer_lite as ofl
 from oneformer_lite.data import Category, PanopticDataset, SemanticDataset
 from oneformer_lite.data.image import write_image
 from oneformer_lite.data.opening import open as open_split
+from oneformer_lite.data.sample import SegmentInfo
 from oneformer_lite.data.toytown import Toytown, write_toytown
 from oneformer_lite.data.views import Listed
 from oneformer_lite.dataset_checks.findings import Finding
@@ -145,6 +146,20 @@ def test_what_is_odd_is_told(config, recipe, scenes, change, words: str) -> None
 def test_more_segments_than_queries_are_told(config, recipe, scenes) -> None:
     few = dataclasses.replace(config, num_queries=5, text_context=2)
     assert any("5 queries" in w and "raise num_queries" in w.lower() for w in looked(few, recipe(), listed(scenes)))
+
+
+def test_segments_are_counted_in_crops_where_training_crops(config, recipe, scenes) -> None:
+    """A grid of 36 nuclei of which a crop shows a few."""
+    ids = np.kron(np.arange(1, 37, dtype=np.int32).reshape(6, 6), np.ones((32, 32), np.int32))
+    kind = next(k for k, category in enumerate(scenes[0].categories) if category.is_thing)
+    full = scenes[0].replace(
+        image=np.random.default_rng(0).integers(0, 256, (192, 192, 3), dtype=np.uint8), segment_map=ids,
+        segments=tuple(SegmentInfo(i, kind) for i in range(1, 37)),
+    )  # fmt: skip
+    few = dataclasses.replace(config, num_queries=20, text_context=2)
+    for augmentation, told in (("flip", True), ("microscope", False)):
+        said = looked(few, recipe(augmentation=augmentation), listed([full] * 20))
+        assert any("20 queries" in w for w in said) == told
 
 
 ALONE_IN_ITS_RUN = {"panoptic": (1, 0, 0), "instance": (0, 1, 0), "semantic": (0, 0, 1)}
