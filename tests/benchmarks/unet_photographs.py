@@ -85,18 +85,14 @@ def found(sample: Sample, ids: np.ndarray, score: np.ndarray) -> Prediction:
 
 def judged_nuclei(model: torch.nn.Module, pictures) -> dict:
     """By both ways to make objects of pixels."""
-    rows = {}
-    for name in ("inside, grown", "connected parts"):
-        judged = Judged(pictures[0].categories)
-        for i in range(len(pictures)):
-            sample = pictures[i]
-            p = probabilities(model, sample.image, SCALE).numpy()
-            foreground = p[0] < 0.5
-            inside = foreground & (p[1] > p[2]) if name != "connected parts" else foreground
-            ids = parts(foreground, inside, GROWN if name != "connected parts" else 0)
+    ways = {name: Judged(pictures[0].categories) for name in ("inside, grown", "connected parts")}
+    for sample in (pictures[i] for i in range(len(pictures))):
+        p = probabilities(model, sample.image, SCALE).numpy()
+        foreground = p[0] < 0.5
+        inside = foreground & (p[1] > p[2])
+        for judged, ids in zip(ways.values(), (parts(foreground, inside, GROWN), parts(foreground, foreground, 0))):
             judged.look(found(sample, ids, 1 - p[0]), sample)
-        rows[name] = judged.summary()
-    return rows
+    return {name: judged.summary() for name, judged in ways.items()}
 
 
 def judged_camvid(model: torch.nn.Module, pictures, factor: float) -> dict:
@@ -187,11 +183,7 @@ class Run:
         """On what was held out."""
         self.model.eval()
         if self.nuclei:
-            held_out = splits(self.data)[1]
-            found = {
-                name: judged_nuclei(self.model, fluorescence(held_out, name == "fluorescence"))
-                for name in ("fluorescence", "others")
-            }
+            found = judged_nuclei(self.model, fluorescence(splits(self.data)[1]))
         else:
             found = judged_camvid(self.model, split(self.data, "test"), self.factor)
         return {"steps": self.steps, "seconds": round(self.spent), **found}
