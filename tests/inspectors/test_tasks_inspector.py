@@ -167,7 +167,7 @@ def test_a_query_stands_out_from_the_rest_of_the_picture_which_is_dark(inspector
     large = np.asarray(Image.fromarray(mask).resize(painted.shape[1::-1], Image.Resampling.BILINEAR))
     inside, outside = large > 250, large < 5
     assert np.abs(painted[inside].astype(int) - inspector.photo[inside]).max() < 9  # the photograph
-    assert painted[outside].max() < 120 and (np.ptp(painted[outside], axis=-1) <= 1).all()
+    assert painted[outside].max() < 120 and (np.ptp(painted[outside], axis=-1) <= 5).all()
     with chromium() as browser, opened(browser, inspector.to_html(tmp_path / "tasks.html")) as page:
         page.wait_for_timeout(50)
         assert np.abs(canvas_pixels(page, "#mask0").astype(int) - painted).mean() < 8  # WebP, and masks in 32 steps
