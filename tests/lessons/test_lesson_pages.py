@@ -108,6 +108,8 @@ def test_words_and_code_stand_out_in_both_themes(site, theme):
         page.locator("section.code > details > summary").click()
         assert (sum(page.evaluate("behind(document.querySelector('main'))")[:3]) < 120) == (theme == "dark")
         assert page.evaluate("faint()") == []
+        figure = page.locator(".outputs > img").first  # as it was drawn, so that its words can be read
+        assert figure.bounding_box()["width"] == figure.evaluate("image => Math.min(image.naturalWidth, 640)")
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
         frame = page.query_selector("iframe.ofl-frame").content_frame()
         frame.wait_for_selector("html[data-drawn]")
