@@ -215,6 +215,15 @@ print("the mask losses are", "less" if apart < 0.5 else "more", "than half apart
 findings("A", "class loss over the run", "predicted classes")
 
 # %% [markdown]
+# What the doctor says today of A's log alone, and of a healthy one:
+
+# %%
+from oneformer_lite.diagnosis.history import check_log
+
+for name in ("A", "healthy"):
+    print(name, *(f"[{f.verdict}] {f.evidence}" for f in check_log(runs[name]) if f.check == "class loss over the run"))
+
+# %% [markdown]
 # Other lines with the same symptom: labels equal to the number of classes, `ignore_index` on what should be learned, a
 # crop that loses all segments (lesson 09). **A loss of zero is a message about the targets.**
 

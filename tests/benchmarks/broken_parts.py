@@ -88,8 +88,6 @@ SABOTAGES = (
              " - (around - union) / (around + epsilon)", ""),
     Sabotage("17", "boxes move the other way", "model/parts/boxes.py",
              "return (known + steps).sigmoid()", "return (known - steps).sigmoid()"),
-    Sabotage("18", "half the overlap finds queries", "metrics/matched_masks.py",
-             "return 1 - 2 * p @ y.T", "return 1 - p @ y.T"),
     Sabotage("19", "seen at once the range", "studies/summary.py",
              "FACTOR = 2.0", "FACTOR = 1.0"),
     Sabotage("20", "a class loss of nothing is fine", "diagnosis/sense.py",
@@ -121,6 +119,7 @@ def failed_cells(lesson: str, sabotage: Sabotage | None) -> list[int]:
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "oneformer_lite"
         shutil.copytree(ROOT / "oneformer_lite", package, ignore=shutil.ignore_patterns("__pycache__"))
+        (Path(folder) / "data").symlink_to(ROOT / "data")  # the samples, which a clone has beside its package
         if sabotage:
             break_part(package, sabotage)
         environment = {**os.environ, "PYTHONPATH": folder, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
