@@ -26,6 +26,7 @@ from harm import recipe
 import oneformer_lite as ofl
 from oneformer_lite.data.toytown import write_toytown
 from oneformer_lite.errors import ConfigError
+from oneformer_lite.inspectors.chips import Chips
 from oneformer_lite.training import toytown_training
 from oneformer_lite.training.log import Log
 from oneformer_lite.training.state import write_recipe
