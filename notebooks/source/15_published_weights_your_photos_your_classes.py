@@ -160,7 +160,7 @@ def size_by_hand(height, width, short=160, longest=320):
     return int(height * scale + 0.5), int(width * scale + 0.5)
 
 
-sizes = [(300, 480), (480, 300), (1000, 250), (64, 64), (3000, 4000)]
+sizes = [(300, 480), (480, 300), (1000, 250), (64, 64), (3000, 4000), (427, 640)]
 for size in sizes:
     print(size, "->", size_by_hand(*size))
 proved("by hand = package", [size_by_hand(*s) for s in sizes], [model.config.inference_size(*s) for s in sizes])
