@@ -8,6 +8,9 @@
 #
 # We climb it one change at a time: ten lines of code, proven equal to the package, and one picture. On top sits a
 # doubt. EoMT (2025) takes most of it away again. Was all that needed?
+#
+# *Goals:* say what each rung changed and what it costs; build any of the five from its preset. *Before:* lessons 08,
+# 09b and 10. *Minutes:* 70. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %% [markdown]
 # ## Five models in one house

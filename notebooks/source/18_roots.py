@@ -12,6 +12,9 @@
 #
 # We repeat all three, small enough for a minute each, and look at what the report could not show: where the seams come
 # from, and what a query turns into when nothing but its start tells it from the others.
+#
+# *Goals:* build a model of patches and a U-Net; give each queries; see what makes two queries differ. *Before:*
+# lessons 00b and 08. *Minutes:* 45. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %% [markdown]
 # ## The report's figures

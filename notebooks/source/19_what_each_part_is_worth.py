@@ -8,6 +8,9 @@
 #
 # You bet first. Then we look at what was measured on Toytown, with error bars; ask what could not be seen, and why; and
 # make a study of our own, live.
+#
+# *Goals:* read a table of ablations; tell a difference from noise; plan a study. *Before:* lessons 04 to 07, 10 and
+# 12. *Minutes:* 40. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %%
 import matplotlib.pyplot as plt

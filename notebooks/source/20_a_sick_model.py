@@ -8,6 +8,9 @@
 # Here are eight trainings with one fault each: a setting, a data set, or one wrong line. All are faults that people make.
 # We find each by its *symptoms* first, and by its cause after that. In the end you have an order of questions that finds
 # most faults within minutes.
+#
+# *Goals:* go from a symptom to its cause, in an order that finds most faults early. *Before:* lessons 09b and 13.
+# *Minutes:* 45. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %%
 import json

@@ -7,6 +7,9 @@
 # Twelve microscope pictures come with the package, in which people have outlined each nucleus. We open them, look at
 # them, let the doctor look, train for some seconds, predict, judge, and then ask the question that helps most: *what*
 # goes wrong, and *where* can I see it? At the end, the same for a model that was trained longer.
+#
+# *Goals:* open your own pictures, train, predict in windows, and see where it goes wrong. *Before:* lessons 12, 13
+# and 15. *Minutes:* 40. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %% [markdown]
 # ## Files
