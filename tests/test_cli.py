@@ -241,7 +241,7 @@ def test_convert_does_not_write_over_its_source(tmp_path, capsys):
         (["predict", "nowhere.jpg"], "nowhere.jpg does not exist"),
         (["predict", str(Path(__file__).parent)], "is a folder: expected a picture"),
         (["predict", PICTURE, "--model", "nowhere.pth"], "nowhere.pth does not exist"),
-        (["train", "--preset", "nonsense", "--steps", "1"], "there are toytown, coco_r50"),
+        (["train", "--preset", "nonsense", "--steps", "1"], "there are toytown, toytown_crowded, coco_r50"),
         (["predict", PICTURE, "--model", "nothing"], "no model 'nothing'"),
         (["eval", "--data", "nowhere"], "nowhere does not exist: expected the folder of a data set"),
         (["train", "--data", "nowhere", "--steps", "1"], "nowhere does not exist"),

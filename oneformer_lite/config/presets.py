@@ -14,7 +14,7 @@ from .base import for_classes
 from .model import ModelConfig
 
 __all__ = [
-    "toytown", "crowded_toytown",
+    "toytown", "toytown_crowded",
     "coco_r50", "coco_swin_t", "coco_swin_l", "coco_dinat_l",
     "ade20k_r50", "ade20k_swin_t", "ade20k_swin_l", "ade20k_convnext_l", "ade20k_convnext_xl",
     "ade20k_dinat_l", "ade20k_dinat_l_from_coco",
@@ -197,7 +197,7 @@ def toytown() -> ModelConfig:
     return for_classes(base, CATEGORIES)
 
 
-def crowded_toytown() -> ModelConfig:
+def toytown_crowded() -> ModelConfig:
     """The laptop model for crowded Toytown: 256-pixel scenes of up to 40 things, 64 queries.
 
     Its other sizes are :func:`toytown`'s, whose weights it can start from.

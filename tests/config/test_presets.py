@@ -60,7 +60,7 @@ def test_presets_build_without_warnings_and_survive_json(name: str) -> None:
 
 
 def test_every_preset_is_checked_here() -> None:
-    assert {*PUBLISHED, "toytown"} == set(config.presets.__all__)
+    assert {*PUBLISHED, "toytown", "toytown_crowded"} == set(config.presets.__all__)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -53,7 +53,7 @@ def test_three_times_as_many_things(scenes):
     plain = [len(things(Toytown("val", size=128)[i])) for i in range(SCENES)]
     assert np.mean(crowded) > 3 * np.mean(plain)
     assert max(crowded) <= MOST and min(crowded) >= 10
-    assert max(len(sample.segments) for sample in scenes) < ofl.config.crowded_toytown().num_queries
+    assert max(len(sample.segments) for sample in scenes) < ofl.config.toytown_crowded().num_queries
 
 
 def test_they_touch_their_like(scenes):

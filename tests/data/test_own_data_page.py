@@ -20,7 +20,8 @@ def code(title: str) -> list[str]:
     blocks = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
     text = "\n".join(blocks)
     assert text.count("minutes=20") == 1
-    short = {"minutes=20": "steps=2, batch_size=2, evaluations=1, workers=0"}
+    evaluations = ", evaluations=1" * ("evaluations=" not in text)
+    short = {"minutes=20": f"steps=2, batch_size=2, workers=0{evaluations}"}
     short |= {f"ofl.config.{name}()": f"small(ofl.config.{name}())" for name in ("nuclei", "camvid")}
     for long, other in short.items():
         blocks = [block.replace(long, other) for block in blocks]

@@ -14,7 +14,7 @@ import oneformer_lite as ofl
 from oneformer_lite import widgets
 from oneformer_lite.inspectors.losses import pictures as loss_pictures
 from oneformer_lite.inspectors.tasks import pictures as tasks
-from oneformer_lite.render import curves
+from oneformer_lite.render import plots
 from oneformer_lite.training.checkpoint import save_checkpoint
 
 WIDTH, LOWEST = 400, 11  # CSS pixels
@@ -57,7 +57,7 @@ def _pictures(name: str, inspector) -> Iterator[tuple[str, float]]:
         yield "#chart", tasks.FONT
         yield "#blend, img", tasks.letters(inspector.photo)
     if name == "LossInspector":
-        yield "canvas[aria-label*='loss']", curves.FONT * loss_pictures.PLOT["dpi"] / 72
+        yield "canvas[aria-label*='loss']", plots.FONT * loss_pictures.PLOT["dpi"] / 72
         yield "canvas[aria-label*='batch']", loss_pictures.FONT
 
 
