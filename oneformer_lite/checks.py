@@ -8,6 +8,8 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 
+import numpy as np
+
 from .errors import ConfigError
 
 
@@ -27,6 +29,12 @@ def check_number(name: str, value: float, least: float, most: float = math.inf, 
     if isinstance(value, bool) or not isinstance(value, kind) or not (least <= value <= most and value != math.inf):
         bounds = f"from {least:g}" + (f" to {most:g}" if math.isfinite(most) else "")
         raise ConfigError(f"{name} must be a {'whole ' * whole}number {bounds}, got {reprlib.repr(value)}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raises :class:`ConfigError` unless ``value`` is True or False: the text "false" would count as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ConfigError(f"{name} must be True or False, got {reprlib.repr(value)}")
 
 
 def check_progress(progress: object, bar: bool = False) -> None:

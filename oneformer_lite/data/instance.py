@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks import check_flag
 from ..errors import DataError
 from ..notices import warn_user
 from .boxes import compare_with_boxes
@@ -57,6 +58,8 @@ class InstanceDataset:
         self, image_dir: str | Path, instance_json: str | Path, *, skip_boxes: bool = False,
         crowds_as_objects: bool = False,
     ) -> None:  # fmt: skip
+        check_flag("skip_boxes", skip_boxes)
+        check_flag("crowds_as_objects", crowds_as_objects)
         self.json_path = Path(instance_json)
         self.image_dir = require_folder(image_dir, "the pictures")
         self._empty: set[int] = set()

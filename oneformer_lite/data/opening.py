@@ -15,6 +15,7 @@ from .panoptic import PanopticDataset
 from .semantic import SemanticDataset
 
 _VALUE = re.compile(r"\s*(\d+)\s*:\s*(.*)")
+_OTHER_NUMBERS = re.compile(r"(\d+\s*[\s,;=|.)\-\uff1a]|-\s)\s*\S")
 VOID = "(void)"  # in a file of class names: the value of pixels without class
 _OPTIONS = {
     "panoptic": (),
@@ -115,15 +116,31 @@ def read_classes(path: Path) -> tuple[list[str], dict]:
             f"{path} cannot be read ({getattr(error, 'strerror', None) or 'it is no UTF-8 text'}): label maps need the "
             "names of their classes, a name on each line of this file, or classes=[...] in ofl.data.open"
         ) from error
+    _refuse_other_files(path, lines)
     numbered = [_VALUE.fullmatch(line) for line in lines]
     if not all(numbered):
         if any(numbered):
             raise DataError(f"{path}: some lines begin with a pixel value (7: road), some do not: expected all or none")
         return lines, {}
     pairs = [(int(found[1]), found[2]) for found in numbered if found]
-    void = [value for value, name in pairs if name == VOID]
+    void = [value for value, name in pairs if name.lower() == VOID]
     if len(void) > 1:
         raise DataError(f"{path}: {len(void)} lines say {VOID}; expected one at most")
-    named = [(value, name) for value, name in pairs if name != VOID]
+    named = [(value, name) for value, name in pairs if name.lower() != VOID]
     ignored = void[0] if void else None if 255 in dict(named) else 255
     return [name for _, name in named], {"values": [value for value, _ in named], "ignore_index": ignored}
+
+
+_HEADS = ("name", "names", "class", "classes", "label", "labels")
+
+
+def _refuse_other_files(path: Path, lines: list[str]) -> None:
+    """Raises :class:`DataError` for lines that are no names: each of them would shift all classes after it by one."""
+    expected = "expected a name on each line and nothing else, or a pixel value before each, as in 7: road"
+    for line in lines:
+        if line.startswith(("#", "//")):
+            raise DataError(f"{path}: {line!r} is a comment: remove it; {expected}")
+    if len(lines) > 1 and lines[0].rstrip(":").lower() in _HEADS:
+        raise DataError(f"{path} begins with the heading {lines[0]!r}: remove it; {expected}")
+    if lines and all(_OTHER_NUMBERS.match(line) and not _VALUE.fullmatch(line) for line in lines):
+        raise DataError(f"{path}: all lines begin with a number or a dash, such as {lines[0]!r}: {expected}")

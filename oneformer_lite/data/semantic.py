@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
+from ..checks import check_flag
 from ..errors import DataError
 from ..listing import few
 from ..notices import warn_user
@@ -139,14 +140,19 @@ class SemanticDataset(MapDataset):
 def _categories(
     names: Sequence[str], is_thing: Sequence[bool] | None, values: Sequence[int] | None
 ) -> tuple[Category, ...]:
-    names = names if isinstance(names, (str, dict)) else list(names)
-    if isinstance(names, (str, dict)) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+    unordered = (str, dict, Set)  # a set would number the classes anew in each process
+    names = names if isinstance(names, unordered) else list(names)
+    if isinstance(names, unordered) or not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise DataError(f"class_names must be a list of names, none of them blank, got {names!r}")
     if len(set(names)) < len(names):
         raise DataError(f"two classes have the same name in {list(names)}: give each its own")
     warn_of_look_alikes(names, "class_names")
     things = [False] * len(names) if is_thing is None else list(is_thing)
     numbers = range(len(names)) if values is None else list(values)
+    for index, thing in enumerate(things):
+        check_flag(f"is_thing[{index}]", thing)
+    if isinstance(values, Set):
+        raise DataError(f"values must be in the order of class_names; a set has none: {values!r}")
     for what, entries in (("is_thing", things), ("values", numbers)):
         if len(entries) != len(names):
             raise DataError(f"{what} has {len(entries)} entries for {len(names)} class names: pass one for each class")

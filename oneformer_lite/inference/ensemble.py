@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..checks import check_number
+from ..checks import check_flag, check_number
 from ..config import BaseConfig
 from ..errors import ConfigError
 from ..notices import warn_user
@@ -51,6 +51,7 @@ class Ensemble(nn.Module):
 
     def __init__(self, models: Sequence[MaskModel], *, flip: bool = False, scales: Sequence[float] = (1.0,)) -> None:
         super().__init__()
+        check_flag("flip", flip)
         models = [models] if isinstance(models, nn.Module) or not isinstance(models, Iterable) else list(models)
         scales = list(scales) if isinstance(scales, Iterable) else [scales]
         if not models or not all(_is_model(model) for model in models):

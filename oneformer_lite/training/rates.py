@@ -19,7 +19,12 @@ def odd_rates(c: TrainConfig) -> tuple[str, bool]:
     if rate > HIGH * high:
         return f"{name} is {rate:g}, {rate / high:.0f} times the highest of {_known()}", rate > ABSURD * high
     if _is_low(c):
-        return f"the learning rate is {c.lr:g}, a {low / c.lr:.0f}th of the lowest of {_known()}", False
+        peak = _peak(c)
+        said = f"the learning rate is {peak:g}" if peak == c.lr else (
+            f"the warm-up of {c.warmup_steps} steps is so much longer than the {c.steps} of the run that the learning "
+            f"rate reaches {peak:g}"
+        )  # fmt: skip
+        return f"{said}, a {low / peak:.0f}th of the lowest of {_known()}", False
     if (share := c.lr * c.weight_decay) > SHRINKING:
         said = f"weight_decay={c.weight_decay:g} at a learning rate of {c.lr:g} shrinks weights by {share:.1%} a step"
         return said, True
@@ -42,7 +47,13 @@ def check_rates(c: TrainConfig) -> Finding | None:
 
 
 def _is_low(c: TrainConfig) -> bool:
-    return c.lr < LOW * _usual()[0]
+    return _peak(c) < LOW * _usual()[0]
+
+
+def _peak(c: TrainConfig) -> float:
+    """The highest rate of the run: less than the recipe's if the run ends long before its warm-up does."""
+    reached = c.steps / c.warmup_steps if c.steps and c.warmup_steps else 1.0
+    return c.lr * reached if reached < LOW else c.lr
 
 
 def _known() -> str:

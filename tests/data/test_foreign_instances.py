@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from oneformer_lite.data.instance import EMPTY, InstanceDataset
-from oneformer_lite.errors import DataError
+from oneformer_lite.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -447,3 +447,10 @@ def test_a_million_masks_are_not_made(read):
     dataset._sizes[:] = 3000  # as if of a large picture
     with pytest.raises(DataError, match="image 1 has 3000 objects on 3000 x 3000 pixels, whose masks do not fit"):
         dataset._masks(0, dataset._places, 3000, 3000)
+
+
+@pytest.mark.parametrize("option", ["skip_boxes", "crowds_as_objects"])
+@pytest.mark.parametrize("value", ["false", "0", 1, None])
+def test_options_are_true_or_false(read, option, value):
+    with pytest.raises(ConfigError, match=f"{option} must be True or False"):
+        read(content(), **{option: value})

@@ -147,6 +147,40 @@ def test_a_file_of_classes_may_say_their_values(tmp_path: Path) -> None:
         read_classes(names)
 
 
+@pytest.mark.parametrize("comment", ["# classes of my set", "// mine", "#label:color_rgb:parts:actions"])
+def test_a_comment_among_the_classes_is_no_class(tmp_path: Path, comment: str) -> None:
+    for place in (0, 2):
+        lines = ["road", "grass", "ball"]
+        (tmp_path / "classes.txt").write_text("\n".join([*lines[:place], comment, *lines[place:]]))
+        with pytest.raises(DataError, match="is a comment: remove it; expected a name on each line"):
+            read_classes(tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize("head", ["name", "Names:", "class", "labels"])
+def test_a_heading_is_no_class(tmp_path: Path, head: str) -> None:
+    (tmp_path / "classes.txt").write_text(f"{head}\nroad\ngrass")
+    with pytest.raises(DataError, match="begins with the heading"):
+        read_classes(tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize(
+    "form", ["{} {}", "{}\t{}", "{},{}", "{};{}", "{}={}", "{} - {}", "{}\uff1a{}", "{}. {}", "- {1}"]
+)
+def test_numbers_in_another_form_are_no_part_of_the_names(tmp_path: Path, form: str) -> None:
+    lines = [form.format(i, name) for i, name in enumerate(("road", "grass", "ball"), 1)]
+    (tmp_path / "classes.txt").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match="all lines begin with a number or a dash.*as in 7: road"):
+        read_classes(tmp_path / "classes.txt")
+
+
+def test_names_that_only_look_so_are_names(tmp_path: Path) -> None:
+    for names in (["3D printer", "2 wheels", "bus"], ["name"], ["10 wheeler", "car"], ["c# book", "class A"]):
+        (tmp_path / "classes.txt").write_text("\n".join(names))
+        assert read_classes(tmp_path / "classes.txt") == (names, {})
+    (tmp_path / "classes.txt").write_text("0: (VOID)\n1: road")
+    assert read_classes(tmp_path / "classes.txt")[1] == {"values": [1], "ignore_index": 0}
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

@@ -13,7 +13,7 @@ from raw_png import deep_colours, raw_png
 from oneformer_lite.data.label_map import read_label_map
 from oneformer_lite.data.sample import SegmentInfo
 from oneformer_lite.data.semantic import SemanticDataset
-from oneformer_lite.errors import DataError
+from oneformer_lite.errors import ConfigError, DataError
 
 NAMES = ("road", "sky", "car")
 pytestmark = pytest.mark.filterwarnings("ignore:1 of 3 pictures")  # the fixture's, see what_is_left_out
@@ -443,3 +443,18 @@ def test_large_maps_are_looked_at_less_often(folder, monkeypatch):
 def test_names_may_come_in_any_sequence(folder, made):
     dataset = SemanticDataset(folder / "images", folder / "labels", made(NAMES))
     assert [category.name for category in dataset.categories] == list(NAMES)
+
+
+@pytest.mark.parametrize("things", [("false", "0", "no"), [0, 2, 1], "010", [None, False, True]])
+def test_what_is_a_thing_is_true_or_false(folder, things):
+    with pytest.raises(ConfigError, match=r"is_thing\[0\] must be True or False"):
+        read(folder, is_thing=things)
+
+
+def test_a_set_numbers_no_classes(folder):
+    """Its order differs from process to process, and a pixel's class with it."""
+    for names in ({"road", "sky", "car"}, frozenset(NAMES), {"road": 0, "sky": 1, "car": 2}.keys()):
+        with pytest.raises(DataError, match="class_names must be a list of names"):
+            SemanticDataset(folder / "images", folder / "labels", names)
+    with pytest.raises(DataError, match="a set has none"):
+        read(folder, values={0, 1, 2})

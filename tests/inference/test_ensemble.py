@@ -309,3 +309,9 @@ def test_an_ensemble_is_judged_like_a_model(trained):
     assert dict(same) == pytest.approx(dict(alone), abs=0.2)
     forced = ofl.evaluate(Ensemble([trained]), scenes, token="semantic")
     assert dict(forced) == pytest.approx(dict(ofl.evaluate(trained, scenes, token="semantic")), abs=0.2)
+
+
+@pytest.mark.parametrize("flip", ["false", 1, None])
+def test_a_flip_is_true_or_false(trained, flip) -> None:
+    with pytest.raises(ofl.errors.ConfigError, match="flip must be True or False"):
+        Ensemble([trained], flip=flip)

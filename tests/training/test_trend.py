@@ -104,6 +104,8 @@ def test_a_resumed_run_remembers_and_other_settings_are_judged_anew() -> None:
         ({"backbone_lr_multiplier": 1000.0}, "the backbone's learning rate is 2", True),
         ({"lr": 1e-9}, "the learning rate is 1e-09, a 100000th of the lowest", False),
         ({"weight_decay": 50.0}, "shrinks weights by 10.0% a step", True),
+        ({"warmup_steps": 10**6}, "the warm-up of 1000000 steps is so much longer than the 1 of the run", False),
+        ({"warmup_steps": 10**6}, "reaches 2e-09, a 50000th of the lowest", False),
         ({"lr": 5e-3}, "", False),
         ({"lr": 1e-5}, "", False),
     ],

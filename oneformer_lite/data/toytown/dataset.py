@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from ...checks import check_flag
 from ...errors import ConfigError
 from ..sample import TASKS, Category, Sample, SegmentInfo
 from .classes import CATEGORIES
@@ -48,8 +49,7 @@ class Toytown:
             raise ConfigError(f"length must be a positive integer or None, not {length!r}")
         if not is_int(seed):
             raise ConfigError(f"seed must be an integer, not {seed!r}")
-        if not isinstance(crowded, bool):
-            raise ConfigError(f"crowded must be True or False, not {crowded!r}")
+        check_flag("crowded", crowded)
         self.crowded = crowded
         self.split, self.size, self.length, self.seed = split, check_size(size), int(length), seed
 
