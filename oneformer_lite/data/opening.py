@@ -15,6 +15,7 @@ from .panoptic import PanopticDataset
 from .semantic import SemanticDataset
 
 _VALUE = re.compile(r"\s*(\d+)\s*:\s*(.*)")
+_HEADS = ("name", "names", "class", "classes", "label", "labels")
 _OTHER_NUMBERS = re.compile(r"(\d+\s*[\s,;=|.)\-\uff1a]|-\s)\s*\S")
 VOID = "(void)"  # in a file of class names: the value of pixels without class
 _OPTIONS = {
@@ -129,9 +130,6 @@ def read_classes(path: Path) -> tuple[list[str], dict]:
     named = [(value, name) for value, name in pairs if name.lower() != VOID]
     ignored = void[0] if void else None if 255 in dict(named) else 255
     return [name for _, name in named], {"values": [value for value, _ in named], "ignore_index": ignored}
-
-
-_HEADS = ("name", "names", "class", "classes", "label", "labels")
 
 
 def _refuse_other_files(path: Path, lines: list[str]) -> None:

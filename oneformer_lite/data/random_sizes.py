@@ -22,8 +22,7 @@ class RandomSizeCrop:
     most: int
 
     def __post_init__(self) -> None:
-        check_number("least", self.least, 1, whole=True)
-        check_number("most", self.most, self.least, whole=True)
+        _check_sides(self.least, self.most)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         height, width = (int(rng.integers(min(s, self.least), min(s, self.most) + 1)) for s in sample.size)
@@ -39,8 +38,7 @@ class RandomSquare:
     most: int
 
     def __post_init__(self) -> None:
-        check_number("least", self.least, 1, whole=True)
-        check_number("most", self.most, self.least, whole=True)
+        _check_sides(self.least, self.most)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         side = int(rng.integers(self.least, self.most + 1))
@@ -59,3 +57,8 @@ class Sometimes:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         return self.transform(sample, rng) if rng.random() < self.p else sample
+
+
+def _check_sides(least: int, most: int) -> None:
+    check_number("least", least, 1, whole=True)
+    check_number("most", most, least, whole=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from ..data.sample import Sample
 from ..model.oneformer import OneFormer
-from .grid import DOWN, Grid, Way
+from .grid import Grid
 from .readings import Reading, readings
 from .svg import Canvas, Drawing
+from .whole_model import ARROWS
 
 GRID = Grid(tall=88, step=108)
 LEGEND = "Bold: in the code (no dot:", "a part of the model).", "Below it: in the paper.", "Dashed: training only."
@@ -47,25 +48,8 @@ BOXES = {
     "contrast": Named(2, 3, "criterion.terms", "L_Q↔Q_text", True),
     "training": Named(2, 5, "criterion.forward", "L_final", True),
 }
-WAYS = {
-    ("image", "backbone"): DOWN,
-    ("backbone", "pixel"): DOWN,
-    ("pixel", "decoder"): DOWN,
-    ("pixel", "queries"): Way("right", "left"),
-    ("task", "token"): DOWN,
-    ("token", "queries"): DOWN,
-    ("queries", "decoder"): Way("bottom", "right", ((1.5, 3.5),)),
-    ("decoder", "heads"): DOWN,
-    ("truth", "texts"): DOWN,
-    ("texts", "mapper"): DOWN,
-    ("mapper", "contrast"): DOWN,
-    ("queries", "contrast"): Way("right", "left", ((2.0, 2.5), (2.0, 3.5))),
-    ("contrast", "training"): DOWN,
-    ("truth", "matching"): Way("right", "right", ((3.0, 0.5), (3.0, 4.5))),
-    ("heads", "matching"): Way("right", "left"),
-    ("matching", "losses"): DOWN,
-    ("losses", "training"): Way("right", "left"),
-}
+# the map's, of those parts that the paper draws
+WAYS = {ends: way for ends, way in ARROWS.items() if BOXES.keys() >= {*ends}}
 
 
 def figure_two(model: OneFormer, sample: Sample, task: str = "panoptic") -> Drawing:
