@@ -21,7 +21,7 @@ from oneformer_lite.data.batch import collate
 from oneformer_lite.inference import panoptic_inference, raw_predictions
 from oneformer_lite.losses import Criterion
 from oneformer_lite.metrics import PanopticMetric
-from oneformer_lite.model.output import OneFormerOutput
+from oneformer_lite.model.output import Features, OneFormerOutput
 
 Programs = dict[str, Callable[[], object]]
 
@@ -140,7 +140,7 @@ def transformer(material: Material, sides: Iterable[str]) -> Programs:
     maps = [torch.randn(1, 256, side, side) for side in (16, 32, 64)]
     return chosen(
         sides,
-        without_gradient(lambda: ours.read(token, features, maps)),
+        without_gradient(lambda: ours.read(Features(features, maps), token)),
         without_gradient(lambda: theirs.model.transformer_module(maps, features, token)),
     )
 
