@@ -1,6 +1,20 @@
-"""oneformer_lite: OneFormer to read, run, take apart and train.
+"""oneformer_lite: OneFormer and its family, to read, run, take apart and train. To be read in this order:
 
-The names below are imported on first use, so that importing the package costs next to nothing.
+``model/`` is from pixels to queries and masks, ``inference/`` from these to segments, ``data/`` what both are given,
+the texts of a picture (``data/targets.py``) among it. ``losses/`` matches and weighs, ``training/`` runs: it draws each
+sample's task (``training/loader.py``) and keeps a run's status (``training/state.py``). ``metrics/`` judges, through
+``evaluation.py`` (``judged.py``). ``weights/`` reads and writes models, ``config/`` has their sizes, ``checkpoints/``
+the one that comes along.
+
+To look: ``inspectors/`` (each one's sentences in its ``words.py``) and ``runs/``, both by name in ``widgets.py``;
+``render/`` and ``drawings/``, with which they paint; ``analysis/``, ``diagnosis/`` and ``dataset_checks/`` say where it
+goes wrong, ``studies/`` what a change is worth. To learn: ``lessons/``, ``labs/``, ``course/``. ``cli/`` is the command
+line, ``demo.py`` its first command.
+
+Beside them what all use: ``checks.py``, ``errors.py``, ``notices.py`` and ``listing.py`` (what callers pass, and what
+is said of it), ``files.py``, ``file_kinds.py``, ``json_reader.py`` and ``json_faults.py``, ``device.py``,
+``evaluating.py``, ``installation.py``. The names below are imported on first use (``on_demand.py``), so that importing
+the package costs next to nothing.
 """
 
 from __future__ import annotations
