@@ -6,7 +6,7 @@ Both models of a case have one set of weights and get the same tensors; ``only``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -167,9 +167,9 @@ def criterion(whole: bool) -> Callable:
             leaves += [output.masks.features, *(p.masks.embeddings for p in predictions)]
 
         def run_theirs():
+            masks = [p.masks if whole else replace(p.masks).whole() for p in predictions]  # anew: a product is kept
             *others, last = [
-                {"class_queries_logits": p.class_logits, "masks_queries_logits": p.masks if whole else p.masks.whole()}
-                for p in predictions
+                {"class_queries_logits": p.class_logits, "masks_queries_logits": m} for p, m in zip(predictions, masks)
             ]
             losses = models.theirs.get_loss_dict(
                 *reversed(last.values()), output.object_queries, text_queries=output.text_queries,
