@@ -46,7 +46,7 @@ define install
 	@$(BIN)/python -m pip install --quiet --editable $(1) || { \
 	    echo "The installation did not finish; pip's reason stands above. With CUDA, PyTorch needs 10 GB of disk" \
 	    "while it is installed (free here: $$(df -Ph . | awk 'END {print $$4}')); without, far less:" \
-	    "README, 'Two commands', says how."; exit 1; }
+	    "README, 'Three commands', says how."; exit 1; }
 endef
 
 $(VENV)/created:
