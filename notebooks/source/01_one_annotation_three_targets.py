@@ -213,8 +213,8 @@ words = (
 described(contact_sheet([pictures], ["panoptic targets", "black: void, orange: crowd"]), words)
 
 # %% [markdown]
-# On the left both are dark: no target covers them. How much is that, here and in the scene that we carry through
-# the lessons? In that one every pixel belongs to a segment.
+# On the left both are dark: no target covers them. How much is that, here and in scene 13, which we carry through the
+# lessons? In scene 13 every pixel belongs to a segment.
 
 # %%
 for name, s in (("this picture", crowded), ("scene 13", sample)):
@@ -453,7 +453,7 @@ described(contact_sheet([list(seen)], column_titles=["192 x 192, panoptic", "100
 # ## Look at it
 #
 # `MaskInspector` shows the targets of a task beside what the trained model answers; hover for names. Here the
-# panoptic ones, coloured by whether target and answer found each other:
+# panoptic ones, coloured by the result: right, merged, missed:
 
 # %%
 from oneformer_lite.widgets import MaskInspector, TaskInspector
@@ -471,15 +471,15 @@ MaskInspector(model, sample).set(task="panoptic", colors="verdict")
 # * Above: the answers to the three tasks.
 # * Below, left: the answer to the blend. Here it is halfway from semantic to panoptic.
 # * Below, middle: a row for each query, with its class at each step of the blend (white, *silent*: no object).
-# * Below, right: the mask of the framed query, number 16.
+# * Below, right: the masks of the framed query, number 16, under both tasks. (The cosines are explained in lesson 04.)
 
 # %%
 inspector = TaskInspector(model, sample)
 inspector.set(task="semantic", other="panoptic", blend=0.5, query=16)
 
 # %% [markdown]
-# What is query 16 at each step, from the semantic token to the panoptic one? From halfway on it has trees, which one
-# query had before:
+# What is query 16 at each step, from the semantic token to the panoptic one? In the second half of the way it says
+# tree; before, another query had all the trees:
 
 # %%
 classes = [step.classes[16] for step in inspector.pair("semantic", "panoptic").steps]
@@ -586,7 +586,7 @@ tell(ofl.doctor(dataset=Broken(dataset, shift)))
 
 # %% [markdown]
 # If no picture shows the last class, the numbers alone look right. Then only a trained model can tell. Here it looks at
-# scenes without water. (It says -1: the model's class id less the annotation's, which is one too high.)
+# scenes without water. (It says -1: the model's class id minus the annotation's, which is one too high.)
 
 # %%
 town = ofl.data.Toytown("val", size=128, length=60)

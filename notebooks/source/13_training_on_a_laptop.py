@@ -12,7 +12,7 @@
 # *Instead of* (in the sixty lines of lesson 00b): `optimizer.step()` and the loop around it (line I).
 #
 # *Goals:* write the training loop; read its curves; say what each part is for. *Before:* lesson 09b, lesson 10.
-# *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
+# *Minutes:* 60. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
 
@@ -29,18 +29,20 @@ ofl.drawings.model_map(ofl.from_pretrained("toytown"), ofl.data.Toytown("val", s
 
 # %%
 import oneformer_lite as ofl
-from IPython.display import Image as Picture
 from oneformer_lite.lessons import proved
 
 run = ofl.Run.attach(ofl.data.sample_folder() / "run")
-Picture(ofl.render.loss_curves(run.history, size=(7, 3.2), dpi=90), width=700)
+ofl.render.described(ofl.render.loss_curves(run.history, size=(7, 3.2), dpi=100),
+                     "The losses of some 3000 steps on a logarithmic axis: class, mask, dice, contrastive and their "
+                     "total. All fall fast, then slowly; the contrastive one jumps most.")
 
 # %% [markdown]
 # Four losses, smoothed, on a log scale, and their weighted sum on top. All fall quickly, then slowly. The
 # contrastive one (purple) soon falls no more and jumps most: with six images a step it depends on which of them meet,
 # and some negatives are false (lesson 07).
 #
-# And what one wants of it, measured at five moments on held-out scenes, few on the way and all at the end:
+# And what one wants of it, measured at five moments on held-out scenes: on a few of them during the training, on all
+# at the end:
 
 # %%
 for record in run.history:
@@ -49,7 +51,9 @@ for record in run.history:
         print(f"step {record['step']:>4}: {scores}  on {record.get('images') or record['scenes']} scenes")
 
 # %% [markdown]
-# A run's folder remembers its recipe, too, so that it can be compared with today's, which is `toytown_training()`:
+# (Lesson 16 gives a OneFormer twenty minutes of one core, with a recipe of its own: fewer steps, and a PQ some points
+# lower.) A run's folder remembers its recipe, too, so that it can be compared with today's, which is
+# `toytown_training()`:
 
 # %%
 import json
@@ -155,12 +159,13 @@ parts = {
     name: [p.grad.norm() for p in part.parameters() if p.grad is not None] for name, part in model.named_children()
 }
 lengths = {name: torch.stack(norms).norm().item() for name, norms in parts.items()}
-plt.figure(figsize=(8, 2.6))
+figure = plt.figure(figsize=(8, 2.6))
 plt.barh(list(lengths)[::-1], list(lengths.values())[::-1], color="#0072b2")
 plt.xscale("log")
 plt.xlabel("length of the gradient, first step")
 plt.tight_layout()
-plt.show()
+ofl.render.described(figure, "Bars of the gradient's length by part, on a logarithmic axis. The decoder's is the "
+                             "longest; those of query_positions and text_mapper are more than a hundred times shorter.")
 
 # %% [markdown]
 # Every part gets some: the task encoder, too, and the text mapper, through the contrastive loss alone.
@@ -174,7 +179,9 @@ plt.show()
 # $$m \leftarrow \beta_1 m + (1-\beta_1) g, \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
 # w \leftarrow w - \eta \, \frac{m / (1-\beta_1^t)}{\sqrt{v / (1-\beta_2^t)} + \epsilon}$$
 #
-# The *W*: each step also shrinks the weights a little, $w \leftarrow (1 - \eta\lambda)\,w$, whatever the gradient.
+# Here $g$ is the gradient, $m$ and $v$ are running means of it and of its square, with the shares $\beta_1$ and
+# $\beta_2$; $t$ is the number of the step, $\eta$ the learning rate, $\lambda$ the decay. The *W*: each step also
+# shrinks the weights a little, $w \leftarrow (1 - \eta\lambda)\,w$, whatever the gradient.
 
 # %%
 def adamw_step(w, g, m, v, t, lr, decay, betas=(0.9, 0.999), eps=1e-8):
@@ -261,7 +268,7 @@ from oneformer_lite.training.optim import lr_factor
 
 coco = ofl.training.coco_training()
 shares = np.linspace(0, 1, 400)
-plt.figure(figsize=(8, 2.8))
+figure = plt.figure(figsize=(8, 2.8))
 plt.plot(shares, [lr_factor(10**6, s, coco) for s in shares], color="#d55e00", label="COCO: multistep")
 plt.plot(shares, [lr_factor(int(s * 100), s, recipe) for s in shares], color="#0072b2", label="ours: cosine")
 steps = np.arange(0, 100, 5)
@@ -270,7 +277,8 @@ plt.xlabel("share of the training")
 plt.ylabel("share of the peak rate")
 plt.legend(frameon=False)
 plt.tight_layout()
-plt.show()
+ofl.render.described(figure, "The learning rate over a training. COCO's stays at the peak and drops twice near the "
+                             "end; ours rises, then falls along half a cosine, and the dots by hand lie on it.")
 
 # %% [markdown]
 # The official configuration drops at 0.889 and 0.963 of the training (the paper says 0.9 and 0.95). Ours is
@@ -336,7 +344,7 @@ def training(config, c, dataset, said=None):
     model = ofl.OneFormer(config)
     model.backbone.load_imagenet_weights()
     criterion = ofl.losses.Criterion(config)
-    optimizer = torch.optim.AdamW(groups_by_hand(model, c))
+    optimizer = torch.optim.AdamW(groups_by_hand(model, c), fused=True)  # all of a step in one go, as the package
     peaks = [group["lr"] for group in optimizer.param_groups]
     average = copy.deepcopy(model.state_dict())
     model.train()
@@ -382,13 +390,15 @@ for step, (ours, _, _) in zip(range(5), training(tiny, recipe, pair)):
 # Train all hundred steps, and keep a copy of the model at five moments.
 
 # %%
-MOMENTS = (1, 10, 30, 60, 100)
+MOMENTS = (1, 10, 30, 70, 100)
 kept, history = {}, []
 for step, (losses, model, average) in enumerate(training(tiny, recipe, pair), start=1):
     history.append({"kind": "train", "step": step, **losses})
     if step in MOMENTS:
         kept[step] = copy.deepcopy(model).eval()
-Picture(ofl.render.loss_curves(history, size=(7, 3.2), dpi=90), width=700)
+ofl.render.described(ofl.render.loss_curves(history, size=(7, 3.2), dpi=100),
+                     "The losses of all steps: class, mask, dice and their total fall slowly; the contrastive one jumps "
+                     "up and down.")
 
 # %% [markdown]
 # The lines jump: each step draws other tasks, and the instance task has fewer masks than the panoptic one. The
@@ -412,10 +422,11 @@ scene = pair[0]
 pictures = [ofl.predict(kept[step], scene.image, "panoptic").render() for step in MOMENTS[2:]]
 pictures.insert(0, ofl.render.enlarge(scene.image, len(pictures[0]) // SIZE))
 sheet = Image.fromarray(ofl.render.contact_sheet([pictures[:2], pictures[2:]]))
-sheet.resize((680, 680), Image.Resampling.LANCZOS)
+ofl.render.described(sheet.resize((680, 680), Image.Resampling.LANCZOS),
+                     "The scene and three predictions. From one to the next more of it is named.")
 
 # %% [markdown]
-# Above: the scene and step 30. Below: steps 60 and 100. One after the other the queries dare to name something; the
+# Above: the scene and step 30. Below: steps 70 and 100. One after the other the queries dare to name something; the
 # car is among the first.
 
 # %% [markdown]
@@ -544,22 +555,26 @@ with patch.object(decoder, "attention_region", everywhere):
 for name in ("PQ", "AP"):
     print(f"{name}: {5 * round(intact[name] / 5)} with, {5 * round(blurred[name] / 5)} without (to the nearest 5)")
 sheet = ofl.render.contact_sheet([[whole.render(), unmasked.render()]], ["with masked attention", "without"])
-Image.fromarray(sheet).resize((720, 384), Image.Resampling.LANCZOS)
+ofl.render.described(Image.fromarray(sheet).resize((720, 384), Image.Resampling.LANCZOS),
+                     "The prediction with masked attention and without. Without it the car, the grass, the ball and some "
+                     "of the trees are not found.")
 
 # %% [markdown]
 # Things suffer most: a query for a small car now reads the whole street, and car and ball are gone. That says how
-# much *this* model needs its masks. One that is trained without them from the start learns, too; according to the
-# authors of Mask2Former more slowly, and less well.
+# much *this* model, trained with masks, needs them when it is used: masked attention was switched off *after*
+# training. A model that is *trained* without them is another question; it learns, too, according to the authors of
+# Mask2Former more slowly, and less well (lesson 19 tries it here).
 
 # %% [markdown]
 # **The no-object weight.** Most queries have nothing to find. If "no object" weighs 1 instead of 0.1, saying it
-# always is a fine answer. And **the task token**: what if the model is always told "panoptic"? Train both:
+# always is a fine answer. And **the task token**: what if the model is always told "panoptic"? Train both, for
+# seventy of the hundred steps:
 
 # %%
-def trained(config, said=None):
-    for _, model, _ in training(config, recipe, pair, said):
-        pass
-    return model.eval()
+def trained(config, said=None, steps=70):
+    for step, (_, model, _) in enumerate(training(config, recipe, pair, said), start=1):
+        if step == steps:
+            return model.eval()
 
 
 heavy = trained(replace(tiny, no_object_weight=1.0))
@@ -583,7 +598,7 @@ def sure(model, task):
     return label[score > 0.5]
 
 
-models = {"intact": kept[100], "no-object weight 1": heavy, "always told panoptic": deaf}
+models = {"intact": kept[70], "no-object weight 1": heavy, "always told panoptic": deaf}
 counts = {name: sum(len(sure(model, task)) for task in TASKS) for name, model in models.items()}
 stuff = {name: int(is_stuff[sure(model, "instance")].sum()) for name, model in models.items()}
 figure, axes = plt.subplots(1, 2, figsize=(10, 2.6))
@@ -593,11 +608,13 @@ for ax, values, title in zip(axes, (counts, stuff), ("sure queries, all tasks", 
 axes[0].axvline(targets, color="black", ls="--", lw=1)
 axes[1].set_yticks([])
 plt.tight_layout()
-plt.show()
+ofl.render.described(figure, "Two rows of bars. Sure queries: the intact model has somewhat more than there are "
+                             "masks, weight 1 fewer, told panoptic most. Of them stuff under instance: few, but many "
+                             "where it is told panoptic.")
 
 # %% [markdown]
 # Dashed: how many masks there are to find. With weight 1 the model says too little and misses segments. Without its
-# task token it cannot know that stuff is not wanted. (After a hundred steps the intact one still names some, too.)
+# task token it cannot know that stuff is not wanted. (After seventy steps the intact one, too, may still name some.)
 
 # %%
 print("weight 1: fewer sure queries than masks:", counts["no-object weight 1"] < targets <= counts["intact"])

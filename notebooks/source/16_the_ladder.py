@@ -72,7 +72,7 @@ ofl.render.described(figure, "A bar for each of the five models, cut into its pa
                              "EoMT, which is nearly all backbone; OneFormer's bar ends in the longest piece of its own.")
 
 # %% [markdown]
-# Backbones are the same, but for EoMT, which *is* one. Nearly all of OneFormer's last part is the text mapper, which
+# Backbones are the same, except for EoMT, which *is* one. Nearly all of OneFormer's last part is the text mapper, which
 # is for training alone.
 
 # %% [markdown]
@@ -240,8 +240,8 @@ with torch.no_grad():
 proved("masks = package", ours, trace["prediction5.mask_logits"][0], atol=1e-3)
 
 # %% [markdown]
-# By masks, the two of before are no longer alike. What a query pays that draws one exactly, for each of the two
-# (dice, lesson 09b; the cost of a box is 1 - GIoU):
+# By masks, the two segments of before are no longer alike. Take a query whose mask is exactly one of them. What does
+# it cost with each of the two (dice, lesson 09b; the cost of a box is 1 - GIoU)?
 
 # %%
 from oneformer_lite.losses.masks import dice_loss
@@ -433,7 +433,7 @@ ofl.render.described(row, "One scene three times: panoptic with every object in 
                           "instance with the objects alone, semantic with one colour for each class.")
 
 # %% [markdown]
-# The targets are drawn the same way: one annotation, a task by lot, and the sentences of the contrastive loss
+# The targets are drawn the same way: one annotation, a task chosen at random, and the sentences of the contrastive loss
 # (lessons 01 and 07), which is needed in training only.
 
 # %%
@@ -602,8 +602,9 @@ ofl.render.described(sheet, "The scene, and what each of the five models paints 
 #   of the time it stands where MaskFormer ends. A step is cheaper, too: points cost less than whole masks.
 # * **Mask2Former → OneFormer** costs something here: its steps are longer (the texts) and shared by three tasks. What it
 #   buys is one model that has learned all three; Mask2Former's instances and classes are read from panoptic segments.
-# * **EoMT** has the fastest steps, and of as many it makes less: its transformer starts from nothing here, all other
-#   backbones from ImageNet. What it cannot draw is left black. For COCO its paper relies on DINOv2's large pretraining.
+# * **EoMT** has the fastest steps, but learns less in the same number of steps: its transformer starts from random
+#   weights here, all other backbones from ImageNet. What it cannot draw is left black. For COCO its paper relies on
+#   DINOv2's large pretraining.
 #
 # One seed each: a difference of two or three points says nothing. The order of the first three rungs is that of their
 # papers:
@@ -625,8 +626,8 @@ ofl.render.described(sheet, "The scene, and what each of the five models paints 
 # %% [markdown]
 # ## Three roads beside the ladder
 #
-# K-Net, Panoptic SegFormer and Mask DINO (lesson 17) had the same minutes, scenes and seed. The first column is their
-# published PQ on COCO with a ResNet-50, in a survey's order.
+# A look ahead: K-Net, Panoptic SegFormer and Mask DINO, which lesson 17 builds, had the same minutes, scenes and
+# seed. The first column is their published PQ on COCO with a ResNet-50, in a survey's order.
 
 # %%
 published = {"DETR": 43.4, "K-Net": 47.1, "Panoptic SegFormer": 49.6, "Mask2Former": 51.9, "Mask DINO": 53.0}

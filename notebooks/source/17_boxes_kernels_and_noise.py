@@ -100,8 +100,9 @@ theirs, _ = attention.sampling(query, box, [(8, 8), (4, 4), (2, 2)])
 proved("look = package", look(box[0], offsets), theirs[0], atol=1e-6)
 
 # %% [markdown]
-# And a box can be **moved**. A layer does not say a new one, it says four steps, which are added on the scale whose
-# sigmoid a share is. So a box never leaves the picture, and a small step at a border stays small:
+# And a box can be **moved**. A layer does not give a new box, it gives four steps. They are added to the logits of
+# the box; a sigmoid makes shares between 0 and 1 of them. So a box never leaves the picture, and a small step at a
+# border stays small:
 
 # %%
 def moved(box, steps):
@@ -243,9 +244,9 @@ for title, reading in ((titles[0], output.predictions[0]), (titles[-1], output))
 # %% [markdown]
 # ## Noise, to practise on
 #
-# Matching (lesson 08) is decided by what queries say, and what they say is decided by what they were matched with. At the
-# beginning that is a gamble: two queries are equally wrong, and a breath decides which of them is told to become the
-# car. A step later, it may be the other.
+# Matching (lesson 08) is decided by what queries say, and what they say is decided by what they were matched with. At
+# the beginning that is chance: two queries are equally wrong, and a tiny difference decides which of them is told to
+# become the car. A step later, it may be the other.
 #
 # **Denoising** adds queries for which nothing needs to be decided. They start *from the truth*: the label as content, the
 # box as place, both made a little wrong. Each has to find back to the object that it came from.
@@ -706,8 +707,9 @@ inspector.set(segment=things[0])
 # * Mask DINO's queries are learned here, for a learned query is the same one in each step. Chosen ones are called by
 #   their places, and places change more often (`two_stage=True`, and `matched_queries` follows the places).
 # * `denoising_queries` works for Mask2Former as it does for OneFormer, and `matched_queries` measures both.
-# * In the released Mask DINO with wide encoders, fine places propose the *largest* boxes, for the code turns the maps
-#   round and forgets it there. The weights have learned to live with it: `proposal_sizes="released"`.
+# * In the released Mask DINO with wide encoders, fine places propose the *largest* boxes, because the code reverses
+#   the order of the maps and does not do so there. The weights have learned to live with it:
+#   `proposal_sizes="released"`.
 # * K-Net's sum under the mask grows with the area, as published. `pooling="mean"` is the other way.
 # * Panoptic SegFormer was published with three rounds of matching, but its code stops after the first
 #   (`matching_rounds`).

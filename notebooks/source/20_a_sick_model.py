@@ -347,8 +347,8 @@ for name in ("healthy", "F"):
     findings(name, "place of the segments", "its own pictures")
 
 # %% [markdown]
-# Borders of F lie on edges hardly more than chance would have it (1.2 against 1.8). The shift that it names is no cause:
-# somewhere, strange borders fit a little better.
+# Borders of F lie on edges hardly more often than by chance (1.2 against 1.8). The shift that it names is no cause:
+# borders of another picture always fit a little better somewhere.
 #
 # **Cause** of F: each picture came with the annotation of the next one (two lists of files, one of them sorted otherwise).
 # Four pictures can be learned by heart with anybody's annotation: on the wrong maps that it has learned, F has PQ 29. With
@@ -428,8 +428,9 @@ findings("H", "number of queries")
 # | 6 | What differs from a run that worked? | C, D, H |
 # | 7 | Does each part do what it is for? | G |
 #
-# None of these questions needs a GPU. `ofl.doctor` asks 1, 2, 3, 5 and 7. The picture (4) and the run that worked (6) are
-# yours to look at. It knows the package's models and any data set of its form; a model of another package you ask by hand.
+# None of these questions needs a GPU. `ofl.doctor` asks 1, 2, 3, 5 and 7, and of 6 what it can see without another
+# run: D's random, frozen backbone. The picture (4) and the run that worked (6) are yours to look at. It knows the
+# package's models and any data set of its form; a model of another package you ask by hand.
 #
 # The same from the other side, with faults that have no letter here:
 #

@@ -4,9 +4,10 @@
 # Toytown is painted. Your pictures come from a camera or a microscope, and lie in a folder. **What lies between that
 # folder and a figure that you can trust?**
 #
-# Twelve microscope pictures come with the package, in which people have outlined each nucleus. We open them, look at
-# them, let the doctor look, train for some seconds, predict, judge, and then ask the question that helps most: *what*
-# goes wrong, and *where* can I see it? At the end, the same for a model that was trained longer.
+# Twelve microscope pictures come with the package, in which people have outlined each nucleus, the core of a
+# biological cell. (The nuclei shine, *fluorescence*, on a dark ground.) We open them, look at them, let the doctor
+# look, train for some seconds, predict, judge, and then ask the question that helps most: *what* goes wrong, and
+# *where* can I see it? At the end, the same for a model that was trained longer.
 #
 # *Goals:* open your own pictures, train, predict in windows, and see where it goes wrong. *Before:* lessons 12, 13
 # and 15. *Minutes:* 40. *Words and letters:* [glossary](GLOSSARY.md).
@@ -198,8 +199,9 @@ for first in (0, 30, 70):
 # %% [markdown]
 # ## Whole, and in windows
 #
-# The last picture is the largest. Seen whole, it is shrunk to a third. Through windows, each seen at the model's size,
-# nothing is lost, and what lies in two windows is joined:
+# The last picture is the largest. Seen whole, it is shrunk to a third. Through windows, each seen at the model's
+# size, no detail is lost, and what lies in two windows is joined. After so little training, though, many of those
+# found through windows are duplicates, or pieces:
 
 # %% tags=["nbval-ignore-output"]
 model, large = result.model, samples[3]
@@ -296,8 +298,9 @@ ofl.render.described(sheet, "The picture with the most errors of each kind: the 
                      "colours, and white outlines of what was found: around several, in parts, beside, or none.")  # fmt: skip
 
 # %% [markdown]
-# Small ones drawn badly, touching ones merged: so the cells of the masks foretold. Any of them opens in an inspector (`analysis.inspect(1)`),
-# and `analysis.to_html("analysis.html")` writes all of it, with the inspectors of the worst pictures, into one file:
+# Small ones drawn badly, touching ones merged, as the size of the mask grid predicted. Any of them opens in an
+# inspector (`analysis.inspect(1)`), and `analysis.to_html("analysis.html")` writes all of it, with the inspectors of
+# the worst pictures, into one file:
 
 # %% tags=["nbval-ignore-output"]
 analysis.inspect(worst[kinds[0]])
@@ -331,7 +334,9 @@ for name, found_so in scores.items():
     print(f"{name:<10}", ", ".join(f"{score} {value}" for score, value in found_so.items()))
 
 # %% [markdown]
-# Better, and still little: eight pictures teach little. What it found, as instance maps:
+# Better, and still little: eight pictures teach little. (Further below, the whole data set ends at a lower AP. It is
+# judged on other pictures, and on many more of them, so the two numbers cannot be compared.) What it found, as
+# instance maps:
 
 # %%
 maps = [np.array(Image.open(folder / "predicted" / sample.file_name)) for sample in samples]

@@ -5,7 +5,7 @@
 that needs no Python.
 
 What all have in common lies here: ``inspector.py`` (head, controls, ``set``), ``kept.py`` (what stays in a notebook
-without kernel), ``picture.py`` and ``panels.py`` (pictures to point at), ``chips.py`` (names to choose), ``page.py``
-(the frame of all pages); and what several of them read: ``traced.py`` (one picture through a model), ``segments.py``
-(who is right), ``samples.py``. ``ofl.widgets`` has all of them by name.
+without kernel), ``picture.py`` and ``panels.py`` (pictures to point at), ``chips.py`` (names to choose), ``theme.py``
+(light or dark, as the page is), ``page.py`` (the frame of all pages); and what several of them read: ``traced.py``
+(one picture through a model), ``segments.py`` (who is right), ``samples.py``. ``ofl.widgets`` has all of them by name.
 """

@@ -19,10 +19,12 @@ from traitlets import TraitError
 from ..errors import ConfigError
 from ..files import replacing
 from ..render import data_uri, png_bytes, quick_bytes
+from ..render.paper import WHITE, Paper
 from .chips import Chips
 from .kept import LIVE, WHILE_IT_LIVES, Kept
 from .page import head, inspector_page, step_through, style
 from .picture import Picture
+from .theme import paper_of, scheme_widgets
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Inspector(Kept):
     """
 
     LOOK_FOR = ""
+    paper: Paper = WHITE  # what is painted for the page that is seen now; stills are white
 
     def __init__(self, controls: Mapping[str, Widget], body: Sequence[Widget], absence: Absence | None = None) -> None:
         """``controls``: name -> widget with a ``value``, or a :class:`Picture` with its ``point``; those that have no
@@ -75,7 +78,10 @@ class Inspector(Kept):
         bar = Box(row, layout={"flex_flow": "row wrap", "align_items": "center"}).add_class("ofl-controls")
         told = head(self._title(), "" if absence else self.LOOK_FOR)
         top = HTML(f"<style>{style()}{WHILE_IT_LIVES}</style>{told}")
-        super().__init__([top, bar, *body], layout={"width": "100%", "padding": "8px", "overflow": "hidden"})
+        teller, scheme = scheme_widgets()
+        scheme.observe(lambda change: self._paint_on(paper_of(change["new"])), "value")
+        layout = {"width": "100%", "padding": "8px", "overflow": "hidden"}
+        super().__init__([top, bar, *body, teller, scheme], layout=layout)
         self.add_class("ofl-inspector").add_class(LIVE)
         for control in self._controls.values():
             control.observe(self._changed, "point" if isinstance(control, Picture) else "value")
@@ -176,6 +182,12 @@ class Inspector(Kept):
                 view.show(make())
             else:
                 view.value = quick_bytes(make(), view.format == "jpeg")
+
+    def _paint_on(self, paper: Paper) -> None:
+        if paper != self.paper:
+            self.paper = paper
+            self._keys.clear()
+            self._answer._draw()
 
     def _changed(self, change) -> None:
         if not self._held:

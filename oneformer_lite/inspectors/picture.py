@@ -43,7 +43,6 @@ _STYLE = """<style>
 .ofl-frames i { position: absolute; outline: 2px solid #000; outline-offset: -1px; border-radius: 2px;
   box-shadow: 0 0 0 2px #fff; }
 .ofl-frames i.line { outline: 0; box-shadow: none; border-left: 2px solid #000; }
-.ofl-told { display: none !important; }
 </style>"""
 
 _LINE = ' class="line"'

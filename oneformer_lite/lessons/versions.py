@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from html import escape
 
 NEW, GONE, KEPT = "+", "-", " "
+_LOOKS = {NEW: "<b>{}</b>", GONE: "<del>{}</del>", KEPT: "{}"}
 
 
 class Growth:
@@ -26,8 +27,7 @@ class Growth:
         return "\n".join(f"{mark} {text}".rstrip() for mark, text in self.lines)
 
     def _repr_html_(self) -> str:
-        looks = {NEW: "<b>{}</b>", GONE: "<del>{}</del>", KEPT: "{}"}
-        shown = "\n".join(f"{mark} {looks[mark].format(escape(text))}" for mark, text in self.lines)
+        shown = "\n".join(f"{mark} {_marked(mark, text)}" for mark, text in self.lines)
         counts = {mark: sum(mark == each for each, _ in self.lines) for mark in (NEW, GONE)}
         return f"<p>+ {counts[NEW]} new, - {counts[GONE]} gone:</p><pre>{shown}</pre>"
 
@@ -46,6 +46,12 @@ def grown(before: Callable, after: Callable) -> Growth:
     if all(mark == KEPT for mark, _ in lines):
         raise ValueError(f"{_name(before)} and {_name(after)} are the same: nothing has grown")
     return Growth(lines)
+
+
+def _marked(mark: str, text: str) -> str:
+    """A line as HTML: its words have the look, its indentation has none."""
+    words = text.lstrip()
+    return " " * (len(text) - len(words)) + _LOOKS[mark].format(escape(words))
 
 
 def source_of(thing: Callable) -> str:

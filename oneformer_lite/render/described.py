@@ -26,11 +26,15 @@ class Described:
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         """What notebooks ask for. Lesson pages read the words as text, nbconvert and JupyterLab as ``alt``."""
         shown = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.words}
-        return shown, {"image/png": {"alt": self.words}}
+        # dark ink on a transparent ground would be lost in a dark JupyterLab, which this tells
+        return shown, {"image/png": {"alt": self.words}, "needs_background": "light"}
 
 
-def described(picture: np.ndarray | Image.Image | Figure, words: str) -> Described:
-    """``picture``: uint8 [H, W, 3], a Pillow image, or a figure of matplotlib, which is closed."""
+def described(picture: np.ndarray | Image.Image | Figure | bytes, words: str) -> Described:
+    """``picture``: uint8 [H, W, 3], a Pillow image, a figure of matplotlib, which is closed, or the bytes of a PNG,
+    such as :func:`loss_curves` gives."""
+    if isinstance(picture, bytes):
+        return Described(picture, words)
     buffer = io.BytesIO()
     if isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)

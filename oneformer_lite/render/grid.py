@@ -11,9 +11,7 @@ from PIL import Image, ImageDraw
 
 from ..errors import DataError
 from .fonts import font_for
-
-_PAPER = (255, 255, 255)
-_INK = (52, 58, 70)
+from .paper import WHITE, Paper
 
 
 def contact_sheet(
@@ -22,9 +20,9 @@ def contact_sheet(
     row_titles: Sequence[str] = (),
     gap: int = 8,
     font_size: int = 15,
-    background: tuple[int, int, int] = _PAPER,
+    paper: Paper = WHITE,
 ) -> np.ndarray:
-    """Rows of uint8 [h, w, 3] pictures on a plain background, with titles above and to the left.
+    """Rows of uint8 [h, w, 3] pictures on a ``paper``, with titles above and to the left.
 
     Each column is as wide as its widest picture, each row as high as its highest; smaller pictures
     are centred, ``None`` leaves a cell empty. Returns uint8 [H, W, 3].
@@ -40,12 +38,12 @@ def contact_sheet(
     xs = left + np.cumsum([0] + [w + gap for w in widths])
     ys = top + np.cumsum([0] + [h + gap for h in heights])
 
-    sheet = Image.new("RGB", (int(xs[-1]), int(ys[-1])), background)
+    sheet = Image.new("RGB", (int(xs[-1]), int(ys[-1])), paper.ground)
     draw = ImageDraw.Draw(sheet)
     for title, x, w in zip(column_titles, xs, widths, strict=False):
-        draw.text((x + w / 2, gap + font_size / 2), title, font=font, fill=_INK, anchor="mm")
+        draw.text((x + w / 2, gap + font_size / 2), title, font=font, fill=paper.ink, anchor="mm")
     for title, y, h in zip(row_titles, ys, heights, strict=False):
-        draw.text((gap, y + h / 2), title, font=font, fill=_INK, anchor="lm")
+        draw.text((gap, y + h / 2), title, font=font, fill=paper.ink, anchor="lm")
     for row, y, h in zip(rows, ys, heights, strict=False):
         for picture, x, w in zip(row, xs, widths, strict=False):
             if picture is not None:

@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image
 
 from ..data.image import image_from_bytes
+from .colors import RGB
+from .paper import WHITE
 
 FONT = 9  # points
 _LINE, _DIGIT = 1.25, 0.62  # of FONT: the height of a line of words, the width of a digit
@@ -62,10 +64,10 @@ class Plot:
     top: float
     height: float
 
-    def picture(self, step: int | None = None) -> np.ndarray:
-        """The plot on white, uint8 [H, W, 3], with a line at ``step``."""
+    def picture(self, step: int | None = None, ground: RGB = WHITE.ground) -> np.ndarray:
+        """The plot on white or another ``ground``, uint8 [H, W, 3], with a line at ``step``."""
         picture = image_from_bytes(self.png, "a plot").convert("RGBA")
-        whole = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+        whole = Image.alpha_composite(Image.new("RGBA", picture.size, ground), picture).convert("RGB")
         pixels = np.array(whole)
         if step is not None:
             high, wide = pixels.shape[:2]

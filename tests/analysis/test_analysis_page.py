@@ -42,7 +42,7 @@ def test_drawings_say_in_words_what_they_show(page):
     text = page.read_text(encoding="utf-8").split('<script type="application/json"')[0]
     assert re.findall(r'role="img" aria-label="Precision over recall, mean over the classes: at an IoU of 0.50, ', text)
     assert not re.search(r"<img|https?://|<link|@import", text)
-    assert len(re.findall(r"<details>", text)) >= 10 and "prefers-color-scheme: dark" in text
+    assert len(re.findall(r"<details>", text)) >= 10 and "light-dark(" in text
 
 
 def test_a_curve_in_words():

@@ -57,6 +57,31 @@ def test_a_dragged_slider_and_a_click_change_the_pictures(lab: LabPage, name: st
     assert not lab.errors
 
 
+CORNERS = """(inspector) => [...inspector.querySelectorAll(".ofl-picture img")].map((image) => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+  canvas.drawImage(image, 0, 0);
+  return Math.min(...canvas.getImageData(0, 0, 1, 1).data);
+})"""
+CHANGE_THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+ON_PAPER = {"QueryInspector", "LossInspector", "MatchInspector", "TaskInspector", "ContrastInspector"}
+
+
+def test_pictures_with_words_are_dark_in_a_dark_theme_and_white_again_in_a_light_one(lab: LabPage) -> None:
+    """LossInspector's curves, sheets of thumbnails, matrices: what stands on white paper in the light."""
+    inspectors = {name: lab.inspector(place) for place, name in enumerate(INSPECTORS, start=1)}
+    before = {name: lab.pictures(inspector) for name, inspector in inspectors.items()}
+
+    def white() -> set[str]:
+        return {name for name in ON_PAPER if max(inspectors[name].evaluate(CORNERS)) > 250}
+
+    assert white() == ON_PAPER
+    lab.change(lambda: lab.page.evaluate(CHANGE_THEME, "JupyterLab Dark"), seconds=60)
+    assert white() == set()
+    lab.change(lambda: lab.page.evaluate(CHANGE_THEME, "JupyterLab Light"), seconds=60)
+    assert {name: lab.pictures(inspector) for name, inspector in inspectors.items()} == before
+    assert not lab.errors
+
+
 BEYOND = """(inspector) => {
   const end = inspector.getBoundingClientRect().right;
   const pictures = [...inspector.querySelectorAll(".ofl-picture img")];

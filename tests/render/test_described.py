@@ -22,12 +22,16 @@ def shown(data: dict) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB"))
 
 
-@pytest.mark.parametrize("picture", [ARRAY, Image.fromarray(ARRAY)], ids=["array", "Pillow"])
+@pytest.mark.parametrize(
+    "picture",
+    [ARRAY, Image.fromarray(ARRAY), ofl.render.png_bytes(ARRAY)],
+    ids=["array", "Pillow", "PNG"],
+)
 def test_the_picture_and_its_words(picture, tmp_path) -> None:
     made = ofl.render.described(picture, "noise, six rows")
     data, metadata = DisplayFormatter().format(made)
     assert (shown(data) == ARRAY).all() and data["text/plain"] == repr(made) == "noise, six rows"
-    assert metadata == {"image/png": {"alt": "noise, six rows"}}
+    assert metadata == {"image/png": {"alt": "noise, six rows"}, "needs_background": "light"}
     html = output_html(new_output("execute_result", data, metadata=metadata), tmp_path, ())
     assert html.startswith("<img ") and 'alt="noise, six rows"' in html
 

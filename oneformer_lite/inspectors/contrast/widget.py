@@ -15,6 +15,7 @@ from ...inference import check_model
 from ...model import MaskModel
 from ...render import contact_sheet
 from ...render.legend import with_legend
+from ...render.paper import WHITE, Paper
 from ..inspector import Absence, Inspector
 from ..picture import Picture
 from ..samples import MOST_SAMPLES, sample_pairs, task_choices
@@ -175,7 +176,7 @@ class ContrastInspector(Inspector):
         frames |= {"shares": (0, state["slot"], 1, 1), "cosines": (state["slot"], 0, 1, self._slots)}
         for name, picture in self._pictures.items():
             key = (state["tasks"], pair) if name in ("shares", "cosines") else batch
-            self._show(picture, key, partial(self._painted, name, framed=False))
+            self._show(picture, key, partial(self._painted, name, self.paper, framed=False))
             if name in frames:
                 picture.frame(frames[name])
             picture.move(places[name])
@@ -193,7 +194,7 @@ class ContrastInspector(Inspector):
         shares = self.shares[state["tasks"]][state["row"], state["column"]]
         self._slot.value = slot_text(batch[state["row"]], batch[state["column"]], shares, query, text)
 
-    def _painted(self, view: str, framed: bool = True) -> np.ndarray:
+    def _painted(self, view: str, paper: Paper = WHITE, framed: bool = True) -> np.ndarray:
         """One of the pictures, with a frame around what is chosen."""
         state, name = self.state, self.state["tasks"]
         batch, shares, pair = self.batches[name], self.shares[name], (state["row"], state["column"])
@@ -201,16 +202,16 @@ class ContrastInspector(Inspector):
         slot = state["slot"] if framed else None
         if view == "shares":
             kinds = [KINDS[kind] for kind in texts.kinds]
-            return bars_picture(shares[pair], shares[pair[0], pair[0]], kinds, slot)
+            return bars_picture(shares[pair], shares[pair[0], pair[0]], kinds, slot, paper)
         if view == "cosines":
             borders = [[len(e.sentences), e.num_texts] for e in (image, texts)]
             return cosines_picture(slot_cosines(image, texts), slot, borders)
         if view == "curve":
             losses, lowest = self._losses(name), lowest_loss(batch)
-            return curve_picture(self.temperatures, losses, self.marks, state["temperature"], lowest)
+            return curve_picture(self.temperatures, losses, self.marks, state["temperature"], lowest, paper)
         matrices = dict(zip(_MATRICES, contrast_matrices(contrast(shares.sum(-1), state["temperature"]))))
         cards = [(f"texts {e.image}", SHORT[e.task]) for e in batch]
-        return matrix_picture(matrices[view], self.photos, cards, pair if framed else None, self.twins[name])
+        return matrix_picture(matrices[view], self.photos, cards, pair if framed else None, self.twins[name], paper)
 
     def _losses(self, name: str) -> np.ndarray:
         """The loss at all temperatures."""

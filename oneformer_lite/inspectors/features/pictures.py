@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from ...render.colors import oklab_to_rgb
+from ...render.paper import WHITE, Paper
 
 FRAME = (213, 94, 0)  # around the chosen one; Okabe and Ito's vermilion, which viridis has not
 _GREY = (0.62, 0.0, 0.0)  # in OKLab, of the mean of all positions
@@ -58,11 +59,13 @@ def spread_cells(cells: np.ndarray, stride: int, seen: tuple[int, int], size: tu
     return cells[rows][:, columns]
 
 
-def tile_grid(tiles: Sequence[np.ndarray], columns: int, chosen: int | None, gap: int = 4) -> np.ndarray:
-    """Tiles of one size, uint8 [h, w, 3], row by row on white; the chosen one framed."""
+def tile_grid(
+    tiles: Sequence[np.ndarray], columns: int, chosen: int | None, gap: int = 4, paper: Paper = WHITE
+) -> np.ndarray:
+    """Tiles of one size, uint8 [h, w, 3], row by row; the chosen one framed."""
     height, width = tiles[0].shape[0] + gap, tiles[0].shape[1] + gap
     rows = -(-len(tiles) // columns)
-    sheet = np.full((rows * height + gap, columns * width + gap, 3), 255, dtype=np.uint8)
+    sheet = np.full((rows * height + gap, columns * width + gap, 3), paper.ground, dtype=np.uint8)
     for i, tile in enumerate(tiles):
         top, left = i // columns * height, i % columns * width
         if i == chosen:

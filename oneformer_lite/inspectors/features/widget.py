@@ -14,6 +14,7 @@ from ...data.sample import Sample
 from ...model import MaskModel
 from ...render import contact_sheet
 from ...render.masks import display_factor, display_image, mark_point
+from ...render.paper import WHITE, Paper
 from ..inspector import Absence, Inspector
 from ..picture import Picture
 from ..traced import trace_picture
@@ -162,14 +163,15 @@ class FeatureInspector(Inspector):
         height, width = 1000 / -(-count // COLUMNS), 1000 / COLUMNS
         self._grid.frame((row * height, column * width, height, width))
 
-    def _channel_grid(self, framed: bool = True) -> np.ndarray:
+    def _channel_grid(self, paper: Paper = WHITE, framed: bool = True) -> np.ndarray:
         found = self.maps[self._key]
         shown = [int(c) for c in found.order[:TILES]]
         tiles = [
             self._spread(paint_values(found.values[..., c], *found.limits(c)), self._key, self._tile_size)
             for c in shown
         ]
-        return tile_grid(tiles, COLUMNS, shown.index(self._channel(found)) if framed else None)
+        chosen = shown.index(self._channel(found)) if framed else None
+        return tile_grid(tiles, COLUMNS, chosen, paper=paper)
 
     def _atlas(self) -> list[list[np.ndarray]]:
         """The chosen view of every map: a row for each source, a column for each stride."""
@@ -185,7 +187,7 @@ class FeatureInspector(Inspector):
         self._grid_box.layout.display = None if grid else "none"
         self._controls["channel"].layout.display = None if grid else "none"
         if grid:
-            self._show(self._grid, self._key, partial(self._channel_grid, framed=False))
+            self._show(self._grid, self._key, partial(self._channel_grid, self.paper, framed=False))
             self._frame_channel()
         held = self._held_by_view()
         for key, tile in self._tiles.items():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...render.curves import Record
+from ...render.paper import WHITE, Paper
 from ...render.plots import Plot
 from ...render.timeline import Timeline
 from ..picture import Box
@@ -30,7 +31,13 @@ class LossCurves:
         kept = np.linspace(0, len(every) - 1, min(_MOMENTS, len(every)))
         self.moments = [every[round(place)] for place in kept]
         self.plots: dict[str, Plot] = loss_plots(self.timeline.history, weights)
-        self.pictures = {name: plot.picture() for name, plot in self.plots.items()}
+        self._weights, self._pictures = weights, {WHITE: _on(WHITE, self.plots)}
+
+    def pictures(self, paper: Paper) -> dict[str, np.ndarray]:
+        """All plots, drawn in the ink of the paper when it is first asked for."""
+        if paper not in self._pictures:
+            self._pictures[paper] = _on(paper, loss_plots(self.timeline.history, self._weights, paper))
+        return self._pictures[paper]
 
     def by_layer(self, loss: str) -> str:
         """The plot that shows a loss by layer; the total where it is of no layer."""
@@ -53,3 +60,7 @@ class LossCurves:
         """The step at a share of the width of "losses"."""
         plot = self.plots["losses"]
         return max(1, round((share - plot.start) / plot.slope))
+
+
+def _on(paper: Paper, plots: Mapping[str, Plot]) -> dict[str, np.ndarray]:
+    return {name: plot.picture(ground=paper.ground) for name, plot in plots.items()}

@@ -14,7 +14,9 @@ from ...render.curves import Record, layer_plot, layer_terms, loss_plot
 from ...render.labels import draw_labels
 from ...render.masks import blend_masks
 from ...render.overlay import boundaries, outline_width
-from ...render.plots import Plot
+from ...render.paper import DARK as DARK_PAPER
+from ...render.paper import WHITE, Paper
+from ...render.plots import DARK, LIGHT, Plot
 
 HIGHEST = 4.0  # of the pointwise loss: the end of the colours; an undecided point (probability 0.5) has 0.69
 PLOT = {"size": (4.0, 2.7), "dpi": 170}  # letters of 9 points stay legible on a phone
@@ -36,7 +38,9 @@ def heat(values: np.ndarray, highest: float) -> np.ndarray:
     return (255 * np.clip(np.asarray(values) / (highest or 1.0), 0, 1)).round().astype(np.uint8)
 
 
-def loss_plots(history: Sequence[Record], weights: Mapping[str, float]) -> dict[str, Plot]:
+def loss_plots(
+    history: Sequence[Record], weights: Mapping[str, float], paper: Paper = WHITE
+) -> dict[str, Plot]:
     """All losses over the steps as "losses"; by decoder layer each of those that are logged so, and their weighted
     "total"."""
     with_total, terms = [], layer_terms(history)
@@ -49,15 +53,18 @@ def loss_plots(history: Sequence[Record], weights: Mapping[str, float]) -> dict[
             ]  # fmt: skip
             record = {**record, "by_layer": {**layers, "total": total}}
         with_total.append(record)
-    plots = {"losses": loss_plot(history, **PLOT)}
-    return plots | {name: layer_plot(with_total, name, **PLOT) for name in ("total", *terms)}
+    theme = DARK if paper == DARK_PAPER else LIGHT
+    plots = {"losses": loss_plot(history, theme, **PLOT)}
+    return plots | {name: layer_plot(with_total, name, theme, **PLOT) for name in ("total", *terms)}
 
 
-def batch_sheet(pictures: Sequence[np.ndarray], captions: Sequence[str], chosen: int | None = None) -> np.ndarray:
+def batch_sheet(
+    pictures: Sequence[np.ndarray], captions: Sequence[str], chosen: int | None = None, paper: Paper = WHITE
+) -> np.ndarray:
     """The pictures of a batch, four in a row, each with its caption; the ``chosen`` one framed. uint8 [H, W, 3]."""
     columns = min(_COLUMNS, len(pictures))
     rows, pitch = -(-len(pictures) // columns), _CELL + _GAP
-    sheet = np.full((rows * pitch + _GAP, columns * pitch + _GAP, 3), 255, dtype=np.uint8)
+    sheet = np.full((rows * pitch + _GAP, columns * pitch + _GAP, 3), paper.ground, dtype=np.uint8)
     for number, (picture, caption) in enumerate(zip(pictures, captions)):
         top, left = (_GAP + pitch * place for place in divmod(number, columns))
         if number == chosen:

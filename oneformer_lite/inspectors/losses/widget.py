@@ -15,6 +15,7 @@ from ...losses.terms import weights_of
 from ...model import MaskModel
 from ...render import contact_sheet
 from ...render.legend import with_legend
+from ...render.paper import WHITE, Paper
 from ...training.run import Run
 from ..inspector import Inspector
 from ..panels import UNITS, Panels
@@ -183,7 +184,7 @@ class LossInspector(Inspector):
         if "segment" in state and len(self._controls["segment"].options) == 1:
             self._list_segments()
         sheet = self._views["batch"]
-        self._show(sheet, (state.get("step"),), partial(self._sheet, framed=False))
+        self._show(sheet, (state.get("step"),), partial(self._sheet, self.paper, framed=False))
         sheet.frame(tuple(UNITS * share for share in place_in_sheet(state["image"], len(step.tasks))))
         if not step.is_measured:
             self._show(self._views["focus"], (state.get("step"), state["image"]), lambda: step.photo(state["image"]))
@@ -201,12 +202,12 @@ class LossInspector(Inspector):
             return
         step = self.state["step"]
         for view, name in (("losses", "losses"), ("layers", self.curves.by_layer(self.state["loss"]))):
-            self._show(self._views[view], (name,), lambda name=name: self.curves.pictures[name])
+            self._show(self._views[view], (name,), lambda name=name: self.curves.pictures(self.paper)[name])
             self._views[view].frame(self.curves.cursor(name, step, UNITS))
 
-    def _sheet(self, framed: bool = True) -> np.ndarray:
+    def _sheet(self, paper: Paper = WHITE, framed: bool = True) -> np.ndarray:
         step = self.step_shown()
-        return batch_sheet(step.all_painted, step.captions, self.state["image"] if framed else None)
+        return batch_sheet(step.all_painted, step.captions, self.state["image"] if framed else None, paper)
 
     def _focus(self) -> np.ndarray:
         state = self.state

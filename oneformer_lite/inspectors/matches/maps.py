@@ -9,6 +9,7 @@ import numpy as np
 from ...data.sample import Category, SegmentInfo
 from ...render import contact_sheet, segment_colors
 from ...render.colors import RGB
+from ...render.paper import WHITE, Paper
 from .assigning import MatchView, total_limits
 from .pictures import Grid, cost_map, large_grid, mask_over, mask_tile, small_grid
 from .reading import MatchReading
@@ -53,8 +54,9 @@ class CostMaps:
         return "no object" if best == len(self._categories) else self._categories[best].name, probability
 
     def painted(
-        self, task: str, layer: int, view: MatchView, rows: np.ndarray, part: str, chosen: tuple[int, int] | None
-    ) -> np.ndarray:
+        self, task: str, layer: int, view: MatchView, rows: np.ndarray, part: str, chosen: tuple[int, int] | None,
+        paper: Paper = WHITE,
+    ) -> np.ndarray:  # fmt: skip
         """The costs of one ``part``, or the "total", of the queries ``rows`` with all segments; ``chosen``, a row and a
         column, is framed."""
         large = part == "total"
@@ -65,21 +67,25 @@ class CostMaps:
         changed = [(place[q], g) for g, q in enumerate(view.assigned.tolist()) if view.usual[g] != q]
         given_up = [(place[q], g) for g, q in enumerate(view.usual.tolist()) if view.assigned[g] != q and q in place]
         labels = [self._label(task, layer, int(q)) if large else str(q) for q in rows]
-        names, tiles = self.segment_names(task), self._tiles[task]
-        return cost_map(values, limits, self.grid(task, part), names, tiles, labels, pairs, changed, given_up, chosen)
+        heads = self.segment_names(task), self._tiles[task]
+        framed = pairs, changed, given_up, chosen
+        return cost_map(values, limits, self.grid(task, part), *heads, labels, *framed, paper)
 
     def _label(self, task: str, layer: int, query: int) -> str:
         name, probability = self.surest(task, layer, query)
         return f"{name[:16]} {probability:.2f}   {query}"
 
-    def masks(self, task: str, layer: int, view: MatchView, query: int, segment: int | None) -> np.ndarray:
+    def masks(
+        self, task: str, layer: int, view: MatchView, query: int, segment: int | None, paper: Paper = WHITE
+    ) -> np.ndarray:
         """A segment, the query, and the query that it is compared with; the query's mask alone without a segment."""
         reading = self._readings[task]
         if segment is None:
-            return contact_sheet([[mask_over(self._photo, reading.query_masks[layer, query], SILENT)]])
+            return contact_sheet([[mask_over(self._photo, reading.query_masks[layer, query], SILENT)]], paper=paper)
         color = self.colors[task][segment]
         shown = {f"segment {segment}": reading.segment_masks[segment]}
         for q in (query, view.rival(query, segment)[0]):
             if q is not None:
                 shown[f"query {q}"] = reading.query_masks[layer, q]
-        return contact_sheet([[mask_over(self._photo, mask, color) for mask in shown.values()]], list(shown))
+        row = [mask_over(self._photo, mask, color) for mask in shown.values()]
+        return contact_sheet([row], list(shown), paper=paper)

@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw
 
 from ...render.colors import RGB, ink_on
 from ...render.fonts import font_for
+from ...render.paper import WHITE, Paper
 
 MATCHED: RGB = (230, 159, 0)  # Okabe and Ito
 CHANGED: RGB = (213, 94, 0)
-_INK, _PAPER = (31, 36, 48), (255, 255, 255)
 # cheap to expensive, lightness rising all the way
 RAMP = ((8, 38, 84), (0, 114, 178), (120, 190, 230), (243, 246, 250))
 _NAME = 14  # letters of a class name that fit above a column
@@ -61,6 +61,7 @@ def cost_map(
     changed: Collection[tuple[int, int]] = (),
     given_up: Collection[tuple[int, int]] = (),
     chosen: tuple[int, int] | None = None,
+    paper: Paper = WHITE,
 ) -> np.ndarray:
     """A heat map of ``values`` [R, G], dark where cheap; uint8 [H, W, 3].
 
@@ -71,14 +72,14 @@ def cost_map(
     """
     height, width = grid.cell
     rows, columns = values.shape
-    sheet = Image.new("RGB", ((grid.side + columns) * width, (grid.head + rows) * height), _PAPER)
+    sheet = Image.new("RGB", ((grid.side + columns) * width, (grid.head + rows) * height), paper.ground)
     draw, font = ImageDraw.Draw(sheet), font_for(grid.font, names)
     left, top = grid.side * width, grid.head * height
     shares = ((values - limits[0]) / max(limits[1] - limits[0], 1e-9)).clip(0, 1) ** 0.5  # cheap ones differ most
     for column, (name, tile) in enumerate(zip(names, tiles, strict=True)):
-        _head(sheet, name, tile, left + column * width, top, width, font)
+        _head(sheet, name, tile, (left + column * width, top, width), font, paper)
     for row, label in enumerate(labels):
-        draw.text((left - 6, top + (row + 0.5) * height), label, font=font, fill=_INK, anchor="rm")
+        draw.text((left - 6, top + (row + 0.5) * height), label, font=font, fill=paper.ink, anchor="rm")
         for column in range(columns):
             x, y = left + column * width, top + row * height
             color = ramp_color(shares[row, column])
@@ -98,20 +99,23 @@ def cost_map(
     if chosen:
         x, y = left + chosen[1] * width, top + chosen[0] * height
         draw.rectangle((x, y, x + width - 2, y + height - 2), outline=(0, 0, 0), width=2)
-        draw.rectangle((x + 2, y + 2, x + width - 4, y + height - 4), outline=_PAPER, width=1)
+        draw.rectangle((x + 2, y + 2, x + width - 4, y + height - 4), outline=WHITE.ground, width=1)
     return np.asarray(sheet)
 
 
-def _head(sheet: Image.Image, name: str, tile: np.ndarray, x: int, top: int, width: int, font) -> None:
-    """A column's mask, and above it the name, upright."""
+def _head(
+    sheet: Image.Image, name: str, tile: np.ndarray, place: tuple[int, int, int], font, paper: Paper
+) -> None:
+    """A column's mask, and above it the name, upright; ``place``: its left, its first row, its width."""
+    x, top, width = place
     room = width - 4, width - 4
     small = Image.fromarray(tile)
     small.thumbnail(room)
     y = top - width + (width - small.height) // 2
     sheet.paste(small, (x + (width - 1 - small.width) // 2, y))
     name = name if len(name) <= _NAME else name[: _NAME - 2] + ".."
-    line = Image.new("RGB", (int(font.getlength(name)) + 2, int(font.size * 1.4)), _PAPER)
-    ImageDraw.Draw(line).text((0, line.height / 2), name, font=font, fill=_INK, anchor="lm")
+    line = Image.new("RGB", (int(font.getlength(name)) + 2, int(font.size * 1.4)), paper.ground)
+    ImageDraw.Draw(line).text((0, line.height / 2), name, font=font, fill=paper.ink, anchor="lm")
     upright = line.rotate(90, expand=True)
     sheet.paste(upright, (x + (width - upright.width) // 2, top - width - 2 - upright.height))
 

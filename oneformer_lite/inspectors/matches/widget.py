@@ -13,6 +13,7 @@ from ...inference import check_model
 from ...model import MaskModel
 from ...render import contact_sheet
 from ...render.legend import with_legend
+from ...render.paper import WHITE, Paper
 from ..inspector import Absence, Inspector
 from ..picture import Picture
 from .assigning import nearest_miss, rows_that_matter, view_matches
@@ -183,7 +184,7 @@ class MatchInspector(Inspector):
             caption.value = f"<b>{self._caption(part)}</b>{rows}"
             if picture := self._pictures[state["task"], part]:
                 key = state["layer"], self._weights(), tuple(self._rows)
-                self._show(picture, key, partial(self._painted, part, framed=False))
+                self._show(picture, key, partial(self._painted, part, self.paper, framed=False))
                 grid = self.maps.grid(state["task"], part)
                 row, column = self._chosen()
                 picture.move((grid.head + row, grid.side + column))
@@ -198,7 +199,8 @@ class MatchInspector(Inspector):
         pair = state["query"], state["segment"]
         words = (self.names, self._weights(), self.maps.segment_names(state["task"]))
         self._told.value = why_html(view, *words, *pair) if pair[1] is not None else ""
-        self._show(self._masks, (state["task"], state["layer"], self._weights(), *pair), self._mask_pictures)
+        key = state["task"], state["layer"], self._weights(), *pair
+        self._show(self._masks, key, partial(self._mask_pictures, self.paper))
 
     def _chosen(self) -> tuple[int, int]:
         return int(np.flatnonzero(self._rows == self.state["query"])[0]), self.state["segment"]
@@ -209,13 +211,13 @@ class MatchInspector(Inspector):
             return f"total cost = {terms}"
         return f"{self.names[self.parts.index(part)]} cost: {self.meanings[part]}"
 
-    def _painted(self, part: str, framed: bool = True) -> np.ndarray:
+    def _painted(self, part: str, paper: Paper = WHITE, framed: bool = True) -> np.ndarray:
         state, chosen = self.state, self._chosen() if framed else None
-        return self.maps.painted(state["task"], state["layer"], self.matches, self._rows, part, chosen)
+        return self.maps.painted(state["task"], state["layer"], self.matches, self._rows, part, chosen, paper)
 
-    def _mask_pictures(self) -> np.ndarray:
+    def _mask_pictures(self, paper: Paper = WHITE) -> np.ndarray:
         state = self.state
-        return self.maps.masks(state["task"], state["layer"], self.matches, state["query"], state["segment"])
+        return self.maps.masks(state["task"], state["layer"], self.matches, state["query"], state["segment"], paper)
 
     def _picture(self) -> np.ndarray:
         if not len(self.matches.assigned):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ...render.colors import RGB
 from ...render.masks import display_ids
+from ...render.paper import WHITE, Paper
 from .pictures import Cell, Ground, attention_over, cell_sheet, faded, fit, mask_over, with_box
 from .reading import QueryReading
 
@@ -32,33 +33,37 @@ class QueryPainter:
     colors: Sequence[RGB]
     _kept: dict = field(default_factory=dict)
 
-    def sheet(self, reading: QueryReading, layer: int, order: Sequence[int], chosen: int | None) -> np.ndarray:
+    def sheet(
+        self, reading: QueryReading, layer: int, order: Sequence[int], chosen: int | None, paper: Paper = WHITE
+    ) -> np.ndarray:
         """All queries in ``order``, as they were after ``layer``; the ``chosen`` one framed."""
-        key = id(reading), layer, *order
+        key = id(reading), layer, paper, *order
         if chosen is None and key in self._kept:
             return self._kept[key]
-        cells = self._thumbnails(reading, layer)
+        cells = self._thumbnails(reading, layer, paper)
         frame = None if chosen is None else order.index(chosen)
-        painted = cell_sheet([cells[query] for query in order], sheet_columns(reading.num_queries), frame)
+        painted = cell_sheet([cells[query] for query in order], sheet_columns(reading.num_queries), frame, paper)
         if chosen is None:  # a notebook frames the chosen one itself
             self._kept[key] = painted
         return painted
 
-    def _thumbnails(self, reading: QueryReading, layer: int) -> list[Cell]:
+    def _thumbnails(self, reading: QueryReading, layer: int, paper: Paper) -> list[Cell]:
         """Of all queries by number; kept, because another choice only moves the frame."""
-        key = id(reading), layer
+        key = id(reading), layer, paper
         if key not in self._kept:
             ground = self._small(WIDTH // max(8, sheet_columns(reading.num_queries)) - _GAP)
             cells = []
             for query, logits in enumerate(reading.masks(layer, ground.photo.shape[:2]).numpy()):
                 (class_id, score), empty = reading.best_class(layer, query), reading.is_empty(layer, query)
                 painted = mask_over(ground, logits, self.colors[class_id], outline=False)
-                shown, words = (faded(painted) if empty else painted,), f"query {query}: {score:.2f}"
+                shown, words = (faded(painted, paper) if empty else painted,), f"query {query}: {score:.2f}"
                 cells.append(Cell(shown, self.names[class_id], words, empty))
             self._kept[key] = cells
         return self._kept[key]
 
-    def strip(self, moments: Sequence[tuple[QueryReading, int, str]], query: int, chosen: int | None) -> np.ndarray:
+    def strip(
+        self, moments: Sequence[tuple[QueryReading, int, str]], query: int, chosen: int | None, paper: Paper = WHITE
+    ) -> np.ndarray:
         """One column for each (reading, layer, name): the mask, where it looked, what it is; ``chosen`` is framed."""
         ground = self._small(min(_WIDEST, WIDTH // len(moments) - _GAP))
         cells = []
@@ -74,7 +79,7 @@ class QueryPainter:
             cells.append(
                 Cell(pictures, f"{name}{iou}", f"{self.names[class_id]} {score:.2f}", reading.is_empty(layer, query))
             )
-        return cell_sheet(cells, len(cells), chosen)
+        return cell_sheet(cells, len(cells), chosen, paper)
 
     def mask(self, reading: QueryReading, layer: int, query: int) -> np.ndarray:
         """The mask over the photograph, with a line around the annotated one that the query is matched with, and the

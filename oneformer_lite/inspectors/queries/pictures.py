@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 from ...render.colors import RGB
 from ...render.fonts import font_for, shortened
 from ...render.overlay import boundaries, outline_width
+from ...render.paper import WHITE, Paper
 
 ATTENTION: RGB = (230, 159, 0)  # Okabe and Ito
 TRUTH: RGB = (240, 228, 66)
 CHOSEN: RGB = (0, 114, 178)
 BOX: RGB = (86, 180, 233)
-_INK, _FAINT, _PAPER = (31, 36, 48), (93, 101, 117), (255, 255, 255)
 OUTSIDE, _TINT = 0.42, 0.55  # light that is left outside a mask, share of the colour inside
 GREY = np.array([0.299, 0.587, 0.114])
 _GAP, _LINE = 8, 15
@@ -134,34 +134,36 @@ def fit(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def cell_sheet(cells: Sequence[Cell], columns: int, chosen: int | None = None) -> np.ndarray:
+def cell_sheet(
+    cells: Sequence[Cell], columns: int, chosen: int | None = None, paper: Paper = WHITE
+) -> np.ndarray:
     """The cells row by row, all of one size, so that a place on the sheet is a cell; ``chosen`` gets a frame."""
     sizes = [[(0, 0) if p is None else p.shape[:2] for p in cell.pictures] for cell in cells]
     heights = [max(size[i][0] for size in sizes) for i in range(len(sizes[0]))]
     width = max(max(w for _, w in size) for size in sizes) + _GAP
     height = sum(heights) + 4 * (len(heights) - 1) + 2 * _LINE + _GAP + 6
     rows = -(-len(cells) // columns)
-    sheet = Image.new("RGB", (columns * width, rows * height), _PAPER)
+    sheet = Image.new("RGB", (columns * width, rows * height), paper.ground)
     draw = ImageDraw.Draw(sheet)
     font = font_for(12, (word for cell in cells for word in (cell.title, cell.text)))
     for i, cell in enumerate(cells):
         x, y = i % columns * width, i // columns * height
         if i == chosen:
-            draw.rectangle((x, y, x + width - 1, y + height - 1), fill=(221, 235, 245), outline=CHOSEN, width=3)
+            draw.rectangle((x, y, x + width - 1, y + height - 1), fill=paper.chosen, outline=CHOSEN, width=3)
         top = y + _GAP // 2
         for picture, room in zip(cell.pictures, heights):
             if picture is not None:
                 sheet.paste(Image.fromarray(picture), (x + (width - picture.shape[1]) // 2, top))
             top += room + 4
-        for text, ink in ((cell.title, _FAINT if cell.faint else _INK), (cell.text, _FAINT)):
+        for text, ink in ((cell.title, paper.faint if cell.faint else paper.ink), (cell.text, paper.faint)):
             draw.text((x + width / 2, top), shortened(text, font, width - 4), font=font, fill=ink, anchor="ma")
             top += _LINE
     return np.asarray(sheet)
 
 
-def faded(picture: np.ndarray) -> np.ndarray:
-    """Half as much of it, over white: what says of itself that it is no object."""
-    return ((picture.astype(np.uint16) + 255) // 2).astype(np.uint8)
+def faded(picture: np.ndarray, paper: Paper = WHITE) -> np.ndarray:
+    """Half as much of it, over the paper: what says of itself that it is no object."""
+    return ((picture.astype(np.uint16) + np.array(paper.ground, np.uint16)) // 2).astype(np.uint8)
 
 
 def quantised(logits: np.ndarray) -> np.ndarray:

@@ -14,7 +14,9 @@ from ...errors import ConfigError
 from ...inference import as_pixels, check_model
 from ...model import MaskModel
 from ...render import contact_sheet, label_colors
+from ...render.legend import with_legend
 from ...render.masks import display_factor, display_image, mark_point
+from ...render.paper import WHITE, Paper
 from ..inspector import Inspector
 from ..picture import Picture, Point
 from .claims import Claim, Standing, claims_at, rule_of
@@ -22,7 +24,7 @@ from .models import OWN, QueryModels, Source
 from .page import query_page
 from .painter import QueryPainter, sheet_columns
 from .reading import SORTS, QueryReading
-from .words import after, captions, claims_html, looked_words, moment, partner_words, query_html
+from .words import LEGEND, after, captions, claims_html, looked_words, moment, partner_words, query_html
 
 _NO_OBJECT = (140, 140, 140)
 _SMALLEST = 0.5  # share of a sheet's width: it is whole on a screen of 1024 pixels, beside a list of files
@@ -153,11 +155,11 @@ class QueryInspector(Inspector):
             place = 0, self._models.names.index(checkpoint)
             self._choose_in(self._training, (task, layer, query), self._training_picture, place)
 
-    def _choose_in(self, sheet: Picture, key: tuple, make: Callable[[bool], np.ndarray], place: Point) -> None:
+    def _choose_in(self, sheet: Picture, key: tuple, make: Callable[[Paper, bool], np.ndarray], place: Point) -> None:
         """Show a sheet of thumbnails with a frame around the one at (row, column)."""
 
         def made() -> np.ndarray:
-            picture = make(False)
+            picture = make(self.paper, False)
             width = picture.shape[1]
             sheet.layout.max_width, sheet.layout.min_width = f"{width}px", f"{round(_SMALLEST * width)}px"
             return picture
@@ -166,20 +168,21 @@ class QueryInspector(Inspector):
         sheet.frame((*place, 1, 1))
         sheet.move(place)
 
-    def _sheet_picture(self, framed: bool = True) -> np.ndarray:
+    def _sheet_picture(self, paper: Paper = WHITE, framed: bool = True) -> np.ndarray:
         reading, layer, query = self._now()
-        return self._painter.sheet(reading, layer, self.order(), query if framed else None)
+        return self._painter.sheet(reading, layer, self.order(), query if framed else None, paper)
 
-    def _life_picture(self, framed: bool = True) -> np.ndarray:
+    def _life_picture(self, paper: Paper = WHITE, framed: bool = True) -> np.ndarray:
         reading, layer, query = self._now()
         moments = [(reading, i, moment(i + reading.first)) for i in range(self._models.layers + 1)]
-        return self._painter.strip(moments, query, layer if framed else None)
+        return self._painter.strip(moments, query, layer if framed else None, paper)
 
-    def _training_picture(self, framed: bool = True) -> np.ndarray:
+    def _training_picture(self, paper: Paper = WHITE, framed: bool = True) -> np.ndarray:
         _, layer, query = self._now()
         names = self._models.names
         moments = [(self.reading(self.state["task"], name), layer, name) for name in names]
-        return self._painter.strip(moments, query, names.index(self._checkpoint()) if framed else None)
+        chosen = names.index(self._checkpoint()) if framed else None
+        return self._painter.strip(moments, query, chosen, paper)
 
     def _mask_picture(self) -> np.ndarray:
         return self._marked(self._painter.mask(*self._now()))
@@ -218,7 +221,8 @@ class QueryInspector(Inspector):
     def _picture(self) -> np.ndarray:
         rows = [[self._sheet_picture()], [contact_sheet([[self._mask_picture(), self._attention_picture()]])]]
         strips = [self._life_picture()] + ([self._training_picture()] if len(self._models.names) > 1 else [])
-        return contact_sheet([*rows, *([strip] for strip in strips)])
+        sheet = contact_sheet([*rows, *([strip] for strip in strips)])
+        return with_legend(sheet, LEGEND, font_size=19)
 
     def _subject(self) -> str:
         reading, layer, query = self._now()

@@ -7,7 +7,7 @@ from html import escape
 
 from ...render.colors import RGB
 from .claims import Claim
-from .pictures import STYLE, class_bars
+from .pictures import ATTENTION, STYLE, TRUTH, class_bars
 from .reading import QueryReading
 
 # where the first mask comes from, if the model is told its task, and if not
@@ -15,6 +15,12 @@ FIRST = {
     True: "Its first mask comes from the task token and the picture alone, without any decoder layer.",
     False: "Its first mask is that of a learned query, before any decoder layer has read the picture.",
 }
+# what lines and colours over the photograph mean
+LEGEND: tuple[tuple[str, RGB | None], ...] = (
+    ("white line: edge of the mask, or of where a layer may look", None),
+    ("yellow line: the annotated mask", TRUTH),
+    ("orange: where it looked", ATTENTION),
+)
 
 
 def after(layer: int) -> str:
@@ -38,9 +44,12 @@ def captions(layer: int, query: int, boxed: bool = False) -> tuple[str, ...]:
         f"The life of query {query}: its {mask}, and below where the layer before it looked",
         f"Query {query} over the training, {after(layer)}",
     )
-    note = ' <span class="ofl-note">(faded: “no object” is likelier than any class)</span>'
-    first, *others = (f"<b>{escape(text)}</b>" for text in texts)
-    return first + note, *others
+    first, mask, attention, life, training = (f"<b>{escape(text)}</b>" for text in texts)
+    return first + _FADED, mask, attention, life + _LINES, training
+
+
+_FADED = ' <span class="ofl-note">(faded: “no object” is likelier than any class)</span>'
+_LINES = f' <span class="ofl-note">({"; ".join(words for words, _ in LEGEND)})</span>'
 
 
 def partner_words(partner: tuple[int, float, bool] | None, names: Sequence[str], class_ids: Sequence[int]) -> str:
@@ -98,13 +107,12 @@ def page_body(controls: Sequence[str]) -> str:
     boxes = (f'<b id="caption{i}"></b>' for i in range(5))
     first, mask, attention, life, training = boxes
     return (
-        f'<style>{STYLE}</style><div class="ofl-controls">{"".join(controls)}</div>{first}'
-        '<span class="ofl-note"> (faded: “no object” is likelier than any class)</span>'
+        f'<style>{STYLE}</style><div class="ofl-controls">{"".join(controls)}</div>{first}{_FADED}'
         '<div class="ofl-scroll" style="margin-bottom:.8rem"><div class="ofl-cells" id="sheet"></div></div>'
         f'<div class="ofl-views"><figure>{mask}<canvas id="mask"></canvas></figure>'
         f'<figure>{attention}<canvas id="attention"></canvas></figure><div id="told"></div></div>'
         '<div id="claims" style="margin:.6rem 0"></div>'
-        f'{life}<div class="ofl-scroll"><div class="ofl-strip" id="life"></div></div>'
+        f'{life}{_LINES}<div class="ofl-scroll"><div class="ofl-strip" id="life"></div></div>'
         f'{training}<div class="ofl-scroll"><div class="ofl-strip" id="training"></div></div>'
     )
 

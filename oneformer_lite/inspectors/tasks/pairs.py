@@ -11,6 +11,7 @@ from ...config import BaseConfig
 from ...render import segment_colors
 from ...render.colors import RGB
 from ...render.masks import display_ids
+from ...render.paper import WHITE, Paper
 from .pictures import BlendChart, blend_chart, named_segments
 from .reading import SHARES, Step, TaskReader, cosine, fates, most_changed, speaks
 from .words import channels, headline, query_words
@@ -41,7 +42,7 @@ class TaskPairs:
     def __init__(self, reader: TaskReader, config: BaseConfig, photo: np.ndarray, colors: Mapping[int, RGB]) -> None:
         self._reader, self._config, self._photo, self._class_colors = reader, config, photo, colors
         self._pairs: dict[Tasks, Pair] = {}
-        self._charts: dict[Tasks, np.ndarray] = {}
+        self._charts: dict[tuple[str, str, Paper], np.ndarray] = {}
         self._blended: dict[tuple[str, str, int], np.ndarray] = {}
 
     def are_known(self, task: str, other: str) -> bool:
@@ -56,11 +57,12 @@ class TaskPairs:
             self._pairs[task, other] = self._compare(task, other, steps)
         return self._pairs[task, other]
 
-    def chart(self, task: str, other: str) -> np.ndarray:
+    def chart(self, task: str, other: str, paper: Paper = WHITE) -> np.ndarray:
         """The queries at each step of the blend, uint8 [H, W, 3]."""
-        if (task, other) not in self._charts:
-            self._charts[task, other] = blend_chart(self.pair(task, other).chart, self._class_colors)
-        return self._charts[task, other]
+        if (task, other, paper) not in self._charts:
+            chart = blend_chart(self.pair(task, other).chart, self._class_colors, paper)
+            self._charts[task, other, paper] = chart
+        return self._charts[task, other, paper]
 
     def blended_picture(self, task: str, other: str, step: int) -> np.ndarray:
         """What the panoptic merge finds at a step of the blend; a query's segment has one colour at all steps."""

@@ -12,12 +12,12 @@ from ...render.colors import RGB
 from ...render.fonts import font_for, shortened
 from ...render.labels import draw_labels, label_items, label_size
 from ...render.masks import blend_masks
+from ...render.paper import WHITE, Paper
 from ..queries.pictures import GREY, OUTSIDE
 
 # The chart in units: a cell is 1 x 1. Left of the cells the query's number, right of them words, above them the curve.
 LEFT, RIGHT, ABOVE = 2, 8, 5
 _CELL, _ROW, FONT = 44, 40, 30  # pixels; on a phone, 360 pixels wide, letters are still 11 pixels high
-_INK, _GREY, _RULE, _EMPTY = (31, 36, 48), (93, 101, 117), (227, 230, 236), (244, 245, 248)
 COUNT_COLORS: dict[str, RGB] = {"things": (0, 114, 178), "stuff": (213, 94, 0)}  # Okabe and Ito
 
 
@@ -40,25 +40,25 @@ class BlendChart:
         return ABOVE + len(self.queries), LEFT + len(self.classes) + RIGHT
 
 
-def blend_chart(chart: BlendChart, colors: Mapping[int, RGB]) -> np.ndarray:
+def blend_chart(chart: BlendChart, colors: Mapping[int, RGB], paper: Paper = WHITE) -> np.ndarray:
     """uint8 [H, W, 3]: over the blend's steps, how many segments there are, and what each query says: its class's
     ``colors``, paler where unsure, a low bar where too unsure for a segment, nothing for no object."""
     height, width = chart.size
-    sheet = Image.new("RGB", (width * _CELL, height * _ROW), "white")
+    sheet = Image.new("RGB", (width * _CELL, height * _ROW), paper.ground)
     draw, font = ImageDraw.Draw(sheet), font_for(FONT, chart.words)
-    _draw_counts(draw, font, chart)
+    _draw_counts(draw, font, chart, paper)
     steps, axis = len(chart.classes), (ABOVE - 0.5) * _ROW
     left, right = LEFT * _CELL, (LEFT + steps) * _CELL
-    draw.text((left, axis), chart.ends[0], _GREY, font, "lm")
-    draw.text((right, axis), chart.ends[1], _GREY, font, "rm")
-    draw.text(((left + right) / 2, axis), "blend", _GREY, font, "mm")
+    draw.text((left, axis), chart.ends[0], paper.faint, font, "lm")
+    draw.text((right, axis), chart.ends[1], paper.faint, font, "rm")
+    draw.text(((left + right) / 2, axis), "blend", paper.faint, font, "mm")
     for row, query in enumerate(chart.queries):
         y = (ABOVE + row) * _ROW
-        draw.text((left - 12, y + _ROW / 2), f"q{query}", _GREY, font, "rm")
+        draw.text((left - 12, y + _ROW / 2), f"q{query}", paper.faint, font, "rm")
         for step in range(steps):
-            _draw_cell(draw, chart, colors, row, step, y)
+            _draw_cell(draw, chart, colors, (row, step), paper)
         words = shortened(chart.words[row], font, RIGHT * _CELL - 20)
-        draw.text((right + 16, y + _ROW / 2), words, _INK, font, "lm")
+        draw.text((right + 16, y + _ROW / 2), words, paper.ink, font, "lm")
     return np.asarray(sheet)
 
 
@@ -69,31 +69,33 @@ def mark_cell(picture: np.ndarray, row: int | None, step: int) -> np.ndarray:
     draw = ImageDraw.Draw(sheet)
     x = (LEFT + step) * _CELL
     for top, bottom in ((0, (ABOVE - 1) * _ROW), (ABOVE * _ROW, sheet.height - 1)):
-        draw.rectangle((x, top, x + _CELL, bottom), outline=_INK, width=4)
+        draw.rectangle((x, top, x + _CELL, bottom), outline=WHITE.ink, width=4)
     if row is not None:
         y = (ABOVE + row) * _ROW
-        draw.rectangle((2, y, sheet.width - 3, y + _ROW), outline=_INK, width=4)
+        draw.rectangle((2, y, sheet.width - 3, y + _ROW), outline=WHITE.ink, width=4)
     return np.asarray(sheet)
 
 
 def _draw_cell(
-    draw: ImageDraw.ImageDraw, chart: BlendChart, colors: Mapping[int, RGB], row: int, step: int, y: int
+    draw: ImageDraw.ImageDraw, chart: BlendChart, colors: Mapping[int, RGB], place: tuple[int, int], paper: Paper
 ) -> None:
+    row, step = place
+    y = (ABOVE + row) * _ROW
     x, class_id = (LEFT + step) * _CELL, int(chart.classes[step, row])
-    draw.rectangle((x + 2, y + 3, x + _CELL - 2, y + _ROW - 3), _EMPTY)
+    draw.rectangle((x + 2, y + 3, x + _CELL - 2, y + _ROW - 3), paper.empty)
     if class_id in colors:
         share = 0.15 + 0.85 * float(chart.scores[step, row])
-        fill = tuple(round(255 + share * (value - 255)) for value in colors[class_id])
+        fill = tuple(round(g + share * (value - g)) for value, g in zip(colors[class_id], paper.ground))
         top = y + 3 if chart.heard[step, row] else y + _ROW - 14
         draw.rectangle((x + 2, top, x + _CELL - 2, y + _ROW - 3), fill)
 
 
-def _draw_counts(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, chart: BlendChart) -> None:
+def _draw_counts(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, chart: BlendChart, paper: Paper) -> None:
     top, bottom = 0.6 * _ROW, (ABOVE - 1.4) * _ROW
     highest = max(1, *(max(values) for values in chart.counts.values()))
     steps = len(chart.classes)
     x = [(LEFT + step + 0.5) * _CELL for step in range(steps)]
-    draw.line((LEFT * _CELL, bottom, (LEFT + steps) * _CELL, bottom), _RULE, 2)
+    draw.line((LEFT * _CELL, bottom, (LEFT + steps) * _CELL, bottom), paper.line, 2)
     heights = {n: [bottom - (bottom - top) * v / highest for v in values] for n, values in chart.counts.items()}
     for name, y in heights.items():
         color = COUNT_COLORS[name]

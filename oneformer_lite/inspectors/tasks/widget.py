@@ -155,7 +155,7 @@ class TaskInspector(Inspector):
         self._show(self._blend_image, (task, other, step), partial(self.pairs.blended_picture, task, other, step))
         self._headline.value, self._token.value = pair.headline, self.token_words + pair.channels
         self._query_words.value = f"<p>{self.pairs.query_html(task, other, query)}</p>"
-        self._show(self._chart, (task, other), partial(self.pairs.chart, task, other))
+        self._show(self._chart, (task, other), partial(self.pairs.chart, task, other, self.paper))
         self._frame_chart(self._row(pair), step, pair.chart.size)
 
     def _frame_chart(self, row: int | None, step: int, size: tuple[int, int]) -> None:
