@@ -148,7 +148,8 @@ painted = folder / "street.jpg"
 Image.fromarray(ofl.data.Toytown("val", size=(300, 480))[13].image).save(painted, quality=92)
 photo = painted  # ← your own picture
 prediction = ofl.predict(model, photo, "panoptic")
-prediction.show()
+ofl.render.described(prediction.show(), "The photo as the model sees it: sky, buildings, a bus, people, a car, balls, a "
+                                        "sign, grass, road and sidewalk, each in a colour with its name.")
 
 # %% [markdown]
 # The picture is 480 x 300; the model has learned at 128. What does it see? The shorter side becomes `test_size`,
@@ -183,8 +184,8 @@ inspector = MaskInspector(model, ofl.data.Toytown("val", size=192)[13])
 inspector.set(task="panoptic", colors="verdict")
 
 # %% [markdown]
-# Green is right; blue is merged: one query took two trees for one. When it runs, the pointer reads score and IoU,
-# and a click holds a place. Without ground truth (`MaskInspector(model, photo)`) it shows the prediction alone.
+# Green is right; blue is merged: two trees were predicted as one segment. When it runs, the pointer reads score and
+# IoU, and a click holds a place. Without ground truth (`MaskInspector(model, photo)`) it shows the prediction alone.
 # Another task:
 
 # %%
@@ -247,7 +248,9 @@ print(sorted(str(path.relative_to(folder)) for path in (folder / "mine").rglob("
 
 # %%
 mine = ofl.data.open(folder / "mine", "val")
-Image.fromarray(ofl.render.contact_sheet([[ofl.render.enlarge(mine[1].image, 4), ofl.render.render_truth(mine[1])]]))
+picture = ofl.render.contact_sheet([[ofl.render.enlarge(mine[1].image, 4), ofl.render.render_truth(mine[1])]])
+ofl.render.described(picture, "Scene 13 and its new annotation: vehicle, person, trees, building, sky and ground in "
+                              "colours; what has no class stays grey.")
 
 # %% [markdown]
 # ## Start from a trained model, by hand
@@ -300,11 +303,14 @@ print("the class loss at the end is less than half of the first:", np.mean(losse
 # %%
 large = ofl.data.Toytown("val", size=192)[13].image
 pictures = [ofl.predict(m, large, "panoptic").render() for m in (start, result.model)]
-Image.fromarray(ofl.render.contact_sheet([pictures], ["start: new classes are random", "after 30 steps"]))
+picture = ofl.render.contact_sheet([pictures], ["start: new classes are random", "after 30 steps"])
+ofl.render.described(picture, "Two predictions. At the start the car and the ground stay grey; after 30 steps the car "
+                              "is a vehicle, and the ground still grey.")
 
 # %% [markdown]
-# Known classes were there from the start. The car was called *vehicle* before any step: a random row answered
-# where no other did, by luck. *Ground* had to be learned. In numbers, on the eight held-out scenes:
+# Known classes were there from the start. *Vehicle* is new: its row of the class head began random, so the car has no
+# name on the left, and has learned one on the right. *Ground* is new, too, and thirty steps are not enough for it on
+# this scene. In numbers, on the eight held-out scenes:
 
 # %%
 before, after = (ofl.evaluate(m, mine, tasks=("panoptic",)) for m in (start, result.model))
@@ -365,14 +371,16 @@ for name, copy in copies.items():
 # %% [markdown]
 # ## Break it
 #
-# A fault that own classes invite: a list of names in another order. Here it is off by one.
+# A common fault with classes of your own: a list of names in another order. Here it is shifted by one.
 
 # %%
 names = model.config.class_names
 shifted = ofl.from_pretrained("toytown")
 shifted.config = replace(model.config, class_names=names[1:] + names[:1])
 pictures = [ofl.predict(m, large, "panoptic").render() for m in (model, shifted)]
-Image.fromarray(ofl.render.contact_sheet([pictures], ["names in order", "off by one"]))
+picture = ofl.render.contact_sheet([pictures], ["names in order", "off by one"])
+ofl.render.described(picture, "Two predictions with the same segments. Off by one, the car is called bus, the trees "
+                              "dogs, the sky building.")
 
 # %% [markdown]
 # The masks are as good as before, no error was raised, every name is wrong. Segments and colours look fine at
