@@ -5,7 +5,8 @@
 # **How can one set of features know both what and where?**
 #
 # The *backbone* turns the picture into four feature maps. The fine ones know little; the coarse ones know what things
-# are. The *feature pyramid network* (FPN) brings this knowledge down to the fine map. We build both.
+# are. The *feature pyramid network* (FPN) brings this knowledge down to the fine map. We build both. (The package's
+# own pixel decoder is that of lesson 03; of the FPN it keeps one step, the last.)
 #
 # *Instead of* (in the sixty lines of lesson 00b): `features = self.backbone(pictures)` (line A).
 #
@@ -62,7 +63,9 @@ def painted(feature, side=256):
 
 
 pictures = [ofl.render.enlarge(sample.image, 2), *[painted(f) for f in features]]
-Image.fromarray(ofl.render.contact_sheet([pictures], ["picture", *[f"stride {s}" for s in (4, 8, 16, 32)]]))
+picture = ofl.render.contact_sheet([pictures], ["picture", *[f"stride {s}" for s in (4, 8, 16, 32)]])
+ofl.render.described(picture, "The picture and its four maps as coloured squares: at stride 4 small ones that follow "
+                              "houses and car, at stride 32 sixteen large ones that follow nothing.")
 
 # %% [markdown]
 # *Stride 4* means: from one position of the map to the next it is 4 pixels in the picture. The finest map still
@@ -170,14 +173,14 @@ print(model.config.backbone_norm, "|", ofl.config.coco_r50().backbone_norm)
 
 # %% [markdown]
 # "affine": scale and shift of each BatchNorm learn, the statistics do not. "frozen", as in the official ResNet-50
-# recipes for COCO and ADE20K: all four are fixed. Swin, ConvNeXt and DiNAT have no BatchNorm; there a LayerNorm
-# closes each stage.
+# recipes for COCO and ADE20K: mean, deviation, scale and shift are all fixed. Swin, ConvNeXt and DiNAT have no
+# BatchNorm; there a LayerNorm closes each stage.
 
 # %% [markdown]
 # ## What one position sees
 #
-# Each layer with kernel $k$ adds $k - 1$ positions to the field of view, and each such step is as many pixels wide
-# as all strides before it multiplied. The result is the *receptive field*.
+# Each layer with kernel $k$ adds $k - 1$ positions to the field of view, and each such position is as many pixels
+# wide as the product of all strides before it. The result is the *receptive field*.
 
 # %%
 def receptive_field(layers):
@@ -233,7 +236,8 @@ for axis, gradient, stride in zip(axes, gradients, (4, 8, 16, 32)):
     corner = [p // stride * stride - 0.5 for p in place]
     axis.add_patch(plt.Rectangle(corner[::-1], stride, stride, fill=False, edgecolor="#e69f00"))
     axis.set(title=f"stride {stride}", xticks=(0, 64, 127), yticks=(0, 64, 127), xlabel="pixels")
-plt.show()
+ofl.render.described(figure, "The scene four times, dark but where the gradient is: at stride 4 a spot around the "
+                             "car, at stride 8 and 16 a wider one, at stride 32 nearly the whole picture.")
 
 # %% [markdown]
 # Light: what one position (orange) sees, by the strength of its gradient (smoothed, square root). At stride 4 it sees
@@ -316,7 +320,8 @@ figure, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained")
 for axis, (name, values) in zip(axes, modes.items()):
     axis.imshow(values[0].norm(dim=0), cmap="viridis")
     axis.set(title=name, xlabel="positions")
-plt.show()
+ofl.render.described(figure, "A map of 8 x 8 squares; enlarged to 16 x 16 by nearest, which looks the same; and by "
+                             "bilinear, with soft steps between the squares.")
 
 # %% [markdown]
 # *Nearest* copies blocks, *bilinear* goes smoothly from one position to the next.
@@ -337,7 +342,7 @@ norm = step.lateral[1]
 proved("equal", group_norm(by_hand, norm.weight, norm.bias), step.lateral(fine), atol=1e-4)
 
 # %% [markdown]
-# The whole step as a module. No ReLU after the lateral convolution, so that it can also take away; one after the
+# The whole step as a module. No ReLU after the lateral convolution, so that its values can be negative; one after the
 # 3x3.
 
 # %%
@@ -443,11 +448,15 @@ with torch.no_grad():
     enlarged = F.interpolate(eighth, scale_factor=2, mode="bilinear")
     parts = {"backbone, stride 4": fine, "lateral": step.lateral(fine), "top-down": enlarged,
              "mask features": trace["pixel_decoder.mask_features"]}  # fmt: skip
-Image.fromarray(ofl.render.contact_sheet([[painted(p) for p in parts.values()]], list(parts)))
+picture = ofl.render.contact_sheet([[painted(p) for p in parts.values()]], list(parts))
+ofl.render.described(picture, "Four maps in colours. Backbone and lateral show edges and texture; top-down shows "
+                              "broad zones of sky, houses, grass and road; the mask features show zones with sharp "
+                              "borders.")
 
 # %% [markdown]
 # In numbers: the cosine similarity of one position on the car with all others, on average over the car and over the
-# rest. The wider the gap, the easier it is for a query to cut out the car.
+# rest. The wider the gap, the easier it is for a query to cut out the car. The top-down map has the gap already; what
+# the mask features add is the outline.
 
 # %%
 inside = torch.tensor(sample.segment_map[2::4, 2::4] == car.id)  # at stride 4: [32, 32]
@@ -528,7 +537,8 @@ for shift_, counts, name, color in ((0, of_backbone, "backbone", "#0072b2"), (0.
     axis.bar(np.arange(5) + shift_, [counts[s] / 1e6 for s in strides], 0.38, label=name, color=color)
 axis.set(xticks=np.arange(5) + 0.2, xticklabels=strides, xlabel="stride", ylabel="million multiply-adds")
 axis.legend(frameon=False)
-plt.show()
+ofl.render.described(figure, "Bars of multiply-adds by stride. The backbone's five bars are alike; the FPN's bar at "
+                             "stride 4 towers over all others.")
 
 # %% [markdown]
 # Twice the side means four times the work, everywhere. What does it buy? The same model reads twelve scenes at
@@ -544,8 +554,8 @@ for side in (64, 96, 160):
     print(f"{side:>3} pixels: backbone {cost:>4.0f} million, PQ {round(quality, -1):.0f} (to the nearest 10)")
 
 # %% [markdown]
-# The first step is worth twenty points, the second, slower one, ten: large things are found early, small ones need
-# pixels.
+# The first step is worth twenty points, the second, slower one, ten: large things are found on coarse maps already,
+# small ones need fine maps.
 
 # %% [markdown]
 # ## Where is this proved?
@@ -616,15 +626,18 @@ for version in (None, *versions):
 
 # %%
 sheets = [ofl.render.contact_sheet([pictures[i : i + 3]], titles[i : i + 3]) for i in (0, 3)]
-Image.fromarray(ofl.render.contact_sheet([[sheet] for sheet in sheets], gap=0))
+picture = ofl.render.contact_sheet([[sheet] for sheet in sheets], gap=0)
+ofl.render.described(picture, "Six predictions of the scene. Intact: all is named. Without top-down most of the "
+                              "picture stays grey. The four others keep the large things and lose or misname small "
+                              "ones.")
 
 # %% [markdown]
 # * Without the **top-down** path the finest map knows no classes: the queries find nothing that fits them.
 # * Without the **lateral** path outlines become round and vague, and small things are lost in what is around them.
 # * **Nearest** instead of bilinear: almost no change. The 3x3 convolution smooths the blocks away. No score would tell
 #   you; only a comparison of numbers, as above, does.
-# * Wrong **normalisation** does not crash anything. It costs things here and there, and looks like a model that needs
-#   more training.
+# * Wrong **normalisation** does not crash anything. Some objects are lost, and it looks like a model that needs more
+#   training.
 
 # %% [markdown]
 # ## In the package

@@ -56,7 +56,8 @@ for axis, stride in zip(axes, (32, 16, 8)):
     axis.scatter(x, y, s=stride, color="#D55E00", edgecolors="white", linewidths=0.5)
     axis.set(title=f"stride {stride}: {x.size} positions", xlabel="pixels")
     axis.set(xticks=(0, 64, 128), yticks=(0, 64, 128))
-plt.show()
+ofl.render.described(figure, "The scene three times under a grid of dots: 16 at stride 32, 64 at stride 16, 256 at "
+                             "stride 8.")
 
 # %% [markdown]
 # ## Why not plain attention?
@@ -75,7 +76,8 @@ for side in (128, 1024):
     print(f"{side:>4} pixels: S = {S:>6,}, plain {S * S:>13,} looks for each head, deformable {S * 12:>8,}")
 
 # %% [markdown]
-# The formula (*Deformable DETR*, equation 3). Query $q$ stands at $p_q$; head $m$ looks at P places on each level:
+# The formula (*Deformable DETR*, equation 3). The channels are cut into M groups, the *heads*; each head looks for
+# itself, and their results are joined again. Query $q$ stands at $p_q$; head $m$ looks at P places on each level:
 #
 # $$\text{out}_q = W \,\underset{m}{\text{concat}} \sum_{l}\sum_{i} A_{mqli} \cdot V_m\, x_l(p_q + \Delta p_{mqli})$$
 #
@@ -85,8 +87,8 @@ for side in (128, 1024):
 # %% [markdown]
 # ## One look
 #
-# A place rarely hits the centre of a pixel, so we mix the four pixels around it: *bilinear interpolation*. Each
-# pixel counts with (1 − distance in x) × (1 − distance in y). Pixels outside the map count as zero.
+# A place rarely hits the centre of a pixel, so we mix the four pixels around it: *bilinear interpolation*, as in
+# lesson 02. Each pixel counts with (1 − distance in x) × (1 − distance in y). Pixels outside the map count as zero.
 
 
 # %%
@@ -120,7 +122,8 @@ found = [look(tiny, x, y).item() for x, y in places]
 print("finds", found, " sum", f"{sum(share * value for share, value in zip(shares, found)):.2f}")
 
 # %% [markdown]
-# The same as a drawing. That is all of deformable attention but for one thing: how the places and the weights are chosen.
+# The same as a drawing. That is all of deformable attention except for one thing: how the places and the weights are
+# chosen.
 
 # %%
 ofl.drawings.sampling(tiny[0], places, shares)
@@ -140,7 +143,8 @@ for (row, column), value in np.ndenumerate(tiny[0].numpy()):
 axis.add_patch(plt.Rectangle((-0.5, -0.5), 4, 2, fill=False, color="white", linestyle="--"))
 axis.set(title="bilinear looks; dashed: the map's border", xlabel="x in pixels", ylabel="y in pixels")
 _ = figure.colorbar(shown, label="value")
-plt.show()
+ofl.render.described(figure, "The values 0 to 7 of a map of two rows and four columns, and between them a smooth "
+                             "surface, bright at the 7; it fades to nothing just outside the dashed border.")
 
 # %% [markdown]
 # ## Places that mean the same on every level
@@ -203,7 +207,7 @@ def ring(heads, points):
 
 
 # %% [markdown]
-# Head 0 looks to the right, head 1 right and down, and so on round the clock:
+# Head 0 looks to the right, head 1 to the right and down, and so on, clockwise:
 
 # %%
 rings = ring(heads=8, points=4)
@@ -237,7 +241,9 @@ for axis, offsets, title in zip(axes, (rings, learned), ("at the start", "learne
 axes[0].set_ylabel("offset in y")
 axes[0].invert_yaxis()
 axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-plt.show()
+ofl.render.described(figure, "Two stars of eight arms, one for each head, four points on each arm. At the start the "
+                             "arms are straight and reach out evenly; learned, they are shorter, bent, and of "
+                             "different lengths.")
 
 # %% [markdown]
 # Offsets count in pixels *of the level that is read*, locations as shares. So an offset is divided by that level's
@@ -463,9 +469,10 @@ levels = [split_levels(x[:, None], shapes) for x in after]  # each: [1, C, h, w]
 print(len(decoder.layers), "layers; stride 8 after each:", [list(level[2].shape) for level in levels])
 
 # %% [markdown]
-# Masks want finer maps still. Attention at stride 4 would cost four times as much, so one FPN step (lesson 02)
-# does it: enlarge the stride-8 map, add the backbone's stride-4 map, smooth. A 1×1 convolution makes the **mask
-# features**, with which each query will be multiplied (lesson 10).
+# Masks want finer maps still. Attention at stride 4 would cost four times as much, so one FPN step (lesson 02) does
+# it: enlarge the stride-8 map, add the backbone's stride-4 map, smooth. A 1×1 convolution makes the **mask
+# features**, with which each query will be multiplied (lesson 10). (The pure FPN of lesson 02 has a 3×3 in this
+# place.)
 
 # %%
 lateral, smooth = decoder.fpn.lateral, decoder.fpn.output
@@ -489,7 +496,8 @@ def decode_pixels_1(decoder, features):
 
 # %% [markdown]
 # The second lays the maps in one row, lets them talk, and cuts the row into maps again. `grown` compares the two
-# sources: a line after + is new, one after - is gone.
+# sources: a line after + is new, one after - is gone. New is all between the projections and the step of the FPN,
+# that is the layers.
 
 # %%
 def decode_pixels(decoder, features):
@@ -533,7 +541,9 @@ for axis, title in zip(axes, ("the probe", "before the layers", "after layer 1",
     axis.plot(column, row, "x", color="#D55E00", markersize=9, markeredgewidth=2.5)
     axis.set(title=title, xticks=(0, 8, 15), yticks=(0, 8, 15), xlabel="column")
 _ = figure.colorbar(shown, ax=axes[1:], label="cosine with the probe", shrink=0.8)
-plt.show()
+ofl.render.described(figure, "The probe on the car, and three maps of likeness to it. Before the layers bright cells "
+                             "are scattered; after each layer the car's cells are brighter together and the rest is "
+                             "even.")
 
 # %% [markdown]
 # In numbers: how alike are the positions of the car, and how unlike the rest of the picture?
@@ -560,8 +570,8 @@ inspector.set(layer=1, level=8, head="all", point=(80, 32))
 inspector
 
 # %% [markdown]
-# Its numbers are ours: how the weight of this query divides over the three levels. Triangles are hard to find, for
-# nearly all that stride 32 gets lies outside the picture and reads zeros.
+# Its numbers are ours: how the weight of this query divides over the three levels. Triangles are hard to find,
+# because nearly all points at stride 32 lie outside the picture and read zeros.
 
 # %%
 query = 4 * 4 + 8 * 8 + row * 16 + column  # after the coarser levels, row by row
@@ -635,12 +645,15 @@ for name, version in versions.items():
     print(f"{name:<19} PQ {round(quality, -1):.0f} (to the nearest 10)")
 
 # %% [markdown]
-# The scene under the three versions: the car falls to pieces, then falls silent. Large stuff survives longest.
+# The scene under the three versions: the car is found in pieces, then not at all. Large stuff is still found.
 
 # %%
 from PIL import Image
 
-Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=list(versions)))
+picture = ofl.render.contact_sheet([pictures], column_titles=list(versions))
+ofl.render.described(picture, "Three predictions of the scene: as it should be, with offsets undivided, with levels "
+                              "out of order. From left to right more stays grey; the car first falls to pieces and "
+                              "then is gone.")
 
 # %% [markdown]
 # A model that is *trained* with such a mistake can learn to live with it, and is only a little worse. So nobody notices.
@@ -651,8 +664,9 @@ Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=list(versions
 #
 # * Nothing is left out of the maths. The official `modeling/pixel_decoder/ops` compiles a CUDA operator for the
 #   sampling; without a compiler there is no OneFormer. The two forms above need none.
-# * `msdeformattn.py` carries masks for padded pictures through all layers, but fills them with zeros: padding is
-#   ignored, here too. Its comment says "nearest" upsampling before the FPN step; the code is bilinear.
+# * `msdeformattn.py` carries masks for padded pictures through all layers, but fills them with zeros: so padded
+#   places are attended to like all others, here too. Its comment says "nearest" upsampling before the FPN step; the
+#   code is bilinear.
 # * The published models have 6 layers, 256 channels, a feed-forward width of 1024 and dropout 0.1 (in training), and run
 #   this part in float32 even where the rest is in half precision.
 

@@ -7,7 +7,8 @@
 #
 # **How does a list of sentences become Q vectors, and why does it cost almost nothing?**
 #
-# Letters: T texts, L tokens of a text, C channels, M heads, Q queries, B pictures of a batch.
+# Letters: T texts, L tokens of a text (not the levels of lesson 03), C channels, M heads, Q queries, B pictures of a
+# batch.
 #
 # *Instead of* (in the sixty lines of lesson 00b): none: the sixty lines know no texts. What is made here is used by
 # the loss of lesson 07.
@@ -36,7 +37,9 @@ from oneformer_lite.lessons import proved
 SCENE = 13
 sample = ofl.data.Toytown("val", size=192)[SCENE]
 sentences = ofl.data.targets_for(sample, "panoptic").texts
-Image.fromarray(ofl.render.render_truth(sample))
+ofl.render.described(ofl.render.render_truth(sample), "The annotated scene, each segment in a colour with its name: "
+                                                      "sky, building, three trees, sign, person, dog, ball, grass, "
+                                                      "car, road, sidewalk.")
 
 # %% [markdown]
 # Three trees give the same sentence three times: the text says what is there, not where.
@@ -104,7 +107,8 @@ axes.imshow(kinds, cmap=ListedColormap(COLORS.values()), aspect="auto", interpol
 axes.set(xlabel="place in the text (token)", ylabel="text")
 patches = [Patch(color=color, label=kind) for kind, color in COLORS.items()]
 axes.legend(handles=patches, ncols=4, loc="lower right", framealpha=1)
-plt.show()
+ofl.render.described(figure, "One row for each text: a start mark, four or five words, an end mark, and then padding "
+                             "to the right edge: some nine tenths of the picture.")
 
 # %% [markdown]
 # Two things to remember from this picture: the right nine tenths of it are padding, and more than half of its
@@ -198,9 +202,9 @@ def self_attention(x, weights, allowed):
 
 
 # %% [markdown]
-# Attention mixes tokens; a small two-layer network then thinks about each one by itself. Both add to what is
-# there, and both see a normalised copy (**pre-norm**). Between the two linear layers stands CLIP's *QuickGELU*,
-# a smooth relative of ReLU.
+# Attention mixes tokens; a small two-layer network then thinks about each one by itself. Both add to what is there,
+# and both see a normalised copy (**pre-norm**). Between the two linear layers stands CLIP's *QuickGELU*, a smooth
+# function much like ReLU.
 
 # %%
 def quick_gelu(x):
@@ -222,14 +226,14 @@ proved("equal", mine, packaged, atol=1e-4)
 
 # %% [markdown]
 # What do the four trained heads of this layer look at? Rows ask, columns are looked at. The upper triangle is
-# empty: nobody looks ahead. In heads 1 and 3 the end mark has found the word that matters.
+# empty: nobody looks ahead. In heads 1, 2 and 3 the end mark has found the word that matters.
 
 # %%
 words = ["start", *texts[0].split(), "end"]
 layer, allowed = encoder.layers[0], causal_mask(len(words))[None]
 y = layer.norm1(embed(ids[:1, : len(words)]))
 _, weights = layer.attention(y, y, y, allowed, need_weights=True)  # [1, M, L, L]
-for head in (1, 3):
+for head in (1, 2, 3):
     print(f"head {head}: the end mark looks most at", words[weights[0, head, -1].argmax()])
 
 # %% [markdown]
@@ -311,7 +315,9 @@ for border in (len(sentences), T):
     axes.axvline(border - 0.5, color="black", linewidth=1)
 axes.set(xlabel="slot", yticks=(6, 20, 29.5), title=f"text queries of scene {SCENE}")
 axes.set_yticklabels(("sentences", "padding", "context"))
-plt.show()
+ofl.render.described(figure, "A square of cosines between slots. The padding slots form a solid block of 1; the "
+                             "sentences show two smaller groups that are alike; the context slots are alike to "
+                             "themselves only.")
 
 # %% [markdown]
 # The three trees (2 to 4) share one vector, the padding is one vector fifteen times over, and the context
@@ -412,10 +418,11 @@ bars = axes.barh(names, counts[134], color=["#d55e00", "#e69f00", "#0072b2"])
 axes.bar_label(bars, [f"{count:,}" for count in counts[134]], padding=4)
 axes.set(xscale="log", xlim=(50, 1e6), xlabel="tokens through the text encoder, batch of 16")
 axes.invert_yaxis()
-plt.show()
+ofl.render.described(figure, "Three bars on a logarithmic axis, tokens through the text encoder: 165,088 for all "
+                             "texts, 1,309 for distinct texts, 119 for distinct texts that are cut.")
 
 # %% [markdown]
-# COCO has 133 classes: its worst batch has 136 distinct texts, still few beside the 2144 of the lists.
+# COCO has 133 classes: a batch has at most 136 distinct texts, still few compared with the 2144 of the lists.
 
 # %%
 print(133 + 3, "distinct texts at most,", 16 * 134, "in the lists")
@@ -473,9 +480,10 @@ for name, m in (("Toytown", model), ("COCO, ResNet-50", published)):
 #
 # ## Look into it
 #
-# The inspector of the contrastive loss shows every text slot beside every query. Lesson 07 is about its
-# numbers; here look at the slots. Lower right: columns are text slots, rows are queries; the columns of the
-# padding are all the same.
+# The inspector of the contrastive loss shows every text slot beside every query. Lesson 07 is about its numbers; here
+# look at the slots. Lower left, the bars: blue a slot with a sentence, grey padding, orange learned context. Lower
+# right: columns are text slots, rows are queries; the columns of the padding are all the same. ("lead" is by how much
+# a pair is ahead of the next best.)
 
 # %%
 from oneformer_lite.widgets import ContrastInspector
@@ -500,7 +508,7 @@ for slot in (20, 30):
 # * **Place.** Projector and context stand in the official `oneformer_model.py`; the temperature of the
 #   contrastive loss, which our mapper carries, in its `modeling/criterion.py`.
 # * **Weights.** The encoder looks like CLIP's but is trained from scratch.
-# * **Too many segments.** A list longer than T is cut, here as there: no query is left for the rest.
+# * **Too many segments.** A list longer than T is cut, here as there: no slot is left for the rest.
 
 # %% [markdown]
 # ## Break it
@@ -539,7 +547,9 @@ for axes, (name, features) in zip(all_axes, versions.items()):
     axes.set(title=name, xticks=(), yticks=range(len(every)))
     axes.set_yticklabels([text.removeprefix("a photo with a ") for text in every])
 figure.colorbar(shown, ax=all_axes, label="cosine", shrink=0.8)
-plt.show()
+ofl.render.described(figure, "Three squares of cosines between texts. As it should be: a bright diagonal and two "
+                             "small groups. No causal mask: more is alike. Read at the last place: nearly all texts "
+                             "are one.")
 
 # %% [markdown]
 # Red off the diagonal means that two sentences have become one. Left: a few classes that are

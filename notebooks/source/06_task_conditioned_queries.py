@@ -7,7 +7,8 @@
 #
 # **How can Q - 1 copies of one vector become Q - 1 different queries?**
 #
-# Letters: Q queries, C channels, M heads, h and w sides of a feature map, S = h w its places.
+# Letters: Q queries, C channels, M heads, h and w sides of a feature map, S = h w its places (of one map; in lesson
+# 03 S counted the places of all levels).
 #
 # *Instead of* (in the sixty lines of lesson 00b): `x = self.queries.expand(...)` (line C).
 #
@@ -39,7 +40,9 @@ plt.rcParams.update({"figure.dpi": 100, "font.size": 10})
 SCENE = 13
 scenes = ofl.data.Toytown("val", size=128)
 image = ofl.data.normalise(scenes[SCENE].image)[None]  # [1, 3, H, W]
-Image.fromarray(ofl.render.enlarge(scenes[SCENE].image, 2))
+picture = ofl.render.enlarge(scenes[SCENE].image, 2)
+ofl.render.described(picture, "Scene 13: a street with a blue car, a person with a dog, trees, a sign, a ball and "
+                              "houses.")
 
 # %% [markdown]
 # One run with a trace. Four entries belong to this lesson: the token (lesson 04) and the features at stride 4
@@ -114,9 +117,9 @@ x = steps["self-attention"] = layer.norm1(x + update)
 print(f"weights from {weights.min():.1f} to {weights.max():.1f}; mean cosine of two rows: {likeness(x):.2f}")
 
 # %% [markdown]
-# The weights do differ from query to query. But each query takes a weighted mean of 31 *equal* values, and
-# that is this value, whatever the weights. **In the first layer self-attention cannot tell copies apart.** The
-# published models have a second layer, where it can; Toytown has one, so here it only shifts the token.
+# The weights do differ from query to query. But each query takes a weighted mean of 31 *equal* values, and that is
+# this value, whatever the weights. **In the first layer self-attention cannot tell copies apart.** The published
+# models have a second layer, where it can tell them apart; Toytown has one, so here it only shifts all copies alike.
 #
 # ## Step 4: where is what? Sine positions
 #
@@ -186,14 +189,15 @@ for axes, channel in zip(all_axes, (0, 1, 6, 48, 49)):
 all_axes[-1].imshow(near, cmap="viridis")
 all_axes[-1].plot(10, 20, "x", color="#d55e00")
 all_axes[-1].set(title="like the cross", xticks=(), yticks=())
-plt.show()
+ofl.render.described(figure, "Five channels of stripes: horizontal in 0, 1 and 6, of different widths, vertical in 48 "
+                             "and 49. Beside them likeness to one place: a bright spot around its cross.")
 
 # %% [markdown]
 # ## Step 5: the queries look at the picture
 #
-# The features at stride 4 pass a 1x1 convolution and are flattened: S places, each a vector. **Keys** are
-# features plus positions. **Values** are the positions alone. (Surprised? So are readers of the official code;
-# see below.)
+# The features at stride 4 pass a 1x1 convolution and are flattened: S places, each a vector. **Keys** are features
+# plus positions. **Values** are the positions alone: a query gets to know *where* what it asks for is, not what it
+# looks like. (Official code is so; the paper's figure is not. More of that below.)
 
 # %%
 transformer = model.query_transformer
@@ -240,7 +244,9 @@ for axes, query in zip(all_axes.flat, (12, 30, 28, 2, 8, 15, 27, 11)):
     axes.imshow(scenes[SCENE].image.mean(-1) / 2 + 127, cmap="gray", vmin=0, vmax=255, extent=(0, w, h, 0))
     axes.imshow(torch.ones(h, w), cmap="Reds", vmin=0, vmax=1.3, alpha=strength.numpy(), extent=(0, w, h, 0))
     axes.set(title=f"query {query}: {model.config.class_names[named[query]]}", xticks=(), yticks=())
-plt.show()
+ofl.render.described(figure, "The scene in grey eight times, with red cells where a query looks. The cells are "
+                             "scattered along edges and corners of the picture, differently for each query, and show "
+                             "no mask.")
 
 # %% [markdown]
 # The package records the same weights:
@@ -265,7 +271,7 @@ steps["with token"] = torch.cat([transformer.norm(x), token[None]])  # [Q, C]
 print(list(steps["with token"].shape))
 
 # %% [markdown]
-# The whole way: which query resembles which, after each step. Red is equal. All the difference is born in the
+# The whole way: which query resembles which, after each step. Red is equal. All differences begin in the
 # cross-attention.
 
 # %%
@@ -275,7 +281,8 @@ for axes, (name, x) in zip(all_axes, steps.items()):
     shown = axes.imshow(unit @ unit.T, cmap="RdBu_r", vmin=-1, vmax=1)
     axes.set(title=name, xticks=(0, 15, 30), yticks=(0, 15, 30), xlabel="query")
 figure.colorbar(shown, ax=all_axes, label="cosine")
-plt.show()
+ofl.render.described(figure, "Five squares of cosines between queries. Copies, and after self-attention: all equal. "
+                             "From cross-attention on a clear diagonal, with many shades elsewhere.")
 
 # %% [markdown]
 # In numbers, with the length of the rows:
@@ -304,7 +311,7 @@ print(f"mean cosine of two rows: {likeness(object_queries_1(token, positions, tr
 
 # %% [markdown]
 # So they stay alike. In the second they look at the picture as well. `grown` compares the two sources: a line after +
-# is new, one after - is gone.
+# is new, one after - is gone. New are the features and their places, and one line in the loop that looks at them.
 
 # %%
 def object_queries(token, positions, mask_features, transformer):
@@ -380,10 +387,12 @@ for number, (name, color) in enumerate((("things", "#d55e00"), ("stuff", "#0072b
 axes.annotate("the token itself", (moved["instance"][-1], moved["semantic"][-1]), (8, -3), textcoords="offset points")
 axes.set(xlabel="cosine: panoptic and instance query", ylabel="cosine: panoptic and semantic query")
 axes.legend(title="sees under panoptic", loc="lower left")
-plt.show()
+ofl.render.described(figure, "A point for each query: its likeness under instance across, under semantic upwards. "
+                             "Things lie at the right, most stuff at the upper left, the token itself alone at the "
+                             "lower left.")
 
 # %% [markdown]
-# The instance token moves the queries of stuff: nobody is to ask for them. The semantic token leaves those and moves
+# The instance token moves the queries of stuff, because stuff is not wanted. The semantic token leaves those and moves
 # the queries of things: their masks must merge. (It moves those that find nothing, grey, as well.)
 #
 # What makes a query what it is: its own position, the task, or the picture? Take eight pictures and split the
@@ -401,8 +410,8 @@ for name, others in (("query", (0, 1)), ("task", (0, 2)), ("picture", (1, 2))):
     print(f"{name:<8} {100 * share:.0f} %")
 
 # %% [markdown]
-# Nearly half is the query's own: each always has the same job. Task alone and picture alone have a share
-# each. The rest is both together: each query answers to task and picture in its own way.
+# Nearly half is the query's own: each starts the decoder with the same job in every picture. Task alone and picture
+# alone have a share each. The rest is both together: each query answers to task and picture in its own way.
 #
 # ## Look into it
 #
@@ -469,7 +478,8 @@ for row, (_, masks, _) in zip(all_axes, (healthy, broken)):
     for axes, query in zip(row, (0, 19, 27, 28, 21, 15, 2, Q - 1)):
         axes.imshow(masks[query].sigmoid(), cmap="gray", vmin=0, vmax=1)
         axes.set(title=f"query {query}" if query < Q - 1 else "the token", xticks=(), yticks=())
-plt.show()
+ofl.render.described(figure, "Eight masks in two rows. With positions: road, sky and others, each another part of the "
+                             "picture. Without: the same few specks eight times.")
 
 # %% [markdown]
 # The largest difference between two of the 31 masks says the same:
@@ -504,7 +514,7 @@ for task in tasks:
 # %% [markdown]
 # ## Summary
 #
-# * Q - 1 copies of the task token become queries by looking at the picture; the token joins them as the last.
+# * Q - 1 copies of the task token look at the picture and become queries; the token joins them as the last.
 # * Only the query positions tell the copies apart, and first in the cross-attention, not in the self-attention.
 # * The token moves all queries: the same picture gives other queries for another task.
 #
@@ -525,6 +535,6 @@ for task in tasks:
 # <details><summary>What would happen with Q = 1?</summary>
 # No copy is left; the token is the only query. The package allows it.</details>
 #
-# <details><summary>Would it do to start from zeros instead of the token?</summary>
-# The positions would still tell the queries apart, but only the last query would know the task. The paper tries
-# it: 65.8 PQ instead of 67.2 on Cityscapes.</details>
+# <details><summary>Could one start from zeros instead of the token?</summary> The positions would still tell the
+# queries apart, but only the last query would know the task. The paper tries it: 65.8 PQ instead of 67.2 on
+# Cityscapes.</details>

@@ -62,7 +62,9 @@ def lit(mask):  # [h, w] from 0 to 1 -> the photograph, pale outside the mask
 # %%
 masks = final.mask_logits[0].sigmoid()  # [Q, h, w]
 rows = [[lit(target.masks[g]) for g in range(7)], [lit(masks[q]) for q in range(7)]]
-Image.fromarray(ofl.render.contact_sheet(rows, [str(i) for i in range(7)], ["segment", "query"]))
+picture = ofl.render.contact_sheet(rows, [str(i) for i in range(7)], ["segment", "query"])
+ofl.render.described(picture, "Seven segments above, the masks of the first seven queries below. The columns do not "
+                              "belong together: below the car, for example, is a mask of the road.")
 
 # %% [markdown]
 # This is the *set prediction problem*: the result is a set, so the loss must not depend on an order. The way out
@@ -78,7 +80,7 @@ Image.fromarray(ofl.render.contact_sheet(rows, [str(i) for i in range(7)], ["seg
 # takes 12544 of them, Toytown 1024). A point is $(x, y)$ from 0 to 1 over the picture, whatever the size of a mask: so
 # small predicted masks and large true ones are read at the same places.
 #
-# Between pixels the value is *bilinear*: the four nearest pixels, each weighted by how near it is.
+# Between pixels the value is *bilinear*, as in lesson 02: the four nearest pixels, each weighted by how near it is.
 
 
 # %%
@@ -125,12 +127,13 @@ proved("equal", point_logits, sample_points(final.mask_logits, points[None])[0],
 # between 0 and 1.
 
 # %%
-plt.figure(figsize=(5.2, 5), dpi=120)
+figure = plt.figure(figsize=(5.2, 5), dpi=120)
 plt.imshow(sample.image, extent=(0, 1, 1, 0), alpha=0.45)
 plt.scatter(*points.T, c=point_labels[0], cmap="cividis", s=9, vmin=0, vmax=1)
 plt.colorbar(label="label of the car", shrink=0.8)
 plt.gca().set(xlabel="x", ylabel="y", title=f"{len(points)} points of {sample.image.shape[0] ** 2} pixels")
-plt.show()
+ofl.render.described(figure, "The scene, pale, under 1024 scattered points. Those on the car are bright, all others "
+                             "dark, few between.")
 
 # %% [markdown]
 # ## The cost of a class
@@ -147,7 +150,8 @@ for q in range(32):
 
 # %% [markdown]
 # Then at once: one column of probabilities for each segment. (The loss of lesson 09 takes the logarithm. Here DETR's
-# authors left it out: between -1 and 0 the class weighs about as much as the masks do.)
+# authors left it out: the class cost lies between -1 and 0, dice between 0 and 1, and so the three parts are of a
+# similar size.)
 
 
 # %%
@@ -242,8 +246,8 @@ def own_dice_cost(logits, labels):
 proved("equal", own_dice_cost(point_logits, point_labels), naive, atol=1e-5)
 
 # %% [markdown]
-# What a mask costs that says "nothing here" everywhere, against each segment. Cross-entropy is nearly content with
-# silence on the small ones, dice never is:
+# The cost of an empty mask, with each segment. For a small segment an empty mask costs little in cross-entropy, but
+# always much in dice:
 
 # %%
 nothing = torch.full((1, len(points)), -6.0)
@@ -289,7 +293,8 @@ fig, axis = plt.subplots(figsize=(9, 4.2), dpi=110)
 shown = axis.imshow(total.T, cmap="cividis", vmax=10, aspect="auto")
 axis.set(xlabel="query", ylabel="segment", xticks=range(0, 32, 2), yticks=range(13), yticklabels=names)
 fig.colorbar(shown, label="total cost (10 and more: yellow)")
-plt.show()
+ofl.render.described(fig, "The cost of 13 segments (rows) by 32 queries (columns). Each row has at least one dark, "
+                          "cheap cell; large segments are yellow everywhere else, small ones mostly grey.")
 
 # %% [markdown]
 # `tests/losses/test_matcher.py` proves the two mask costs equal to the published model's in `transformers`, and
@@ -367,7 +372,7 @@ print("greedy is best on   ", sum(math.isclose(price(t, greedy(t)), b) for t, b 
 
 # %% [markdown]
 # On a trained model greedy often finds the same pairs. But training begins with a *fresh* one, where all queries look
-# alike. There it goes badly wrong if every segment takes its cheapest query, or every query its cheapest segment:
+# alike. There, letting every segment take its cheapest query, or every query its cheapest segment, goes badly wrong:
 
 # %%
 torch.manual_seed(0)
@@ -382,7 +387,8 @@ for name, table in (("trained", total.numpy()), ("fresh", untrained)):
     print(f"cheapest segments of the 32 queries: {len(set(liked)):>2}")
 
 # %% [markdown]
-# The Hungarian algorithm gives each of the 13 a query of its own, and greedy pays more:
+# Greedy and the Hungarian algorithm give each of the 13 a query of its own. Greedy pays a little more here; the small
+# table above shows how much it can lose:
 
 # %%
 print(f"greedy {price(untrained, greedy(untrained)):.1f}, Hungarian {price(untrained, hungarian(untrained)):.1f}")
@@ -425,7 +431,8 @@ print(own_matcher_1(final, target).tolist())
 
 # %% [markdown]
 # The three trees (segments 2, 3 and 4) are shared out by chance: to the classes they are the same. The second version
-# compares the masks as well. `grown` compares the two sources: a line after + is new, one after - is gone.
+# compares the masks as well. `grown` compares the two sources: a line after + is new, one after - is gone. New are
+# masks and logits at the points, and the whole table of costs in place of that of the classes.
 
 # %%
 def own_matcher_2(p, target, points):
@@ -439,8 +446,8 @@ print(own_matcher_2(final, target, points).tolist())
 grown(own_matcher_1, own_matcher_2)
 
 # %% [markdown]
-# The third goes through all predictions of the decoder: each has its own matching, on the same points. And it survives
-# numbers that are none.
+# The third goes through all predictions of the decoder: each has its own matching, on the same points. And it works
+# with NaN.
 
 # %%
 def own_matcher(predictions, target, points):
@@ -477,14 +484,17 @@ for g, name in enumerate(names):
 
 # %%
 rows = [[lit(target.masks[g]) for g in range(7)], [lit(masks[own[-1][g]]) for g in range(7)]]
-Image.fromarray(ofl.render.contact_sheet(rows, names[:7], ["segment", "its query"]))
+picture = ofl.render.contact_sheet(rows, names[:7], ["segment", "its query"])
+ofl.render.described(picture, "Seven segments above, their queries' masks below: car below car, person below person, "
+                              "each tree below its own.")
 
 # %% [markdown]
 # ## Look inside
 #
 # `MatchInspector` shows the total, its three parts below it, and sliders for the weights. Rows are queries, columns
-# segments, orange frames matched pairs. A click on a cell (blue frame) shows the segment, this query's mask, and the
-# mask of the query that got the segment. (Read at the size of prediction, 160 pixels: numbers differ a little.)
+# segments, orange frames matched pairs. A click on a cell (black and white frame) shows the segment, this query's
+# mask, and the mask of the query that got the segment. (The picture is read at the size of prediction, 160 pixels,
+# not at 128 as above: costs differ a little, and so a tree may have another query.)
 
 # %%
 from oneformer_lite.widgets import MatchInspector
@@ -596,7 +606,9 @@ right.set(ylabel="queries that draw it", yscale="symlog")
 right.set_yticks([0, 1, 2, 10, 30], [0, 1, 2, 10, 30])
 right.set_xticks(range(13), names, rotation=60, ha="right")
 fig.tight_layout()
-plt.show()
+ofl.render.described(fig, "Left, segments found over the steps: one to one reaches all 13 at once and stays, wrong "
+                          "sign wavers below, favourite stays at 2. Right, how many queries draw each segment: one to "
+                          "one one for each, favourite thirty for the building and none for most.")
 
 # %% [markdown]
 # * **One to one** (blue): one query for each segment, settled at once.
