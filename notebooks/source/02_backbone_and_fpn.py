@@ -11,7 +11,7 @@
 # *Instead of* (in the sixty lines of lesson 00b): `features = self.backbone(pictures)` (line A).
 #
 # *Goals:* say what a stride and a receptive field are; build a feature pyramid. *Before:* lesson 00b, convolutions.
-# *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
+# *Minutes:* 60. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
 
