@@ -7,7 +7,7 @@
 # **What is the least that makes a mask transformer?**
 #
 # *Goals:* say what a query, a mask and a match are; compute attention by hand. *Before:* PyTorch, lesson 00.
-# *Letters:* B pictures, Q queries, G squares, K classes, C channels; in an attention n queries and m keys of d numbers,
+# *Minutes:* 50. *Letters:* B pictures, Q queries, G squares, K classes, C channels; in an attention n queries and m keys of d numbers,
 # values of c numbers ([glossary](GLOSSARY.md)).
 
 # %% [markdown]
@@ -150,7 +150,8 @@ print("dice of the right pairs:", [round(float(dice[0, i, i]), 2) for i in range
 # Even where mask and square cover each other, dice is above 0: the query is only 0.95 sure of its own pixels, and 0.05
 # of each of the others adds up.
 #
-# Two queries of three, in order: there are six ways. Take the one of the least *total*. That is all of the matching.
+# Choose a query for square 0 and another for square 1: 3 x 2 = 6 ways. Take the one with the smallest *total*. That
+# is all of the matching.
 
 # %%
 WAYS = torch.tensor(list(itertools.permutations(range(Q), 2)))  # [6, 2]: who has square 0, who has square 1
@@ -282,8 +283,8 @@ class Attention(nn.Module):
 
 
 # %% [markdown]
-# What each step finds is added to what was there, and *normalised* by a `LayerNorm`: less the mean of the vector's
-# numbers, divided by their deviation. So the numbers do not grow from layer to layer.
+# What each step finds is added to what was there, and *normalised* by a `LayerNorm`: minus the mean of the vector's
+# numbers, divided by their standard deviation. So the numbers do not grow from layer to layer.
 
 
 # %%
@@ -302,8 +303,8 @@ class Layer(nn.Module):
 
 # %% [markdown]
 # And the whole model. `places` is a learned vector for each of the 64 places, for a convolution does not tell them
-# apart; `mix` joins what is there with where it is. Lines have letters, A to E here, the others below: lessons 01 to 13
-# replace them, one after the other.
+# apart; `mix` joins what is there with where it is. Lines have letters: A to E here, F (the match) and the others
+# below. Lessons 01 to 13 replace them, one after the other.
 
 
 # %%
@@ -336,7 +337,8 @@ def loss_of(model, pictures, masks, labels):
     class_logits, mask_logits = model(pictures)
     bce, dice = bce_and_dice(mask_logits, masks)
     rows, squares = torch.arange(len(pictures))[:, None], torch.arange(2)
-    probability = class_logits.softmax(-1)[rows, :, labels].mT  # [B, Q, G]: each query's for the class of each square
+    # of each picture take the columns of its two labels: [B, G, Q], then turned
+    probability = class_logits.softmax(-1)[rows, :, labels].mT  # [B, Q, G]
     best = match((bce + dice - probability).detach())  # line F: [B, G]; a choice has no gradient
     wanted = torch.full((len(pictures), Q), NOTHING)
     wanted[rows, best] = labels
@@ -389,7 +391,7 @@ def train(model, steps=300, batch=64):
 torch.manual_seed(0)
 model = MaskTransformer()
 history = train(model)
-print(f"loss {sum(history[:10]) / 10:.0f} at the start,", "below 1 at the end:", sum(history[-10:]) / 10 < 1)
+print(f"mean loss of the first ten steps: {sum(history[:10]) / 10:.0f}, of the last ten below 1:", sum(history[-10:]) / 10 < 1)
 
 # %% [markdown]
 # The curve:
@@ -402,8 +404,8 @@ words = "The loss over 300 steps: from above 5 to below 1 within the first 50, t
 ofl.render.described(figure, words)
 
 # %% [markdown]
-# Now new pictures. So small a world repeats itself: what is drawn again is often a picture of the training. We leave
-# those out.
+# Now new pictures. There are few different ones in so small a world, so a new one is often one of the training. We
+# leave those out.
 
 # %%
 known = {picture.numpy().tobytes() for picture in scenes(2048, seed=0)[0]}

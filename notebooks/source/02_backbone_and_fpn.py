@@ -527,8 +527,8 @@ with FlopCounterMode(display=False) as counter, torch.no_grad():
 proved("equal", counter.get_total_flops(), 2 * (of_backbone.total() + of_fpn.total()))
 
 # %% [markdown]
-# As a picture. The backbone spreads its work; the FPN spends nearly all on the finest map, where there are four
-# times as many positions as on the next.
+# As a picture. The backbone spreads its work; the FPN spends nearly all on the finest map: there are four times as
+# many positions as on the next, and a second 3x3 convolution, the mask projection.
 
 # %%
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")

@@ -4,13 +4,14 @@
 # "The task is panoptic." Four words decide what the model looks for (lesson 00). **How does a sentence get into a
 # network that knows nothing but numbers?**
 #
-# In two steps. A **tokenizer** cuts the sentence into pieces and replaces each by its number in a list. A small network,
+# In two steps. (With three tasks the result is a table of three rows, one token for each: at run time nothing else is
+# needed.) A **tokenizer** cuts the sentence into pieces and replaces each by its number in a list. A small network,
 # an **MLP**, turns the numbers into one vector, the *task token*. You build both here, and see why the second step
-# ought to be terrible, and what saves it.
+# should not work at all, and why it does.
 #
 # *Instead of* (in the sixty lines of lesson 00b): `self.queries`, which know no task (line C).
 #
-# *Goals:* write a byte-pair tokenizer; say how a sentence becomes one vector. *Before:* lesson 00. *Minutes:* 45.
+# *Goals:* write a byte-pair tokenizer; say how a sentence becomes one vector. *Before:* lesson 00. *Minutes:* 50.
 # *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
@@ -50,7 +51,8 @@ for axis, task, row in zip(axes, TASKS, ids.tolist()):
         axis.text(place, number + 2000, number or "", ha="center")
     axis.set(ylim=(0, 65000), yticks=(0, 49407), ylabel=task)
 axes[2].set(xticks=range(12), xlabel="place")
-plt.show()
+ofl.render.described(figure, "Three rows of bars, the ids of the tokens by place. All begin with 49406, have the same "
+                             "three ids in places 1 to 3, then those of the task's name, then 49407; beyond are zeros.")
 
 # %% [markdown]
 # The first and the last number, start and end of the sentence, are far larger than the rest. For "instance" the end comes one
@@ -62,8 +64,9 @@ plt.show()
 # encoding** (BPE) lies between: begin with single letters, join the most frequent neighbours, again and again. Common
 # words become one piece, rare ones a few.
 #
-# How are the joins found? Count the pairs of neighbours in a list of words. (`</w>` marks a word's end, so that the
-# *at* in "cat" and in "attic" are two different pieces.)
+# How are the joins found? (If you only want to know what the model gets, skip to the MLP.) Count the pairs of
+# neighbours in a list of words. (`</w>` marks a word's end, so that the *at* in "cat" and in "attic" are two
+# different pieces.)
 
 # %%
 from collections import Counter
@@ -360,8 +363,8 @@ proved("tokens = package", tokens, model.task_token(TASKS), atol=1e-4)
 # %% [markdown]
 # Why is that enough? Without biases an MLP with ReLU keeps proportions: ids twice as large give a token twice as
 # large, $f(c\,x) = c\,f(x)$. The LayerNorm divides $c$ out again. Beside ids of thousands the biases are nothing. So
-# **the size of the ids never mattered**, only their proportions. Ids that were no larger than 1 would leave a say to
-# the biases, which are the same for every task:
+# **the size of the ids never mattered**, only their proportions. If the ids were no larger than 1, the biases would
+# matter, and they are the same for every task:
 
 # %%
 print(f"largest bias {max(layer.bias.abs().max() for layer in fresh):.2f}")
@@ -391,7 +394,8 @@ for axis, task, token in zip(axes, TASKS, tokens):
     axis.set(yticks=(), ylabel=task)
 axes[2].set_xlabel("channel")
 _ = figure.colorbar(shown, ax=axes, label="value")
-plt.show()
+ofl.render.described(figure, "Three rows of 96 narrow stripes, one row for each task's token, orange below zero and "
+                             "violet above. The patterns differ in many places, that of semantic most.")
 
 # %% [markdown]
 # Three sentences, three vectors, always the same: at run time the whole branch is a table of three rows.
@@ -425,11 +429,12 @@ for task, token in zip(TASKS, tokens):
 # %% [markdown]
 # ## Between two tasks
 #
-# Tokens are vectors, so there is something between them: (1 − s) · panoptic + s · instance. `TaskInspector` shows what
-# the model says along the way; move the blend. Above are the answers of the three tasks, below left that of the blend
-# (framed), in the middle a row for each query with the class that it calls out at each step, at the right the mask of
-# the framed query. The numbers are cosines: how alike the query ends under both tasks. (Live, the ids and cosines of
-# this lesson stand below.)
+# Tokens are vectors, so there is something between them: (1 − s) · panoptic + s · instance. `TaskInspector` shows
+# what the model says along the way; move the blend. Above are the answers of the three tasks, below left that of the
+# blend (framed), in the middle a row for each query with the class that it calls out at each step, at the right the
+# mask of the framed query. The numbers are cosines: how alike the query ends under both tasks. (Live, the ids and
+# cosines of this lesson stand below. The picture is read at 128 pixels here, at 160 in lesson 01: so it finds other
+# segments there.)
 
 # %%
 from dataclasses import replace
@@ -453,7 +458,7 @@ for k in range(0, 11, 2):
     print(f"s = {s:.1f}: {ours[0]:>2} + {ours[1]} queries, {steps[k].things} + {steps[k].stuff} segments")
 
 # %% [markdown]
-# From panoptic to semantic the trees become one tree, in the hands of the last query (31), the token itself:
+# From panoptic to semantic the trees become one tree, that of the last query (31), the token itself:
 
 # %%
 inspector.set(other="semantic", blend=1.0, query=31)
@@ -568,7 +573,8 @@ ask([49406, 518, 10549, 533, 1072, 34572, 49407])
 #
 # * Byte-pair encoding replays a ranked list of merges on letters that stand for bytes: no text is unknown.
 # * The task branch takes 77 raw ids as numbers. They are much too large, but a LayerNorm divides that out; directions remain.
-# * Only three sentences were ever trained. The model does not understand the others, and answers all the same.
+# * Only three sentences were ever trained. The model does not understand the others, but it gives an answer to them,
+#   too.
 #
 # **Ask yourself**
 #

@@ -48,8 +48,8 @@ train, val = (
 print(len(train), "pictures to learn from,", len(val), "to judge by, task:", *val.tasks)
 
 # %% [markdown]
-# Judge by other pictures than those that taught. If yours are tiles of a few slides, split by slide: neighbours on one
-# slide look alike, and a score on them is one of memory.
+# Judge by other pictures than those that taught. If yours are tiles of a few slides (one glass each), split by slide:
+# neighbours on one slide look alike, and a score on them is one of memory.
 
 # %% [markdown]
 # ## Look at it
@@ -200,8 +200,8 @@ for first in (0, 30, 70):
 # ## Whole, and in windows
 #
 # The last picture is the largest. Seen whole, it is shrunk to a third. Through windows, each seen at the model's
-# size, no detail is lost, and what lies in two windows is joined. After so little training, though, many of those
-# found through windows are duplicates, or pieces:
+# size, no detail is lost, and what lies in two windows is joined. After so little training, though, more is found
+# through windows than there is: a nucleus twice, or pieces of one:
 
 # %% tags=["nbval-ignore-output"]
 model, large = result.model, samples[3]
