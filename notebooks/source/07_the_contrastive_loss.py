@@ -40,11 +40,14 @@ town = ofl.data.Toytown("val", size=128)
 samples = [town[i] for i in SCENES]
 batch = ofl.data.collate(list(zip(samples, TASKS)))
 titles = [f"{i}: {task}" for i, task in enumerate(TASKS)]
-Image.fromarray(ofl.render.contact_sheet([[ofl.render.enlarge(s.image, 2) for s in samples]], titles))
+picture = ofl.render.contact_sheet([[ofl.render.enlarge(s.image, 2) for s in samples]], titles)
+ofl.render.described(picture, "The four pictures of the batch: a street with a blue car, panoptic; one with people "
+                              "and a taxi, panoptic; a crowd at night, instance; a bus in the evening, semantic.")
 
 # %% [markdown]
-# Each image comes with the sentences of its segments, in the order of the classes (lesson 01). Images 0 and 1
-# name nearly the same classes, images 2 and 3 share a bus and a sign. We shall need that.
+# Each image comes with the sentences of its segments, in the order of the classes (lesson 01). Images 0 and 1 name
+# nearly the same classes, images 2 and 3 share a bus and a sign. (The people of image 2 are a crowd, which gives no
+# sentence.) We shall need that.
 
 # %%
 for i, texts in enumerate(batch.texts):
@@ -92,8 +95,9 @@ for row in naive:
     print("  ".join(f"{value:5.2f}" for value in row))
 
 # %% [markdown]
-# The diagonal leads, though 0.16 looks small: it need not be 1, it only has to be larger than the rest. It is not in
-# row 1, where the texts of image 0 fit as well as its own: the two lists are nearly the same.
+# The diagonal need not be 1, it only has to be larger than the rest of its row and column: so 0.16 is enough. In row
+# 1 the diagonal is not the largest: the texts of image 0 fit as well as its own, because the two lists are nearly the
+# same.
 #
 # Flattened and normalised, the whole table is one matrix product.
 
@@ -237,11 +241,13 @@ for i, j in torch.cartesian_prod(labels, labels).tolist():
     ink = "white" if abs(pull[i, j]) > 0.2 else "black"
     axis.text(j, i, f"{pull[i, j]:.2f}", ha="center", va="center", color=ink)
 fig.colorbar(shown, label="dL / ds")
-plt.show()
+ofl.render.described(fig, "The gradient as a table of four images by four text lists, in colours. On the diagonal all "
+                          "numbers are negative; beside it the largest are those between images 0 and 1.")
 
 # %% [markdown]
-# From the cell down to the queries, by the chain rule. With $\hat q$, $\hat t$ of length 1, a cosine changes with
-# $q$ by $(\hat t - \cos(q, t)\,\hat q)\,/\,|q|$: only at a right angle to $q$, for its length does not count.
+# From the cell down to the queries, by the chain rule. With $\hat q$, $\hat t$ of length 1, a cosine changes with $q$
+# by $(\hat t - \cos(q, t)\,\hat q)\,/\,|q|$: only at a right angle to $q$, because a cosine does not depend on the
+# length of $q$.
 
 # %%
 flat, unit_t = queries.flatten(1), F.normalize(texts.flatten(1), dim=-1)  # [B, Q * C]
@@ -270,8 +276,8 @@ print("by hand ", f"{(pull * table.detach()).sum():.2f}")
 # With one image the softmax has one entry, and its probability is 1. The loss is **exactly 0**, for any queries,
 # and so is every gradient: the text mapper learns nothing at all.
 #
-# A curve that lies at zero looks like success. Issue 56 of the official repository is such a report, and lesson 09
-# tells the whole case. The package's criterion gives a warning.
+# A curve that lies at zero looks like success. Issue 56 of the official repository reports such a contrastive loss.
+# (Lesson 09 is about another zero, that of a class loss.) The package's criterion gives a warning.
 
 # %%
 import textwrap
@@ -463,12 +469,14 @@ axes[0].set(xlabel="step", ylabel="contrastive loss", title="the loss that is re
 axes[1].set(xlabel="step", ylabel="margin (cosine)", title="do texts find their image? (above 0)")
 axes[0].legend(frameon=False)
 fig.tight_layout()
-plt.show()
+ofl.render.described(fig, "Two plots over 150 steps, four lines each. Left, the loss: it falls for whole, rows only "
+                          "and no exp, and is 0 throughout for a batch of one. Right, the margin: it rises above 0 "
+                          "for whole and no exp alone.")
 
 # %% [markdown]
 # * **Batch of one** (orange): the best-looking loss, and nothing is learned.
-# * **Rows only** (green): the loss goes to zero, yet every text still prefers image 0. A row softmax never compares
-#   two images, so what all texts share stays.
+# * **Rows only** (green): the loss goes to zero, yet every text still prefers image 0. A softmax over a row compares
+#   texts for one image, never two images. So what all texts have in common is not removed.
 # * **No exponential** (purple): a scale of 2.7 in place of 14. Texts find their images, but the loss stays high.
 #
 # The last one has a floor of its own. The best that eight directions can do is 1 on the diagonal and -1/7 beside it,

@@ -15,7 +15,7 @@
 #
 # *Instead of* (in the sixty lines of lesson 00b): `mask_logits > 0` (line J).
 #
-# *Goals:* turn queries into a semantic, an instance and a panoptic answer. *Before:* lesson 10. *Minutes:* 50. *Words
+# *Goals:* turn queries into a semantic, an instance and a panoptic answer. *Before:* lesson 10. *Minutes:* 55. *Words
 # and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
@@ -42,7 +42,8 @@ from oneformer_lite.lessons import proved
 sample = ofl.data.Toytown("val", size=192)[13]
 model = ofl.from_pretrained("toytown")
 names, is_thing = model.config.class_names, model.config.is_thing
-Image.fromarray(ofl.render.enlarge(sample.image, 2))
+ofl.render.described(ofl.render.enlarge(sample.image, 2), "Scene 13, large: a street with a blue car, a person with a "
+                                                          "dog, trees, a sign, a ball and houses.")
 
 # %% [markdown]
 # ## What the decoder leaves
@@ -78,7 +79,8 @@ for q, axis in zip(surest, axes.flat):
     axis.imshow(mask_logits[q].sigmoid(), cmap="gray", vmin=0, vmax=1)
     axis.set_title(f"{q}: {names[label[q]]} {score[q]:.2f}", fontsize=10)
     axis.set_axis_off()
-plt.show()
+ofl.render.described(figure, "Twelve masks, white on black, each with its query, class and score: building, sky, "
+                             "road, sidewalk, grass, car, sign, ball, person, two trees, dog.")
 
 # %% [markdown]
 # Mask probabilities, black 0, white 1. The title has the query's number, its surest class and the probability of
@@ -91,8 +93,8 @@ plt.show()
 # out is the reverse: enlarge to the padded input, cut the padding off, resize to the picture. All on logits; the
 # sigmoid comes last.
 #
-# **Bilinear** resizing, first along a line. Pixel centres lie at one half: a new centre falls between two old
-# ones and mixes their values by distance.
+# **Bilinear** resizing (lesson 02 has it in two dimensions), first along a line. Pixel centres lie at one half: a new
+# centre falls between two old ones and mixes their values by distance.
 
 # %%
 def resize_line(values, wanted):
@@ -180,10 +182,12 @@ figure, axes = plt.subplots(1, 4, figsize=(10, 3.8), layout="constrained")
 for (title, logits), axis in zip(stages.items(), axes):
     axis.imshow(logits.sigmoid(), cmap="gray", vmin=0, vmax=1)
     axis.set(title=f"{title}\n{logits.shape[0]} x {logits.shape[1]}", xlabel="column", ylabel="row")
-plt.show()
+ofl.render.described(figure, "One query's mask at four sizes: coarse logits, the padded input, without the padding, "
+                             "and the picture. The band of road stays; below it a second band in the padding is cut "
+                             "off.")
 
 # %% [markdown]
-# Mind the bottom of the first two: a road in the padding, where there is no picture at all. What the model says
+# Look at the bottom of the first two: a road in the padding, where there is no picture at all. What the model says
 # of the padding means nothing, and it must go before anything is stretched.
 
 # %% [markdown]
@@ -258,7 +262,8 @@ axes[4].imshow(ofl.render.overlay_labels(sample.image, label_map.numpy(), sample
 axes[4].set_title("largest score", fontsize=10)
 for axis in axes:
     axis.set_axis_off()
-plt.show()
+ofl.render.described(figure, "Four score maps, white where the class is: road, sidewalk, car, person. Beside them the "
+                             "answer in colours.")
 
 # %% [markdown]
 # ## Instance: a ranked list
@@ -341,7 +346,8 @@ for rank, axis in zip((1, 2, 3, 8, 9, 10), axes.flat):
     axis.imshow(picture[45:165])
     axis.set_title(f"{rank}: {names[labels[n]]} {scores[n]:.2f}")
     axis.set_axis_off()
-plt.show()
+ofl.render.described(figure, "Six instances over the dark scene. Ranks 1 to 3, car, ball and tree, have scores near "
+                             "1; ranks 8 to 10 are parts of a person and of trees, with lower scores.")
 
 # %% [markdown]
 # Rank, class and score. From rank 9 on the list is a long tail of second guesses. In a picture they would only
@@ -427,7 +433,7 @@ def merge(scores, labels, masks, overlap_threshold):
 
 
 # %% [markdown]
-# One of the candidates does not make it:
+# One of the candidates is dropped:
 
 # %%
 segment_map, found = merge(scores, labels, masks, overlap)
@@ -462,7 +468,7 @@ for query, k, area, fate in zip(queries.tolist(), labels, areas, fates):
     print(f"query {query:>2}  {names[k]:<9} share {area.won / area.own:.2f}  {fate.name}")
 
 # %% [markdown]
-# A person, found twice: the second query's mask lies almost entirely under the first one's. Look closely:
+# A person, found twice: most of the second query's mask is won by the first one. Look closely:
 
 # %%
 from oneformer_lite.data.sample import SegmentInfo
@@ -487,18 +493,21 @@ row = [
     flat(sample.segment_map, {s.id: s.class_id for s in sample.segments}),
 ]
 titles = ["step 2: winners", "steps 3 to 5: segments", "annotated"]
-Image.fromarray(ofl.render.contact_sheet([row], titles))
+picture = ofl.render.contact_sheet([row], titles)
+ofl.render.described(picture, "Part of the scene three times: winners, where every pixel belongs to somebody; "
+                              "segments, with black gaps at borders; and the annotation.")
 
 # %% [markdown]
-# Left, every pixel has a winner; the second person is the small piece in lighter pink at the upper right of the first
-# one's head. Middle: that piece is void (black), and thin void lines run where two masks end. Right: the truth.
+# Left, every pixel has a winner; the query that has found the person a second time is left with the small piece in
+# lighter pink at the upper right of the first one's head. Middle: that piece is void (black), and thin void lines run
+# where two masks end. Right: the truth.
 
 # %% [markdown]
 # ## Live
 #
 # `MergeInspector` shows the map, one query's mask, every query's fate (in a table, when it runs) and the panoptic
-# quality PQ of the picture (lesson 12). In the middle, here for the second person: green are the pixels that the query
-# wins, red those of its mask that another one has.
+# quality PQ of the picture (lesson 12). In the middle, here for the second person: dark blue are the pixels that the
+# query wins, yellow those of its mask that another query wins.
 
 # %%
 from oneformer_lite.widgets import MaskInspector, MergeInspector
@@ -561,7 +570,8 @@ for value, color in ((0.0, "#D55E00"), (0.5, "#E69F00"), (0.8, "#009E73"), (0.95
 axis.set(xlabel="object mask threshold", ylabel="PQ, percent", ylim=(77, 85))
 axis.legend(title="overlap threshold", ncols=4, loc="lower left")
 axis.grid(alpha=0.3)
-plt.show()
+ofl.render.described(figure, "PQ over the object mask threshold, a line for each overlap threshold. The line of 0.8 "
+                             "is the highest throughout, that of 0.95 the lowest; all are flat up to 0.7.")
 
 # %% [markdown]
 # The object mask threshold hardly matters: this model is sure of nearly everything it says. The overlap threshold
@@ -596,7 +606,9 @@ from dataclasses import replace
 uncut = replace(raw_strip, unpadded=raw_strip.padded)
 good, bad = (semantic_inference(r).argmax(0).numpy() for r in (raw_strip, uncut))
 row = [ofl.render.overlay_labels(strip, labels, sample.categories) for labels in (good, bad)]
-Image.fromarray(ofl.render.contact_sheet([[ofl.render.enlarge(p, 2) for p in row]], ["cut", "not cut"]))
+picture = ofl.render.contact_sheet([[ofl.render.enlarge(p, 2) for p in row]], ["cut", "not cut"])
+ofl.render.described(picture, "A narrow picture's semantic answer, with the padding cut and not cut. Not cut, every "
+                              "segment is too high for what it covers, the more the lower it lies.")
 
 # %% [markdown]
 # Everything is pressed together, and the padding's road shows at the bottom. In numbers:
@@ -629,7 +641,8 @@ for text, mask in (("logit > 0.5", logits > 0.5), ("probability > 0", logits.sig
 n = label[sure].tolist().index(names.index("person"))
 lost = (logits[n] > 0).int() + ((logits[n] > 0) & (logits[n] <= 0.5))
 table = np.array([(235, 235, 235), (0, 158, 115), (213, 94, 0)], dtype=np.uint8)
-Image.fromarray(table[lost[70:140, 75:155]].repeat(5, 0).repeat(5, 1))
+picture = table[lost[70:140, 75:155]].repeat(5, 0).repeat(5, 1)
+ofl.render.described(picture, "The person's mask in green, with a thin, broken rim of orange cells.")
 
 # %% [markdown]
 # **No overlap rule.** Over the 24 scenes, with the same candidates:

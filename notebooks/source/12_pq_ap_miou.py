@@ -38,7 +38,9 @@ sample = ofl.data.Toytown("val", size=192)[13]
 model = ofl.from_pretrained("toytown")
 predicted = ofl.predict(model, sample.image, "panoptic")
 pictures = [ofl.render.render_truth(sample, "panoptic"), predicted.render()]
-Image.fromarray(ofl.render.contact_sheet([pictures], column_titles=["annotated", "predicted"], font_size=20))
+picture = ofl.render.contact_sheet([pictures], column_titles=["annotated", "predicted"], font_size=20)
+ofl.render.described(picture, "Scene 13, annotated and predicted. Nearly all agrees; the third tree, at the right, is "
+                              "in the annotation alone.")
 
 # %% [markdown]
 # ## Intersection over union
@@ -87,10 +89,12 @@ def show(maps, names):
             axis.text(x, y, value, ha="center", va="center")
         axis.set_title(title)
         axis.set_axis_off()
-    plt.show()
+    return figure
 
 
-show([truth, guess], ["annotated (0 = void)", "predicted"])
+ofl.render.described(show([truth, guess], ["annotated (0 = void)", "predicted"]),
+                     "Two small maps of four rows and six columns, with the id of each cell. Annotated: segments 1, 2, 3 "
+                     "and void. Predicted: 4 lies on 1, 5 and 6 on 2, 7 on 3 and beyond it, 8 on void.")
 
 # %% [markdown]
 # Every predicted segment against every annotated one. Naive: for each pair, count pixels.
@@ -272,8 +276,9 @@ print("found:", ", ".join(told[:6]), "\n      ", ", ".join(told[6:]))
 print("false positives:", [of_guess[p] for p in wrong], " false negatives:", [of_truth[g] for g in missed])
 
 # %% [markdown]
-# One tree predicted, two missed: look at the pictures above. One query took the rear tree *and* the fir at the
-# right edge. Neither is half of that mask, so nobody is found. PQ knows no half points for it.
+# One tree found, one predicted falsely, two missed: look at the pictures above. One query took the rear tree *and*
+# the fir at the right edge for one tree. With neither of the two is its IoU above one half, so neither is found. In
+# PQ there is no partial credit for that.
 #
 # ## PQ of a data set
 #
@@ -335,7 +340,8 @@ axis.plot(place, [c.pq for c in result.per_class], "kD", label="PQ")
 axis.set_xticks(place, names, rotation=30)
 axis.set(ylabel="percent", ylim=(0, 118))
 axis.legend(ncols=3, loc="upper center")
-plt.show()
+ofl.render.described(figure, "For each class two bars, how well it is drawn (SQ) and how well it is found (RQ), with "
+                             "PQ as a mark. Sky, grass and bus are near 100; lamp and dog are the lowest.")
 
 # %% [markdown]
 # Stuff is nearly always found. Things are missed now and then, and small or thin ones (dogs, lamps) are drawn
@@ -356,9 +362,9 @@ for n in range(1, 6):
     print(f"after guess {n}: precision {found}/{n} = {found / n:.2f}, recall {found}/{total} = {found / total:.2f}")
 
 # %% [markdown]
-# AP is the area under precision over recall. COCO's rule lets the curve only fall, and samples it at 101 recalls
-# 0, 0.01, ... 1: at each, the best precision that any longer list with at least this recall has; 0 where no list
-# gets so far.
+# AP is the area under precision over recall. COCO's rule lets the curve only fall, and reads it at 101 recalls 0,
+# 0.01, ... 1: for each of them, take the highest precision among all lengths of the list with at least this recall; 0
+# if there is none.
 
 # %%
 def average_precision_naive(hits, total):
@@ -400,7 +406,8 @@ axis.fill_between(grid, falling, step="pre", color="#56B4E9", alpha=0.3)
 axis.plot(grid, falling, ".", color="#0072B2", label="at 101 recalls; AP is their mean")
 axis.set(xlabel="recall", ylabel="precision", ylim=(0, 1.08))
 axis.legend(loc="lower left")
-plt.show()
+ofl.render.described(figure, "Precision over recall. A grey line falls and rises with each guess; the falling steps "
+                             "that count lie over it: 1 up to a recall of 0.25, 0.75 up to 0.75, then 0.")
 
 # %% [markdown]
 # ## What is a hit?
@@ -547,7 +554,8 @@ axis.plot(thresholds, 100 * np.mean([row for row in aps.values() if row], 0), "k
 axis.set(xlabel="IoU threshold of a hit", ylabel="AP, percent")
 axis.legend()
 axis.grid(alpha=0.3)
-plt.show()
+ofl.render.described(figure, "AP over the IoU threshold, from 0.5 to 0.95. All lines fall: the car's is the highest, "
+                             "the tree's next, the lamp's the lowest; that of all things lies between.")
 
 # %% [markdown]
 # ## mIoU: one table of pixels
@@ -583,9 +591,9 @@ table = confusion(guess_labels, truth_labels, 3)
 proved("equal", table, confusion_naive(guess_labels, truth_labels, 3))
 
 # %% [markdown]
-# IoU of a class: the diagonal, divided by row + column - diagonal. Class 0: 3 / (4 + 3 - 3) = 0.75. Class 1:
-# 2 / (3 + 3 - 2) = 0.50. Class 2 is predicted once and annotated nowhere: it is left out of the mean. (Its pixel
-# on void costs nothing, the one on class 1 is paid for there.) mIoU = 0.625.
+# IoU of a class: the diagonal, divided by row + column - diagonal. Class 0: 3 / (4 + 3 - 3) = 0.75. Class 1: 2 / (3 +
+# 3 - 2) = 0.50. Class 2 is predicted once and annotated nowhere: it is left out of the mean. (Its pixel on void does
+# not count; the one on class 1 counts as an error of class 1.) mIoU = 0.625.
 
 # %%
 def miou(table):
@@ -692,7 +700,9 @@ row = [
     ofl.render.overlay(sample.image, a.segment_map, ofl.render.segment_colors(a.segments, sample.categories))[45:165]
     for a in made_up.values()
 ]
-Image.fromarray(ofl.render.contact_sheet([[ofl.render.enlarge(p, 2) for p in row]], list(made_up), font_size=20))
+picture = ofl.render.contact_sheet([[ofl.render.enlarge(p, 2) for p in row]], list(made_up), font_size=20)
+ofl.render.described(picture, "Three segmentations: exact; merged, where the trees are one segment; and cut, where "
+                              "things are halved by a vertical line.")
 
 # %% [markdown]
 # Equal mIoU: it **cannot see instances**; not one pixel has another class. PQ and AP see both errors. In PQ the
@@ -710,10 +720,11 @@ axis.plot(shift, [(i >= thresholds - 1e-9).mean() for i in iou], "s-", color="#D
 axis.set(xlabel="shift of a square of 20 x 20, pixels", ylabel="score", xticks=range(0, 21, 2))
 axis.legend()
 axis.grid(alpha=0.3)
-plt.show()
+ofl.render.described(figure, "Scores of a square that slides away. IoU falls smoothly to 0 at 20 pixels; PQ follows "
+                             "it and drops to 0 at 7; AP falls faster, in steps, and is 0 from 7 on as well.")
 
 # %% [markdown]
-# mIoU falls smoothly. PQ follows the IoU and drops off a cliff at 0.5: a segment drawn a little better may bring
+# mIoU falls smoothly. PQ follows the IoU and falls to 0 at once at 0.5: a segment drawn a little better may bring
 # everything or nothing. AP goes down in ten steps and is 0 while the drawing is still half right.
 #
 # And one more: PQ and mIoU **cannot see scores**. AP sees nothing of a score but the *order*: halve them all and
