@@ -9,7 +9,8 @@
 # One line. The rest of the lesson is about what surrounds that line: what it will cost, how the data come, where it
 # runs, and how to leave it alone, stop it, and find it again.
 #
-# Nothing is downloaded here. `data/sample` is laid out exactly as COCO is, and stands in for it.
+# Nothing is downloaded here. `data/sample` is laid out exactly as COCO is, and stands in for it. And to be honest at
+# once: this package has not been trained on all of COCO, because no GPU was at hand.
 #
 # *Goals:* plan, start, watch, stop and resume a training on COCO. *Before:* lesson 13. *Minutes:* 40. *Words and
 # letters:* [glossary](GLOSSARY.md).
@@ -37,10 +38,10 @@ for field in fields(coco):
 # The left column is tuned for minutes, the right one is the authors' for COCO. Two of its fields are easily overlooked:
 #
 # * `only_with_things`: the official loader of COCO (`register_coco_panoptic_annos_semseg.py`) hands detectron2 the
-#   instance annotations too, and detectron2 (`FILTER_EMPTY_ANNOTATIONS`) then leaves out every picture without an object
-#   that is no crowd. That is about one picture in a hundred, and it is gone for all three tasks, although its sky could
-#   teach the semantic one. On ADE20K and Cityscapes the same switch is on and does nothing: their loaders bring no
-#   instances along.
+#   instance annotations too, and detectron2 (`FILTER_EMPTY_ANNOTATIONS`) then leaves out every picture that has
+#   nothing but crowds and stuff. That is about one picture in a hundred, and it is gone for all three tasks, although
+#   its sky could teach the semantic one. On ADE20K and Cityscapes the same switch is on and does nothing: their
+#   loaders bring no instances along.
 # * `precision="auto"`: half precision on a GPU where the authors used it (ResNet-50, Swin-T), float32 where they did not
 #   (Swin-L, DiNAT-L) and on a CPU. A run says in its first line which it is.
 #
@@ -70,7 +71,8 @@ for i, (what, color) in enumerate(colors.items()):
 axes.set_yticks([])
 axes.set_xlabel("GB of memory, COCO with ResNet-50")
 figure.legend(ncols=4, frameon=False, loc="outside upper center")
-plt.show()
+ofl.render.described(figure, "A bar of memory in four equal parts: weights, gradients, Adam's m, Adam's v; about one "
+                             "GB in all.")
 
 # %% [markdown]
 # **Disk**: a checkpoint holds the weights and both averages; the one before it is kept, and while a new one is written
@@ -264,7 +266,7 @@ diagnosis = ofl.doctor(dataset=dataset, images=6)
 print(diagnosis)
 
 # %% [markdown]
-# **Break it.** Mirror every picture, but not its annotation, a classic slip in home-made augmentation:
+# **Break it.** Mirror every picture, but not its annotation, a common mistake in augmentation that one writes oneself:
 
 # %%
 import textwrap
@@ -287,11 +289,12 @@ class Mirrored:
 sick = ofl.doctor(dataset=Mirrored(), images=6)
 fault = sick.faults[0]
 print(sick.summary(), fault.check, *textwrap.wrap(fault.evidence, 100), sep="\n")
-Image.fromarray(fault.picture)
+ofl.render.described(fault.picture, "A mirrored picture with the outlines of its annotation, which do not fit; beside "
+                                    "it the picture as annotated, where they do.")
 
 # %% [markdown]
 # Left, in orange: the outlines of the annotation run across sky and houses. Right, in blue, where they belong. A loss
-# curve would have shown nothing: it falls all the same, to a worse end.
+# curve would have shown nothing: it falls here too, only less far.
 
 # %% [markdown]
 # ## The cell
@@ -426,8 +429,8 @@ shutil.rmtree(folder)
 #   slip; `coco_training` uses 0.963 for all.
 # * Half precision: on for ResNet-50 and Swin-T in the official files, off for Swin-L and DiNAT-L. `precision="auto"` does
 #   the same on a GPU; `"float32"`, `"fp16"` and `"bf16"` choose.
-# * This package has not been trained on all of COCO: no GPU was at hand. Its tests train the published recipe on
-#   real photographs for a few steps (`tests/training/test_coco_from_a_cell.py`).
+# * No training on all of COCO has been made. Tests train the published recipe on real photographs for a few steps
+#   (`tests/training/test_coco_from_a_cell.py`).
 
 # %% [markdown]
 # ## In the package
@@ -460,8 +463,8 @@ shutil.rmtree(folder)
 # four images instead of sixteen.</details>
 #
 # <details><summary>Why is the rate divided by 2, not by 4, when the batch is a quarter?</summary>
-# Adam normalises its steps, so their noise, not their length, follows the batch; it goes with the square root.
-# For SGD it would be a quarter.</details>
+# Adam normalises its steps: their length does not depend on the batch, their noise does, with its square root. For
+# SGD it would be a quarter.</details>
 #
 # <details><summary>The plan says that the model waits for data half of the time. What do you change first?</summary>
 # The number of workers, as far as there are cores; then smaller pictures on disk.</details>
