@@ -88,12 +88,15 @@ def painted(layer, g, truth=True):
 
 shown = [labels.index("car"), labels.index("tree") + 2, labels.index("sky")]  # the third tree is half hidden
 sheet = [[painted(layer, g) for g in shown] for layer in (0, 6)]
-Image.fromarray(ofl.render.contact_sheet(sheet, [labels[g] for g in shown], ["before layer 1", "after layer 6"]))
+picture = ofl.render.contact_sheet(sheet, [labels[g] for g in shown], ["before layer 1", "after layer 6"])
+ofl.render.described(picture, "Masks of car, tree and sky before layer 1 and after layer 6, with the true outline. "
+                              "Car and sky fit in both rows; the mask of the tree is smaller after layer 6 and nearer "
+                              "to the truth.")
 
 # %% [markdown]
 # ## The mask losses
 #
-# A matched query also owes a mask. Two losses compare its logits $x$ with the truth $y$ (0 or 1). With
+# A matched query must also give a mask. Two losses compare its logits $x$ with the truth $y$ (0 or 1). With
 # $p = \mathrm{sigmoid}(x)$:
 #
 # * **BCE**, binary cross-entropy: is each pixel right? The mean of $-\log p$ inside and $-\log(1 - p)$ outside.
@@ -192,9 +195,9 @@ proved("focal = package", focal_loss(x, y), package_masks.focal_loss(x, y), atol
 # %% [markdown]
 # ## On points, not on pixels
 #
-# At 1024 x 1024 a COCO image has masks of a million pixels, ten predictions, dozens of segments. The losses
-# look at 12,544 *points* of each mask instead (the shipped model: 1,024). A point may lie between pixels; its
-# value is bilinear, shared by the four nearest pixel centres.
+# At 1024 x 1024 a COCO image has masks of a million pixels, ten predictions, dozens of segments. The losses look at
+# 12,544 *points* of each mask instead (the shipped model: 1,024). A point may lie between pixels; its value is
+# bilinear (lesson 02), shared by the four nearest pixel centres.
 
 # %%
 def read_at(mask, x, y):
@@ -258,27 +261,32 @@ theirs = package_points.uncertain_points(matched, 256, 3.0, 0.75, drawing(1))
 proved("the same points", ours.sort(1).values, theirs.sort(1).values)
 
 # %% [markdown]
-# The two kinds of points on one mask. Left: anywhere. Right: where the model hesitates.
+# The two kinds of points around one mask, the car's. Left: 256 anywhere in the picture. Right: triangles are the 75 %
+# where the model hesitates (drawn from three times as many, so not all lie at the outline), discs the others.
 
 # %%
 import matplotlib.pyplot as plt
 
 g = labels.index("car")
 panels = {"uniform": drawing(1)(256)[g], "75 % where unsure": ours[g]}
-_, row = plt.subplots(1, 2, figsize=(9, 4.6))
-for axes, (title, places) in zip(row, panels.items()):
+figure, row = plt.subplots(1, 2, figsize=(9, 4.6))
+for axes, (title, places), hard in zip(row, panels.items(), (0, 192)):  # the hard ones come first
     axes.imshow(painted(6, g, truth=False))
-    axes.scatter(*(256 * places.T - 0.5), s=14, color="#F0E442", edgecolors="black", linewidths=0.4)
-    axes.set(title=title, xticks=[], yticks=[])
+    for part, color, mark in ((places[hard:], "#F0E442", "o"), (places[:hard], "#56B4E9", "^")):
+        axes.scatter(*(256 * part.T - 0.5), s=22, color=color, marker=mark, edgecolors="black", linewidths=0.4)
+    axes.set(title=title, xticks=[], yticks=[], xlim=(0, 150), ylim=(215, 110))
 plt.tight_layout()
-plt.show()
+ofl.render.described(figure, "The car's mask twice, enlarged. On the left few points, spread evenly; on the right more, most "
+                             "of them triangles, some at its outline and others where it is least sure inside and "
+                             "beside it.")
 
 # %% [markdown]
 # ## All together
 #
-# The mask losses grow in three versions. The first compares whole masks of one prediction. It **divides by the number of
-# masks in the batch**: an image with twenty segments weighs twenty times as much as one with a single segment, a batch
-# with many does not weigh more than one with few.
+# The mask losses grow in three versions. The first compares whole masks of one prediction. It **divides by the number
+# of masks in the batch**, so every mask of a batch weighs the same, 1 / 21 if one image has twenty and the other a
+# single one: the first image then counts twenty times as much as the second. But a batch with many masks does not
+# weigh more than a batch with few.
 
 # %%
 def mask_losses_1(prediction, targets, assigned):
@@ -305,7 +313,8 @@ def mask_losses_2(prediction, targets, assigned, draw):
 
 
 # %% [markdown]
-# `grown` compares the two sources: a line after + is new, one after - is gone.
+# `grown` compares the two sources: a line after + is new, one after - is gone. New are the points at which the masks
+# are read.
 
 # %%
 grown(mask_losses_1, mask_losses_2)
@@ -400,18 +409,19 @@ ofl.drawings.criterion(
 )  # fmt: skip
 
 # %% [markdown]
-# The package keeps for looking what each prediction paid. That the early ones pay too gives the early layers
-# a short way to the gradient. Here the lines are nearly flat: in this small world the first prediction already
-# finds most (lesson 10 looks at it).
+# The package keeps the losses of each prediction, to be looked at. Because the early predictions have losses too, the
+# gradient has a short way to the early layers. Here the lines are nearly flat: in this small world the first
+# prediction already finds most (lesson 10 looks at it).
 
 # %%
-_, axes = plt.subplots(figsize=(7, 3))
+figure, axes = plt.subplots(figsize=(7, 3))
 for name, color in (("mask", "#0072B2"), ("dice", "#E69F00"), ("class", "#009E73")):
     axes.plot(criterion.by_prediction[name], "o-", label=name, color=color)
 axes.set(xlabel="decoder layer (0: before the first)", ylabel="loss, unweighted", ylim=(0, None))
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.tight_layout()
-plt.show()
+ofl.render.described(figure, "Three lines of losses over the decoder's seven predictions: dice at the top, mask and "
+                             "class below it, all nearly flat.")
 
 # %% [markdown]
 # `tests/losses/test_whole_criterion.py` proves the package's criterion equal to loops written from the
@@ -499,8 +509,8 @@ gain = gradient_per_point(ours) / gradient_per_point(drawing(1)(256))
 print(f"{gain:.0f} times as much to learn from a point where the model hesitates")
 
 # %% [markdown]
-# To meet as much to learn, uniform points would have to be about as many times more. On masks of a million pixels
-# that is memory.
+# To learn as much, you would need about as many times more uniform points. On masks of a million pixels that costs
+# memory.
 
 # %% [markdown]
 # ## In the package
