@@ -10,11 +10,13 @@
 # For years each question had its own network. **OneFormer** (CVPR 2023) answers all three with one set of
 # weights, trained once. You tell it the task in words.
 #
-# In this lesson you use a small OneFormer that was trained on a laptop, change the task, and read the numbers.
-# The lessons that follow build every part of it; lesson 00b begins with the smallest model of its kind.
+# In this lesson you use a small OneFormer that was trained on a laptop, change the task, and read the numbers. The
+# lessons that follow build every part of it; lesson 00b begins with the smallest model of its kind. (The weights that
+# come with the package had 24,000 steps and nearly four hours, mostly of one core; the ten minutes of lesson 13 end
+# lower.)
 #
 # *Goals:* tell the three tasks apart, say what a query gives, read the map. *Before:* Python and PyTorch's tensors; no
-# transformer. *Words and letters:* [glossary](GLOSSARY.md); lesson 00b computes by hand what is only named here.
+# transformer. *Minutes:* 25. *Words and letters:* [glossary](GLOSSARY.md); lesson 00b computes by hand what is only named here.
 
 # %% [markdown]
 # ## A picture to work with
@@ -78,8 +80,10 @@ for task, prediction in predictions.items():
     print(f"{task:<9}", ", ".join(f"{n} {name}" for name, n in sorted(found.items())))
 
 # %% [markdown]
-# A small model makes mistakes: the annotation has three trees, and one person only. The instance answer may name the
-# person twice, because it is a list, ranked by confidence; in the other two every pixel belongs to one segment.
+# A small model makes mistakes: the annotation has three trees, and one person only. (And at another size it makes
+# others: later lessons show the scene at 128 or 160 pixels, where it may find three trees.) The instance answer may
+# name the person twice, because it is a list, ranked by confidence; in the other two every pixel belongs to one
+# segment.
 #
 # ## Queries: who answers
 #
@@ -106,7 +110,8 @@ masks = output.mask_logits[0].sigmoid()  # [Q, h, w]: how sure the query is of e
 print("classes [Q, K + 1]:", list(probability.shape), " masks [Q, h, w]:", list(masks.shape))
 
 # %% [markdown]
-# Seven of the 32, with their class and its probability; white is *mine*:
+# (Three times 32, by chance: 32 queries, and masks of 32 rows and 32 columns.) Seven queries, with their class and its
+# probability; white is *mine*:
 
 # %%
 names = [*model.config.class_names, "no object"]
@@ -118,7 +123,7 @@ for query in (29, 0, 21, 31, 13, 30, 5):
 tiles = [tile.repeat_interleave(5, 1).numpy() for tile in tiles]
 words = (
     "Seven masks, white on black. Query 29, sky: all above the roofs; 0: the road, 21: the car, 31: a tree; 13 and 30: "
-    "the same person, twice; 5, no object: black but for single pixels"
+    "the same person, twice; 5, no object: black except for single pixels"
 )
 ofl.render.described(ofl.render.contact_sheet([tiles], titles, font_size=14), words)
 
@@ -131,9 +136,9 @@ ofl.render.described(ofl.render.contact_sheet([tiles], titles, font_size=14), wo
 # ## What changes when the task changes?
 #
 # Not the weights, not the picture. The task is a sentence; its words become numbers (*ids*), the ids go through a
-# small network and become one vector, the *task token* (lesson 04). All queries begin as copies of that vector. One
-# stays a copy. A small transformer makes the others different: it adds a learned vector to each, one of its own, and
-# lets them look at the picture (lesson 06).
+# small network and become one vector, the *task token* (lesson 04). All queries begin as copies of that vector. The
+# last one stays the token itself. A small transformer makes the others different: it adds a learned vector to each,
+# one of its own, and lets them look at the picture (lesson 06).
 
 # %%
 from oneformer_lite.model.parts.tokenizer import tokenize
@@ -176,7 +181,7 @@ for task in predictions:
 # %%
 from oneformer_lite.widgets import MaskInspector
 
-MaskInspector(model, sample).set(task="instance")
+MaskInspector(model, sample).set(task="instance", colors="verdict")
 
 # %% [markdown]
 # Of the 8 segments of the answer 7 are right, and 1 is *invented*: the second person. *Merged* counts something else,
@@ -231,10 +236,10 @@ for token in predictions:
     print(f"{token:<10}{values[0]:>6.0f}{values[1]:>10.0f}{values[2]:>6.0f}{values[3]:>6.0f}")
 
 # %% [markdown]
-# To the nearest 10, no measure is higher under the token of another task, and some are far lower. Under "instance" the
-# stuff is gone (PQ stuff 0), under "semantic" the things of a class become one segment (AP 30). The paper reports the
-# same at full size: in its table on ADE20K the PQ of stuff is 1.5 under the "instance" token, and 50.2 under the other
-# two.
+# Each measure is highest under the token of its own task (to the nearest 10, and sometimes equal), and some are far
+# lower under another. Under "instance" the stuff is gone (PQ stuff 0), under "semantic" the things of a class become
+# one segment (AP 30). The paper reports the same at full size: in its table on ADE20K the PQ of stuff is 1.5 under
+# the "instance" token, and 50.2 under the other two.
 
 # %% [markdown]
 # ## The map
@@ -289,8 +294,8 @@ for preset in (ofl.config.toytown(), ofl.config.coco_r50()):
 #
 # <details><summary>Could you get the semantic answer from the panoptic one?</summary>
 # Yes: forget the instances. The other way is impossible: trees that touch have one semantic region. Why then train
-# three tasks? Because each has its own measure, and in the paper one model trained on all three is in none of them
-# worse than models trained on one (its table on ADE20K).</details>
+# three tasks? Because each has its own measure, and in the paper the model trained on all three tasks is at least as
+# good in each as a model trained on that task only (its table on ADE20K).</details>
 #
 # <details><summary>Why is mIoU so low under the "instance" token, although mIoU does not count instances?</summary>
 # It is the mean over all classes, things and stuff. Under that token no query asks for stuff, so these classes

@@ -500,7 +500,8 @@ for progress in moments:
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(11, 2.7), layout="constrained", width_ratios=(1.5, 1, 1, 1))
 for block in range(3):
-    axes[0].plot(moments, [shares[m][block] for m in moments], label=f"block {block + 4}", color=colors[block + 1])
+    axes[0].plot(moments, [shares[m][block] for m in moments], ("-", "--", ":")[block], label=f"block {block + 4}",
+                 color=colors[block + 1])  # fmt: skip
 axes[0].set(xlabel="share of the training", ylabel="bound queries")
 axes[0].legend(frameon=False)
 for ax, share in zip(axes[1:], (1.0, 0.5, 0.0)):
@@ -561,14 +562,15 @@ for name, log in logs.items():
 
 # %%
 tones = dict(zip(presets, ("#000000", "#e69f00", "#0072b2", "#d55e00", "#009e73")))
+dashes = dict(zip(presets, ("-", ":", "-", "--", "-.")))
 figure, axes = plt.subplots(1, 3, figsize=(11, 3), layout="constrained")
 for name, log in logs.items():
     train, judged = ([r for r in log if r["kind"] == kind] for kind in ("train", "eval"))
     for ax, term in zip(axes, ("class", "dice")):
         values = [r["by_layer"][term][-1] for r in train]
-        ax.plot([r["step"] for r in train], values, color=tones[name], label=name)
+        ax.plot([r["step"] for r in train], values, color=tones[name], ls=dashes[name], label=name)
         ax.set_ylabel(f"{term} loss, last prediction")
-    axes[2].plot([r["step"] for r in judged], [r["PQ"] for r in judged], "o-", ms=4, color=tones[name])
+    axes[2].plot([r["step"] for r in judged], [r["PQ"] for r in judged], ls=dashes[name], marker="o", ms=4, color=tones[name])
 axes[2].set_ylabel("PQ, percent")
 for ax in axes:
     ax.set_xlabel("step")

@@ -408,12 +408,13 @@ for noise, of_noise in runs.items():
     print(f"{noise:>2} noised queries: {np.mean(ends):.2f}; seeds: {', '.join(f'{end:.2f}' for end in ends)}")
 
 # %% [markdown]
-# A little better, hardly more than the seeds differ. At full size, with hundreds of queries and months of processor time,
-# DN-DETR and its children need a fraction of the epochs.
+# A little better, hardly more than the seeds differ. At full size, with hundreds of queries and months of processor
+# time, DN-DETR (a DETR with denoising) and its children need a fraction of the epochs.
 #
-# **Does it help OneFormer?** It has no boxes to shake. `denoising_queries=16` gives it noised *masks* to look into, as in
-# MP-Former, and wrong labels. Twenty minutes of one core each (those of lesson 16), fewer steps with noise, for each is
-# longer; PQ of some held-out scenes after each quarter, and at the end of all of them:
+# **Does it help OneFormer?** It has no boxes to shake. `denoising_queries=16` gives it noised *masks* to look into,
+# as in MP-Former (a Mask2Former with noised masks), and wrong labels. Twenty minutes of one core each (those of
+# lesson 16), fewer steps with noise, because each is longer; PQ of some held-out scenes after each quarter, and at
+# the end of all of them:
 
 # %%
 for name, member in (("as it is", "oneformer"), ("16 noised", "oneformer_denoising")):
@@ -538,9 +539,9 @@ for name, model_then in (("new", new), ("trained", knet)):
 #
 # ## A mask that is attention
 #
-# Panoptic SegFormer goes the other way. It takes queries that have found a box (a Deformable DETR for things; one query
-# for each class of stuff) and asks only: where do you look? Scores before the softmax go through a small layer of their
-# level. What all heads of a level say together is added up over the levels:
+# Panoptic SegFormer goes the other way. It takes queries that have found a box (a Deformable DETR, which samples as
+# in lesson 03, for things; one query for each class of stuff) and asks only: where do you look? Scores before the
+# softmax go through a small layer of their level. What all heads of a level say together is added up over the levels:
 
 # %%
 def contributions(queries, memory, shapes, m):
@@ -718,7 +719,7 @@ inspector.set(segment=things[0])
 # ## Break it
 #
 # **Let the truth leak.** If the matched queries may look at the noised ones, what they say depends on the noise, which
-# they will not have in use. Two draws of noise, the last query's box of each:
+# they will not have in use. Two draws of noise, and how far the masks of the matched queries are apart:
 
 # %%
 from oneformer_lite.model.parts.denoising import Noised
