@@ -12,7 +12,7 @@
 #
 # In this lesson you use a small OneFormer that was trained on a laptop, change the task, and read the numbers. The
 # lessons that follow build every part of it; lesson 00b begins with the smallest model of its kind. (The weights that
-# come with the package had 24,000 steps and nearly four hours, mostly of one core; the ten minutes of lesson 13 end
+# come with the package were trained for nearly four hours, mostly on one core; the ten minutes of lesson 13 end
 # lower.)
 #
 # *Goals:* tell the three tasks apart, say what a query gives, read the map. *Before:* Python and PyTorch's tensors; no

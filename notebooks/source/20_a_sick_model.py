@@ -75,12 +75,13 @@ picture("Of the healthy run. Panoptic and semantic have most borders and names a
 
 # %%
 tones = {"class": "#0072b2", "mask": "#d55e00", "dice": "#009e73", "contrastive": "#cc79a7"}
+dashes = dict(zip(tones, ("-", "--", ":", "-.")))
 figure, axes = plt.subplots(3, 3, figsize=(10, 7), sharex=True, layout="constrained")
 for ax, (name, run) in zip(axes.flat, runs.items()):
     trained = [r for r in run.history if r["kind"] == "train"]
     for loss, tone in tones.items():
         means = np.convolve([r[loss] for r in trained], np.ones(8) / 8, mode="valid")
-        ax.plot([r["step"] for r in trained][7:], means, color=tone, label=loss)
+        ax.plot([r["step"] for r in trained][7:], means, dashes[loss], color=tone, label=loss)
     ax.set_yscale("symlog", linthresh=0.1)
     ax.set_title(f"{name}: PQ {scores(run)['PQ']:.0f}")
 figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=4, frameon=False, loc="outside lower center")
@@ -239,9 +240,9 @@ for name in ("A", "healthy"):
 # %%
 logits = torch.linspace(-6, 6, 49)
 figure, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
-for target, tone in ((0.0, "#56b4e9"), (1.0, "#0072b2"), (2.0, "#e69f00"), (255.0, "#d55e00")):
+for target, tone, dash in ((0.0, "#56b4e9", ":"), (1.0, "#0072b2", "-"), (2.0, "#e69f00", "--"), (255.0, "#d55e00", "-.")):
     values = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target), reduction="none")
-    ax.plot(logits, values, color=tone, label=f"target {target:.0f}")
+    ax.plot(logits, values, dash, color=tone, label=f"target {target:.0f}")
 ax.set(ylim=(-12, 12), xlabel="logit", ylabel="cross-entropy")
 ax.legend(frameon=False)
 ofl.render.described(figure, "Cross-entropy over the logit. For targets 0 and 1 it stays above zero. For 2 and 255 it "
