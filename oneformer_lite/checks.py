@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import math
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
+from typing import TypeVar
 
 import numpy as np
 
 from .errors import ConfigError
+
+Called = TypeVar("Called", bound=Callable)
+_NOTHING: Mapping = {}
 
 
 def check_share(name: str, value: float) -> None:
@@ -54,6 +60,31 @@ def check_size(name: str, value: int | tuple[int, int]) -> None:
         raise ConfigError(f"{name} must be one number or a pair (height, width), got {reprlib.repr(value)}")
     for side in sides:
         check_count(name, side)
+
+
+def only_known_names(
+    called: Called,
+    what: str = "argument",
+    also_called: Mapping[str, tuple[str, ...]] = _NOTHING,
+    elsewhere: Mapping[str, str] = _NOTHING,
+) -> Called:
+    """A function, or a class with its constructor, that answers a keyword which it does not take with what was probably
+    meant, as a :class:`ConfigError`. ``what`` it takes, in words; the others are of :func:`meant`."""
+    inner = called.__init__ if isinstance(called, type) else called
+    own = inspect.signature(inner).parameters.values()
+    names = [p.name for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+
+    @functools.wraps(inner)
+    def explained(*args, **values):
+        if unknown := [name for name in values if name not in names]:
+            words = meant(unknown[0], names, also_called, elsewhere)
+            raise ConfigError(f"{called.__name__} has no {what} {unknown[0]!r}{words}")
+        return inner(*args, **values)
+
+    if not isinstance(called, type):
+        return explained
+    called.__init__ = explained
+    return called
 
 
 def meant(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .checks import check_count, check_progress, check_share
+from .checks import check_count, check_progress, check_share, only_known_names
 from .data.by_name import warn_of_other_kinds
 from .data.sample import TASKS, Sample, check_task
 from .data.targets import targets_for
@@ -39,6 +39,7 @@ Progress = Callable[[int, int], None]
 Look = Callable[[Prediction, Sample], None]
 
 
+@only_known_names
 @torch.inference_mode()
 def evaluate(
     model: MaskModel | Ensemble,
@@ -102,6 +103,7 @@ def evaluate(
     return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
 
 
+@only_known_names
 @torch.inference_mode()
 def evaluate_masks(
     model: MaskModel | Ensemble,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _WEB_PAGE = "a web page or XML (a failed download, or another format)"
 _POINTER = "a pointer of Git LFS, which stands for the file (git lfs pull fetches that)"
 _STARTS = {
@@ -29,6 +31,17 @@ _STARTS = {
     b"\x89HDF\r\n": "a file of HDF5",
     b"SQLite format 3\0": "a database of SQLite",
 }
+# annotation and other text whose first bytes many files share, looked for in all that tells
+_TEXTS = {
+    rb"<annotations>\s*<version>|<annotations>.*<meta>": "XML of CVAT (choose COCO 1.0 when exporting)",
+    rb"<annotation[ >].*<(folder|filename|size)>": "XML of one picture, as of Pascal VOC (choose COCO when exporting)",
+    rb"<svg[ >]": "a drawing in SVG",
+    rb"\d+( -?\d*\.?\d+){4}": "text of numbers, as YOLO has one for each picture (choose COCO when exporting)",
+    rb'[#"]*filename"?,"?file_size': "CSV of the VGG Image Annotator (choose COCO when exporting)",
+    rb'\{"data_row"': "NDJSON of Labelbox (a converter to COCO is needed)",
+    rb"\{\\rtf": "text of a word processor (RTF)",
+}
+_BEFORE = re.compile(rb"(<\?xml[^>]*>|<!--.*?-->|<!DOCTYPE[^>]*>|\s)*", re.DOTALL)  # in XML, before what it is
 _HEADER = 512  # bytes that tell
 
 
@@ -39,4 +52,7 @@ def kind_of(start: bytes) -> str:
         return "a HEIC picture, as phones write"
     if start[128:132] == b"DICM":
         return "a DICOM picture"
+    text = start[_BEFORE.match(start).end() :]
+    if kind := next((kind for first, kind in _TEXTS.items() if re.match(first, text, re.DOTALL)), ""):
+        return kind
     return next((kind for first, kind in _STARTS.items() if start.startswith(first)), "")

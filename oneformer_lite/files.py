@@ -1,12 +1,14 @@
-"""Writing files so that nothing is ever half written."""
+"""Writing files so that nothing is ever half written; and paths, as callers and other systems write them."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import reprlib
 import secrets
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +30,7 @@ def replacing(path: str | Path, durable: bool = True) -> Iterator[Path]:
     processes may replace the same file: the last one wins. A folder that cannot be written and a full disk raise
     :class:`DataError`.
     """
-    path = Path(path)
+    path = path_of(path, "the file to write")
     draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.draft")
     try:
         make_folder(path.parent)
@@ -92,7 +94,7 @@ def write_json(path: str | Path, content: dict | list, indent: int | None = None
 
 def make_folder(folder: str | Path) -> Path:
     """Create ``folder`` and its parents, or say why that is impossible."""
-    folder = Path(folder)
+    folder = path_of(folder, "the folder to write to")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -104,8 +106,33 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
-def folder_of(folder: str | Path, what: str) -> Path:
-    """``folder`` as a path. Raises :class:`ConfigError` if it is none; ``what`` lies in it, in words."""
-    if not isinstance(folder, (str, os.PathLike)):
-        raise ConfigError(f"expected the folder of {what} as a text or a path, got {folder!r:.80}")
-    return Path(folder)
+def path_of(path: str | Path, what: str) -> Path:
+    """``path`` as a :class:`Path`. Raises :class:`ConfigError` if it is none, or a blank text (which would mean the
+    working folder); ``what`` it leads to, in words: "the folder of a run"."""
+    if not isinstance(path, (str, os.PathLike)) or not str(path).strip():
+        raise ConfigError(f"expected {what} as a text or a path, got {reprlib.repr(path)}")
+    return Path(path)
+
+
+def on_disk(path: Path) -> Path:
+    """``path``, or where nothing is there, what has the same name in another form of Unicode: macOS takes letters apart
+    (a and two dots for ä), in its archives too, and to people the two look the same."""
+    if str(path).isascii() or path.exists():
+        return path
+    found = Path(path.anchor)
+    for part in path.relative_to(path.anchor).parts:
+        found = found / part if (found / part).exists() else found / _same(found, part)
+    return found if found.exists() else path
+
+
+def normal(name: str) -> str:
+    """A name in the one form of Unicode in which names are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _same(folder: Path, name: str) -> str:
+    """The name in ``folder`` that differs from ``name`` by the form alone; ``name`` if there is none."""
+    try:
+        return next((other for other in os.listdir(folder) if normal(other) == normal(name)), name)
+    except OSError:
+        return name

@@ -55,6 +55,8 @@ def why_no_json(reason: JSONDecodeError) -> str:
         return "it is empty"
     if kind := kind_of(text[:1024].encode("utf-8", "replace")):  # in an encoding of two bytes a letter
         return f"it is {kind}"
+    if re.match(r"[\s\[{]*[\[{]\s*'", text):
+        return "it is written as Python prints it, with single quotes: write it with json.dump"
     place = f"line {reason.lineno}, column {reason.colno}"
     if reason.msg.startswith("Extra data"):
         return f"after its end, at {place}, more follows (JSON Lines, or two files in one)"

@@ -16,6 +16,7 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from .errors import DataError, OneFormerLiteError
+from .files import on_disk, path_of
 from .json_faults import too_many_digits, what_else, why_no_json, why_no_text
 
 SMALL = 64 * 2**20  # bytes; configurations and records are far below, annotations have no limit
@@ -37,7 +38,8 @@ def read_json(
     NaN and infinities too, which JSON does not know; it takes time, so large files whose numbers are judged one by one
     go without.
     """
-    return parse_json(_content(Path(path), error, cure, missing, max_bytes), str(path), error, cure, strict=strict)
+    path = on_disk(path_of(path, "a JSON file"))
+    return parse_json(_content(path, error, cure, missing, max_bytes), str(path), error, cure, strict=strict)
 
 
 def _content(path: Path, error: type[OneFormerLiteError], cure: str, missing: str, max_bytes: int | None) -> bytes:

@@ -10,7 +10,7 @@ from .config import BaseConfig
 from .data.batch import padded_size
 from .data.by_name import class_places
 from .data.dataset import SegmentationDataset
-from .data.sample import TASKS, Category, Sample, check_task
+from .data.sample import TASKS, Category, Sample, check_tasks
 from .data.unreadable import Unreadable, read_checked
 from .data.views import Given, as_dataset
 from .errors import ConfigError, DataError
@@ -44,9 +44,7 @@ def supplied(
 ) -> tuple[SegmentationDataset, list[str]]:
     """:func:`judgeable`, but for the classes."""
     check_model(model)
-    chosen = [check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks or ())]
-    if not chosen:
-        raise ConfigError(f"no tasks to judge: expected some of {', '.join(TASKS)}")
+    chosen = check_tasks(tasks, "to judge")
     for task in chosen:
         model.config.check_answers(task)
     dataset = as_dataset(dataset)
@@ -56,7 +54,7 @@ def supplied(
         )
     if not len(dataset):
         raise DataError("the data set has no pictures, so there is nothing to judge: check its folders and files")
-    return dataset, [task for task in TASKS if task in chosen]
+    return dataset, chosen
 
 
 def batches(

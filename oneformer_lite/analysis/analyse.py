@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from ..checks import check_progress, check_share
+from ..checks import check_progress, check_share, only_known_names
 from ..data.dataset import SegmentationDataset
 from ..data.sample import Sample
 from ..data.unreadable import Unreadable
@@ -24,6 +24,7 @@ from .report import Analysis
 from .segments import SegmentFindings
 
 
+@only_known_names
 def analyse(
     model: MaskModel | Ensemble,
     dataset: Given,

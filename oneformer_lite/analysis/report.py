@@ -115,7 +115,7 @@ class Analysis:
             _check_inspector(name)
         inside = {i: {name: self.inspect(i, name).page() for name in names} for i in self._leading(pictures)}
         page = analysis_page(self.numbers, self.metrics, self._subject(), inside)
-        with replacing(Path(path)) as draft:
+        with replacing(path) as draft:
             draft.write_text(page, encoding="utf-8", errors="replace")  # file names need not be Unicode
         return Path(path)
 

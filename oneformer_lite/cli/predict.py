@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..listing import few
+from ..notices import warn_user
 from .arguments import PICTURES, TASKS, command, json_file, share
 from .models import loaded, models_and_views, said
 
@@ -45,13 +46,13 @@ def run(args) -> None:
 
     targets = _targets(args.pictures, args.out, args.task)
     place = args.out.parent if args.out in targets.values() else args.out
-    _check_places(args, place)
+    _check_places(args, place, targets)
     for folder in [place, *([args.json.parent] if args.json else []), *([args.masks] if args.masks else [])]:
         make_folder(folder)
     model = loaded(args)
     records, unreadable = [], []
     try:
-        for path, pixels in _readable(list(targets), unreadable):
+        for path, pixels in _readable(targets, unreadable):
             records.append(_segment(model, path, pixels, targets[path], args))
     finally:  # what was done is not lost
         if args.json:
@@ -64,10 +65,19 @@ def run(args) -> None:
         sys.exit(1)
 
 
-def _check_places(args, place: Path) -> None:
-    """Raises where the masks would replace the pictures of results in ``place``."""
+def _check_places(args, place: Path, targets: dict[Path, Path]) -> None:
+    """Raises where results or masks would replace what was given, or masks the results in ``place``; says which masks
+    of earlier calls lie where those of this one shall be."""
     from ..errors import OneFormerLiteError
 
+    given = {path.resolve(): path for path in targets}
+    if lost := next((given[t.resolve()] for t in targets.values() if t.resolve() in given), None):
+        raise OneFormerLiteError(
+            f"{lost} is a picture to be segmented, and the result of another would be written over it: give the "
+            "results another folder (--out)"
+        )
+    if args.masks:
+        _check_masks(args.masks, targets)
     if args.masks and args.task != "instance" and args.masks.resolve() == place.resolve():
         raise OneFormerLiteError(
             f"--masks {args.masks} is the folder of the results (--out), whose pictures have the same names as the "
@@ -75,8 +85,26 @@ def _check_places(args, place: Path) -> None:
         )
 
 
-def _readable(paths: list[Path], unreadable: list[dict]) -> Iterator[tuple[Path, np.ndarray]]:
-    """The pictures; those that cannot be read are said and noted instead, unless it is the only one."""
+def _check_masks(folder: Path, pictures: Iterable[Path]) -> None:
+    from ..errors import OneFormerLiteError
+    from ..inference.exports import masks_in
+
+    held, names = masks_in(folder), {path.stem for path in pictures}
+    own = {path.resolve() for path in pictures}
+    if lost := next((path for name in names for path in held.get(name, []) if path.resolve() in own), None):
+        raise OneFormerLiteError(
+            f"{lost} is a picture to be segmented, and has the name of a mask of another: give the masks another "
+            "folder (--masks)"
+        )
+    if others := held.keys() - names:
+        warn_user(
+            f"--masks {folder} holds masks of {len(others)} other pictures, of earlier calls, which stay: "
+            f"{few(others, 4)}"
+        )
+
+
+def _readable(paths: Iterable[Path], unreadable: list[dict]) -> Iterator[tuple[Path, np.ndarray]]:
+    """The pictures; those that cannot be read are said and noted instead."""
     from ..data.image import read_image
     from ..errors import DataError
 
@@ -84,8 +112,6 @@ def _readable(paths: list[Path], unreadable: list[dict]) -> Iterator[tuple[Path,
         try:
             pixels = read_image(path)
         except DataError as error:
-            if len(paths) == 1:
-                raise
             print(f"oneformer-lite: left out: {error}", file=sys.stderr)
             unreadable.append({"file": str(path), "error": str(error)})
         else:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self, TypeVar
 
-from ..checks import meant
+from ..checks import meant, only_known_names
+from ..data.by_name import warn_of_twins
 from ..data.sample import Category
 from ..errors import ConfigError
 from .backbone import check_backbone
@@ -165,17 +166,32 @@ class BaseConfig(Traits):
 Config = TypeVar("Config", bound=BaseConfig)
 
 
-def for_classes(config: Config, categories: Sequence[Category]) -> Config:
-    """``config`` with the classes of a data set (``dataset.categories``).
+def check_config(config: object) -> None:
+    """Raises :class:`ConfigError` unless this is a model's configuration."""
+    if not isinstance(config, BaseConfig):
+        raise ConfigError(f"expected a model's configuration, such as ofl.config.toytown(), got {shown(config)}")
 
-    Raises :class:`ConfigError` for names alone: which classes are things decides how they are segmented.
+
+@only_known_names
+def for_classes(config: Config, categories: Sequence[Category]) -> Config:
+    """``config`` with the classes of a data set (``dataset.categories``). Two of one name are a warning.
+
+    Raises :class:`ConfigError` for names alone, as which classes are things decides how they are segmented, and for
+    sets, which have no order: the classes would be numbered anew in each process.
     """
-    for category in categories:
-        if not isinstance(category, Category):
-            raise ConfigError(
-                f"categories must be a data set's, got {category!r}: take dataset.categories, or write "
-                "[ofl.data.Category(1, name, is_thing), ...]"
-            )
+    check_config(config)
+    unordered = isinstance(categories, (Set, str, Mapping)) or not isinstance(categories, Iterable)
+    entries = [categories] if unordered else list(categories)
+    if wrong := [entry for entry in entries if not isinstance(entry, Category)]:
+        raise ConfigError(
+            f"categories must be a data set's, got {shown(wrong[0])}: take dataset.categories, or write "
+            "[ofl.data.Category(1, name, is_thing), ...]"
+        )
+    if unordered or not entries:
+        came = shown(categories)
+        raise ConfigError(f"categories must be a list of at least one, in the order of the classes, got {came}")
+    categories = tuple(entries)
+    warn_of_twins([category.name for category in categories], "categories")
     return replace(
         config,
         num_classes=len(categories),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from pathlib import Path
 from urllib.parse import unquote
 
 from PIL import Image
+
+from ..files import normal
 
 
 def why_absent(path: Path) -> str:
@@ -39,4 +40,4 @@ def _what_does(path: Path) -> str:
 
 def _plain(name: str) -> str:
     """A name without what makes no difference to people."""
-    return unicodedata.normalize("NFC", unquote(name)).casefold().strip()
+    return normal(unquote(name)).casefold().strip()

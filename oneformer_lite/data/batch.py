@@ -6,7 +6,7 @@ official code; a backbone trained with other statistics converts on its own (``m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +52,9 @@ class Batch:
 
 def normalise(image: np.ndarray) -> Tensor:
     """uint8 [H, W, 3] RGB -> float32 [3, H, W] with zero mean and unit variance over ImageNet. Lesson 01."""
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
+        came = list(image.shape) if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
+        raise ValueError(f"expected a picture as uint8 [H, W, 3], got {came}: ofl.data.read_image reads one")
     return normalised_batch([image], image.shape[:2])[0]
 
 
@@ -85,6 +88,9 @@ def pad_to(tensor: Tensor, size: tuple[int, int]) -> Tensor:
 
 def collate(pairs: Sequence[tuple[Sample, str]]) -> Batch:
     """A batch from (sample, task) pairs of any image sizes. Lesson 01."""
+    if not isinstance(pairs, Iterable):
+        raise ValueError(f"collate takes a list of (sample, task) pairs, got a {type(pairs).__name__}")
+    pairs = list(pairs)
     if not pairs:
         raise ValueError("collate needs at least one (sample, task) pair, got an empty list")
     for pair in pairs:

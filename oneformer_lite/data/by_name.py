@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import ConfigError
@@ -13,6 +14,14 @@ from .sample import Category
 
 UNUSED = "unused number "  # a class of a model that its data do not have, as the gaps between COCO's ids are DETR's
 GENERIC = re.compile(r"class \d+")  # what a configuration calls classes that nobody has named
+
+# names of what is no class, but where nobody knows one; "background" is a class like all others
+NOBODY_KNOWS = frozenset((
+    "void", "unlabeled", "unlabelled", "not labeled", "no label", "ignore", "ignored", "ignore label", "ignore region",
+    "unknown", "undefined", "unannotated", "not annotated", "unclassified", "dont care", "don't care", "do not care",
+))  # fmt: skip
+_BRACKETS = "()[]<>{}*. "
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens, zero-width blanks, byte-order marks
 
 
 def class_places(
@@ -63,28 +72,47 @@ def used_names(names: Sequence[str]) -> int:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", str(name).casefold()).strip()
+    """A name without what makes no difference to people: case, blanks, hyphens, how letters are composed (macOS takes
+    them apart) and signs that nobody sees."""
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", str(name))).casefold()
+    return re.sub(r"[\s_-]+", " ", plain).strip()
 
 
 def look_alikes(names: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of names that differ by upper case, blanks, hyphens, accents written apart, or marks at the end alone."""
+    names = list(dict.fromkeys(names))
     first: dict[str, str] = {}
     pairs = []
     for name in names:
-        key = _key(unicodedata.normalize("NFKC", name)).rstrip(" .,;:")
+        key = _key(name).rstrip(" .,;:")
         if first.setdefault(key, name) != name:
             pairs.append((first[key], name))
     return pairs
 
 
-def warn_of_look_alikes(names: Sequence[str], where: object) -> None:
-    """Say which names of classes may be one name, written in two ways."""
+def warn_of_names(names: Sequence[str], where: object) -> None:
+    """Say which names of classes come twice, may be one name in two spellings, or say that nobody knows the class."""
+    warn_of_twins(names, where)
+    unknown = [name for name in names if _key(name).strip(_BRACKETS) in NOBODY_KNOWS]
+    if unknown:
+        warn_user(
+            f"{where}: {few(unknown)} {'is' if len(unknown) == 1 else 'are'} learned and judged as a class like all "
+            "others. If it is where nobody knows the class: in a file of classes its line is \"0: (void)\" (with its "
+            "own value), else leave it out of the classes and give its pixel value as ignore_index, or remove its "
+            "objects and segments from the JSON"
+        )
     if pairs := look_alikes(names):
         shown = ", ".join(f"{a!r} and {b!r}" for a, b in pairs[:4]) + " ..." * (len(pairs) > 4)
         warn_user(
             f"{where}: names of classes differ by so little that they may be one class: {shown}. If so, merge them; "
             "else tell them apart by more"
         )
+
+
+def warn_of_twins(names: Sequence[str], where: object) -> None:
+    """Say which names stand for several classes."""
+    if twice := {name for name, count in Counter(names).items() if count > 1}:
+        warn_user(f"{where}: several categories are called {few(twice)}: rename or merge them")
 
 
 def _is_renamed(own: list[str], given: list[str]) -> bool:

@@ -19,12 +19,16 @@ from .sample import Category
 FOLDER = Path(__file__).parent / "class_lists"
 
 
-@cache
 def class_list(data_set: str) -> tuple[Category, ...]:
     """The classes of "coco", "ade20k", "cityscapes", "mapillary" or "camvid"; the index is the class id."""
     known = sorted(path.stem for path in FOLDER.glob("*.json"))
-    if data_set not in known:
+    if not isinstance(data_set, str) or data_set not in known:
         raise ConfigError(f"there is no class list {data_set!r}; expected one of {', '.join(known)}")
+    return _class_list(data_set)
+
+
+@cache
+def _class_list(data_set: str) -> tuple[Category, ...]:
     entries = read_json(FOLDER / f"{data_set}.json")
     return tuple(Category(e["id"], e["name"], bool(e["isthing"]), tuple(e["color"])) for e in entries)
 

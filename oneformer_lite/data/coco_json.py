@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import colorsys
 import posixpath
-import warnings
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import ImageColor
 
 from ..errors import DataError
+from ..files import normal
 from ..json_reader import read_json
 from ..listing import few
-from .by_name import warn_of_look_alikes
+from .by_name import warn_of_names
 from .json_fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
 from .sample import Category
+from .tools import whose
 
 LISTS = ("images", "annotations", "categories")
-# what other files are known by
-_OTHERS = {
-    "LabelMe's own file of one picture: its script labelme2coco.py makes a COCO file of all": {"shapes", "imagePath"},
-    "VGG Image Annotator's own project: export annotations as COCO": {"_via_img_metadata"},
-    "Label Studio's own JSON: export as COCO": {"annotations", "data"},
-    "Supervisely's own file of one picture: its app exports to COCO": {"objects", "size"},
-    "GeoJSON, of places on Earth: a converter to COCO is needed": {"type", "features"},
-    "COCO results of a model, not annotations": {"image_id", "category_id", "score"},
-    "the annotations of a COCO file without the rest of it": {"image_id", "category_id"},
-    "VGG Image Annotator's own JSON: export annotations as COCO": {"regions", "filename"},
-}
 
 
 def read_annotations(path: str | Path, keys: Sequence[str] = LISTS) -> dict[str, Entries]:
@@ -42,23 +31,16 @@ def read_annotations(path: str | Path, keys: Sequence[str] = LISTS) -> dict[str,
 def read_content(path: Path, keys: Sequence[str] = LISTS) -> dict:
     """All that an annotation file holds: an object that has ``keys``."""
     content = read_json(
-        path, missing="check the path, and that the annotation archive is unpacked", max_bytes=None, strict=False
-    )
+        path, cure="export it as COCO's JSON, or download it again",
+        missing="check the path, and that the annotation archive is unpacked", max_bytes=None, strict=False,
+    )  # fmt: skip
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
         raise DataError(
             f"annotation file {path} lacks {', '.join(map(repr, missing))}: expected a COCO file "
-            f"with the lists {', '.join(map(repr, keys))}{_whose(content)}"
+            f"with the lists {', '.join(map(repr, keys))}{whose(content)}"
         )
     return content
-
-
-def _whose(content: object) -> str:
-    """Says which tool writes such a file, if its keys tell."""
-    entry = content[0] if isinstance(content, list) and content else content
-    have = set(entry) if isinstance(entry, dict) else set()
-    tool = next((tool for tool, keys in _OTHERS.items() if keys <= have), "")
-    return f". This seems to be {tool}" if tool else ""
 
 
 def refuse_other_format(annotations: Entries, foreign: str, own: str, cure: str) -> None:
@@ -88,9 +70,7 @@ def parse_categories(entries: Entries, all_things: bool) -> tuple[Category, ...]
     names = entries.column("name", NAME)
     things = [True] * len(ids) if all_things else entries.column("isthing", FLAG)
     colors = entries.column("color", COLOR, None)
-    if twice := {name for name, count in Counter(names).items() if count > 1}:
-        warnings.warn(f"{entries.file}: several categories are called {few(twice)}: rename or merge them", stacklevel=4)
-    warn_of_look_alikes(names, entries.file)
+    warn_of_names(names, entries.file)
     return tuple(
         Category(id, name, bool(thing), distinct_color(index) if color is None else _rgb(color))
         for index, (id, name, thing, color) in enumerate(zip(ids, names, things, colors, strict=True))
@@ -108,9 +88,10 @@ def file_names(entries: Entries) -> list[str]:
 
 
 def files_listed_twice(images: Entries, names: Sequence[str]) -> str:
-    """Says which two of ``images`` are one file, however spelled ("a.png", "./a.png"); empty where there are none."""
+    """Says which two of ``images`` are one file, however spelled ("a.png", "./a.png", ä in one or two letters); empty
+    where there are none."""
     first: dict[str, int] = {}
-    for i, name in enumerate(map(posixpath.normpath, names)):
+    for i, name in enumerate(posixpath.normpath(normal(name)) for name in names):
         if first.setdefault(name, i) != i:
             return f"{images.file}: {images.place(first[name])} and {images.place(i)} are the same file ({name})"
     return ""

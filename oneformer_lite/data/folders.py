@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Container
 from pathlib import Path
 
 from ..errors import DataError
+from ..files import normal, on_disk, path_of
 from ..listing import few
 
 
 def require_folder(path: str | Path, holds: str, hint: str = "") -> Path:
     """``path`` if it is a folder, else :class:`DataError`; ``holds`` says what should be in it, ``hint`` what else may
     be the matter."""
-    folder = Path(path)
+    folder = on_disk(path_of(path, f"the folder of {holds}"))
     if re.match(r"\w{2,}:/", str(folder)):
         raise DataError(f"{path} is an address, and data are read from this machine alone: download them first")
     if not folder.is_dir():
@@ -43,7 +43,7 @@ def by_stem(folder: Path, suffixes: Container[str], others: str) -> dict[str, Pa
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
-        stem = unicodedata.normalize("NFC", path.stem)  # other systems write the same letters otherwise
+        stem = normal(path.stem)
         if stem in found:
             raise DataError(
                 f"{path} and {found[stem]} have the same name up to the suffix, so {others} cannot be told apart: "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import stat
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
 from ..file_kinds import kind_of
-from ..files import replacing
+from ..files import on_disk, path_of, replacing
+from ..notices import warn_user
 from .absent import why_absent
 from .grey import grey_values, is_deep, note_numbers, stretched
 from .orientation import as_annotated, as_stored, orientation, upright
@@ -37,7 +37,7 @@ def open_image(path: str | Path) -> Image.Image:
 
     Raises :class:`DataError` if the file is missing, empty, cut short, too large, or no picture of :data:`FORMATS`.
     """
-    return _read_from(Path(path), _decoded)
+    return _read_from(path_of(path, "a picture"), _decoded)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -50,12 +50,13 @@ def image_size(path: str | Path) -> tuple[int, int]:
         with _opened(file, name) as picture:
             return picture.height, picture.width
 
-    return _read_from(Path(path), size)
+    return _read_from(path_of(path, "a picture"), size)
 
 
 def _read_from(path: Path, read: Callable[[BinaryIO, str | Path], T]) -> T:
     """``read`` of an ordinary file that is not empty."""
     try:
+        path = on_disk(path)
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise DataError(f"{path} is a folder: expected a picture")
@@ -184,9 +185,8 @@ def _say_what_is_left_out(picture: Image.Image, name: str | Path) -> None:
     with suppress(Exception):  # the second frame is damaged: the first may still be whole
         several = getattr(picture, "is_animated", False) and picture.format != "MPO"
     if several:
-        warnings.warn(
+        warn_user(
             f"{Path(name).parent} has pictures of several pages or frames: only the first of each is read",
-            stacklevel=4,
         )
 
 
@@ -236,7 +236,8 @@ def write_image(path: str | Path, pixels: np.ndarray) -> None:
     Not waited for (see :func:`~..files.replacing`): data sets and results have thousands of them.
     Raises :class:`DataError` if the disk is full, the folder not writable, or the suffix no picture's.
     """
-    picture_format = Image.registered_extensions().get(Path(path).suffix.lower())
+    path = path_of(path, "the picture to write")
+    picture_format = Image.registered_extensions().get(path.suffix.lower())
     if picture_format is None:
         raise DataError(f"{path} does not end like a picture's name: choose .png or .jpg")
     # Pillow, given a path, does not notice when a full disk takes only a part of its last block.

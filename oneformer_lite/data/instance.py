@@ -7,13 +7,13 @@ instance task only.
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from ..checks import check_flag
+from ..checks import check_flag, only_known_names
 from ..errors import DataError
+from ..files import path_of
 from ..notices import warn_user
 from .boxes import compare_with_boxes
 from .coco_json import (
@@ -30,12 +30,14 @@ from .image import read_annotated, read_image
 from .json_fields import ANYTHING, FLAG, ID, WHOLE, Entries
 from .outline_frames import outside, reach_over
 from .outlines import read_outlines
+from .repeated import count_repeated
 from .sample import MOST_BYTES, Sample, SegmentInfo
 
 _MANY_CROWDS = 0.25  # share from which they are worth a word; COCO has one in a hundred
 EMPTY = "objects whose outlines enclose no pixel"
 
 
+@only_known_names
 class InstanceDataset:
     """Images with instance annotations; ``dataset[i]`` is a :class:`Sample` with ``masks``.
 
@@ -47,7 +49,8 @@ class InstanceDataset:
     ``skip_boxes`` leaves out objects that have a box but no outline, which is an error otherwise.
     ``crowds_as_objects`` takes crowds for single objects: CVAT marks all masks of its brush as crowds, which are
     never targets. ``left_out`` counts what of the file is not used, by reason; a warning says it as well. Objects whose
-    outlines enclose no pixel are counted as they are read, each once, in the process that reads them.
+    outlines enclose no pixel are counted as they are read, each once, in the process that reads them. ``repeated``:
+    how many objects have picture, class and box of another.
 
     Whatever contradicts the format raises a :class:`DataError` that names file and place, when the file is opened.
     """
@@ -60,7 +63,7 @@ class InstanceDataset:
     ) -> None:  # fmt: skip
         check_flag("skip_boxes", skip_boxes)
         check_flag("crowds_as_objects", crowds_as_objects)
-        self.json_path = Path(instance_json)
+        self.json_path = path_of(instance_json, "the annotation file")
         self.image_dir = require_folder(image_dir, "the pictures")
         self._empty: set[int] = set()
         self._said_of_edges = False
@@ -93,11 +96,12 @@ class InstanceDataset:
         self._is_crowd = self._judge_crowds(objects, crowds_as_objects)
         self._outlines = read_outlines(objects.column("segmentation", ANYTHING, None), self.json_path, objects.place)
         kept = np.flatnonzero(self._usable(objects, owners, skip_boxes))
+        self.repeated = count_repeated(self._outlines, owners, self._class_ids, kept, self.json_path)
         self._places = kept[np.argsort(owners[kept], kind="stable")]  # of the objects, image by image
         self._ends = np.concatenate([[0], np.cumsum(np.bincount(owners[kept], minlength=len(images)))])
         if not len(kept):
             what = "has no objects" if len(images) else "lists no pictures"
-            warnings.warn(f"{self.json_path} {what}: there is nothing to learn from it", stacklevel=3)
+            warn_user(f"{self.json_path} {what}: there is nothing to learn from it")
         return json.dumps([image_ids, names])
 
     def _judge_crowds(self, objects: Entries, as_objects: bool) -> np.ndarray:
@@ -112,7 +116,7 @@ class InstanceDataset:
         if len(is_crowd) and is_crowd.all():
             raise DataError(words)
         if is_crowd.sum() > _MANY_CROWDS * len(is_crowd):
-            warnings.warn(words, stacklevel=4)
+            warn_user(words)
         return is_crowd
 
     def _usable(self, objects: Entries, owners: np.ndarray, skip_boxes: bool) -> np.ndarray:
@@ -140,7 +144,7 @@ class InstanceDataset:
             words = f"{self.json_path}: left out: " + ", ".join(f"{n} {reason}" for reason, n in self.left_out.items())
             if not usable.any():
                 raise DataError(f"{words}: nothing is left of {len(objects)} objects")
-            warnings.warn(f"{words} (of {len(objects)})", stacklevel=4)
+            warn_user(f"{words} (of {len(objects)})")
         return usable
 
     def __len__(self) -> int:

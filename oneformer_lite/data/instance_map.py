@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks import only_known_names
 from ..errors import ConfigError, DataError
 from ..notices import warn_user
 from .coco_json import distinct_color
@@ -24,6 +25,7 @@ _LEAST_AREA, _MANY = 4, 1000  # mean pixels of an object, of so many that this t
 _CURE = "scipy.ndimage.label gives each connected region a number of its own"
 
 
+@only_known_names
 class InstanceMapDataset(MapDataset):
     """Pictures and maps (PNG, TIFF, BMP or GIF, of 8, 16 or 32 bits) of the same names: 0 is background, any other
     number one object, all of ``class_name``. Numbers may have gaps, and an object may be in several pieces.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..checks import only_known_names
 from ..files import all_to_disk, make_folder, write_json
 from .image import write_image
 from .instance import encode_mask
@@ -12,6 +13,7 @@ from .panoptic_writing import named, segment_entry
 from .sample import Category, Sample
 
 
+@only_known_names
 def write_instances(
     image_dir: str | Path, instance_json: str | Path, samples: Iterable[Sample], info: dict | None = None
 ) -> None:

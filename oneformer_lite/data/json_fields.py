@@ -185,4 +185,12 @@ def shown(value: object) -> str:
     """A value as the file has it, not longer than a line, with the name of its type."""
     if value is None:
         return "null"
-    return f"{reprlib.repr(value)} ({_NAMES.get(type(value), type(value).__name__)})"
+    name = _NAMES.get(type(value), type(value).__name__)
+    if is_json_in_text(value):
+        name = "text that holds JSON: it was encoded twice"
+    return f"{reprlib.repr(value)} ({name})"
+
+
+def is_json_in_text(value: object) -> bool:
+    """Whether ``value`` is a text in which a list or an object of JSON stands, as where it was encoded twice."""
+    return isinstance(value, str) and re.fullmatch(r"\s*(\[.*\]|\{.*\})\s*", value, re.DOTALL) is not None

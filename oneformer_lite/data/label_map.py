@@ -32,7 +32,7 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     Raises :class:`DataError` for anything else.
     """
     picture = open_image(path)
-    _refuse_inexact(picture, path)
+    refuse_inexact(picture, path)
     if picture.mode in ("P", "PA"):
         return _of_palette(picture, classes, void)
     values = _as_in_the_file(picture, {*classes, void})
@@ -45,7 +45,8 @@ def read_label_map(path: str | Path, classes: Collection[int], void: int | None)
     return whole
 
 
-def _refuse_inexact(picture: Image.Image, path: str | Path) -> None:
+def refuse_inexact(picture: Image.Image, path: str | Path) -> None:
+    """Raise :class:`DataError` for a picture whose values need not be those that were painted."""
     if is_cut(picture):
         what = "a picture of 16 bits in several channels, of which Pillow reads 8"
     elif picture.format == "PPM":

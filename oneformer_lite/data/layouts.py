@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
+from ..files import on_disk, path_of
 from ..notices import warn_user
 
 KINDS = ("panoptic", "instance", "semantic")
@@ -49,9 +50,11 @@ def find(data: str | Path, split: str, kind: str | None = None) -> Files:
     Raises :class:`DataError` where there is none, with what there is instead.
     """
     check_kind(kind)
-    found = [files for files in _candidates(Path(data), split) if kind in (None, files.kind)]
+    data = on_disk(path_of(data, "the folder of a data set"))
+    check_split(split)
+    found = [files for files in _candidates(data, split) if kind in (None, files.kind)]
     if not found:
-        raise DataError(_missing(Path(data), split, kind))
+        raise DataError(_missing(data, split, kind))
     first, *others = found
     if first.kind == "instance" and (maps := next((f for f in others if f.kind == "semantic"), None)):
         warn_user(
@@ -70,6 +73,12 @@ def check_kind(kind: str | None) -> None:
     """Raises :class:`ConfigError` for what is no kind of annotation."""
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"unknown kind of annotation {kind!r}: expected one of {', '.join(map(repr, KINDS))}")
+
+
+def check_split(split: str) -> None:
+    """Raises :class:`ConfigError` unless ``split`` is the name of one."""
+    if not isinstance(split, str) or not split.strip():
+        raise ConfigError(f"split must be a name such as 'train' or 'val', got {split!r}")
 
 
 def _candidates(root: Path, split: str) -> Iterable[Files]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
+from ..files import on_disk, path_of
+from .class_file import read_classes
 from .dataset import SegmentationDataset
 from .instance import InstanceDataset
 from .instance_map import InstanceMapDataset
@@ -14,10 +16,6 @@ from .layouts import NAMES, Files, check_kind, find
 from .panoptic import PanopticDataset
 from .semantic import SemanticDataset
 
-_VALUE = re.compile(r"\s*(\d+)\s*:\s*(.*)")
-_HEADS = ("name", "names", "class", "classes", "label", "labels")
-_OTHER_NUMBERS = re.compile(r"(\d+\s*[\s,;=|.)\-\uff1a]|-\s)\s*\S")
-VOID = "(void)"  # in a file of class names: the value of pixels without class
 _OPTIONS = {
     "panoptic": (),
     "instance": ("skip_boxes", "crowds_as_objects"),
@@ -54,20 +52,24 @@ def open(
 
     Raises :class:`DataError` where nothing of the kind is there, with what was looked for.
     """
-    files = find(data, split, kind) if pictures is None else _named(Path(data), Path(pictures), kind)
+    files = find(data, split, kind) if pictures is None else _named(data, pictures, kind)
     form = "instance maps" if files.kind == "instance" and files.annotation.is_dir() else files.kind
     allowed = _OPTIONS[form]
     if unknown := sorted(options.keys() - set(allowed)):
         known = f"expected {', '.join(allowed)}" if allowed else "there are none"
-        raise ConfigError(f"{', '.join(unknown)}: no option of {form} annotations ({files.annotation}); {known}")
+        meant = difflib.get_close_matches(unknown[0], ("split", "pictures", "kind", "classes", *allowed), 1)
+        hint = f" (did you mean {meant[0]}?)" if meant else ""
+        raise ConfigError(f"{', '.join(unknown)}: no option of {form} annotations ({files.annotation}); {known}{hint}")
     if classes is not None and form not in ("semantic", "instance maps"):
         raise ConfigError(f"classes are for label maps and instance maps; {files.annotation} names its own")
     return _OPENED[form](files, classes, options)
 
 
-def _named(annotation: Path, pictures: Path, kind: str | None) -> Files:
+def _named(annotation: str | Path, pictures: str | Path, kind: str | None) -> Files:
     """The files that were named one by one."""
     check_kind(kind)
+    annotation = on_disk(path_of(annotation, "an annotation file, or a folder of maps,"))
+    pictures = on_disk(path_of(pictures, "the folder of the pictures"))
     if annotation.is_dir():
         if kind == "panoptic":
             raise DataError(f"{annotation} is a folder: the {kind} annotation is a JSON file; name that")
@@ -106,39 +108,3 @@ def _semantic(files: Files, classes: Sequence[str] | None, options: dict) -> Seg
 _OPENED: dict[str, Callable[[Files, Sequence[str] | None, dict], SegmentationDataset]] = {
     "panoptic": _panoptic, "instance": _instance, "instance maps": _instance_maps, "semantic": _semantic,
 }  # fmt: skip
-
-
-def read_classes(path: Path) -> tuple[list[str], dict]:
-    """The names in a file of classes, and what it says of pixel values: the options of :class:`.SemanticDataset`."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or 'it is no UTF-8 text'}): label maps need the "
-            "names of their classes, a name on each line of this file, or classes=[...] in ofl.data.open"
-        ) from error
-    _refuse_other_files(path, lines)
-    numbered = [_VALUE.fullmatch(line) for line in lines]
-    if not all(numbered):
-        if any(numbered):
-            raise DataError(f"{path}: some lines begin with a pixel value (7: road), some do not: expected all or none")
-        return lines, {}
-    pairs = [(int(found[1]), found[2]) for found in numbered if found]
-    void = [value for value, name in pairs if name.lower() == VOID]
-    if len(void) > 1:
-        raise DataError(f"{path}: {len(void)} lines say {VOID}; expected one at most")
-    named = [(value, name) for value, name in pairs if name.lower() != VOID]
-    ignored = void[0] if void else None if 255 in dict(named) else 255
-    return [name for _, name in named], {"values": [value for value, _ in named], "ignore_index": ignored}
-
-
-def _refuse_other_files(path: Path, lines: list[str]) -> None:
-    """Raises :class:`DataError` for lines that are no names: each of them would shift all classes after it by one."""
-    expected = "expected a name on each line and nothing else, or a pixel value before each, as in 7: road"
-    for line in lines:
-        if line.startswith(("#", "//")):
-            raise DataError(f"{path}: {line!r} is a comment: remove it; {expected}")
-    if len(lines) > 1 and lines[0].rstrip(":").lower() in _HEADS:
-        raise DataError(f"{path} begins with the heading {lines[0]!r}: remove it; {expected}")
-    if lines and all(_OTHER_NUMBERS.match(line) and not _VALUE.fullmatch(line) for line in lines):
-        raise DataError(f"{path}: all lines begin with a number or a dash, such as {lines[0]!r}: {expected}")

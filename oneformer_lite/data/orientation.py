@@ -6,10 +6,11 @@ labelling tools turn the picture before they show it; programs that read the pix
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from PIL import Image
+
+from ..notices import warn_user
 
 _TAG = 0x0112
 # what undoes each orientation (EXIF 2.3, section 4.6.4, "Orientation"); 1 is upright
@@ -63,10 +64,9 @@ def as_annotated(picture: Image.Image, size: tuple[int, int], path: str | Path) 
     if turned is picture or (turned.height, turned.width) != tuple(size):
         return picture
     if stored == tuple(size):
-        warnings.warn(
+        warn_user(
             f"{Path(path).parent} has pictures with an EXIF orientation of which the size does not tell whether "
             "their annotations were drawn on the stored pixels or on the turned picture: they are turned, as "
-            "labelling tools show them. If masks lie beside their objects, save the pictures without the tag.",
-            stacklevel=4,
+            "labelling tools show them. If masks lie beside their objects, save the pictures without the tag."
         )
     return turned

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,7 +114,7 @@ def _refuse_relative(boxes: np.ndarray, frames: np.ndarray, known: np.ndarray, f
     words = f"{relative.sum()} of {len(relative)} outlines lie within 0 to 1, so they are shares of width and height"
     if relative.sum() > len(relative) / 2:
         raise DataError(f"{file}: {words}, not pixels: multiply each x by the picture's width and each y by its height")
-    warnings.warn(f"{file}: {words}? As pixels they cover one at most", stacklevel=6)
+    warn_user(f"{file}: {words}? As pixels they cover one at most")
 
 
 def _of(frame: np.ndarray) -> str:

@@ -59,6 +59,14 @@ class Outlines:
         starts = self.ends[:-1] // 2
         return np.hstack([np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)])
 
+    def code_boxes(self) -> np.ndarray:
+        """The codes' extents float64 [R, 4]: left, top, right, bottom in pixels."""
+        from pycocotools import mask as coco_mask
+
+        codes = [self._code(place) for place in range(len(self.sizes))]
+        boxes = np.array(coco_mask.toBbox(codes) if codes else np.zeros((0, 4)))
+        return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+
     def lengths(self) -> np.ndarray:
         """Float64 [P]: how many pixels each polygon passes through."""
         if len(self.ends) == 1:

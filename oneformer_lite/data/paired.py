@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from PIL import Image
 
 from ..errors import DataError
 from ..listing import few
+from ..notices import warn_user
 from .folders import by_stem, contents
 from .label_map import SUFFIXES
 
@@ -30,10 +30,9 @@ def pair_files(image_dir: Path, map_dir: Path, maps: str, ending: str = "") -> l
         _refuse(image_dir, map_dir, maps, len(pictures), orphans, ending)
     bare = {path.name for stem, path in pictures.items() if stem not in labels}
     if bare:
-        warnings.warn(
+        warn_user(
             f"{len(bare)} of {len(pictures)} pictures in {image_dir} have no {maps.removesuffix('s')} in {map_dir} "
             f"and are left out: {few(bare, 4)}",
-            stacklevel=4,
         )
     return [(pictures[stem], path) for stem, path in labels.items()]
 

@@ -7,12 +7,13 @@ ids is in ``segment_ids.py``. Any data set in this layout can be read; ``panopti
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
 
+from ..checks import only_known_names
 from ..errors import DataError
+from ..files import path_of
 from ..listing import few
 from ..notices import warn_user
 from .coco_json import (
@@ -27,14 +28,17 @@ from .coco_json import (
 from .folders import require_folder
 from .image import open_image, to_rgb
 from .json_fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
+from .label_map import refuse_inexact
 from .map_dataset import MapDataset
 from .sample import TASKS, SegmentInfo
 from .segment_ids import compare_ids, decode_ids, present_ids
+from .wrong_ids import likely_cause
 
 _UNPACK = ", and that the archive (COCO's panoptic one holds two more inside it) is unpacked"
 UNSEEN = "pictures with segments that have no pixel"
 
 
+@only_known_names
 class PanopticDataset(MapDataset):
     """Images with panoptic annotations; ``dataset[i]`` is a :class:`Sample`. Lesson 01.
 
@@ -50,7 +54,7 @@ class PanopticDataset(MapDataset):
     def __init__(
         self, image_dir: str | Path, panoptic_json: str | Path, panoptic_dir: str | Path
     ) -> None:
-        self.json_path = Path(panoptic_json)
+        self.json_path = path_of(panoptic_json, "the annotation file")
         lists = self._index()
         self.image_dir = require_folder(image_dir, "the pictures", _UNPACK)
         self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs", _UNPACK)
@@ -94,12 +98,12 @@ class PanopticDataset(MapDataset):
         self._unseen: set[int] = set()
         self.left_out = {"pictures without an annotation": absent} if absent else {}
         if absent:
-            warnings.warn(f"{self.json_path}: left out: {absent} of {images} pictures have no annotation", stacklevel=4)
+            warn_user(f"{self.json_path}: left out: {absent} of {images} pictures have no annotation")
         if not len(segments):
             what = "has no segments" if len(self._ends) else "lists no annotated pictures"
-            warnings.warn(f"{self.json_path} {what}: there is nothing to learn from it", stacklevel=4)
+            warn_user(f"{self.json_path} {what}: there is nothing to learn from it")
         elif crowds == len(segments):
-            warnings.warn(f"{self.json_path}: all {crowds} segments are crowds, which are never targets", stacklevel=4)
+            warn_user(f"{self.json_path}: all {crowds} segments are crowds, which are never targets")
 
     @property
     def class_counts(self) -> list[int]:
@@ -127,6 +131,7 @@ class PanopticDataset(MapDataset):
         index = range(len(self))[index]  # negative indices count from the end; IndexError outside
         path = self.panoptic_dir / self._png_names[index]
         picture = open_image(path)
+        refuse_inexact(picture, path)
         if picture.mode not in ("RGB", "RGBA"):
             raise DataError(
                 f"{path} has Pillow's mode {picture.mode!r}, but a panoptic PNG stores its ids in "
@@ -142,6 +147,9 @@ class PanopticDataset(MapDataset):
         class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
         self._compare_sizes(index, segment_map.shape, path)
         drawn = set(present_ids(segment_map).tolist())
+        if drawn - set(ids):
+            listed = {self.categories[class_id].id for class_id in class_ids}
+            compare_ids(drawn, set(ids), str(path), likely_cause(segment_map, ids, listed))
         segments = [SegmentInfo(*entry) for entry in zip(ids, class_ids, is_crowd, strict=True)]
         unseen = [segment for segment in segments if segment.id not in drawn]
         if drawn and unseen:
@@ -163,10 +171,9 @@ class PanopticDataset(MapDataset):
         preparation lists such segments."""
         ids = {segment.id for segment in unseen if self.categories[segment.class_id].is_thing}
         if ids and UNSEEN not in self.left_out:
-            warnings.warn(
+            warn_user(
                 f"{path}: the segments {few(ids)} are listed in {self.json_path} but have no pixel. Such segments are "
-                "left out; dataset.left_out counts the pictures read here that have some, this is said once",
-                stacklevel=4,
+                "left out; dataset.left_out counts the pictures read here that have some, this is said once"
             )
         if ids:
             self._unseen.add(index)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..checks import only_known_names
+from ..errors import ConfigError, DataError
 from ..files import all_to_disk, make_folder, write_json
 from .boxes import mask_extent
 from .image import write_image
-from .sample import Category, Sample
+from .sample import Category, Sample, check_sample
 from .segment_ids import check_ids, encode_ids
 
 
@@ -74,6 +76,7 @@ def save_panoptic_json(
                       "annotations": list(annotations), "categories": entries})  # fmt: skip
 
 
+@only_known_names
 def write_panoptic(
     image_dir: str | Path,
     panoptic_json: str | Path,
@@ -106,7 +109,10 @@ def named(
     Raises :class:`DataError` if a name or an image id comes twice, if categories differ, or if there is no sample.
     """
     names, ids, categories = set(), set(), None
+    if not isinstance(samples, Iterable):
+        raise ConfigError(f"expected samples to write, such as a list of Sample, got {reprlib.repr(samples)}")
     for sample in samples:
+        check_sample(sample)
         name = name_of(sample)
         categories = categories or sample.categories
         if name in names or sample.image_id in ids or sample.categories != categories:

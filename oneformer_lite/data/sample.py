@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +17,19 @@ MOST_BYTES = 2**33  # of the masks of one picture
 
 def check_task(task: str) -> str:
     """Return ``task`` if it is one of :data:`TASKS`, else raise :class:`ConfigError`."""
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise ConfigError(f"unknown task {task!r}: expected one of {', '.join(map(repr, TASKS))}")
     return task
+
+
+def check_tasks(tasks: str | Iterable[str], what_for: str) -> list[str]:
+    """``tasks`` (one alone will do) in their usual order, each once; raises :class:`ConfigError` where one is unknown,
+    or none is left. ``what_for`` they are, in words: "to judge"."""
+    given = [tasks] if isinstance(tasks, str) else list(tasks) if isinstance(tasks, Iterable) else []
+    chosen = {check_task(task) for task in given}
+    if not chosen:
+        raise ConfigError(f"no tasks {what_for}: expected some of {', '.join(TASKS)}, got {tasks!r}")
+    return [task for task in TASKS if task in chosen]
 
 
 def check_tasks_of(tasks: object, whose: str) -> None:
@@ -103,3 +114,9 @@ class Sample:
     def replace(self, **changes) -> Sample:
         """A copy with some fields changed (what the transforms use)."""
         return replace(self, **changes)
+
+
+def check_sample(sample: object) -> None:
+    """Raises :class:`ConfigError` for what is no :class:`Sample`."""
+    if not isinstance(sample, Sample):
+        raise ConfigError(f"expected a Sample, as a data set gives for each number, got {reprlib.repr(sample)}")

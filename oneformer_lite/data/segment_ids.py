@@ -48,8 +48,9 @@ def check_ids(segment_map: np.ndarray, listed: Sequence[int], where: str) -> Non
     compare_ids(set(present_ids(segment_map).tolist()), set(listed), where)
 
 
-def compare_ids(drawn: set[int], listed: set[int], where: str) -> None:
-    """Raise :class:`DataError` unless the ids that have pixels are exactly the listed ones."""
+def compare_ids(drawn: set[int], listed: set[int], where: str, cause: str = "") -> None:
+    """Raise :class:`DataError` unless the ids that have pixels are exactly the listed ones. ``cause``: what is to be
+    said and done where they are not, if that is known."""
     if drawn == listed:
         return
     problems = []
@@ -57,7 +58,5 @@ def compare_ids(drawn: set[int], listed: set[int], where: str) -> None:
         problems.append(f"ids {few(drawn - listed)} have pixels but are not listed")
     if listed - drawn:
         problems.append(f"ids {few(listed - drawn)} are listed but have no pixel")
-    raise DataError(
-        f"{where}: the PNG and segments_info disagree: {' and '.join(problems)}; use the PNG and "
-        "the JSON of the same release, or write both again"
-    )
+    cause = cause or "use the PNG and the JSON of the same release, or write both again"
+    raise DataError(f"{where}: the PNG and segments_info disagree: {' and '.join(problems)}; {cause}")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
-from ..checks import check_flag
+from ..checks import check_flag, only_known_names
 from ..errors import DataError
 from ..listing import few
 from ..notices import warn_user
-from .by_name import warn_of_look_alikes
+from .by_name import warn_of_names
 from .coco_json import distinct_color
 from .folders import require_folder
 from .label_map import read_label_map
@@ -26,8 +25,10 @@ from .segment_ids import present_ids
 _LOOKED_AT = 64  # label maps that are read when a data set is opened, evenly spread
 _AT_LEAST = 8  # of these, also where maps are large
 _PIXELS = 2**25  # of all that are read beyond
+_MANY_VALUES = 12  # that no class has: more than names that were forgotten
 
 
+@only_known_names
 class SemanticDataset(MapDataset):
     """Pictures and label maps (PNG, TIFF, BMP or GIF) that share their file name up to the suffix.
 
@@ -128,6 +129,12 @@ class SemanticDataset(MapDataset):
             )
         elif count == 2 and values == {255}:
             cure = "of masks of 0 and 255, values=(0, 255) are the two classes"
+        elif len(values) > max(_MANY_VALUES, count):
+            cure = (
+                f"so many ({len(values)}) other values come from a lossy format (a JPEG saved as PNG later) or from "
+                "resizing with smoothing, unless this is no label map: write it again as PNG from the source, and "
+                "resize with nearest-neighbour"
+            )
         return (
             f"holds the values {few(values)}, which are neither a class id ({known}) nor "
             f"ignore_index={self.ignore_index}: {cure}"
@@ -141,18 +148,19 @@ def _categories(
     names: Sequence[str], is_thing: Sequence[bool] | None, values: Sequence[int] | None
 ) -> tuple[Category, ...]:
     unordered = (str, dict, Set)  # a set would number the classes anew in each process
-    names = names if isinstance(names, unordered) else list(names)
-    if isinstance(names, unordered) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+    names = list(names) if isinstance(names, Iterable) and not isinstance(names, unordered) else names
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise DataError(f"class_names must be a list of names, none of them blank, got {names!r}")
     if len(set(names)) < len(names):
         raise DataError(f"two classes have the same name in {list(names)}: give each its own")
-    warn_of_look_alikes(names, "class_names")
+    warn_of_names(names, "class_names")
+    for what, entries in (("is_thing", is_thing), ("values", values)):
+        if entries is not None and (isinstance(entries, unordered) or not isinstance(entries, Iterable)):
+            raise DataError(f"{what} must be a list in the order of class_names, one entry for each, got {entries!r}")
     things = [False] * len(names) if is_thing is None else list(is_thing)
     numbers = range(len(names)) if values is None else list(values)
     for index, thing in enumerate(things):
         check_flag(f"is_thing[{index}]", thing)
-    if isinstance(values, Set):
-        raise DataError(f"values must be in the order of class_names; a set has none: {values!r}")
     for what, entries in (("is_thing", things), ("values", numbers)):
         if len(entries) != len(names):
             raise DataError(f"{what} has {len(entries)} entries for {len(names)} class names: pass one for each class")
@@ -175,11 +183,10 @@ def _segment_ids(categories: Sequence[Category], ignore_index: int | None) -> tu
     if len(set(values)) < len(values):
         raise DataError(f"two classes have the same value in {values}: give each its own")
     if ignore_index in values:
-        warnings.warn(
+        warn_user(
             f"ignore_index={ignore_index} is also the value of the class "
             f"{categories[values.index(ignore_index)].name!r}, which so never comes. If every pixel has a class, pass "
-            "ignore_index=None; if the classes are numbered from 1, values=range(1, len(class_names) + 1)",
-            stacklevel=3,
+            "ignore_index=None; if the classes are numbered from 1, values=range(1, len(class_names) + 1)"
         )
     lowest = min((*values, *void)) - 1
     ids = np.full(max((*values, *void)) - lowest + 2, -1, np.int32)

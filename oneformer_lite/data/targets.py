@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from .sample import Sample, check_task
+from .sample import Sample, check_sample, check_task
 
 PADDING_TEXT = {
     "semantic": "a semantic photo",
@@ -53,6 +53,7 @@ def targets_for(sample: Sample, task: str) -> Targets:
 
     Raises :class:`ConfigError` if the annotation cannot supply the task (see ``sample.tasks``).
     """
+    check_sample(sample)
     if check_task(task) not in sample.tasks:
         raise ConfigError(
             f"{sample.file_name or 'this sample'} cannot supply the {task} task: its annotation "

@@ -14,9 +14,11 @@ from ..config.checks import is_color
 from ..data.dataset import SegmentationDataset
 from ..data.folders import contents
 from ..data.map_dataset import MapDataset
+from ..data.repeated import CURE, repeated_in
 from ..data.sample import Category, Sample
 from ..data.views import Listed
 from ..errors import DataError
+from ..files import normal, on_disk
 from ..listing import few
 from .findings import Finding
 
@@ -36,7 +38,8 @@ def missing_files(dataset: SegmentationDataset) -> dict[int, Path]:
     missing = {}
     for index, paths in enumerate(needed):
         # a name may be listed in another spelling (Unicode, upper case) and still be found
-        lost = (p for p in paths if p.name not in there[p.parent] and (len(missing) > FEW_STATS or not p.exists()))
+        unseen = (p for p in paths if p.name not in there[p.parent])
+        lost = (p for p in unseen if len(missing) > FEW_STATS or not on_disk(p).exists())
         if (path := next(lost, None)) is not None:
             missing[index] = path
     return missing
@@ -93,6 +96,17 @@ def _counted(samples: Sequence[Sample], classes: int) -> list[int]:
     return [seen[class_id] for class_id in range(classes)]
 
 
+def check_repeated(dataset: SegmentationDataset, samples: Sequence[Sample]) -> Finding:
+    """No object is there twice, with the class and the box of another of its picture: of all objects, where the data
+    set has counted them (``repeated``), else of those of the ``samples``."""
+    told = getattr(dataset, "repeated", None)
+    again, total = repeated_in(samples) if told is None else (told, len(dataset.segment_classes))
+    if again:
+        evidence = f"{again} of {total} objects come twice, with the picture, the class and the box of another"
+        return Finding("objects", "warning", evidence, CURE)
+    return Finding("objects", "fine", "none comes twice")
+
+
 def check_apart(train: SegmentationDataset, val: SegmentationDataset) -> Finding:
     """No picture is in both splits, as far as data sets know their files, or hold their samples."""
     both = _pictures(train) & _pictures(val)
@@ -109,7 +123,7 @@ def _pictures(dataset: SegmentationDataset) -> set:
         return set(map(id, held))
     if not hasattr(dataset, "paths"):
         return set()
-    return {path.absolute() for index in range(len(dataset)) for path in dataset.paths(index)[:1]}
+    return {normal(str(path.absolute())) for index in range(len(dataset)) for path in dataset.paths(index)[:1]}
 
 
 def _check_classes_of_maps(dataset: MapDataset) -> Finding:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..checks import only_known_names
 from ..config import BaseConfig
 from ..data.augment import augmentation
 from ..data.batch import DIVISOR, Batch, collate
@@ -28,9 +29,10 @@ from ..dataset_checks.annotation import (
     check_tasks,
 )
 from ..dataset_checks.findings import Diagnosis, Finding, not_examined, ordered
-from ..dataset_checks.splits import check_categories, check_files, check_seen_classes, missing_files
+from ..dataset_checks.splits import check_categories, check_files, check_repeated, check_seen_classes, missing_files
 from ..dataset_checks.texts import check_texts
 from ..errors import ConfigError, OneFormerLiteError
+from ..inference import check_model
 from ..losses import Criterion
 from ..model import MaskModel
 from ..training.log import examine_log
@@ -54,6 +56,7 @@ SMALLEST = 2 * DIVISOR  # attention over the single token of a smaller picture h
 SHOWN_PICTURES = "losses, gradients, normalisation, queries, task token and predicted classes"
 
 
+@only_known_names
 def doctor(
     model: MaskModel | None = None,
     dataset: Given | None = None,
@@ -78,6 +81,8 @@ def doctor(
         raise ConfigError(
             "nothing to examine: ofl.doctor(model, dataset), ofl.doctor(dataset=...) or ofl.doctor(run=...)"
         )
+    if model is not None:
+        check_model(model)
     dataset = None if dataset is None else as_dataset(dataset)
     with torch.inference_mode(False):  # the caller's would keep all gradients away
         return _examine(model, dataset, run, criterion, images)
@@ -154,8 +159,7 @@ def _examine_data(dataset: SegmentationDataset, images: int, findings: list[Find
     ids = with_samples(partial(check_class_ids, categories=dataset.categories), samples)
     segments = with_samples(check_segments, samples, always=True)
     findings += [with_samples(check_range, samples), segments, ids, check_alignment(samples)]
-    if (contrast := check_contrast(samples)).verdict != "fine":
-        findings.append(contrast)
+    findings += [f for f in (check_contrast(samples), check_repeated(dataset, samples)) if f.verdict != "fine"]
     if ids.verdict != "fault" and segments.verdict != "fault":
         findings.append(check_tasks(samples))
     return samples if ids.verdict != "fault" else []

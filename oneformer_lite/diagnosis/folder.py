@@ -10,6 +10,7 @@ from ..data.dataset import SegmentationDataset
 from ..dataset_checks.findings import Finding, not_examined
 from ..dataset_checks.texts import check_texts
 from ..errors import CheckpointError, ConfigError, OneFormerLiteError
+from ..files import path_of
 from ..model import MaskModel
 from ..training.checkpoint import CHECKPOINT, PREVIOUS, saved_model
 from ..training.config import TrainConfig
@@ -29,7 +30,7 @@ def examine_run(
     folder: str | Path, model: MaskModel | None, dataset: SegmentationDataset | None, findings: list[Finding]
 ) -> tuple[MaskModel | None, object]:
     """Adds findings on recipe, state, log and weights; the model and the data set to examine next."""
-    if Path(folder).is_file():
+    if path_of(folder, "the folder of a run").is_file():
         raise ConfigError(f"{folder} is a file: run= takes the folder that a run writes to")
     run = Run(folder)
     try:

@@ -28,7 +28,7 @@ class Drawing:
 
     def save(self, path: str | Path) -> Path:
         """Write it as an SVG file."""
-        with replacing(Path(path)) as draft:
+        with replacing(path) as draft:
             draft.write_text(self.svg, encoding="utf-8")
         return Path(path)
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..checks import check_flag, check_number
+from ..checks import check_flag, check_number, only_known_names
 from ..config import BaseConfig
 from ..errors import ConfigError
 from ..notices import warn_user
@@ -33,6 +33,7 @@ class View(NamedTuple):
     flipped: bool = False
 
 
+@only_known_names
 class Ensemble(nn.Module):
     """Models that answer as one, each from several views of the picture; in place of a model wherever one predicts or
     is judged: ``ofl.predict``, ``ofl.evaluate``.

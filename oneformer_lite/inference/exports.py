@@ -5,9 +5,9 @@ A box is COCO's [x, y, width, height] in pixels, a run-length code COCO's compre
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterator, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Protocol
 
@@ -18,8 +18,12 @@ from ..data.sample import Category
 from ..data.segment_ids import encode_ids
 from ..errors import ConfigError
 from ..files import make_folder
+from ..listing import few
 from ..metrics.overlaps import PredictedSegment
-from ..metrics.results import Predicted, category_map
+from ..metrics.results import Predicted, category_map, check_image_id
+from ..notices import warn_user
+
+_OF_MASKS = re.compile(r"(.+)_(?:panoptic|semantic|instance_\d+)\.png")  # what write_masks calls its files
 
 
 class ExportedSegment(PredictedSegment, Protocol):
@@ -83,12 +87,7 @@ def coco_results(prediction: Exported, image_id: int | str) -> list[dict]:
     not: 42 and "42" are two pictures). Each entry has a box and an area besides. For the PNGs of panoptic results, see
     :class:`~..metrics.ResultFiles`. Raises :class:`ConfigError` for an id that no file can have.
     """
-    if isinstance(image_id, bool) or not isinstance(image_id, (Integral, str)) or not str(image_id).strip():
-        raise ConfigError(
-            "image_id must be the picture's id in the annotation file, a whole number or text, got "
-            f"{reprlib.repr(image_id)}"
-        )
-    image_id = image_id if isinstance(image_id, str) else int(image_id)  # of numpy too, which JSON does not know
+    image_id = check_image_id(image_id)
     return [
         {
             "image_id": image_id,
@@ -107,14 +106,39 @@ def write_masks(prediction: Exported, folder: str | Path, name: str) -> list[Pat
 
     panoptic: ``NAME_panoptic.png``, segment ids as COCO's colours (R + 256 G + 65536 B). semantic:
     ``NAME_semantic.png``, category ids as grey values. instance: ``NAME_instance_1.png``, ..., one for each segment id,
-    255 inside. Raises :class:`DataError` if they cannot be written.
+    255 inside. Masks of further instances under this name, of an earlier call, stay, with a warning: they look like
+    this prediction's. Raises :class:`DataError` if masks cannot be written, :class:`ConfigError` for a name that is
+    none.
     """
+    if not isinstance(name, str) or not name.strip() or Path(name).name != name:
+        raise ConfigError(f"name must be what the files' names begin with, without a folder, got {reprlib.repr(name)}")
     folder = make_folder(folder)
     paths = []
     for ending, pixels in _mask_pictures(prediction):
         paths.append(folder / f"{name}_{prediction.task}{ending}.png")
         write_image(paths[-1], pixels)
+    if prediction.task == "instance":
+        _warn_of_others(folder, name, paths)
     return paths
+
+
+def masks_in(folder: Path) -> dict[str, list[Path]]:
+    """The files in ``folder`` that :func:`write_masks` may have written: name -> those of it."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.png")) if folder.is_dir() else ():
+        if its := _OF_MASKS.fullmatch(path.name):
+            found.setdefault(its[1], []).append(path)
+    return found
+
+
+def _warn_of_others(folder: Path, name: str, written: Sequence[Path]) -> None:
+    """Of an earlier prediction of the same picture, which had more instances."""
+    before = [path for path in masks_in(folder).get(name, []) if "_instance_" in path.name[len(name) :]]
+    if others := [path.name for path in before if path not in written]:
+        warn_user(
+            f"{folder} holds instances of {name!r} that are not of this prediction, but of an earlier one: "
+            f"{few(others, 4)}; remove them, or take a new folder"
+        )
 
 
 def _mask_pictures(prediction: Exported) -> Iterator[tuple[str, np.ndarray]]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..checks import check_share
+from ..checks import check_share, only_known_names
 from ..data.grey import stretched
 from ..data.image import loaded, read_image, to_rgb
 from ..data.orientation import upright
@@ -49,6 +49,7 @@ def predict(
     *,
     windows: bool | int = False,
 ) -> list[Prediction]: ...
+@only_known_names
 @torch.inference_mode()
 def predict(model, image, task, min_score=None, *, windows=False):
     """Segment one picture for one task, at the picture's own size; or a list of pictures, one after the other.

@@ -147,7 +147,7 @@ class Inspector(Kept):
     def to_html(self, path: str | Path) -> Path:
         """Write :meth:`page`; its path."""
         page = self.page()
-        with replacing(Path(path)) as draft:
+        with replacing(path) as draft:
             draft.write_text(page, encoding="utf-8")
         return Path(path)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import BaseConfig
+from ..config.base import check_config
 from ..data.targets import TEXT, Targets
 from ..model.output import Output, SplitOutput
 from .matching import Matcher
@@ -41,6 +42,7 @@ class Criterion(nn.Module):
 
     def __init__(self, config: BaseConfig) -> None:
         super().__init__()
+        check_config(config)
         self.config = config
         self.terms, self.weights = terms_of(config), weights_of(config)
         self.matcher = Matcher(config)
@@ -53,6 +55,9 @@ class Criterion(nn.Module):
         seeds: Sequence[Sequence[int]] | None = None,
     ) -> dict[str, Tensor]:
         """``seeds``: one per image, from which its random points follow (:class:`PointSource`)."""
+        if not hasattr(output, "class_logits") or not isinstance(targets, (list, tuple)):
+            came = f"a {type(output).__name__} and a {type(targets).__name__}"
+            raise ValueError(f"expected a model's output and a list of Targets, one for each image, got {came}")
         if len(targets) != len(output.class_logits):
             raise ValueError(f"{len(output.class_logits)} images but targets for {len(targets)}")
         with torch.autocast(output.class_logits.device.type, enabled=False):  # in full precision

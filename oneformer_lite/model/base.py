@@ -7,7 +7,8 @@ A member is one file that reads like the figure of its paper, top to bottom: its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..config import BaseConfig
+from ..config.base import check_config
 from ..data.batch import Batch, pad_to, padded_size
 from ..data.sample import check_task
 from ..errors import ConfigError
@@ -45,6 +47,7 @@ class MaskModel(nn.Module):
 
     def __init__(self, config: BaseConfig) -> None:
         super().__init__()
+        check_config(config)
         self.config = config
 
     # -- what a member defines
@@ -94,7 +97,8 @@ class MaskModel(nn.Module):
         sentences per image; with them this is :meth:`learn`. ``trace=True`` collects every intermediate in
         ``output.trace``.
         """
-        tasks = [task] * len(images) if isinstance(task, str) else list(task)
+        alike = isinstance(task, str) and isinstance(images, Tensor)
+        tasks = [task] * len(images) if alike else list(task) if isinstance(task, Iterable) else task
         if texts is not None:
             return self.learn(Batch(images, tasks, [], texts, [], []), trace)
         features, token, found = self.begin(images, tasks, None, trace)
@@ -108,10 +112,11 @@ class MaskModel(nn.Module):
         return self.output(self.read(features, token, every=True, trace=found), found)
 
     def begin(
-        self, images: Tensor, tasks: list[str], texts: Sequence | None, trace: bool
+        self, images: Tensor, tasks: Sequence[str], texts: Sequence | None, trace: bool
     ) -> tuple[Any, Tensor | None, Trace | None]:
         """The first half of every forward pass, after a check of what came in: features, task token, trace."""
         self._check(images, tasks, texts)
+        tasks = list(tasks)
         found = Trace() if trace else None
         features = self.encode(self.padded(images), found)
         token = self.task_token(tasks)
@@ -172,7 +177,7 @@ class MaskModel(nn.Module):
 
         return save_pretrained(self, folder, dtype)
 
-    def _check(self, images: Tensor, tasks: list[str], texts: Sequence | None) -> None:
+    def _check(self, images: Tensor, tasks: Sequence[str], texts: Sequence | None) -> None:
         if not isinstance(images, Tensor):
             raise ValueError(
                 f"images must be one tensor [B, 3, H, W], got a {type(images).__name__}: ofl.data.collate pads "
@@ -188,9 +193,11 @@ class MaskModel(nn.Module):
         if len(images) == 1 and max(images.shape[-2:]) <= STRIDES[-1]:
             self._check_single_position(images)
         for what, given in (("tasks", tasks), ("text lists", texts)):
+            if given is not None and not isinstance(given, Sized):
+                raise ValueError(f"expected a list of {what}, one per image, got {reprlib.repr(given)}")
             if given is not None and len(given) != len(images):
                 raise ValueError(f"{len(images)} images but {len(given)} {what}: give one per image")
-        for task in tasks:
+        for task in tasks if tasks is not None else [None]:
             check_task(task)
         if texts is not None and any(isinstance(list_, str) for list_ in texts):
             raise ValueError("texts must be a list of sentences per image, got a sentence: write [[...], ...]")

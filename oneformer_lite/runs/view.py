@@ -49,10 +49,10 @@ class RunView(Kept):
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the run so far as one page that needs no kernel and no network, {folder}/replay.html unless a
         ``path`` is given; its path."""
-        path = Path(path or self.run.folder / PAGE)
+        path = self.run.folder / PAGE if path is None else path
         with replacing(path) as draft:
             draft.write_text(self._page(), encoding="utf-8")
-        return path
+        return Path(path)
 
     def _page(self) -> str:
         sheets = {step: file.read_bytes() for step, file in find_pictures(self.run.folder).items()}

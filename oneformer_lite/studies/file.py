@@ -30,6 +30,7 @@ from ..checks import check_number
 from ..config import BaseConfig
 from ..config.checks import shown
 from ..errors import ConfigError
+from ..files import path_of
 from ..json_reader import SMALL, read_json
 from ..training.config import TrainConfig
 from ..training.recipes import RECIPES, recipe_for
@@ -61,7 +62,7 @@ class StudyFile:
 
 def read_file(path: str | Path) -> StudyFile:
     """Raises :class:`ConfigError` with the file, the place in it, and what was expected."""
-    path = Path(path)
+    path = path_of(path, "the file of a study")
     content = _read_toml(path) if path.suffix.lower() == ".toml" else read_json(path, ConfigError, _CURE)
     try:
         return _study_of(content)

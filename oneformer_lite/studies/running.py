@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..checks import only_known_names
 from ..config import BaseConfig, toytown
 from ..data.parallel import refuse_to_start_again
 from ..data.views import Given as GivenData
@@ -22,6 +23,7 @@ from .variants import Given, Variant, resolve
 from .work import Work, threads
 
 
+@only_known_names
 def study(
     variants: Mapping[str, Given] | Sequence[tuple[str, Given]],
     seeds: int | Sequence[int],

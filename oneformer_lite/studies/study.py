@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..data.image import image_from_bytes
 from ..errors import ConfigError
-from ..files import folder_of, replacing
+from ..files import path_of, replacing
 from ..training.locks import is_locked
 from ..training.log import LogReader
 from ..training.run import Run
@@ -34,7 +34,7 @@ class Study:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = folder_of(folder, "a study")
+        self.folder = path_of(folder, "the folder of a study")
         self.definition: Definition = read_definition(self.folder)
         self._logs: dict[Path, LogReader] = {}
 
@@ -112,7 +112,7 @@ class Study:
 
     def to_html(self, path: str | Path | None = None) -> Path:
         """One HTML file that needs no network, ``report.html`` in the study's folder unless ``path`` is given."""
-        path = self.folder / REPORT if path is None else Path(path)
+        path = self.folder / REPORT if path is None else path_of(path, "the page to write")
         page = study_html(self)
         with replacing(path) as draft:
             draft.write_text(page, encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
@@ -20,6 +19,7 @@ from ..config import BaseConfig, from_stored, stored
 from ..errors import CheckpointError, DataError
 from ..files import replacing, to_disk
 from ..model import MaskModel
+from ..notices import warn_user
 from ..weights.load import build
 from ..weights.pickled import check_archive, check_claims
 from .checksum import is_whole, seal
@@ -65,7 +65,7 @@ def load_newest(folder: Path, config: BaseConfig) -> tuple[dict | None, str]:
             problems.append(str(error))
             continue
         if problems:
-            warnings.warn(f"{problems[0]}: the run resumes from {path.name}, step {state['step']}", stacklevel=3)
+            warn_user(f"{problems[0]}: the run resumes from {path.name}, step {state['step']}")
         _compare(folder, saved, config)
         return state, path.name
     if problems:
@@ -129,7 +129,7 @@ def _read(path: Path, config: BaseConfig) -> tuple[dict, dict]:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise CheckpointError(f"{path} does not hold what a run saves ({error})") from error
     if whole is None:
-        warnings.warn(f"{path} is of an older version and has no checksum: damage is not noticed", stacklevel=4)
+        warn_user(f"{path} is of an older version and has no checksum: damage is not noticed")
     return saved, state
 
 

@@ -9,12 +9,18 @@ from ..config import BaseConfig
 from ..data.augment import AUGMENTATIONS
 from ..data.sample import TASKS
 from ..errors import ConfigError
-from .fields import check_kinds, check_range, only_known_names
+from .fields import check_kinds, check_range, only_known_fields
 
 PRECISIONS = ("auto", "float32", "bf16", "fp16")
 AUTO = "auto"
 SCHEDULES = ("cosine", "multistep", "poly", "two-stage")
-MOST_WORKERS = 1024
+# the greatest values with which a run can learn, or end; what learns badly besides, rates.py says
+MOST = {
+    "steps": 10**9, "minutes": 10**7, "batch_size": 10**6, "accumulate": 10**6, "eval_images": 10**9,
+    "evaluations": 10**6, "lr": 1e4, "weight_decay": 1e3, "backbone_lr_multiplier": 1e3, "warmup_steps": 10**9,
+    "backbone_warmup_steps": 10**9, "full_rate_blocks": 10**4, "clip_norm": 1e9, "save_minutes": 10**7,
+    "save_steps": 10**9, "log_steps": 10**9, "workers": 1024,
+}  # fmt: skip
 # what may change when a run is resumed: where it lies, how long it takes, how it is watched and saved
 CHANGEABLE = {
     "out", "data", "val_split", "steps", "minutes", "evaluations", "eval_images", "keep_best", "save_minutes",
@@ -23,7 +29,7 @@ CHANGEABLE = {
 }  # fmt: skip
 
 
-@only_known_names
+@only_known_fields
 @dataclass(frozen=True)
 class TrainConfig:
     """A training run. Exactly one of ``steps`` and ``minutes`` bounds it.
@@ -153,7 +159,8 @@ class TrainConfig:
         check_range(self, "above 0, at most 1", lambda value: 0 < value <= 1, ("layer_decay",))
         check_range(self, "positive, or None or 0 for no clipping", lambda value: value >= 0, ("clip_norm",))
         check_range(self, "from 0 to below 1, with None or 0 for no averaging", lambda v: 0 <= v < 1, ("ema_decay",))
-        check_range(self, f"at most {MOST_WORKERS}", lambda value: value <= MOST_WORKERS, ("workers",))
+        for name, most in MOST.items():
+            check_range(self, f"at most {most:g}", lambda value, most=most: value <= most, (name,))
         check_range(self, "below 2^63", lambda value: value < 2**63, ("seed",))
 
     @property

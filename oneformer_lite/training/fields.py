@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 from collections.abc import Callable
 from dataclasses import fields
 from numbers import Integral, Real
 from types import NoneType
+from typing import TypeVar
 
 import numpy as np
 
-from ..checks import meant
+from ..checks import only_known_names
 from ..errors import ConfigError
 
+Recipe = TypeVar("Recipe")
 # what a value of an annotated type may be, and how that is said; the others are sequences of numbers
 KINDS = {
     "int": (Integral, "a whole number"),
@@ -63,20 +64,10 @@ ELSEWHERE |= {"num_epochs": ELSEWHERE["epochs"], "max_epochs": ELSEWHERE["epochs
               "crop_size": ELSEWHERE["image_size"], "optim": ELSEWHERE["optimizer"]}  # fmt: skip
 
 
-def only_known_names(cls: type) -> type:
+def only_known_fields(recipe: type[Recipe]) -> type[Recipe]:
     """The data class, whose constructor answers a name that is none of its fields with what was probably meant
     (:class:`ConfigError`); ``dataclasses.replace`` goes through it too."""
-    init, names = cls.__init__, [field.name for field in fields(cls)]
-
-    @functools.wraps(init)
-    def explained(self, *args, **values) -> None:
-        if unknown := [name for name in values if name not in names]:
-            words = meant(unknown[0], names, ALSO_CALLED, ELSEWHERE)
-            raise ConfigError(f"{cls.__name__} has no field {unknown[0]!r}{words}")
-        init(self, *args, **values)
-
-    cls.__init__ = explained
-    return cls
+    return only_known_names(recipe, "field", ALSO_CALLED, ELSEWHERE)
 
 
 def check_kinds(recipe: object) -> None:

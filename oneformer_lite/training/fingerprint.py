@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
@@ -17,6 +16,8 @@ from ..data.dataset import SegmentationDataset
 from ..data.sample import Sample
 from ..data.views import Listed
 from ..errors import DataError
+from ..files import normal
+from ..notices import warn_user
 
 SHOWN = 3  # classes that are named
 
@@ -30,7 +31,7 @@ def fingerprint(dataset: SegmentationDataset) -> dict:
     pictures, void = pictures_of(dataset), getattr(_whole(dataset), "ignore_index", None)
     return {
         "count": len(dataset),
-        "classes": [[category.name, bool(category.is_thing)] for category in dataset.categories],
+        "classes": [[normal(str(category.name)), bool(category.is_thing)] for category in dataset.categories],
         "order": _checksum(pictures),
         "pictures": _checksum(sorted(pictures)),
         "segments": getattr(dataset, "class_counts", None),  # of each class, where that is known without opening them
@@ -64,7 +65,7 @@ def pictures_of(dataset: SegmentationDataset | Sequence[Sample]) -> list[str]:
     else:
         nothing = [""] * len(dataset)
         rows = zip(*(getattr(dataset, name, nothing) for name in ("picture_names", "image_ids")))
-    return [json.dumps([str(value) for value in row]) for row in rows]
+    return [json.dumps([normal(str(value)) for value in row]) for row in rows]
 
 
 def check_data(saved: dict, now: dict, folder: Path, may_change: bool) -> None:
@@ -78,7 +79,7 @@ def check_data(saved: dict, now: dict, folder: Path, may_change: bool) -> None:
             "run.resume(data_may_change=True), or TrainConfig(data_may_change=True)"
         )
     if changed:
-        warnings.warn(what, stacklevel=7)
+        warn_user(what)
 
 
 def differences(before: dict, now: dict) -> list[str]:

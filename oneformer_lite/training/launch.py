@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from numbers import Integral
 from pathlib import Path
 
 import torch
 
+from ..checks import only_known_names
 from ..config import BaseConfig
 from ..errors import ConfigError
 from .config import TrainConfig, check_recipes, for_learned_tasks
@@ -18,7 +20,10 @@ from .own_folder import run_folder
 from .run import Run
 from .state import OUTPUT, RECIPE, STOP, write_recipe, write_state
 
+_EXPECTED = 'expected "auto", a number of GPUs, "cuda:0", or "cpu:2" and the like'
 
+
+@only_known_names
 def launch(
     config: BaseConfig, train_config: TrainConfig, devices: int | str = "auto", restarts: int = 3
 ) -> Run:
@@ -71,12 +76,12 @@ def place(devices: int | str) -> tuple[int, dict[str, str]]:
     if isinstance(devices, str):
         kind, _, number = devices.partition(":") if ":" in devices else (devices, "", "1")
         if kind != "cpu" or not number.isdigit() or int(number) < 1:
-            raise ConfigError(
-                f'devices is {devices!r}; expected "auto", a number of GPUs, "cuda:0", or "cpu:2" and the like'
-            )
+            raise ConfigError(f"devices is {devices!r}; {_EXPECTED}")
         # as many threads in all as here: with one process the roundings are those of ofl.train
         threads = max(1, torch.get_num_threads() // int(number))
         return int(number), environment | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads)}
+    if isinstance(devices, bool) or not isinstance(devices, Integral):
+        raise ConfigError(f"devices is {devices!r}; {_EXPECTED}")
     if not 1 <= devices <= gpus:
         raise ConfigError(f'{devices} GPUs are asked for, {gpus} are there; devices="cpu:1" trains on the CPU')
     return devices, environment

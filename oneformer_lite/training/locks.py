@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
 from ..files import open_own
+from ..notices import warn_user
 
 TRAINER_LOCK, LAUNCHER_LOCK = ".trainer.lock", ".launcher.lock"
 
@@ -59,10 +59,9 @@ def lock(file, shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        warnings.warn(
+        warn_user(
             f"{file.name} cannot be locked on this file system ({error.strerror}): whether somebody trains there is "
-            "not known, and two trainers are not kept apart",
-            stacklevel=3,
+            "not known, and two trainers are not kept apart"
         )
     return True
 

@@ -11,13 +11,13 @@ cards whose names they bear: ``ofl.plan`` does that where the card is.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 
-from ..checks import check_count
+from ..checks import check_count, only_known_names
 from ..config import BaseConfig
 from ..errors import ConfigError
-from .config import TrainConfig
+from ..notices import warn_user
+from .config import TrainConfig, check_recipes
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ MACHINES = {
 }
 
 
+@only_known_names
 def for_machine(config: BaseConfig, train_config: TrainConfig, machine: str) -> tuple[BaseConfig, TrainConfig]:
     """``config`` and ``train_config`` as they fit a "gpu_24gb", "colab_16gb" or "cpu"; a warning tells all changes.
 
@@ -51,7 +52,8 @@ def for_machine(config: BaseConfig, train_config: TrainConfig, machine: str) -> 
     The batch stays whole, in micro-batches of two images (fewer negatives for the contrastive loss, nothing else
     changes); only a CPU gets a smaller one (:func:`rescaled`).
     """
-    if machine not in MACHINES:
+    check_recipes(config, train_config)
+    if not isinstance(machine, str) or machine not in MACHINES:
         raise ConfigError(f"there are no settings for a machine {machine!r}; there are {', '.join(MACHINES)}")
     m = MACHINES[machine]
     recipe, changes = train_config, []
@@ -71,7 +73,7 @@ def for_machine(config: BaseConfig, train_config: TrainConfig, machine: str) -> 
         changes.append(f"training crop {config.image_size} -> {m.image_size}")
         config = replace(config, image_size=m.image_size)
     if changes:
-        warnings.warn(f"for {machine}: {'; '.join(changes)}", stacklevel=2)
+        warn_user(f"for {machine}: {'; '.join(changes)}")
     return config, recipe
 
 
@@ -85,7 +87,7 @@ def rescaled(train_config: TrainConfig, batch_size: int) -> TrainConfig:
     """
     recipe, words = _rescaled(train_config, batch_size)
     if words:
-        warnings.warn(words, stacklevel=2)
+        warn_user(words)
     return recipe
 
 

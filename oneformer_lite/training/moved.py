@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
+from ..notices import warn_user
 from .config import AUTO, TrainConfig
 
 
@@ -41,5 +41,5 @@ def _moved(path: Path, before: Path, here: Path) -> Path:
         return beside if beside.exists() or not path.exists() else path
     if path.exists() or not beside.exists():
         return path
-    warnings.warn(f"{path} is gone: the run in {here}, which was in {before}, takes {beside}", stacklevel=4)
+    warn_user(f"{path} is gone: the run in {here}, which was in {before}, takes {beside}")
     return beside

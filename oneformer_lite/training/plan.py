@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from .. import errors
+from ..checks import only_known_names
 from ..config import BaseConfig, stored
 from ..errors import ConfigError, OneFormerLiteError
 from .config import TrainConfig, check_recipes
@@ -146,6 +147,7 @@ class Plan:
         return "\n".join([f"Plan of {c.out}", *lines, *(f"! {warning}" for warning in self.warnings)])
 
 
+@only_known_names
 def plan(config: BaseConfig, train_config: TrainConfig, steps: int = 3, devices: int | str = "auto") -> Plan:
     """Measure ``steps`` steps on this machine, as ``ofl.launch`` with the same ``devices`` would run them. Lesson 14.
 

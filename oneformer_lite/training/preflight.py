@@ -8,6 +8,7 @@ files, classes and tasks are looked at again. Nothing is drawn from the random g
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,14 @@ from ..dataset_checks.annotation import (
     check_tasks,
 )
 from ..dataset_checks.findings import Finding
-from ..dataset_checks.splits import check_apart, check_categories, check_files, check_seen_classes, missing_files
+from ..dataset_checks.splits import (
+    check_apart,
+    check_categories,
+    check_files,
+    check_repeated,
+    check_seen_classes,
+    missing_files,
+)
 from ..dataset_checks.texts import check_texts
 from ..errors import ConfigError, DataError, OneFormerLiteError
 from ..notices import warn_user
@@ -148,7 +156,8 @@ def _look_at_samples(
     queries = _enough_queries(config, c, samples)
     drawn = c.drawn({*config.learned_tasks} & {*dataset.tasks})
     texts = check_texts(config, drawn, c.images_at_once, samples)
-    return _odd(segments, tasks, contrast, queries, texts, check_alignment(samples[:ALIGNED]), crops)
+    repeated = check_repeated(dataset, samples)
+    return _odd(segments, repeated, tasks, contrast, queries, texts, check_alignment(samples[:ALIGNED]), crops)
 
 
 def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> Finding:
@@ -187,6 +196,7 @@ def _look_at_validation(config: BaseConfig, c: TrainConfig, dataset: Segmentatio
     if fresh and first:
         samples = _read(dataset, first, c, "validation")
         _refuse(check_shapes(samples), _class_ids(dataset, samples))
+        findings += _odd(replace(check_repeated(dataset, samples), check="objects of validation"))
         if "panoptic" in tasks:
             _refuse(check_segment_ids(samples))
         if "instance" in tasks:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError, OneFormerLiteError
-from ..files import folder_of, open_own
+from ..files import open_own, path_of
 from .locks import LAUNCHER_LOCK, TRAINER_LOCK, is_locked
 from .log import read_log
 from .state import OUTPUT, STOP, has_own_data, read_recipe, read_state
@@ -29,12 +29,12 @@ class Run:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = folder_of(folder, "a run").resolve()
+        self.folder = path_of(folder, "the folder of a run").resolve()
 
     @classmethod
     def attach(cls, folder: str | Path) -> Run:
         """The run that was launched in ``folder``. Raises :class:`CheckpointError` if there is none."""
-        read_recipe(folder_of(folder, "a run"))
+        read_recipe(path_of(folder, "the folder of a run"))
         return cls(folder)
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ from ..data.views import Given, as_dataset
 from ..errors import ConfigError, DivergedError, OneFormerLiteError
 from ..losses import Criterion
 from ..model import MaskModel, build
+from ..notices import warn_user
+from ..weights.load import first_bad_weight
 from .checkpoint import CHECKPOINT, fitting, load_newest, save_checkpoint, tidy
 from .config import TrainConfig, for_learned_tasks
 from .distributed import join_processes
@@ -30,6 +31,7 @@ from .pictures import cut_pictures
 from .precision import precision_words
 from .preflight import ready
 from .progress import Progress, opening, signals
+from .rates import advice
 from .state import STOP
 from .step import Optimization
 from .trend import Trend
@@ -114,7 +116,7 @@ class Trainer:
                 saved = good and self._save_or_warn()
                 if not (saved and self.stopping):
                     raise
-                warnings.warn(f"training stops where it was asked to, not without trouble: {error}", stacklevel=3)
+                warn_user(f"training stops where it was asked to, not without trouble: {error}")
             return self._finish()  # before signals end a process again
 
     def _conclude(self, progress: Progress) -> None:
@@ -129,6 +131,10 @@ class Trainer:
         self.log.close()
         finished = self.progress >= 1
         model = self.averaged_model()
+        if broken := first_bad_weight(model.state_dict()):
+            words = f"the model's weights are no longer finite, first {broken}"
+            self.trouble = f"{words}; {self.trouble}" if self.trouble else f"{words}. {advice(self.train_config)}"
+            warn_user(f"the training has ended, but {words}")
         if finished and self.processes.is_first:
             model.save_pretrained(self.folder / "model")
         return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished, self.trouble)
@@ -212,10 +218,9 @@ class Trainer:
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.unreadable.found.update(saved.get("unreadable", {}))
         if changed and self.processes.is_first:
-            warnings.warn(
+            warn_user(
                 f"the run in {self.folder} resumes after {self.step} steps with other settings than before: "
-                f"{', '.join(changed)}",
-                stacklevel=5,
+                f"{', '.join(changed)}"
             )
 
     def _save_or_warn(self) -> bool:
@@ -223,7 +228,7 @@ class Trainer:
             self.save()
             return True
         except OneFormerLiteError as error:  # a full disk must not end a run that may yet be saved
-            warnings.warn(f"training goes on without saving: {error}", stacklevel=2)
+            warn_user(f"training goes on without saving: {error}")
             return False
 
     def _evaluate(self, progress: Progress) -> None:

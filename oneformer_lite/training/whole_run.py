@@ -6,6 +6,7 @@ import warnings
 
 import torch
 
+from ..checks import only_known_names
 from ..config import BaseConfig
 from ..data.opening import open as open_dataset
 from ..data.parallel import refuse_to_start_again
@@ -19,6 +20,7 @@ from .state import keep_recipe, reported
 from .trainer import Trainer, TrainingResult
 
 
+@only_known_names
 def train(
     config: BaseConfig, train_config: TrainConfig, train_data: Given | None = None, val_data: Given | None = None
 ) -> TrainingResult:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from ..checks import only_known_names
 from ..config import BaseConfig, from_stored, stored
 from ..errors import CheckpointError, ConfigError
-from ..files import replacing, write_json
+from ..files import path_of, replacing, write_json
 from .files import CONFIG, WEIGHTS, read_json, read_tensors
 from .load import build
 from .names import State
@@ -20,21 +22,29 @@ if TYPE_CHECKING:
 MODEL_TYPE = "oneformer_lite"
 
 
+@only_known_names
 def save_pretrained(model: MaskModel, folder: str | Path, dtype: torch.dtype | None = None) -> Path:
     """Write the model's configuration and weights; they load back bit-equal. Lesson 15.
 
     ``dtype`` (say ``torch.float16``) stores floating-point weights in another precision, at half the
     size; loading turns them back into float32.
     """
+    check_saved(model)
     content = {"model_type": MODEL_TYPE, **stored(model.config)}
     return write_folder(folder, content, model.state_dict(), dtype)
+
+
+def check_saved(model: MaskModel) -> None:
+    """Raises :class:`ConfigError` unless this is a model that can be written."""
+    if not isinstance(model, torch.nn.Module) or not isinstance(getattr(model, "config", None), BaseConfig):
+        raise ConfigError(f"expected a model first, as ofl.from_pretrained gives it, got {reprlib.repr(model)}")
 
 
 def write_folder(folder: str | Path, content: dict, state: State, dtype: torch.dtype | None) -> Path:
     """Write ``config.json`` and ``model.safetensors``, the weights first, each whole or not at all."""
     from safetensors.torch import save
 
-    folder = Path(folder)
+    folder = path_of(folder, "the folder of the model")
     tensors = {}
     for name, value in state.items():
         value = value.detach().cpu()
@@ -47,7 +57,7 @@ def write_folder(folder: str | Path, content: dict, state: State, dtype: torch.d
 
 def from_folder(folder: str | Path) -> MaskModel:
     """The model saved in ``folder``, in evaluation mode. Lesson 15."""
-    folder = Path(folder)
+    folder = path_of(folder, "the folder of a model")
     return build(read_config(folder), read_tensors(folder / WEIGHTS), str(folder))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from ..checks import only_known_names
 from ..config import BaseConfig
 from ..device import choose_device
 from ..errors import CheckpointError, ConfigError
+from ..files import path_of
+from ..notices import warn_user
 from .files import CONFIG, FOLDER_WEIGHTS, read_json
 from .folder import MODEL_TYPE, from_folder
 from .huggingface import from_huggingface_folder
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 
+@only_known_names
 def from_pretrained(
     source: str | Path,
     config: BaseConfig | None = None,
@@ -56,10 +59,9 @@ def from_pretrained(
     device = choose_device(device)  # raises before anything is fetched
     model = _load(source, config, base, {"revision": revision, "token": token, "cache_dir": cache_dir})
     for part in model.missing_parts:
-        warnings.warn(
+        warn_user(
             f"{source} holds no {part.replace('_', ' ')}: the model predicts, but training it further begins with a "
-            f"new one of random weights, which TrainConfig(start_from=...) adds, or model.add_{part}().",
-            stacklevel=2,
+            f"new one of random weights, which TrainConfig(start_from=...) adds, or model.add_{part}()."
         )
     return model.to(device)
 
@@ -82,7 +84,7 @@ def _load(source: str | Path, config: BaseConfig | None, base: str | Path | None
 
 def _place(source: str | Path) -> Path | None:
     """The file or folder of this machine that ``source`` means; None for a model on the hub."""
-    path = Path(source)
+    path = path_of(source, "a model: a name, a folder, a file or the id of one on the hub,")
     if path.name in FOLDER_WEIGHTS and os.path.isfile(path.parent / CONFIG):
         return path.parent  # the weights of a folder: what they are stands beside them
     if os.path.isfile(path):  # also False for a name that no file can have

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..config import BaseConfig
 from ..errors import CheckpointError
+from ..notices import warn_user
 from .names import State
 
 if TYPE_CHECKING:
@@ -34,8 +34,15 @@ def build(config: BaseConfig, state: State, source: str) -> MaskModel:
         model = _construct(config, source)
     model.config = config
     model.load_state_dict(_fitting(model, state, source))
+    if broken := first_bad_weight(model.state_dict()):
+        warn_user(f"{source} holds weights that are not finite, first {broken}: what this model says means nothing")
     model.backbone.has_imagenet_weights = config.pretrained
     return model.eval()
+
+
+def first_bad_weight(state: State) -> str:
+    """The name of the first tensor with a NaN or an infinity in it; empty if there is none."""
+    return next((name for name, value in state.items() if not torch.isfinite(value).all()), "")
 
 
 def check_kind(config: BaseConfig, kind: type[BaseConfig], named: str, source: str | Path) -> None:
@@ -58,10 +65,9 @@ def check_sizes(config: BaseConfig, found: Mapping[str, object], source: str | P
 
 def warn_of_variants(source: str | Path, call: str, others: str) -> None:
     """That a file was taken for one preset of several whose weights have the same shapes."""
-    warnings.warn(
+    warn_user(
         f"{source} is taken for config.{call}, of which there are variants with the same weights' "
-        f"shapes: {others}. If it is another one, say so: from_pretrained(path, config=...).",
-        stacklevel=4,
+        f"shapes: {others}. If it is another one, say so: from_pretrained(path, config=...)."
     )
 
 

@@ -7,7 +7,6 @@ do not.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfig, mask2former, maskformer, presets
 from ..errors import CheckpointError
+from ..notices import warn_user
 from .backbones.sizes import has_sizes, nearest
 from .detr.official import from_official_detr, is_official_detr
 from .eomt.official import from_eomt_file, is_eomt
@@ -125,10 +125,9 @@ def _config_from(shapes: Shapes) -> BaseConfig:
             "say them with from_pretrained(path, config=...)"
         )
     if not configs:
-        warnings.warn(
+        warn_user(
             f"{shapes.source} has {found['num_classes']} classes, which is no published data set: they get numbers "
-            "for names and all count as things. Say better with from_pretrained(path, config=...).",
-            stacklevel=2,
+            "for names and all count as things. Say better with from_pretrained(path, config=...)."
         )
     backbone, options = nearest(kind, sizes)
     base = next(iter(configs.values()), made(num_classes=found["num_classes"]))

@@ -22,7 +22,9 @@ from ..config import BaseConfig
 from ..data.batch import PIXEL_MEAN, PIXEL_STD, padded_size
 from ..data.sample import TASKS
 from ..errors import ConfigError
-from ..files import replacing
+from ..files import path_of, replacing
+from ..notices import warn_user
+from .folder import check_saved
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -89,11 +91,13 @@ def save_onnx(model: MaskModel, path: str | Path, size: Size | None = None) -> P
             f"writing ONNX needs {' and '.join(missing)}: pip install onnx onnxscript onnxruntime "
             "(the last one runs and checks the file)"
         )
+    check_saved(model)
+    path = path_of(path, "the file to write")
     size = checked_size(model.config, size)
     content = to_proto(model, size).SerializeToString()
     with replacing(path) as draft:
         draft.write_bytes(content)
-    return Path(path)
+    return path
 
 
 def checked_size(config: BaseConfig, size: Size | None) -> Size:
@@ -127,10 +131,9 @@ def to_proto(model: MaskModel, size: Size) -> ModelProto:
         except RuntimeError as error:
             if _FIXED not in str(error):
                 raise
-            warnings.warn(
+            warn_user(
                 f"the file takes one picture at a time: the code of {type(model).__name__} fixes the number of "
-                "pictures, as len(tensor) does and tensor.shape[0] does not",
-                stacklevel=4,
+                "pictures, as len(tensor) does and tensor.shape[0] does not"
             )
             proto = _converted(segmenter, size, fixed=True)
     except RuntimeError as error:  # the exporter's own, and that of the passes that follow

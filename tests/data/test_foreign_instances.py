@@ -443,7 +443,8 @@ def test_photos_of_a_turned_camera(read, tmp_path, tag, stored, frame):
 def test_a_million_masks_are_not_made(read):
     made = content()
     made["annotations"] = [made["annotations"][0] | {"id": i} for i in range(3000)]
-    dataset = read(made)
+    with pytest.warns(UserWarning, match="2999 of 3000 objects come twice"):
+        dataset = read(made)
     dataset._sizes[:] = 3000  # as if of a large picture
     with pytest.raises(DataError, match="image 1 has 3000 objects on 3000 x 3000 pixels, whose masks do not fit"):
         dataset._masks(0, dataset._places, 3000, 3000)

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ...checks import only_known_names
 from ...errors import ConfigError, DataError
+from ...files import path_of
 from ..folders import contents, require_folder
 from ..published.archive import staged
 from . import camvid, image_pairs, kitti, kitti_step, mapillary, voc
@@ -22,6 +24,7 @@ FORMATS: dict[str, Callable[[Path, Path, int], dict[str, int]]] = {
 }
 
 
+@only_known_names
 def convert_data(format: str, folder: str | Path, out: str | Path, workers: int | None = None) -> dict[str, int]:
     """Rewrite the data set in ``folder``, in its authors' layout, as the new folder ``out`` that ``data.open`` reads.
 
@@ -32,9 +35,9 @@ def convert_data(format: str, folder: str | Path, out: str | Path, workers: int 
     Raises :class:`DataError` that names the file where something is in another layout, of another kind or size, or
     holds numbers or colours that the data set does not have, and where ``out`` exists.
     """
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise ConfigError(f"there is no format {format!r}: expected one of {', '.join(FORMATS)}")
-    folder, out = require_folder(folder, f"the data set ({format})"), _new(Path(out).absolute())
+    folder, out = require_folder(folder, f"the data set ({format})"), _new(path_of(out, "the new folder").absolute())
     with staged(out) as draft:
         return FORMATS[format](folder, draft, workers or os.cpu_count() or 1)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...checks import check_number, check_size
+from ...checks import check_number, check_size, only_known_names
 from ...errors import ConfigError
 from ..coco_json import distinct_color
 from ..sample import TASKS, Category, Sample, SegmentInfo
@@ -22,6 +22,7 @@ LARGEST = 1024
 _MOST_DIGITS = 100
 
 
+@only_known_names
 class Digits:
     """One to ``most`` handwritten digits, white on black, at uniform places: ten thing classes.
 
@@ -102,9 +103,9 @@ class Digits:
 
 
 def _check_names(split: str, level: str, vary: bool, ground: bool) -> None:
-    if split not in LENGTHS:
+    if not isinstance(split, str) or split not in LENGTHS:
         raise ConfigError(f"unknown split of digits {split!r}: expected 'train' or 'val'")
-    if level not in LEVELS:
+    if not isinstance(level, str) or level not in LEVELS:
         raise ConfigError(f"unknown level of digits {level!r}: expected 'easy' or 'hard'")
     if vary and split != "train":
         raise ConfigError("vary is for training digits: held-out ones stay as they were written")

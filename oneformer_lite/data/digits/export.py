@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...errors import DataError
-from ...files import make_folder
+from ...checks import only_known_names
+from ...errors import ConfigError, DataError
+from ...files import make_folder, path_of
 from ...json_reader import read_json
 from ..instance_writing import write_instances
 from ..sample import Sample
@@ -15,6 +17,7 @@ from .dataset import Digits
 VERSION = 1  # raise it when the pictures change, so that older folders are written again
 
 
+@only_known_names
 def write_digits(
     folder: str | Path, dataset: Digits, *, progress: Callable[[int, int], None] | None = None
 ) -> Path:
@@ -25,13 +28,16 @@ def write_digits(
     there already with the same scenes, nothing is done. ``ofl.data.open(folder, split)`` reads them back.
     ``progress(done, total)`` is called as scenes are finished.
     """
-    json_path = Path(folder) / "annotations" / f"instances_{dataset.split}.json"
+    if not isinstance(dataset, Digits):
+        raise ConfigError(f"expected digits, such as ofl.data.Digits('train'), got {reprlib.repr(dataset)}")
+    folder = path_of(folder, "the folder to write to")
+    json_path = folder / "annotations" / f"instances_{dataset.split}.json"
     parameters = {"version": VERSION, "length": len(dataset), **dataset.parameters}
     if not _is_written(json_path, parameters):
         make_folder(json_path.parent)
         json_path.unlink(missing_ok=True)  # what it says is no longer true while we write
         samples = _told(dataset, progress)
-        write_instances(Path(folder) / dataset.split, json_path, samples, {"digits": parameters})
+        write_instances(folder / dataset.split, json_path, samples, {"digits": parameters})
     elif progress:
         progress(len(dataset), len(dataset))
     return json_path

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from ...checks import only_known_names
 from ...errors import DataError
-from ...files import write_json
+from ...files import path_of, write_json
 from ..classes import class_list
 from ..image import open_image, write_image
 from ..instance import encode_mask
@@ -35,6 +36,7 @@ COUNTS = {"train": 20_210, "val": 2_000}
 OFFICIAL_NAMES = {"train": "training", "val": "validation"}
 
 
+@only_known_names
 def download_ade20k(
     root: str | Path = "data/ade20k",
     archives: str | Path | None = None,
@@ -50,12 +52,12 @@ def download_ade20k(
     ``semantic_<split>`` (label maps: class id, 255 = void) and ``instances_<split>.json``. What is there
     already is not done again. ``workers`` processes convert (default: one for each core).
     """
-    root = Path(root)
+    root = path_of(root, "the folder of the data set")
     wanted = [split for split in counts if not _is_ready(root, split, counts[split])]
     if not wanted:
         return
     scenes, instances = (archive.at(mirror) for archive in published)
-    store = Store(root, Path(archives) if archives else None, connections)
+    store = Store(root, path_of(archives, "the folder of the archives") if archives else None, connections)
     jobs = [Job(archive, 2 * (archive.size or 0), tuple(wanted)) for archive in (instances, scenes)]
     store.announce(jobs)
     for split in wanted:

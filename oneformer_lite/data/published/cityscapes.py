@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from ...checks import only_known_names
 from ...errors import DataError
+from ...files import path_of
 from ..classes import class_list
 from ..image import open_image, write_image
 from ..panoptic_writing import save_panoptic_json, segment_entry
@@ -25,6 +27,7 @@ PICTURES, LABELS = "leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip"
 COUNTS = {"train": 2975, "val": 500}  # the test split's labels are not public
 
 
+@only_known_names
 def prepare_cityscapes(
     root: str | Path = "data/cityscapes",
     archives: str | Path | None = None,
@@ -36,8 +39,8 @@ def prepare_cityscapes(
     The archives stay. What is there already is not done again. ``workers`` processes convert (default: one for
     each core). Raises :class:`DataError` that says where to get the archives, if they are missing.
     """
-    root = Path(root)
-    archives = Path(archives or root)
+    root = path_of(root, "the folder of the data set")
+    archives = path_of(archives or root, "the folder of the archives")
     for split, count in counts.items():
         if not is_complete(root / split, count):
             # the pictures of all cities in one folder: their names begin with the city

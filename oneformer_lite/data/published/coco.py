@@ -10,8 +10,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import DataError
-from ...files import make_folder, replacing, write_json
+from ...checks import only_known_names
+from ...errors import ConfigError, DataError
+from ...files import make_folder, path_of, replacing, write_json
 from ..coco_json import read_content
 from ..json_fields import ID, Entries
 from .archive import flat, is_complete, open_archive, staged, unpack, unpack_folder
@@ -45,6 +46,7 @@ PANOPTIC_ZIP = Archive(
 COCO_2017 = Release({"val2017": (VAL_ZIP, 5_000), "train2017": (TRAIN_ZIP, 118_287)}, PANOPTIC_ZIP)
 
 
+@only_known_names
 def download_coco(
     root: str | Path = "data/coco",
     only: str | None = None,
@@ -61,9 +63,11 @@ def download_coco(
 
     What it needs in disk and time is printed beforehand; after an interruption the same call goes on.
     """
-    root = Path(root)
+    root = path_of(root, "the folder of the data set")
+    if only not in (None, "train", "val"):
+        raise ConfigError(f"only must be 'train', 'val' or None for both, got {only!r}")
     counts = {split: n for split, (_, n) in release.pictures.items() if only is None or split.startswith(only)}
-    store = Store(root, Path(archives) if archives else None, connections)
+    store = Store(root, path_of(archives, "the folder of the archives") if archives else None, connections)
     jobs = _missing_annotations(root, release.annotations.at(mirror), counts)
     for split, count in counts.items():
         if not is_complete(root / split, count):

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from ...checks import check_flag
+from ...checks import check_flag, only_known_names
 from ...errors import ConfigError
 from ..sample import TASKS, Category, Sample, SegmentInfo
 from .classes import CATEGORIES
@@ -28,6 +28,7 @@ TEXTURE = np.array([0.03, 0.0, 0.035, 0.05, 0.04, 0.09, 0.03] + [0.03] * 249, dt
 GRAIN = 3.5  # standard deviation of the film grain in grey levels
 
 
+@only_known_names
 class Toytown:
     """A procedurally painted street: eight thing classes, six kinds of stuff.
 
@@ -42,7 +43,7 @@ class Toytown:
 
     def __init__(self, split: str, size: int | tuple[int, int] = 128, length: int | None = None,
                  seed: int = 0, *, crowded: bool = False) -> None:  # fmt: skip
-        if split not in LENGTHS:
+        if not isinstance(split, str) or split not in LENGTHS:
             raise ConfigError(f"unknown Toytown split {split!r}: expected 'train' or 'val'")
         length = LENGTHS[split] if length is None else length
         if not is_int(length) or length < 1:

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ...checks import only_known_names
 from ...errors import ConfigError, DataError
+from ...files import path_of
 from ...json_reader import read_json
 from ..panoptic_writing import save_panoptic_json, save_sample
 from ..parallel import spread
@@ -15,6 +17,7 @@ from .dataset import Toytown, is_int
 VERSION = 1  # raise it when the pictures change, so that older folders are written again
 
 
+@only_known_names
 def write_toytown(
     folder: str | Path,
     split: str,
@@ -39,7 +42,7 @@ def write_toytown(
     workers = os.cpu_count() or 1 if workers is None else workers
     if not is_int(workers) or workers < 1:
         raise ConfigError(f"workers must be a positive integer or None, not {workers!r}")
-    folder = Path(folder)
+    folder = path_of(folder, "the folder to write to")
     json_path = folder / "annotations" / f"panoptic_{split}.json"
     parameters = describe(dataset)
     if is_written(json_path, parameters):

@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 
 from ...data.sample import Sample
 from ...errors import ConfigError
-from ...inference import predict
+from ...inference import as_pixels, check_model, predict
 from ...model import MaskModel
 from ...render import contact_sheet, data_uri, png_bytes, segment_colors
 from ...render.labels import Placed, draw_pills, label_items, label_size, place_labels
@@ -45,9 +45,11 @@ class MaskInspector(Inspector):
 
     def __init__(self, model: MaskModel, image: Sample | PILImage.Image | str | Path | np.ndarray) -> None:
         """``image``: a :class:`Sample`, which brings its ground truth, or anything that :func:`ofl.predict` takes."""
+        check_model(model)
         sample = image if isinstance(image, Sample) else None
+        pixels = sample.image if sample else as_pixels(image)
         self.tasks = model.config.answered_tasks
-        predictions = {task: predict(model, sample.image if sample else image, task) for task in self.tasks}
+        predictions = {task: predict(model, pixels, task) for task in self.tasks}
         first = predictions[self.tasks[0]]
         self.image, self.categories = first.image, first.categories
         if sample and len(sample.categories) != len(self.categories):

@@ -6,13 +6,13 @@ weights.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config import BaseConfig, DetrConfig
 from ...config.detr import detr_coco_r50
+from ...notices import warn_user
 from ..backbones.sizes import nearest
 from ..load import build, check_kind, check_sizes
 from ..names import DECODER_LAYER, ENCODER_LAYER, State, Table, below, rename
@@ -77,19 +77,17 @@ def config_from_shapes(shapes: Shapes, found: dict, name: str) -> DetrConfig:
     if "dc5" in name.lower():
         options["output_stride"] = 16
     elif network == "resnet50" and "r50-panoptic" not in name:
-        warnings.warn(
+        warn_user(
             f"{shapes.source} is taken for a DETR whose last stage is not dilated, which leaves no trace in the "
-            "weights: if it is a DC5, say so with from_pretrained(path, config=ofl.config.detr_coco_r50_dc5()).",
-            stacklevel=4,
+            "weights: if it is a DC5, say so with from_pretrained(path, config=ofl.config.detr_coco_r50_dc5())."
         )
     known = {field: value for field, value in found.items() if field != "num_classes"}
     base = replace(detr_coco_r50(), backbone=network, backbone_options=options, **known)
     if found["num_classes"] == base.num_classes:
         return replace(base, backbone=f"{network}.tv_in1k" if network in _PUBLISHED else network)
-    warnings.warn(
+    warn_user(
         f"{shapes.source} has {found['num_classes']} classes, which is not COCO's {base.num_classes}: they get numbers "
-        "for names and all count as things. Say better with from_pretrained(path, config=...).",
-        stacklevel=4,
+        "for names and all count as things. Say better with from_pretrained(path, config=...)."
     )
     plain = {"class_names": (), "is_thing": (), "class_colors": (), "category_ids": (), "data_set": ""}
     return replace(base, num_classes=found["num_classes"], **plain)

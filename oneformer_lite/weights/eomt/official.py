@@ -9,7 +9,6 @@ who accept their licence.
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from ...config import BaseConfig, EomtConfig, eomt_presets
 from ...config.eomt import PATCH
 from ...errors import CheckpointError
+from ...notices import warn_user
 from ..files import read_folder_tensors, read_tensors
 from ..load import build, check_kind, check_sizes, warn_of_variants
 from ..names import State, Table, below, drop, rename
@@ -130,7 +130,7 @@ def _beside(path: Path) -> Path:
         if "dinov3" in place.name and place != path and (place.is_dir() or place.suffix in endings)
     ]  # fmt: skip
     if len(found) == 1:
-        warnings.warn(f"{path} holds differences from DINOv3: they are added to {found[0]}", stacklevel=2)
+        warn_user(f"{path} holds differences from DINOv3: they are added to {found[0]}")
         return found[0]
     several = f" ({', '.join(place.name for place in found)} lie beside it)" if found else ""
     raise CheckpointError(
@@ -184,10 +184,9 @@ def _config_from(found: dict, dinov3: bool, path: Path) -> EomtConfig:
         and c.backbone.split(".")[0] == found["backbone"]
     }  # fmt: skip
     if not fitting:
-        warnings.warn(
+        warn_user(
             f"{path} is no published EoMT: its {found['num_classes']} classes get numbers for names and all count as "
-            "things, and it is taken for panoptic. Say better with from_pretrained(path, config=...).",
-            stacklevel=2,
+            "things, and it is taken for panoptic. Say better with from_pretrained(path, config=...)."
         )
         return EomtConfig(num_heads=max(1, found["hidden_dim"] // 64), norm_eps=1e-5 if dinov3 else 1e-6, **found)
     named = {call: c for call, c in fitting.items() if str(c.image_size) in str(path)}

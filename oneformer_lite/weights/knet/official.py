@@ -8,7 +8,6 @@ patches channel by channel, and in another order.
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from ...config import BaseConfig, KNetConfig, knet_presets
 from ...errors import CheckpointError
+from ...notices import warn_user
 from ..backbones.sizes import has_sizes, nearest
 from ..load import build, check_kind, check_sizes
 from ..names import State, Table, attention, below, rename
@@ -136,9 +136,8 @@ def config_from_shapes(shapes: Shapes, found: dict) -> KNetConfig:
         own = {"backbone": network, "backbone_options": options}
         config = next((c for c in fitting if has_sizes(c, kind, sizes)), replace(fitting[0], **own))
         return replace(config, **found)
-    warnings.warn(
+    warn_user(
         f"{shapes.source} has {found['num_classes']} classes, which is no published K-Net: they get numbers for names "
-        "and all count as things. Say better with from_pretrained(path, config=...).",
-        stacklevel=4,
+        "and all count as things. Say better with from_pretrained(path, config=...)."
     )
     return KNetConfig(trained_task="instance", backbone=network, backbone_options=options, **found)

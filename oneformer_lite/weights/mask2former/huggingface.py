@@ -7,12 +7,12 @@ decoder have the names of OneFormer's; the decoder's cross-attention keeps query
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable
 
 from ...config import Mask2FormerConfig, from_stored
 from ...config.stored import MEMBER
 from ...data.classes import data_set_of
+from ...notices import warn_user
 from ..names import Table, attention, below
 from ..oneformer.huggingface_config import read_classes, read_fields, read_sizes
 
@@ -97,9 +97,8 @@ def read_task(content: dict, fields: dict, source: str, named: Callable[[str], s
             return task
     things = fields.get("is_thing")
     task = "instance" if things and all(things) and content.get("model_type") != "maskformer" else "panoptic"
-    warnings.warn(
+    warn_user(
         f"{source} does not say for which task it was trained, which such a model is not told: it is taken for "
-        f"{task}'s. If it is another's: model.config = dataclasses.replace(model.config, trained_task=...).",
-        stacklevel=2,
+        f"{task}'s. If it is another's: model.config = dataclasses.replace(model.config, trained_task=...)."
     )
     return task

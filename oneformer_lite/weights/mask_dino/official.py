@@ -7,7 +7,6 @@ dictionary whose entry "model" holds the weights. It holds several of them two a
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ...config import BaseConfig, MaskDinoConfig, mask_dino_presets
 from ...errors import CheckpointError
+from ...notices import warn_user
 from ..backbones.names import OFFICIAL as BACKBONES
 from ..backbones.sizes import has_sizes, nearest
 from ..load import build, check_kind, check_sizes, warn_of_variants
@@ -143,11 +143,10 @@ def config_from_shapes(shapes: Shapes, found: dict, path: Path) -> MaskDinoConfi
     }  # fmt: skip
     if fitting:
         return _named(fitting, path)
-    warnings.warn(
+    warn_user(
         f"{path} is no published Mask DINO: its {found['num_classes']} classes get numbers for names and all count as "
         "things, it is taken for panoptic, and its number of queries and what its first boxes are is not in the file. "
-        "Say better with from_pretrained(path, config=...).",
-        stacklevel=4,
+        "Say better with from_pretrained(path, config=...)."
     )
     backbone, options = nearest(kind, sizes)
     return MaskDinoConfig(backbone=backbone, backbone_options=options, **found)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from ...errors import ConfigError
+from ...files import path_of
+from ...notices import warn_user
 from ..backbones.huggingface import backbone_to
 from ..backbones.names import HUGGINGFACE as BACKBONES
 from ..backbones.sizes import kind_of
-from ..folder import write_folder
+from ..folder import check_saved, write_folder
 from ..load import TEXT_MAPPER
 from ..names import State, Table, attention, below, drop, rename, reverse
 from ..normalisation import normalisation
@@ -106,7 +107,8 @@ def save_huggingface(model: MaskModel, folder: str | Path, dtype: torch.dtype | 
 
     Raises :class:`ConfigError` for what transformers' OneFormer cannot express.
     """
-    config, folder = model.config, Path(folder)
+    check_saved(model)
+    config, folder = model.config, path_of(folder, "the folder of the model")
     if config.model_type != "oneformer":
         raise ConfigError(
             f"written in transformers' layout are OneFormers, not a {config.model_type}: model.save_pretrained(folder) "
@@ -117,17 +119,16 @@ def save_huggingface(model: MaskModel, folder: str | Path, dtype: torch.dtype | 
     content["dtype"] = str(dtype or torch.float32).removeprefix("torch.")
     state = widen(model.state_dict(), feedforward_width(config))
     if model.text_mapper is not None and (misfit := misfit_of_text_mapper(config)):
-        warnings.warn(
+        warn_user(
             f"the text mapper is left out: transformers has none with {misfit}. What is written has the "
-            "same logits, but cannot be trained further.",
-            stacklevel=2,
+            "same logits, but cannot be trained further."
         )
         state = {name: tensor for name, tensor in state.items() if not name.startswith(TEXT_MAPPER)}
     if model.denoising is not None:
-        warnings.warn("the labels of noised queries, which training alone needs, are left out", stacklevel=2)
+        warn_user("the labels of noised queries, which training alone needs, are left out")
         state = drop(state, [r"denoising\..+"])
     if model.query_class_head is not None:
-        warnings.warn("the classes of object queries, which training alone needs, are left out", stacklevel=2)
+        warn_user("the classes of object queries, which training alone needs, are left out")
         state = drop(state, [r"query_class_head\..+"])
     state = rename(state, reverse(BACKBONES[backbone["model_type"]] + HEAD))
     write_folder(folder, content, state | _not_ours(state, model), dtype)

@@ -7,10 +7,9 @@ folders carry along under the key "oneformer_lite".
 
 from __future__ import annotations
 
-import warnings
-
 from ...config import ModelConfig, class_list, from_stored
 from ...errors import CheckpointError, ConfigError
+from ...notices import warn_user
 from ..backbones.huggingface import backbone_from
 from .huggingface_processor import PREPROCESSOR
 
@@ -142,10 +141,9 @@ def read_classes(content: dict, processor: dict, source: str) -> dict:
     elif known:
         fields["is_thing"] = tuple(c.is_thing for c in known)
     else:
-        warnings.warn(
+        warn_user(
             f"{source} does not say which of its {len(names)} classes are things ({PREPROCESSOR} with metadata "
-            "would): all are taken for things, so touching stuff is not merged in panoptic results.",
-            stacklevel=2,
+            "would): all are taken for things, so touching stuff is not merged in panoptic results."
         )
     return fields
 

@@ -6,7 +6,6 @@ dictionary whose entry "state_dict" holds the weights.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ...config.panoptic_segformer import (
     panoptic_segformer_coco_swin_l,
 )
 from ...errors import CheckpointError
+from ...notices import warn_user
 from ..backbones.names import OFFICIAL as BACKBONES
 from ..backbones.sizes import nearest
 from ..detr.huggingface import NETWORK
@@ -176,10 +176,9 @@ def config_from_shapes(shapes: Shapes, found: dict) -> PanopticSegFormerConfig:
     base = replace(_published(shapes), **found)
     if (things, stuff) == (len(base.things), len(base.stuff)):
         return base
-    warnings.warn(
+    warn_user(
         f"{shapes.source} has {things} things and {stuff} classes of stuff, which are not COCO's: they get numbers for "
-        "names. Say better with from_pretrained(path, config=...).",
-        stacklevel=4,
+        "names. Say better with from_pretrained(path, config=...)."
     )
     plain = {"class_names": (), "class_colors": (), "category_ids": (), "data_set": ""}
     is_thing = (True,) * things + (False,) * stuff
