@@ -22,7 +22,7 @@ _HEADS = ("name", "names", "class", "classes", "label", "labels")
 _OTHER_NUMBERS = re.compile(r"(\d+\s*[\s,;=|.)\-\uff1a]|-\s)\s*\S")
 _BETWEEN = re.compile(r"[,;|\t]|\d\s*:")  # names, or values, on one line
 _AFTER = re.compile(r".*\S\s*[,;=:|\t]\s*\d+|.*\S[\s:,]+\d+[\s,]+\d+[\s,]+\d+[:\s]*")  # a value or a colour
-_PROGRAM = re.compile(r"[\[{].*|.*[\]}{]|(nc|names|classes|labels)\s*:.*", re.IGNORECASE)  # JSON, YAML, pbtxt
+_PROGRAM = re.compile(r"[\[{].*|.*\{|[\]}],?|(nc|names|classes|labels)\s*:.*", re.IGNORECASE)  # JSON, YAML, pbtxt
 _EXPECTED = "expected a name on each line and nothing else, or a pixel value before each, as in 7: road"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..checks import only_known_names
-from ..files import all_to_disk, make_folder, write_json
+from ..files import all_to_disk, make_folder, path_of, write_json
 from .image import write_image
 from .instance import encode_mask
 from .panoptic_writing import named, segment_entry
@@ -23,6 +23,7 @@ def write_instances(
     (``.png`` keeps every pixel), else ``.png`` after the image id.
     """
     images, objects = [], []
+    json_path = path_of(instance_json, "the annotation file to write")
     make_folder(image_dir)
     for name, sample in named(samples, lambda s: Path(s.file_name).name or f"{s.image_id:012d}.png", instance_json):
         height, width = sample.size
@@ -31,7 +32,7 @@ def write_instances(
         write_image(Path(image_dir) / name, sample.image)
     all_to_disk()
     content = {"images": images, "annotations": objects, "categories": _category_entries(sample.categories)}
-    write_json(instance_json, {"info": info or {}, "licenses": [], **content})
+    write_json(json_path, {"info": info or {}, "licenses": [], **content})
 
 
 def object_entries(sample: Sample, first_id: int) -> list[dict]:

@@ -192,5 +192,5 @@ def shown(value: object) -> str:
 
 
 def is_json_in_text(value: object) -> bool:
-    """Whether ``value`` is a text in which a list or an object of JSON stands, as where it was encoded twice."""
-    return isinstance(value, str) and re.fullmatch(r"\s*(\[.*\]|\{.*\})\s*", value, re.DOTALL) is not None
+    """Whether ``value`` is a text in which a list, an object or a text of JSON stands: one that was encoded twice."""
+    return isinstance(value, str) and re.fullmatch(r"\s*(\[.*\]|\{.*\}|\".*\")\s*", value, re.DOTALL) is not None

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks import only_known_names
 from ..errors import ConfigError, DataError
-from ..files import all_to_disk, make_folder, write_json
+from ..files import all_to_disk, make_folder, path_of, write_json
 from .boxes import mask_extent
 from .image import write_image
 from .sample import Category, Sample, check_sample
@@ -89,6 +89,7 @@ def write_panoptic(
     The JSON comes last and appears only when complete, so a stopped run leaves no data set that
     looks whole. Files are named after ``sample.file_name``, else after the image id.
     """
+    json_path = path_of(panoptic_json, "the annotation file to write")
     for folder in (image_dir, panoptic_dir):
         make_folder(folder)
     images, annotations = [], []
@@ -98,7 +99,7 @@ def write_panoptic(
         )
         images.append(image_entry)
         annotations.append(annotation_entry)
-    save_panoptic_json(panoptic_json, images, annotations, sample.categories, info)
+    save_panoptic_json(json_path, images, annotations, sample.categories, info)
 
 
 def named(

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..config import BaseConfig
 from ..data.sample import Category
 from ..errors import ConfigError
+from ..files import normal
 from ..listing import few
 from ..notices import warn_user
 from .raw import RawPrediction
@@ -19,24 +20,24 @@ from .raw import RawPrediction
 
 def order_of(wanted: Sequence[Category], had: Sequence[Category]) -> list[int]:
     """The places among ``had`` of the ``wanted`` classes, by name."""
-    names = [category.name for category in had]
-    if sorted(names) != sorted(category.name for category in wanted) or len(set(names)) != len(names):
-        if names == [category.name for category in wanted]:
+    names, sought = ([normal(category.name) for category in categories] for categories in (had, wanted))
+    if sorted(names) != sorted(sought) or len(set(names)) != len(names):
+        if names == sought:
             return list(range(len(names)))
-        missing = [c.name for c in wanted if c.name not in names]
-        more = [name for name in names if name not in {c.name for c in wanted}]
+        missing = [name for name in sought if name not in names]
+        more = [name for name in names if name not in sought]
         raise ConfigError(
             f"the models of an ensemble know the same classes: the first knows {few(missing) or 'no other'}, another "
             f"{few(more) or 'no other'} besides"
         )
-    return [names.index(category.name) for category in wanted]
+    return [names.index(name) for name in sought]
 
 
 def warn_of_other_kinds(configs: Sequence[BaseConfig]) -> None:
     """Of models that part segments; where class scores are averaged, the kinds of classes have no effect."""
     parting = [config for config in configs if tuple(config.answered_tasks) != ("semantic",)]
-    kinds = [{c.name: c.is_thing for c in config.categories} for config in parting]
-    if other := [name for name in configs[0].class_names if len({of[name] for of in kinds}) > 1]:
+    kinds = [{normal(c.name): c.is_thing for c in config.categories} for config in parting]
+    if other := [name for name in configs[0].class_names if len({of[normal(name)] for of in kinds}) > 1]:
         warn_user(
             f"{few(other, 5)}: things (each object apart) for one model of the ensemble, stuff (merged) for another, "
             "so their masks do not fit each other; the first model's kinds count"

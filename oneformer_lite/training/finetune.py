@@ -13,6 +13,7 @@ from torch import Tensor
 from ..config import BaseConfig, toytown
 from ..data.sample import TASKS
 from ..errors import ConfigError
+from ..files import normal
 from ..notices import warn_user
 from ..weights import from_pretrained
 from ..weights.names import State
@@ -113,14 +114,15 @@ def _keep_classes(
         no_object = [(len(after), len(before))] * (len(own[weight]) > len(after))
         state[weight] = _with_rows(own[weight], state[weight], [*rows, *no_object])
         found |= set(before)
-    if not (unknown := [name for name in config.class_names if name not in found]):
+    if not (unknown := [name for name in config.class_names if normal(name) not in found]):
         return []
     listed = ", ".join(unknown[:5]) + " ..." * (len(unknown) > 5)
     return [f"{len(unknown)} of {config.num_classes} classes ({listed})"]
 
 
 def _names_of_rows(config: BaseConfig, part: str) -> list[str]:
-    return [config.class_names[i] for i in config.rows_of_classes[part]]
+    """In one form of Unicode, in which they are found again."""
+    return [normal(config.class_names[i]) for i in config.rows_of_classes[part]]
 
 
 def _with_rows(own: Tensor, trained: Tensor, rows: Sequence[tuple[int, int]]) -> Tensor:

@@ -31,6 +31,11 @@ NAN, INFINITY = float("nan"), float("inf")
           for bad in (0, -3, 1.5, "8", True, NAN)),
         *((name, bad, name) for name in ("workers", "seed", "warmup_steps", "evaluations") for bad in (-1, 0.5, "2")),
         ("workers", 10**9, "workers must be at most"),
+        *((name, 1e30, f"{name} must be at most") for name in
+          ("lr", "weight_decay", "backbone_lr_multiplier", "clip_norm", "save_minutes")),
+        *((name, 10**30, f"{name} must be at most") for name in
+          ("steps", "batch_size", "accumulate", "eval_images", "warmup_steps", "evaluations", "save_steps")),
+        ("backbone_lr_multiplier", 1e9, "backbone_lr_multiplier must be at most 1000, got 1000000000.0"),
         ("seed", 2**63, "seed"),
         ("unreadable_share", 1.01, "unreadable_share must be from 0 to 1"),
         ("unreadable_share", -0.1, "unreadable_share"),
