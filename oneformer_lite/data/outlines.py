@@ -59,13 +59,24 @@ class Outlines:
         starts = self.ends[:-1] // 2
         return np.hstack([np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)])
 
-    def code_boxes(self) -> np.ndarray:
-        """The codes' extents float64 [R, 4]: left, top, right, bottom in pixels."""
+    def areas(self) -> np.ndarray:
+        """Float64 [P]: how many pixels each polygon encloses."""
+        if len(self.ends) == 1:
+            return np.zeros(0)
+        points, starts = self._points(), self.ends[:-1] // 2
+        following = np.arange(1, len(points) + 1)
+        following[self.ends[1:] // 2 - 1] = starts
+        (x, y), (next_x, next_y) = points.T, points[following].T
+        return np.abs(np.add.reduceat(x * next_y - next_x * y, starts)) / 2
+
+    def of_codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The codes' extents float64 [R, 4] (left, top, right, bottom in pixels), and their pixels [R]."""
         from pycocotools import mask as coco_mask
 
         codes = [self._code(place) for place in range(len(self.sizes))]
         boxes = np.array(coco_mask.toBbox(codes) if codes else np.zeros((0, 4)))
-        return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+        boxes = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+        return boxes, np.array(coco_mask.area(codes) if codes else [], np.float64)
 
     def lengths(self) -> np.ndarray:
         """Float64 [P]: how many pixels each polygon passes through."""

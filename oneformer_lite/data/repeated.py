@@ -18,45 +18,52 @@ CURE = "Were two exports merged, or one imported twice? Keep each object once: o
 def count_repeated(
     outlines: Outlines, owners: np.ndarray, class_ids: np.ndarray, kept: np.ndarray, file: Path
 ) -> int:
-    """How many of the objects ``kept`` have picture (``owners`` int64 [n]), class and box, to the pixel, of one before
-    them; a warning says so."""
-    boxes = np.rint(_extents(outlines)[kept]).astype(np.int64)
-    again = repeated(np.column_stack([owners[kept], class_ids[kept], boxes]))
+    """How many of the objects ``kept`` have picture (``owners`` int64 [n]), class, box (to the pixel) and area of
+    another one; a warning says so."""
+    boxes, areas = _extents(outlines)
+    boxes = np.rint(boxes[kept]).astype(np.int64)
+    again = repeated(np.column_stack([owners[kept], class_ids[kept], boxes]), areas[kept])
     if again.any():
         warn_user(
             f"{file}: {again.sum()} of {len(kept)} objects come twice, with the picture, the class and the box of "
-            f"another, such as annotations[{kept[np.argmax(again)]}]. {CURE}"
+            f"another, such as annotations[{kept[np.flatnonzero(again)[-1]]}]. {CURE}"
         )
     return int(again.sum())
 
 
-def _extents(outlines: Outlines) -> np.ndarray:
-    """Float64 [n, 4]: left, top, right, bottom in pixels of each object; without meaning where nothing is drawn."""
-    pieces = np.concatenate([outlines.boxes(), outlines.code_boxes()])
+def _extents(outlines: Outlines) -> tuple[np.ndarray, np.ndarray]:
+    """Left, top, right and bottom in pixels of each object, float64 [n, 4], and its area [n]; of what is not drawn
+    they mean nothing."""
+    of_codes, areas_of_codes = outlines.of_codes()
+    pieces, areas = np.concatenate([outlines.boxes(), of_codes]), np.concatenate([outlines.areas(), areas_of_codes])
     counts = np.diff(outlines.polygons), np.diff(outlines.codes)
     owners = np.concatenate([np.repeat(np.arange(len(n)), n) for n in counts])
     found = np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(counts[0]), 1))
     np.minimum.at(found[:, :2], owners, pieces[:, :2])
     np.maximum.at(found[:, 2:], owners, pieces[:, 2:])
-    return found
+    return found, np.bincount(owners, areas, len(found))
 
 
-def repeated(rows: np.ndarray) -> np.ndarray:
-    """Bool [n]: which of ``rows`` int64 [n, k] is the same as one before it."""
-    order = np.lexsort(rows.T)  # stable: the first of several stays the first
+def repeated(rows: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Bool [n]: all but one of those ``rows`` int64 [n, k] that are the same and have nearly the same of ``areas``: an
+    outline drawn as a polygon and as pixels differs along its edge. The last four columns are the box."""
+    order = np.lexsort((areas, *rows.T))
+    (less, more), (before, after) = ((values[order[:-1]], values[order[1:]]) for values in (areas, rows))
     again = np.zeros(len(rows), bool)
-    again[order[1:]] = (rows[order[1:]] == rows[order[:-1]]).all(1)
+    edge = (before[:, -2:] - before[:, -4:-2]).sum(1) / 2
+    again[order[1:]] = (before == after).all(1) & (more - less <= edge)
     return again
 
 
 def repeated_in(samples: Sequence[Sample]) -> tuple[int, int]:
-    """How many objects of the samples' masks have class and box of another of their picture, and how many there are."""
+    """How many objects of the samples' masks have class, box and area of another of their picture, and how many there
+    are."""
     again = total = 0
     for sample in samples:
         if sample.masks is None or not len(sample.masks):
             continue
         classes = [segment.class_id for segment in sample.segments]
         boxes = np.array([mask_extent(mask) for mask in sample.masks], np.int64)
-        again += int(repeated(np.column_stack([classes, boxes])).sum())
+        again += int(repeated(np.column_stack([classes, boxes]), sample.masks.sum((1, 2))).sum())
         total += len(classes)
     return again, total

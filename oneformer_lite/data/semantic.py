@@ -155,8 +155,11 @@ def _categories(
         raise DataError(f"two classes have the same name in {list(names)}: give each its own")
     warn_of_names(names, "class_names")
     for what, entries in (("is_thing", is_thing), ("values", values)):
-        if entries is not None and (isinstance(entries, unordered) or not isinstance(entries, Iterable)):
-            raise DataError(f"{what} must be a list in the order of class_names, one entry for each, got {entries!r}")
+        if entries is not None and (isinstance(entries, (dict, Set)) or not isinstance(entries, Iterable)):
+            raise DataError(
+                f"{what} must be a list with an entry for each class, in the order of class_names (a set has none), "
+                f"got {entries!r}"
+            )
     things = [False] * len(names) if is_thing is None else list(is_thing)
     numbers = range(len(names)) if values is None else list(values)
     for index, thing in enumerate(things):

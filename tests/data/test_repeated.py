@@ -84,7 +84,7 @@ def as_code(entry: dict) -> dict:
 
 @pytest.mark.parametrize("change", [copy.deepcopy, turned, moved, as_code], ids=lambda change: change.__name__)
 def test_two_exports_in_one_file_are_told(read, change) -> None:
-    with pytest.warns(UserWarning, match=r"a.json: 6 of 12 objects come twice.* such as annotations\[6\]. Were two"):
+    with pytest.warns(UserWarning, match=r"a.json: 6 of 12 objects come twice.* such as annotations\[\d+\]. Were two"):
         dataset = read(merged([change(entry) for entry in content()["annotations"]]))
     assert dataset.repeated == 6 and len(dataset[0].segments) == 6
 
@@ -107,9 +107,21 @@ def test_others_are_no_repetition(read, changes: dict) -> None:
 
 
 def test_rows_by_hand() -> None:
-    rows = np.array([[1, 2], [3, 4], [1, 2], [2, 1], [1, 2], [3, 5]])
-    assert repeated(rows).tolist() == [False, False, True, False, True, False]
-    assert repeated(rows[:0]).tolist() == [] and repeated(rows[:1]).tolist() == [False]
+    rows = np.array([[1, 0, 0, 4, 4], [3, 0, 0, 4, 4], [1, 0, 0, 4, 4], [2, 0, 0, 4, 4], [1, 0, 0, 4, 4]])
+    assert repeated(rows, np.full(5, 9.0)).tolist() == [False, False, True, False, True]
+    assert repeated(rows, np.array([9.0, 9, 14, 9, 13])).tolist() == [False, False, True, False, True]  # within an edge
+    assert repeated(rows, np.array([3.0, 9, 14, 9, 8])).tolist() == [False] * 5
+    assert repeated(rows[:0], np.zeros(0)).tolist() == [] and repeated(rows[:1], np.ones(1)).tolist() == [False]
+
+
+def test_what_is_cut_out_of_another_is_another(read) -> None:
+    made, whole = content(), np.ones((SIDE, SIDE), bool)
+    whole[10:40, 10:40] = False
+    runs = np.diff([0, *(np.flatnonzero(np.diff(whole.ravel(order="F"))) + 1), whole.size])
+    cut = {"counts": [0, *runs.tolist()], "size": [SIDE, SIDE]}
+    for entry, segmentation in zip(made["annotations"], (cut, code(0, 0, SIDE, SIDE))):
+        entry.update(segmentation=segmentation, category_id=1)
+    assert read(made).repeated == 0
 
 
 def samples(twice: bool) -> list[Sample]:
