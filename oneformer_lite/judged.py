@@ -94,7 +94,7 @@ def predictions_of(
     model: MaskModel | Ensemble, samples: list[Sample], tasks: list[str], token: str, windows: bool | int
 ) -> Iterator[list[Prediction]]:
     """Of each sample one for each task, all read from one answer under ``token``."""
-    grids = [grid_for(model, sample.size, windows) for sample in samples]
+    grids = [grid_for(model, sample.image, windows) for sample in samples]
     whole = iter(
         raw_answers_of(model, [s for s, grid in zip(samples, grids) if not grid], token, masks=tasks != ["semantic"])
     )

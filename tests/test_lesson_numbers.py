@@ -89,7 +89,7 @@ OWN = {  # in one lesson
         "664": "pictures of the whole data set",
         "597": "of them to learn from",
         "375": "nuclei of the fullest",
-        "64": "queries of nuclei()",
+        "40": "queries of nuclei()",
         "0.86": "StarDist, published",
         "0.83": "Mask R-CNN, published",
         "233": "test pictures of CamVid",

@@ -26,7 +26,8 @@ def models_and_views(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--windows", nargs="?", const=True, default=False, type=positive(int), metavar="PIXELS",
         help="look at large pictures part by part, parts of so many pixels a side (no number: as many as the model "
-        "looks at otherwise), and join what is found",
+        "looks at otherwise, or, if its configuration has objects_across, as fit the picture's objects), and join what "
+        "is found",
     )  # fmt: skip
     parser.add_argument("--device", default="auto", help=DEVICES)
 

@@ -55,6 +55,8 @@ class BaseConfig(Traits):
     test_max_size: int | None = None
     # equalise the histograms of every picture, in training and in prediction (data/equalize.py)
     equalize: bool = False
+    # stretch the values of every picture over the whole range, in training and in prediction (data/stretch.py)
+    stretch: bool = False
 
     # -- backbone: a timm name with features at strides 4, 8, 16, 32, or "dinat_large"
     backbone: str = "resnet50"
@@ -90,11 +92,16 @@ class BaseConfig(Traits):
 
     # -- reading the result (inference/): of the panoptic merge the score that a query needs, the share of its mask
     # that it must keep, and whether pixels outside a query's own mask stay void though it wins them; of the instance
-    # task how many pairs of query and class are kept, None: as many as there are queries
+    # task how many pairs of query and class are kept, None: as many as there are queries, and the IoU with a surer
+    # instance of its class above which one is a duplicate and left out, None: all stay, as published
     object_mask_threshold: float = 0.8
     overlap_threshold: float = 0.8
     merge_within_masks: bool = True
     max_instances: int | None = None
+    duplicate_iou: float | None = None
+    # how many objects wide the windows are through which pictures of any magnification are seen (predict's
+    # windows=True); None: as many pixels as the model looks at otherwise
+    objects_across: float | None = None
     # pixels of the padded picture to a cell of its mask logits, and the multiples to which pictures are padded
     mask_stride: int = 4
     padding_multiple: int = 32

@@ -33,6 +33,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "no_object_weight": _WEIGHT, "query_class_weight": _WEIGHT,
     "num_points": (1, 10_000_000), "oversample_ratio": (1.0, 100.0), "importance_ratio": _SHARE,
     "object_mask_threshold": _SHARE, "overlap_threshold": _SHARE, "max_instances": (1, 1_000_000),
+    "duplicate_iou": _SHARE, "objects_across": (1.0, 1000.0),
     "mask_stride": (1, 64), "padding_multiple": (1, 1024),
     "denoising_queries": (0, 10_000), "denoising_noise": _SHARE,
 }  # fmt: skip

@@ -9,8 +9,10 @@ from ..checks import check_number
 from ..errors import ConfigError
 from .color_jitter import ColorJitter
 from .equalize import Equalize
+from .object_squares import ObjectSquare
 from .quarter_turns import QuarterTurns
-from .random_sizes import RandomSizeCrop, RandomSquare, Sometimes
+from .random_sizes import RandomSizeCrop, Sometimes
+from .stretch import Stretch
 from .transforms import (
     Compose,
     FixedSizeCrop,
@@ -20,13 +22,16 @@ from .transforms import (
     ResizeShortestSide,
 )
 
+ACROSS = 3.5, 7.0  # how many objects a square of a microscope picture is wide
 
-def augmentation(name: str, image_size: int, equalize: bool = False) -> Compose:
-    """The recipe of this name; with ``equalize`` (see ``ModelConfig``) it gets equalised pictures."""
+
+def augmentation(name: str, image_size: int, equalize: bool = False, stretch: bool = False) -> Compose:
+    """The recipe of this name; with ``equalize`` or ``stretch`` (see ``ModelConfig``) it gets such pictures."""
     if name not in AUGMENTATIONS:
         raise ConfigError(f"there is no augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}")
     check_number("image_size", image_size, 2, whole=True)
     recipe = AUGMENTATIONS[name](image_size)
+    recipe = Compose([Stretch(), recipe]) if stretch else recipe
     return Compose([Equalize(), recipe]) if equalize else recipe
 
 
@@ -120,11 +125,10 @@ def small_photographs_recipe(image_size: int) -> Compose:
 
 
 def microscope_recipe(image_size: int) -> Compose:
-    """Microscope pictures, which have no upper side: a square of a third to five sixths of ``image_size`` out of the
-    picture, whatever its size, enlarged to ``image_size``, so by 1.2 to 3; colours, and any of the eight ways to turn
-    and mirror it."""
+    """Microscope pictures, which have no upper side and any magnification: a square of 3.5 to 7 times the width of the
+    picture's median object, resized to ``image_size``; colours, and any of the eight ways to turn and mirror it."""
     return Compose([
-        RandomSquare(image_size // 3, image_size * 5 // 6),
+        ObjectSquare(*ACROSS),
         ColorJitter(),
         fit_recipe(image_size),
         HorizontalFlip(),

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import check_number
 from .sample import Sample
-from .transforms import RandomCrop, Transform, cropped
+from .transforms import Transform, cropped
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,6 @@ class RandomSizeCrop:
         height, width = (int(rng.integers(min(s, self.least), min(s, self.most) + 1)) for s in sample.size)
         top, left = (int(rng.integers(a - b + 1)) for a, b in zip(sample.size, (height, width)))
         return cropped(sample, top, left, height, width)
-
-
-@dataclass(frozen=True)
-class RandomSquare:
-    """Cut a random square whose side is drawn from ``least`` to ``most`` pixels, or as much of it as the sample has."""
-
-    least: int
-    most: int
-
-    def __post_init__(self) -> None:
-        _check_sides(self.least, self.most)
-
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        side = int(rng.integers(self.least, self.most + 1))
-        return RandomCrop(side, side)(sample, rng)
 
 
 @dataclass(frozen=True)

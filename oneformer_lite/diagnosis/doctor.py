@@ -202,7 +202,7 @@ def _batch(samples: list[Sample], config: BaseConfig) -> Batch:
     """The pictures richest in segments, scaled to fit, each under another task, of those that the model learns."""
     size = max(min(config.image_size, LARGEST), SMALLEST)
     rich = sorted(samples, key=lambda sample: -len(sample.segments))[: 4 if size <= LARGEST // 2 else 2]
-    fit, rng = augmentation("fit", size, config.equalize), np.random.default_rng(0)
+    fit, rng = augmentation("fit", size, config.equalize, config.stretch), np.random.default_rng(0)
     pairs = []
     for i, sample in enumerate(rich):
         tasks = [task for task in sample.tasks if task in config.learned_tasks] or sample.tasks

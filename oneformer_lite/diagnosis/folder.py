@@ -49,7 +49,7 @@ def examine_run(
         if dataset is None:
             dataset = run_split(run.folder, train_config)
         if len(dataset):
-            findings.append(check_crops(dataset, train_config, config.image_size, config.equalize))
+            findings.append(check_crops(dataset, train_config, config))
             findings += _check_texts(config, train_config, dataset)
     except OneFormerLiteError as error:
         findings.append(

@@ -4,8 +4,9 @@
 enlarges masks (``windows.py``: those of a window that slides along the picture; ``ensemble.py`` and ``agreement.py``:
 those of several models and views, made one), ``postprocessing.py`` makes masks, classes and scores of the logits
 (``merging.py``: who wins each pixel; ``detr.py``, ``knet.py``, ``panoptic_segformer.py``: the rules of these;
-``rules.py`` chooses), ``naming.py`` says what that is, ``prediction.py`` shows and saves it (``placed.py``: small masks
-of large pictures). ``large/`` does all that to pictures which are seen through many windows.
+``rules.py`` chooses, ``duplicates.py`` leaves out what was said twice), ``naming.py`` says what that is,
+``prediction.py`` shows and saves it (``placed.py``: small masks of large pictures). ``large/`` does all that to
+pictures which are seen through many windows.
 """
 
 from .ensemble import AveragedScores, Ensemble, answers_of

@@ -38,6 +38,18 @@ class PlacedMask:
     def area(self) -> int:
         return int(np.count_nonzero(self.pixels))
 
+    def shared(self, other: PlacedMask) -> int:
+        """How many pixels both hold."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom, right = (min(a.stop, b.stop) for a, b in zip(self.place, other.place))
+        if top >= bottom or left >= right:
+            return 0
+        mine, theirs = (
+            mask.pixels[top - mask.top : bottom - mask.top, left - mask.left : right - mask.left]
+            for mask in (self, other)
+        )
+        return int(np.count_nonzero(mine & theirs))
+
     @property
     def box(self) -> list[int]:
         """x, y, width and height of what is kept; all 0 without any pixel."""

@@ -61,8 +61,10 @@ def predict(model, image, task, min_score=None, *, windows=False):
 
     ``windows`` is for pictures much larger than those that the model was trained on, which it would shrink: it then
     looks at parts of them, of so many pixels a side (from 32 on), or (True) of as many as it looks at otherwise, one to
-    one, which overlap by a quarter, and what it says of them is joined (:mod:`~.large`). A picture that one window
-    holds is looked at as without. ``model`` may be an :class:`Ensemble` of several models or views.
+    one, which overlap by a quarter, and what it says of them is joined (:mod:`~.large`). With
+    ``config.objects_across``, True means a side that fits the picture's objects, which a few looks at its middle
+    measure. A picture that one window holds is looked at as without. ``model`` may be an :class:`Ensemble` of several
+    models or views.
 
     Raises :class:`DataError` for files that are no pictures, :class:`ConfigError` for other arguments that are wrong,
     and for a task that the model has no answer for (``model.config.answered_tasks``).
@@ -75,7 +77,7 @@ def predict(model, image, task, min_score=None, *, windows=False):
     if isinstance(image, (list, tuple)):
         return [predict(model, one, task, min_score, windows=windows) for one in image]
     pixels = as_pixels(image)
-    if grid := grid_for(model, pixels.shape[:2], windows):
+    if grid := grid_for(model, pixels, windows):
         return in_windows(model, pixels, task, grid, model.config.categories, least, bar=True)
     (raw,) = answers_of(model, [pixels], task)
     return read_prediction(raw, task, pixels, model.config, model.config.categories, least)

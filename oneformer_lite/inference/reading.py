@@ -14,6 +14,7 @@ from torch import Tensor
 from ..config import BaseConfig
 from ..data.batch import normalise, pad_to, padded_size
 from ..data.equalize import equalized
+from ..data.stretch import stretch_table
 from ..evaluating import evaluating
 from .raw import RawPrediction, Size, raw_predictions
 from .windows import WindowedPrediction, predict_windows
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     from ..model import MaskModel
 
 
-def prepare(image: np.ndarray, config: BaseConfig, size: Size | None = None) -> Float[Tensor, "3 H W"]:
-    """A picture at inference size (or ``size``), normalised; resized as in training, anti-aliased, equalised where that
-    was."""
+def prepare(
+    image: np.ndarray, config: BaseConfig, size: Size | None = None, part: bool = False
+) -> Float[Tensor, "3 H W"]:
+    """A picture at inference size (or ``size``), normalised; resized as in training, anti-aliased, equalised or
+    stretched where that was. The ``part`` of a picture comes stretched as the whole of it was."""
     if config.equalize:
         image = equalized(image)
+    if config.stretch and not part:
+        image = stretch_table(image)[image]
     size = size or config.inference_size(*image.shape[:2])
     if size != image.shape[:2]:
         image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
@@ -60,7 +65,7 @@ def one_pass(
 ) -> list[RawPrediction]:
     """:func:`raw_answers` of a model that looks at each picture as a whole."""
     config = model.config
-    images = [prepare(p, config, input_size(config, p.shape[:2], window, scale)) for p in pictures]
+    images = [prepare(p, config, input_size(config, p.shape[:2], window, scale), window is not None) for p in pictures]
     batch = torch.cat([_padded(model, image[None]) for image in images])
     with evaluating(model):
         output = model(batch.to(next(model.parameters()).device), task)

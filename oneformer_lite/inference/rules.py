@@ -6,8 +6,10 @@ from torch import Tensor
 
 from ..config import BaseConfig
 from .detr import detr_boxes, detr_instances, detr_panoptic
+from .duplicates import surest_of_each
 from .knet import knet_instances, knet_panoptic
 from .panoptic_segformer import segformer_instances, segformer_panoptic
+from .placed import PlacedMask
 from .postprocessing import instances_and_queries, panoptic_inference
 from .raw import RawPrediction
 
@@ -30,8 +32,21 @@ def panoptic_segments(
 def instances(
     raw: RawPrediction, is_thing: tuple[bool, ...], config: BaseConfig, min_score: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Masks bool [n, H, W], class ids [n], scores [n]; those below ``min_score`` are left out. Of models that say boxes
-    themselves also these [n, 4]: x, y, width, height in pixels of the picture."""
+    """Masks bool [n, H, W], class ids [n], scores [n]; those below ``min_score`` are left out, and duplicates, if the
+    configuration has a ``duplicate_iou``. Of models that say boxes themselves also these [n, 4]: x, y, width, height in
+    pixels of the picture."""
+    found = _by_rule(raw, is_thing, config, min_score)
+    if config.duplicate_iou is None:
+        return found
+    masks, class_ids, scores, _ = found
+    placed = [PlacedMask.of(mask) for mask in masks.cpu().numpy()]
+    stay = surest_of_each(placed, class_ids.tolist(), scores.tolist(), config.duplicate_iou)
+    return tuple(part if part is None else part[stay] for part in found)
+
+
+def _by_rule(
+    raw: RawPrediction, is_thing: tuple[bool, ...], config: BaseConfig, min_score: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     if config.POSTPROCESSING == "detr":
         boxes = None if raw.boxes is None else detr_boxes(raw, is_thing, min_score)
         return *detr_instances(raw, is_thing, min_score), boxes

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..data.batch import normalise
 from ..data.equalize import equalized
+from ..data.stretch import stretch_table
 from ..evaluating import evaluating
 from ..notices import warn_user
 from .raw import Between, RawPrediction, Size, bands_of, raw_predictions, resize
@@ -85,6 +86,7 @@ def predict_windows(model: MaskModel, pixels: np.ndarray) -> WindowedPrediction:
     """
     side = model.config.image_size
     image = equalized(pixels) if model.config.equalize else pixels
+    image = stretch_table(image)[image] if model.config.stretch else image
     size = covering_size(*image.shape[:2], side)
     if max(size) > MOST * side:
         warn_user(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..config import BaseConfig
 from ..data.augment import augmentation
 from ..data.dataset import SegmentationDataset
 from ..data.targets import targets_for
@@ -17,10 +18,11 @@ DRAWN = 32  # augmented samples looked at
 
 
 def check_crops(
-    dataset: SegmentationDataset, train_config: TrainConfig, image_size: int, equalize: bool, drawn: int = DRAWN
+    dataset: SegmentationDataset, train_config: TrainConfig, config: BaseConfig, drawn: int = DRAWN
 ) -> Finding:
     """Targets of the first ``drawn`` pictures that a run of this recipe sees, as it sees them."""
-    augment = augmentation(train_config.augmentation, image_size, equalize)
+    image_size = config.image_size
+    augment = augmentation(train_config.augmentation, image_size, config.equalize, config.stretch)
     samples = TaskSamples(dataset, augment, train_config.seed, train_config.task_probabilities)
     readable = Readable(samples, len(dataset), workers=0)
     addresses = list(zip(EndlessSampler(len(dataset), train_config.seed), range(drawn)))

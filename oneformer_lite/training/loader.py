@@ -113,12 +113,13 @@ def training_batches(
     start_step: int = 0,
     processes: Processes = ALONE,
     equalize: bool = False,
+    stretch: bool = False,
 ) -> Batches:
     """This process's micro-batches without end, ``accumulate`` of them for each step from ``start_step`` on.
 
     Lesson 13.
     """
-    augment, size = augmentation(config.augmentation, image_size, equalize), config.batch_size
+    augment, size = augmentation(config.augmentation, image_size, equalize, stretch), config.batch_size
     samples = TaskSamples(dataset, augment, config.seed, config.task_probabilities)
     readable = Readable(samples, len(dataset), config.workers)
     loader = DataLoader(

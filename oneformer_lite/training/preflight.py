@@ -162,9 +162,9 @@ def _look_at_samples(
 
 def _crops_with_targets(config: BaseConfig, c: TrainConfig, dataset: SegmentationDataset) -> Finding:
     """What augmentation leaves; refused where it is nothing in a few pictures, and in many more."""
-    crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=ALIGNED)
+    crops = check_crops(dataset, c, config, drawn=ALIGNED)
     if crops.verdict == "fault":  # rare things may be elsewhere
-        crops = check_crops(dataset, c, config.image_size, config.equalize, drawn=MORE)
+        crops = check_crops(dataset, c, config, drawn=MORE)
         _refuse(crops)
     return crops
 
@@ -175,7 +175,8 @@ def _enough_queries(config: BaseConfig, c: TrainConfig, samples: Sequence[Sample
     whole = check_query_count(samples, *limits)
     if whole.verdict == "fine":
         return whole
-    augment, rng = augmentation(c.augmentation, config.image_size, config.equalize), np.random.default_rng(c.seed)
+    augment = augmentation(c.augmentation, config.image_size, config.equalize, config.stretch)
+    rng = np.random.default_rng(c.seed)
     return check_query_count([augment(sample, rng) for sample in samples], *limits)
 
 

@@ -140,8 +140,9 @@ class Trainer:
         return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished, self.trouble)
 
     def _batches(self) -> Batches:
-        size, equalize = self.config.image_size, self.config.equalize
-        return training_batches(self.train_data, self.train_config, size, self.step, self.processes, equalize)
+        c = self.config
+        place = self.step, self.processes
+        return training_batches(self.train_data, self.train_config, c.image_size, *place, c.equalize, c.stretch)
 
     def _words(self) -> str:
         """What is trained on what, for the first line."""

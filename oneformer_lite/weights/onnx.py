@@ -180,6 +180,7 @@ def metadata(
         "pad_value": tuple(pad_value),  # of normalised pixels
         "mask_stride": config.mask_stride,
         "equalize": config.equalize,
+        "stretch": config.stretch,
         "class_names": config.class_names,
         "is_thing": config.is_thing,
         "class_colors": config.class_colors,
@@ -188,6 +189,7 @@ def metadata(
         "overlap_threshold": config.overlap_threshold,
         "merge_within_masks": config.merge_within_masks,
         "max_instances": config.max_instances,
+        "duplicate_iou": config.duplicate_iou,
         "postprocessing": config.POSTPROCESSING,  # whose rules: those of "detr" differ
     }
     return {name: json.dumps(value) for name, value in facts.items()}

@@ -21,7 +21,6 @@ import torch
 from tqdm import tqdm
 
 import oneformer_lite as ofl
-from oneformer_lite.config.photographs import NUCLEI_WINDOW
 from oneformer_lite.data.sample import Sample
 from oneformer_lite.data.views import Chosen
 from oneformer_lite.inference import Prediction
@@ -30,7 +29,6 @@ from oneformer_lite.training import nuclei_training
 
 EVERY, DARK = 10, 64  # a fluorescence picture is darker than that on average, of 255
 LEAST = 0.05  # score of an instance that is ranked: all that queries say would be thousands of masks a picture
-SCALE = 2  # at which pictures are seen through windows of 128 pixels
 
 
 def splits(folder: Path) -> tuple[Chosen, Chosen]:
@@ -114,7 +112,7 @@ def judge(o: argparse.Namespace) -> None:
         pictures = fluorescence(held_out, name == "fluorescence")
         judged, began = Judged(model.config.categories), time.process_time()
         for sample in tqdm([pictures[i] for i in range(len(pictures))], name, leave=False, dynamic_ncols=True):
-            found = ofl.predict(looked, sample.image, "instance", LEAST, windows=NUCLEI_WINDOW)
+            found = ofl.predict(looked, sample.image, "instance", LEAST, windows=True)
             judged.look(found, sample)
         seconds = (time.process_time() - began) / len(pictures)
         scores[name] = judged.summary() | {"seconds a picture": round(seconds, 2)}

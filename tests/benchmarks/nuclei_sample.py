@@ -33,10 +33,11 @@ def main() -> None:
         ofl.data.InstanceMapDataset(o.sample / "images" / split, o.sample / "instances" / split, "nucleus")
         for split in ("train", "val")
     )
-    config = replace(ofl.config.nuclei(), image_size=160, test_size=160, num_queries=100)
+    plain = {"stretch": False, "objects_across": None, "duplicate_iou": None}
+    config = replace(ofl.config.nuclei(), image_size=160, test_size=160, num_queries=100, **plain)
     recipe = nuclei_training(
         out=tempfile.mkdtemp(), steps=o.steps, batch_size=2, lr=1e-3, augmentation="flip", warmup_steps=10,
-        ema_decay=0.95, evaluations=0, log_steps=1, workers=0,
+        backbone_lr_multiplier=0.1, ema_decay=0.95, evaluations=0, log_steps=1, workers=0,
     )  # fmt: skip
     result = ofl.train(config, recipe, train)
     kept = [

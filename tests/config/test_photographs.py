@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import torch
 import oneformer_lite as ofl
 from oneformer_lite import config
 from oneformer_lite.config import photographs
+from oneformer_lite.data.augment import ACROSS
 from oneformer_lite.training import camvid_training, nuclei_training, recipe_for
 
 
@@ -32,14 +34,15 @@ def test_each_has_the_augmentation_of_its_pictures():
     assert camvid_training(minutes=1, lr=1e-4).lr == 1e-4
 
 
-def test_windows_show_nuclei_twice_as_large_whatever_the_picture():
-    """And so do crops in the middle of their range; a window has fewer nuclei than there are queries."""
-    c, side = config.nuclei(), photographs.NUCLEI_WINDOW
-    assert c.inference_size(side, side) == (2 * side, 2 * side)
-    learned = [c.image_size / side for side in (c.image_size // 3, c.image_size * 5 // 6)]
-    assert learned[0] == 3 and learned[1] == pytest.approx(1.2)
-    densest = 131 / (260 * 347)  # nuclei a pixel of the 664 pictures' fullest
-    assert densest * side**2 < c.num_queries / 2 and c.max_instances is None
+def test_windows_show_nuclei_as_large_as_crops_do():
+    """Five nuclei wide lies in the middle of the squares of training, on a scale of logarithms; the width that
+    prediction measures is about 1.1 times the median nucleus'."""
+    c, (least, most) = config.nuclei(), ACROSS
+    assert 1.1 * c.objects_across == pytest.approx((least * most) ** 0.5, rel=0.02)
+    assert c.duplicate_iou == 0.5 and c.stretch
+    assert c.inference_size(47, 47) == (c.image_size, c.image_size)
+    densest = 0.5 * (4 / math.pi)  # of a picture's area, nuclei hold half at most; a round one holds pi / 4 of its box
+    assert densest * most**2 < c.num_queries and c.max_instances is None
 
 
 def test_classes_are_those_of_the_data_set():

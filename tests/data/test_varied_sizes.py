@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oneformer_lite.data.augment import AUGMENTATIONS, augmentation
-from oneformer_lite.data.random_sizes import RandomSizeCrop, RandomSquare, Sometimes
+from oneformer_lite.data.random_sizes import RandomSizeCrop, Sometimes
 from oneformer_lite.data.sample import Category, Sample, SegmentInfo
 from oneformer_lite.data.transforms import Compose, HorizontalFlip, ResizeShortestSide
 from oneformer_lite.errors import ConfigError
@@ -52,23 +52,6 @@ def test_crops_have_every_side_between_the_ends_and_reach_every_edge() -> None:
         assert any((f.segment_map == value).any() for f in found)
 
 
-def test_squares_have_every_side_between_the_ends_and_no_more_than_there_is() -> None:
-    rng, sample = np.random.default_rng(0), scene(8, 4)
-    assert {RandomSquare(3, 5)(sample, rng).size for _ in range(60)} == {(3, 3), (4, 4), (5, 4)}
-
-
-@pytest.mark.parametrize("side", [256, 1000])
-def test_a_nucleus_is_enlarged_as_much_whatever_the_size_of_its_picture(side: int) -> None:
-    """By 1.2 to 3, so that windows of one size fit all pictures."""
-    ids = np.arange(side * side, dtype=np.int32).reshape(side, side) // 64 + 1  # a row of 64 pixels is a segment
-    segments = tuple(SegmentInfo(i, 0) for i in np.unique(ids).tolist())
-    sample = scene(side, side).replace(segment_map=ids, segments=segments)
-    for seed in range(8):
-        came = augmentation("microscope", 192)(sample, np.random.default_rng(seed))
-        rows = max(len(np.unique(ids)) for ids in (came.segment_map[:, 96], came.segment_map[96]))  # turned or not
-        assert 64 <= rows <= 160
-
-
 def test_sometimes_is_as_often_as_said() -> None:
     rng, sample = np.random.default_rng(0), scene(4, 4)
     done = sum(Sometimes(ResizeShortestSide(2, 9), 0.25)(sample, rng).size == (2, 2) for _ in range(400))
@@ -77,8 +60,7 @@ def test_sometimes_is_as_often_as_said() -> None:
 
 @pytest.mark.parametrize(
     "kind, values",
-    [(RandomSizeCrop, (0, 5)), (RandomSizeCrop, (6, 5)), (RandomSquare, (6, 5)),
-                     (Sometimes, (HorizontalFlip(), 2))],
+    [(RandomSizeCrop, (0, 5)), (RandomSizeCrop, (6, 5)), (Sometimes, (HorizontalFlip(), 2))],
 )
 def test_values_that_cannot_be(kind, values) -> None:
     with pytest.raises(ConfigError):

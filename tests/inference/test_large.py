@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 import oneformer_lite as ofl
 from oneformer_lite.data.instance import encode_mask
 from oneformer_lite.data.sample import Category
-from oneformer_lite.inference import Segment
+from oneformer_lite.inference import Segment, grid_for
 from oneformer_lite.inference.large import predicting
 from oneformer_lite.inference.large.grid import Axis, Grid, common, within
 from oneformer_lite.inference.large.instances import placed_instances
 from oneformer_lite.inference.large.joining import Joined, same_in_maps
 from oneformer_lite.inference.large.panoptic import segment_map
 from oneformer_lite.inference.large.semantic import label_map
+from oneformer_lite.inference.large.sides import usual_width
 from oneformer_lite.inference.naming import read_prediction
 from oneformer_lite.inference.placed import PlacedMask
 from oneformer_lite.inference.prediction import Prediction
+from oneformer_lite.inference.raw import RawPrediction
 from oneformer_lite.inference.reading import raw_answers
 
 SIZES = [(1, 1), (64, 64), (65, 64), (200, 64), (64, 131), (150, 333)]
@@ -286,6 +290,56 @@ def test_a_data_set_is_judged_through_windows(trained):
     assert dict(ofl.evaluate(trained, small, windows=128)) == dict(ofl.evaluate(trained, small))
     with pytest.raises(ofl.errors.ConfigError, match="its own token"):
         ofl.evaluate(trained, scenes, token="panoptic", windows=128)
+
+
+def discs(radius: int, count: int = 6) -> np.ndarray:
+    """White discs on black, spread as far as they are wide."""
+    rows, columns = np.indices((4 * radius, 4 * radius)) - 2 * radius
+    one = np.where(rows**2 + columns**2 < radius**2, 255, 0).astype(np.uint8)
+    return np.tile(one, (count, count))[..., None].repeat(3, 2)
+
+
+class FindsDiscs:
+    """Stands in the place of a model: it says the bright regions of what it is shown, unless they are wider than half
+    of it."""
+
+    def __init__(self, across: float | None) -> None:
+        self.config = replace(ofl.config.nuclei(), objects_across=across)
+        self.sides: list[int] = []
+
+    def look(self, model, images, task, side):
+        (image,) = images
+        self.sides.append(side)
+        ids, count = ndimage.label(image[..., 0] > 127)
+        masks = torch.from_numpy(np.stack([ids == i for i in range(1, count + 1)] or [ids > 0]))
+        said = (masks.sum((1, 2)) > 0) & (masks.flatten(1).sum(1) < side**2 / 4)
+        sizes = image.shape[:2]
+        logits = torch.where(said[:, None], torch.tensor([9.0, -9.0]), torch.tensor([-9.0, 9.0]))
+        return [RawPrediction(logits, 18.0 * masks - 9, sizes, sizes, sizes)]
+
+
+@pytest.mark.parametrize("radius", [6, 10, 30])
+def test_windows_fit_the_objects_of_the_picture(monkeypatch, radius):
+    """Five times as wide as a disc, whatever its size; three looks at no more than 9 windows each measure it."""
+    finder, picture = FindsDiscs(5.0), discs(radius)
+    monkeypatch.setattr(predicting, "answers_of", finder.look)
+    grid = grid_for(finder, picture, True)
+    assert grid.side == pytest.approx(10 * radius, abs=0.15 * 10 * radius)
+    assert finder.sides[0] == 128 and len(finder.sides) <= 27
+    assert grid_for(finder, picture, 64).side == 64 and grid_for(finder, picture, False) is None
+    assert grid_for(FindsDiscs(None), picture, True).side == 128  # as many pixels as the model looks at
+
+
+def test_specks_do_not_make_an_object_small():
+    """Half of all pixels lie in objects at least as wide."""
+    assert usual_width([314] * 5) == usual_width([314] * 5 + [1] * 100) == pytest.approx(20, rel=1e-3)
+    assert usual_width([7]) == pytest.approx(2 * (7 / np.pi) ** 0.5)
+
+
+def test_windows_stay_as_they_are_where_nothing_is_found(monkeypatch):
+    finder = FindsDiscs(5.0)
+    monkeypatch.setattr(predicting, "answers_of", finder.look)
+    assert grid_for(finder, np.zeros((200, 300, 3), np.uint8), True).side == 128
 
 
 @pytest.mark.parametrize("windows", [0, -5, 1, 31, 2.5, "128", float("nan")])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from ...checks import check_number
 from ...data.sample import Category
+from ...data.stretch import stretch_table
+from ..duplicates import surest_of_each
 from ..ensemble import AveragedScores, answers_of
 from ..naming import panoptic_prediction, read_prediction, semantic_prediction
 from ..prediction import MOST_MASKS, Prediction, Segment
@@ -25,21 +26,6 @@ if TYPE_CHECKING:
     from ..ensemble import Ensemble
 
 _SHOWN = 16  # windows from which on there is a progress bar
-LEAST_SIDE = 32  # pixels of a window: smaller ones show nothing, and a picture has millions of them
-
-
-def grid_for(model: MaskModel | Ensemble, shape: tuple[int, int], windows: bool | int) -> Grid | None:
-    """Windows over a picture of ``shape``: of so many pixels a side, or (True) of the side at which the model looks at
-    pictures; None where one window would hold all of it. Raises :class:`ConfigError` for a number below
-    :data:`LEAST_SIDE`."""
-    if windows is False or windows is None:
-        return None
-    if windows is True:
-        side = model.config.inference_size(64, 64)[0]
-    else:
-        check_number("windows", windows, LEAST_SIDE, whole=True)
-        side = int(windows)
-    return Grid(*shape, side) if max(shape) > side else None
 
 
 def in_windows(
@@ -58,6 +44,8 @@ def in_windows(
     if task == "panoptic":
         return panoptic_prediction(pixels, categories, *segment_map(grid, predictions))
     found = sorted(placed_instances(grid, predictions), key=lambda one: -one[2])
+    masks, class_ids, scores = ([one[part] for one in found] for part in range(3))
+    found = [found[i] for i in surest_of_each(masks, class_ids, scores, model.config.duplicate_iou)]
     rows = [(k, score, mask.area, mask, True) for mask, k, score in found]
     segments = [Segment.of(i, categories, *row) for i, row in enumerate(rows, start=1)]
     masks = None
@@ -71,7 +59,9 @@ def in_windows(
 def _answers(
     model: MaskModel | Ensemble, pixels: np.ndarray, task: str, grid: Grid, bar: bool
 ) -> Iterator[tuple[Window, RawPrediction | WindowedPrediction | AveragedScores]]:
+    table = stretch_table(pixels) if model.config.stretch else None  # of the whole picture, for all its parts
     for window in tqdm(grid, task, len(grid), unit="window", leave=False, disable=not bar, dynamic_ncols=True):
         part = np.ascontiguousarray(pixels[window.place])
+        part = part if table is None else table[part]
         yield window, answers_of(model, [part], task, grid.side)[0]
 

@@ -88,7 +88,7 @@ def batches_of_step(dataset: Given, config: BaseConfig, train_config: TrainConfi
     """
     c = replace(train_config, workers=0)  # what workers load does not depend on how many there are
     dataset = prepared(config, c, dataset)
-    stream = training_batches(dataset, c, config.image_size, step - 1, equalize=config.equalize)
+    stream = training_batches(dataset, c, config.image_size, step - 1, equalize=config.equalize, stretch=config.stretch)
     batches = list(islice(stream, c.accumulate))
     start, seeds = (step - 1) * c.batch_size, []
     for batch in batches:
@@ -100,7 +100,7 @@ def batches_of_step(dataset: Given, config: BaseConfig, train_config: TrainConfi
 def batch_of_samples(samples: Iterable[Sample | tuple[Sample, str]], config: BaseConfig) -> Batches:
     """One batch of the first MOST_SAMPLES samples, scaled to the training size; the task of a sample alone is the
     first that its annotation supplies and the model learns."""
-    fit, pairs = augmentation("fit", config.image_size, config.equalize), []
+    fit, pairs = augmentation("fit", config.image_size, config.equalize, config.stretch), []
     for sample, task in sample_pairs(samples):
         if len(sample.categories) != config.num_classes:
             raise ConfigError(

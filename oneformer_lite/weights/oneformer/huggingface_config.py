@@ -60,8 +60,8 @@ _FIXED = {
 _OURS = (
     "class_colors", "category_ids", "data_set", "image_size", "test_size", "test_max_size", "backbone",
     "backbone_options", "pretrained", "backbone_norm", "text_causal", "mask_loss", "dice_loss",
-    "object_mask_threshold",
-    "overlap_threshold", "merge_within_masks", "max_instances", "mask_stride", "padding_multiple", "compared_on",
+    "object_mask_threshold", "overlap_threshold", "merge_within_masks", "max_instances", "duplicate_iou",
+    "objects_across", "mask_stride", "padding_multiple", "compared_on",
 )  # fmt: skip
 
 # the files that transformers' processors name, by data set
@@ -220,6 +220,7 @@ def _inexpressible(c: ModelConfig) -> list[str]:
         f"rescue_empty_masks={c.rescue_empty_masks}": c.masked_attention and not c.rescue_empty_masks,
         f"sampling_points={c.sampling_points}": c.sampling_points != 4,
         f"equalize={c.equalize}": c.equalize,
+        f"stretch={c.stretch}": c.stretch,
         f"query_dropout {c.query_dropout} beside encoder_dropout {c.encoder_dropout}": (
             c.query_dropout != c.encoder_dropout
         ),
