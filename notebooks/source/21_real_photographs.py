@@ -124,7 +124,7 @@ for i, sample in enumerate(samples):
 
 # %% [markdown]
 # A mask of three cells across cannot show where two nuclei touch. And a window of a fixed side would show some pictures'
-# nuclei three times as large as others'. The recipe for the whole data set therefore measures them: it learns from
+# nuclei twice as large as others'. The recipe for the whole data set therefore measures them: it learns from
 # squares some nuclei wide, and predicts through windows about five nuclei wide (`windows=True`; first looks at the
 # picture measure them), both resized to one size, whatever the microscope was:
 
@@ -393,11 +393,11 @@ for name, row in longer["nuclei"].items():
 #
 # The first two rows are one model from one start. What differs is how it is shown the pictures, and how fast it learns.
 # The earlier recipe saw every picture through windows of one side, and as dark as it is: small nuclei were a few cells
-# of their masks wide, large ones hardly fitted into a window, and in dark pictures there was next to nothing to see. No
+# of their masks wide, large ones half a window, and in dark pictures there was next to nothing to see. No
 # loss says so. What says so is what this lesson began with: look at the pictures, measure the objects, then ask where it
 # goes wrong. Before you train longer, or take another model, ask whether yours sees what you see.
 #
-# The U-Net was shown pictures as the earlier recipe was, and would gain as well. Each of its pixels learns at every step
+# The U-Net was shown pictures as the earlier recipe was, and might gain as well. Each of its pixels learns at every step
 # whether it is inside or rim, from what lies around it. Queries have a harder task: all nuclei look alike, so place
 # alone tells one query's from another's, and which query answers for which nucleus is settled by matching, at every step
 # again (lesson 08). They earn what they cost where objects overlap, have classes, and stuff is asked for as well.
