@@ -320,8 +320,7 @@ figure, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained")
 for axis, (name, values) in zip(axes, modes.items()):
     axis.imshow(values[0].norm(dim=0), cmap="viridis")
     axis.set(title=name, xlabel="positions")
-ofl.render.described(figure, "A map of 8 x 8 squares; enlarged to 16 x 16 by nearest, which looks the same; and by "
-                             "bilinear, with soft steps between the squares.")
+ofl.render.described(figure, "A map of 8 x 8; at 16 x 16 by nearest it looks the same, by bilinear it has soft steps.")
 
 # %% [markdown]
 # *Nearest* copies blocks, *bilinear* goes smoothly from one position to the next.

@@ -478,8 +478,7 @@ for row, (_, masks, _) in zip(all_axes, (healthy, broken)):
     for axes, query in zip(row, (0, 19, 27, 28, 21, 15, 2, Q - 1)):
         axes.imshow(masks[query].sigmoid(), cmap="gray", vmin=0, vmax=1)
         axes.set(title=f"query {query}" if query < Q - 1 else "the token", xticks=(), yticks=())
-ofl.render.described(figure, "Eight masks in two rows. With positions: road, sky and others, each another part of the "
-                             "picture. Without: the same few specks eight times.")
+ofl.render.described(figure, "Eight masks. With positions each shows another part; without, all show the same specks.")
 
 # %% [markdown]
 # The largest difference between two of the 31 masks says the same:

@@ -701,8 +701,7 @@ row = [
     for a in made_up.values()
 ]
 picture = ofl.render.contact_sheet([[ofl.render.enlarge(p, 2) for p in row]], list(made_up), font_size=20)
-ofl.render.described(picture, "Three segmentations: exact; merged, where the trees are one segment; and cut, where "
-                              "things are halved by a vertical line.")
+ofl.render.described(picture, "Three segmentations: exact; the trees merged into one; things cut by a vertical line.")
 
 # %% [markdown]
 # Equal mIoU: it **cannot see instances**; not one pixel has another class. PQ and AP see both errors. In PQ the

@@ -148,8 +148,7 @@ painted = folder / "street.jpg"
 Image.fromarray(ofl.data.Toytown("val", size=(300, 480))[13].image).save(painted, quality=92)
 photo = painted  # ← your own picture
 prediction = ofl.predict(model, photo, "panoptic")
-ofl.render.described(prediction.show(), "The photo as the model sees it: sky, buildings, a bus, people, a car, balls, a "
-                                        "sign, grass, road and sidewalk, each in a colour with its name.")
+ofl.render.described(prediction.show(), "The photo, with colours and names on it: sky, bus, people, car, balls.")
 
 # %% [markdown]
 # The picture is 480 x 300; the model has learned at 128. What does it see? The shorter side becomes `test_size`,
@@ -379,8 +378,7 @@ shifted = ofl.from_pretrained("toytown")
 shifted.config = replace(model.config, class_names=names[1:] + names[:1])
 pictures = [ofl.predict(m, large, "panoptic").render() for m in (model, shifted)]
 picture = ofl.render.contact_sheet([pictures], ["names in order", "off by one"])
-ofl.render.described(picture, "Two predictions with the same segments. Off by one, the car is called bus, the trees "
-                              "dogs, the sky building.")
+ofl.render.described(picture, "The same segments twice. Off by one, car is called bus, tree dog, sky building.")
 
 # %% [markdown]
 # The masks are as good as before, no error was raised, every name is wrong. Segments and colours look fine at
