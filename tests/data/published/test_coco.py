@@ -214,8 +214,8 @@ def test_the_needs_of_the_real_files(monkeypatch):
 
 
 def test_the_command_with_a_mirror(official, web, tmp_path, monkeypatch, capsys):
-    defaults = (*coco.download_coco.__defaults__[:-1], release(official, web))
-    monkeypatch.setattr(coco.download_coco, "__defaults__", defaults)
+    inner = inspect.unwrap(coco.download_coco)
+    monkeypatch.setattr(inner, "__defaults__", (*inner.__defaults__[:-1], release(official, web)))
     web.files = {f"/mirror{path}": content for path, content in web.files.items()}
     arguments = ["download", "coco", "--root", str(tmp_path), "--only", "val", "--connections", "2"]
     assert main(arguments) == 2 and "404" in capsys.readouterr().err
