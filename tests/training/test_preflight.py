@@ -149,17 +149,17 @@ def test_more_segments_than_queries_are_told(config, recipe, scenes) -> None:
 
 
 def test_segments_are_counted_in_crops_where_training_crops(config, recipe, scenes) -> None:
-    """A grid of 36 nuclei of which a crop shows a few."""
-    ids = np.kron(np.arange(1, 37, dtype=np.int32).reshape(6, 6), np.ones((32, 32), np.int32))
+    """A grid of 144 nuclei of which a crop shows at most 9 x 9."""
+    ids = np.kron(np.arange(1, 145, dtype=np.int32).reshape(12, 12), np.ones((16, 16), np.int32))
     kind = next(k for k, category in enumerate(scenes[0].categories) if category.is_thing)
     full = scenes[0].replace(
         image=np.random.default_rng(0).integers(0, 256, (192, 192, 3), dtype=np.uint8), segment_map=ids,
-        segments=tuple(SegmentInfo(i, kind) for i in range(1, 37)),
+        segments=tuple(SegmentInfo(i, kind) for i in range(1, 145)),
     )  # fmt: skip
-    few = dataclasses.replace(config, num_queries=20, text_context=2)
+    few = dataclasses.replace(config, num_queries=90, text_context=2)
     for augmentation, told in (("flip", True), ("microscope", False)):
         said = looked(few, recipe(augmentation=augmentation), listed([full] * 20))
-        assert any("20 queries" in w for w in said) == told
+        assert any("90 queries" in w for w in said) == told
 
 
 ALONE_IN_ITS_RUN = {"panoptic": (1, 0, 0), "instance": (0, 1, 0), "semantic": (0, 0, 1)}
