@@ -1,4 +1,4 @@
-"""The checkpoint that comes with the package: its size, its card, and what it can do."""
+"""The checkpoints that come with the package: their size, their cards, and what they can do."""
 
 import json
 import re
@@ -8,7 +8,11 @@ import pytest
 import oneformer_lite as ofl
 from oneformer_lite.weights.hub import SHIPPED
 
-FOLDER = SHIPPED / "toytown"
+NAMES = ("toytown", "toytown_crowded")
+
+
+def scores(name):
+    return json.loads((SHIPPED / name / "metrics.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +20,17 @@ def model():
     return ofl.from_pretrained("toytown")
 
 
-def test_it_is_small_and_of_the_preset(model):
-    assert (FOLDER / "model.safetensors").stat().st_size <= 16e6
-    assert model.config == ofl.config.toytown() and model.text_mapper is not None
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_small_and_of_the_preset(name):
+    model = ofl.from_pretrained(name)
+    assert (SHIPPED / name / "model.safetensors").stat().st_size <= 16e6
+    assert model.config == getattr(ofl.config, name)() and model.text_mapper is not None
 
 
-def test_the_card_says_what_was_measured():
-    measured = json.loads((FOLDER / "metrics.json").read_text())
-    card = (FOLDER / "README.md").read_text()
+@pytest.mark.parametrize("folder", NAMES)
+def test_the_card_says_what_was_measured(folder):
+    measured = scores(folder)
+    card = (SHIPPED / folder / "README.md").read_text()
     for name in ("PQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "pixel_accuracy"):
         row = re.search(rf"^\| {name} \| ([\d.]+) \|$", card, re.MULTILINE)
         assert row and float(row[1]) == pytest.approx(measured[name], abs=0.051), name
@@ -31,10 +38,17 @@ def test_the_card_says_what_was_measured():
 
 def test_it_still_scores_what_the_card_says(model):
     """On the first 40 of the 200 scenes; their own PQ lies within a few points of all 200."""
-    measured = json.loads((FOLDER / "metrics.json").read_text())
+    measured = scores("toytown")
     metrics = ofl.evaluate(model, ofl.data.Toytown("val", 128, length=40))
     for name, slack in (("PQ", 6), ("AP", 8), ("mIoU", 5)):
         assert metrics[name] > measured[name] - slack
+
+
+def test_the_crowded_one_finds_more_in_a_crowd_than_the_other(model):
+    scenes = ofl.data.Toytown("val", 256, length=12, crowded=True)
+    crowd = ofl.evaluate(ofl.from_pretrained("toytown_crowded"), scenes, "panoptic")
+    assert crowd["PQ"] > scores("toytown_crowded")["PQ"] - 6
+    assert crowd["PQ_th"] > ofl.evaluate(model, scenes, "panoptic")["PQ_th"] + 5
 
 
 def test_each_token_makes_it_behave_like_its_task(model):
