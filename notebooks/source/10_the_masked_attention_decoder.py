@@ -12,7 +12,7 @@
 # *Instead of* (in the sixty lines of lesson 00b): `x = layer(x, pixels)` and the two heads (lines D and E).
 #
 # *Goals:* build masked attention and the decoder around it. *Before:* lesson 00b for attention, lesson 06.
-# *Minutes:* 55. *Words and letters:* [glossary](GLOSSARY.md).
+# *Minutes:* 60. *Words and letters:* [glossary](GLOSSARY.md).
 #
 # Where we are, in the map of the whole model:
 
