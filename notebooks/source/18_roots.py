@@ -172,7 +172,8 @@ models = {
 }
 
 # %% [markdown]
-# After so few steps nobody wins by much, and a plain transformer does segment. (Minutes instead of seconds: at the end.)
+# After so few steps nobody wins by much, and a plain transformer does segment. (Minutes instead of seconds: at the
+# end.)
 
 # %% tags=["nbval-ignore-output"]
 for name, model in models.items():
@@ -252,7 +253,8 @@ for height in (128, 256, 512, 1024):
     print(f"{height:>5} x {2 * height:<4} {s:>7} {2 * s * s * d / 1e6:>8,.0f} {12 * s * d * d / 1e6:>9,.0f}")
 
 # %% [markdown]
-# At the report's size the quadratic part is small; at Cityscapes' own, it is most of the cost. Measured, of attention alone:
+# At the report's size the quadratic part is small; at Cityscapes' own, it is most of the cost. Measured, of attention
+# alone:
 
 # %% tags=["nbval-ignore-output"]
 import time
@@ -424,15 +426,16 @@ for name, model in {"tokens in Seq2Seg": finder, "channels of a U-Net": channels
 
 # %% [markdown]
 # The report saw cars that were found two or three times. At its end it proposes a transformer between the two halves,
-# with queries among its tokens: `ofl.config.hungarian_unet_digits()` as it stands, whose masks are products of a query with each pixel. Add
-# masked attention, deformable attention, a task token and texts to that, and you have read lessons 03 to 10 again.
+# with queries among its tokens: `ofl.config.hungarian_unet_digits()` as it stands, whose masks are products of a
+# query with each pixel. Add masked attention, deformable attention, a task token and texts to that, and you have read
+# lessons 03 to 10 again.
 
 # %% [markdown]
 # ## Trained longer
 #
-# The models above learned for seconds. `tests/benchmarks/roots.py` trains each some ten minutes on one core; what came out
-# lies in `data/sample/roots.jsonl`. Experiment 1, on Toytown and on the street photographs of CamVid (test pictures);
-# where the report has a number, it is that of Cityscapes:
+# The models above learned for seconds. `tests/benchmarks/roots.py` trains each some ten minutes on one core; what
+# came out lies in `data/sample/roots.jsonl`. Experiment 1, on Toytown and on the street photographs of CamVid (test
+# pictures); where the report has a number, it is that of Cityscapes:
 
 # %%
 lines = [json.loads(line) for line in (ofl.data.sample_folder() / "roots.jsonl").read_text().splitlines()]
@@ -450,7 +453,10 @@ for name, theirs in cityscapes.items():
     print(f"{name:<22} {columns[0]:>12} {columns[1]:>12} {theirs:>8}")
 
 # %% [markdown]
-# PLACE1
+# On Toytown the order of the report is turned round: Seq2Seg is ahead. Its steps are twice as fast, so it made twice
+# as many, and a painted town is made of flat areas that fit patches. On photographs the U-Net leads, by more than in
+# the report, whose models saw more than ten times as many pictures. The sum of all hidden states is
+# worth much on Toytown, and nothing on CamVid after so few steps.
 #
 # Experiment 2, hard digits (they lie over each other), 1000 held-out scenes, and experiment 3 on Toytown:
 
@@ -464,7 +470,9 @@ for name, row in of("panoptic", "toytown").items():
     print(f"{name:<38} PQ {row['PQ']:.0f} (things {row['PQ_th']:.0f}), {row['redundant']:.2f} redundant a picture")
 
 # %% [markdown]
-# PLACE2
+# Longer training brings what seconds could not: most digits that lie over each other are found and named. Transformer
+# layers between the U-Net's halves let queries hear of each other: PQ grows, and fewer objects are found twice. The
+# third row's masks are products of a query with each pixel; its steps take twice as long, so it made half as many.
 
 # %% [markdown]
 # ## What we simplified
@@ -489,7 +497,8 @@ for name, row in of("panoptic", "toytown").items():
 # %% [markdown]
 # ## Summary
 #
-# * A plain transformer over patches segments; its patches stay visible because of a head that writes each patch from one token alone.
+# * A plain transformer over patches segments; its patches stay visible because of a head that writes each patch from
+#   one token alone.
 # * Skips carry pixels past the bottleneck: that is what a U-Net's boundaries are made of.
 # * The Hungarian loss makes objects of queries; nothing but their start tells them apart, so each takes a place.
 #
