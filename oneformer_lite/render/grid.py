@@ -41,9 +41,9 @@ def contact_sheet(
     sheet = Image.new("RGB", (int(xs[-1]), int(ys[-1])), paper.ground)
     draw = ImageDraw.Draw(sheet)
     for title, x, w in zip(column_titles, xs, widths, strict=False):
-        draw.text((x + w / 2, gap + font_size / 2), title, font=font, fill=paper.ink, anchor="mm")
+        draw.text((x + w / 2, gap + font_size / 2), title, font=font, fill=paper.title, anchor="mm")
     for title, y, h in zip(row_titles, ys, heights, strict=False):
-        draw.text((gap, y + h / 2), title, font=font, fill=paper.ink, anchor="lm")
+        draw.text((gap, y + h / 2), title, font=font, fill=paper.title, anchor="lm")
     for row, y, h in zip(rows, ys, heights, strict=False):
         for picture, x, w in zip(row, xs, widths, strict=False):
             if picture is not None:
