@@ -28,16 +28,16 @@ class Group:
 
 
 def as_csv(grades: Grades) -> str:
-    """A row for each student: how many passed, of how many that were handed in, of how many that were asked, and the
-    state of each exercise."""
+    """A row for each student: how many passed, of how many that were handed in, of how many that were asked, what
+    answers tried and were kept from, and the state of each exercise."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["student", "passed", "handed in", "asked", *grades.exercises])
+    table.writerow(["student", "passed", "handed in", "asked", "tried", *grades.exercises])
     for student in grades.students:
         states = {one.id: one.state for one in grades.of(student)}
         cells = [states.get(id, "not handed in") for id in grades.exercises]
         counts = passed_of(grades, student), handed_in(grades, student), len(grades.exercises)
-        table.writerow([_no_formula(student), *counts, *cells])
+        table.writerow([_no_formula(student), *counts, tried(grades, student), *cells])
     return text.getvalue()
 
 
@@ -69,6 +69,11 @@ def passed_of(grades: Grades, student: str) -> int:
 def handed_in(grades: Grades, student: str) -> int:
     """How many exercises are in a student's notebooks, answered or not; what cannot be read counts."""
     return len(grades.of(student))
+
+
+def tried(grades: Grades, student: str) -> str:
+    """What a student's answers were kept from doing, by exercise; nothing, of most."""
+    return "; ".join(f"{one.id}: {' and '.join(one.tried)}" for one in grades.of(student) if one.tried)
 
 
 def groups(marks: Sequence[Mark], id: str) -> list[Group]:

@@ -84,7 +84,7 @@ def judged(exercise: Exercise, answer: Callable, made: Made, seed: int) -> Resul
         attempted=True,
         differences=lines,
         hint=_help(exercise, answer, cases, yours, expected, found),
-        pair=(yours[wrong].output, expected[wrong]),
+        pair=(yours[wrong].output, expected[wrong]) if exercise.told else None,
         arguments=arguments(argument_names(answer, len(cases[wrong].args)), cases[wrong].args),
         printed=yours[wrong].printed,
     )
@@ -107,6 +107,8 @@ def _fault(number: int, case: Case, made: Made, expected: Any, exercise: Exercis
     """What is wrong with a call in a few words: its value, else what it did to its arguments, else its gradient."""
     call = made.calls[number]
     line = value_difference(expected, call.output, exercise.tolerance)
+    if line and not exercise.told and not isinstance(call.output, Raised):
+        line = f"{describe(call.output)} is not right"
     if line is None and call.changed:
         line = f"right, but yours changes its argument {call.changed}, which others still need"
     if line is None and asks_for_gradients(exercise, case):

@@ -47,7 +47,8 @@ class Exercise:
 
     ``cases()`` gives the same inputs each time, ``drawn(seed)`` those of a seed, so that no table of the first answers
     the second; with ``gradients`` these are compared too, on what was drawn. ``tolerance`` is relative to values above
-    1, absolute below. A call may take ``seconds``.
+    1, absolute below. A call may take ``seconds``. With ``told=False`` a check does not say what was expected: where
+    that is all there is to find.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Exercise:
     gradients: bool = False
     rules: Rules = Rules()
     seconds: float = 10.0
+    told: bool = True
 
     def all_cases(self, seed: int = 0) -> list[Case]:
         """The printed cases, then those of the seed."""
@@ -70,6 +72,8 @@ def find(id: str) -> Exercise:
     """The exercise of that id. Raises :class:`ConfigError` that says which exist."""
     lab = str(id).partition(".")[0]
     if lab not in all_labs():
+        if f"0{id}" in {exercise.id for lab in all_labs() for exercise in of_lab(lab)}:
+            raise ConfigError(f"no exercise {id!r}: do you mean '0{id}'?")
         raise ConfigError(f"no exercise {id!r}: there are labs {', '.join(all_labs()) or '(none)'}")
     exercises = {exercise.id: exercise for exercise in of_lab(lab)}
     if id not in exercises:

@@ -31,6 +31,8 @@ def hint(
         return _beside_the_value(made[wrong], lines[wrong])
     if isinstance(yours[wrong], Raised):
         return _known_mistake(exercise, cases, yours, expected, wrong) or error_hint(yours[wrong], cases[wrong])
+    if not exercise.told:
+        return _known_mistake(exercise, cases, yours, expected, wrong) or _nothing_returned(answer, made[wrong])
     return (
         _known_mistake(exercise, cases, yours, expected, wrong)
         or _nothing_returned(answer, made[wrong])

@@ -121,6 +121,7 @@ def _cases_norm() -> list[Case]:
         Case("three queries", _random(1, 3, 8), _random(2, 3, 8)),
         Case("a batch", _random(3, 2, 5, 6), _random(4, 2, 5, 6)),
         Case("all channels equal", torch.full((2, 4), 3.0), torch.full((2, 4), -1.0)),
+        Case("channels that are nearly equal", torch.tensor([3.0, 3.002, 2.998, 3.0]), torch.full((4,), -1.0)),
         Case("a large update", _random(5, 2, 16), _random(6, 2, 16, scale=1000)),
     ]
 
@@ -131,6 +132,11 @@ def _root(total: Tensor, dim: int | tuple[int, ...] = -1, unbiased: bool = False
 
 def _normed(total: Tensor, dim: int | tuple[int, ...] = -1, **how) -> Tensor:
     return (total - total.mean(dim, keepdim=True)) / _root(total, dim, **how)
+
+
+def _epsilon_beside_the_root(x: Tensor, update: Tensor) -> Tensor:
+    total = x + update
+    return (total - total.mean(-1, keepdim=True)) / (_root(total, epsilon=0.0) + 1e-5)
 
 
 EXERCISES = (
@@ -191,6 +197,7 @@ EXERCISES = (
                     lambda x, update: _normed(x + update, tuple(range(x.dim())))),
             Mistake("the root is missing: the deviation is the root of the variance",
                     lambda x, update: _normed(x + update) / _root(x + update)),
+            Mistake("1e-5 is added to the variance, before the root, not to the deviation", _epsilon_beside_the_root),
             Mistake("equal channels have no deviation: add 1e-5 to the variance",
                     lambda x, update: _normed(x + update, epsilon=0.0)),
         ),

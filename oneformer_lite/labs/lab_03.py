@@ -125,6 +125,11 @@ def _levels_reversed(value: Tensor, shapes: Shapes, locations: Tensor, weights: 
     return _attend(value, shapes[::-1], locations, weights)
 
 
+def _all_from_the_first_row(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    levels = [value[: h * w] for h, w in shapes]
+    return _attend(torch.cat(levels), shapes, locations, weights)
+
+
 EXERCISES = (
     Exercise(
         id="03.1",
@@ -161,6 +166,8 @@ EXERCISES = (
             Mistake("C channels are M heads of d: the head comes first in the last axis", _variant(joined=False)),
             Mistake("the row of positions is cut in the wrong order: the levels stand as in 'shapes'",
                     _levels_reversed),
+            Mistake("each level begins where the one before ends: yours reads all of them from the first row on",
+                    _all_from_the_first_row),
         ),
     ),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
@@ -159,13 +160,17 @@ def _cases_shares() -> list[Case]:
     ]
 
 
-def _faded(rule: Callable[[float], float]) -> Callable[..., list[float]]:
-    """With another rule for the used share of a block's time, which is kept within 0 and 1."""
+def _faded(rule: Callable[[float], float], least: float = 0.0, most: float = 1.0) -> Callable[..., list[float]]:
+    """With another rule for the used share of a block's time, or other limits of that share."""
 
     def shares(progress: float, spans: Sequence[tuple[float, float]]) -> list[float]:
-        return [rule(min(1.0, max(0.0, (progress - begin) / (end - begin)))) for begin, end in spans]
+        return [rule(min(most, max(least, (progress - begin) / (end - begin)))) for begin, end in spans]
 
     return shares
+
+
+def _left(p: float) -> float:
+    return (1 - p) ** 0.9
 
 
 def _of_the_whole(progress: float, spans: Sequence[tuple[float, float]]) -> list[float]:
@@ -201,6 +206,7 @@ EXERCISES = (
             Mistake("a large GIoU is good, so it makes the cost smaller",
                     lambda a, b: _costs(a, b, weights=(5.0, -2.0))),
             Mistake("the weights are swapped: 5 for L1, 2 for GIoU", lambda a, b: _costs(a, b, weights=(2.0, 5.0))),
+            Mistake("L1 counts five times: multiply it by 5", lambda a, b: _costs(a, b, weights=(1.0, 2.0))),
             Mistake("L1 is the sum of the four differences, not their mean", lambda a, b: _costs(a, b, mean=True)),
             Mistake("what neither covers is a share: divide it by the area of the box around both",
                     lambda a, b: _costs(a, b, whole=True)),
@@ -261,6 +267,10 @@ EXERCISES = (
             Mistake("masks fade out: 1 at the beginning of a block's time, 0 at its end", _faded(lambda p: p**0.9)),
             Mistake("the power is taken of what is left: (1 - p) ** 0.9, not 1 - p ** 0.9",
                     _faded(lambda p: 1 - p**0.9)),
+            Mistake("keep p within 0 and 1: before its begin a block binds all, after its end none",
+                    _faded(_left, -math.inf, math.inf)),
+            Mistake("keep p below 1 as well: after its end a block binds none", _faded(_left, most=math.inf)),
+            Mistake("keep p above 0 as well: before its begin a block binds all", _faded(_left, least=-math.inf)),
             Mistake("each block has a time of its own: p is the used share of it, not of the whole training",
                     _of_the_whole),
             Mistake("a block's masks begin to fade at its begin, not at the start of the training", _until_the_end),

@@ -64,7 +64,7 @@ def _cases_may_look() -> list[Case]:
 
 def _looks(
     groups: int, most: int, others: int, *, told: bool = False, alone: bool = False, mixed: bool = False,
-    apart: bool = False,
+    apart: bool = False, in_turn: bool = False,
 ) -> Tensor:  # fmt: skip
     """The answer written once more, with switches for what goes wrong."""
     noised = groups * most
@@ -72,6 +72,9 @@ def _looks(
     for start in range(0, noised, most or 1):
         may[start : start + most, start : start + most] = torch.eye(most, dtype=torch.bool) if apart else True
     may[noised:, noised:] = True
+    if in_turn:
+        of = torch.arange(groups).repeat(most)
+        may[:noised, :noised] = of[:, None] == of
     if mixed:
         may[:noised, :noised] = True
     if not alone:
@@ -148,15 +151,15 @@ def _cases_painted() -> list[Case]:
 def _paint(
     classes: Tensor, masks: Tensor, least: float, share: float, *, power: int = 2, over: bool = False,
     keep: bool = False, everywhere: bool = False, raw_scores: bool = False, at_zero: bool = False,
-    numbers: bool = False,
+    numbers: bool = False, more: int = 1, best: bool = True,
 ) -> Tensor:  # fmt: skip
     """The answer written once more, with switches for what goes wrong."""
     inside = masks > (0 if at_zero else 0.5)
     weighed = masks if everywhere else masks * inside
-    pixels = masks[0].numel() if everywhere else inside.flatten(1).sum(1) + 1
+    pixels = masks[0].numel() if everywhere else inside.flatten(1).sum(1) + more
     scores = classes * (weighed.flatten(1).sum(1) / pixels) ** power
     segments, count = torch.zeros(masks.shape[1:], dtype=torch.int64), 0
-    for n in scores.argsort(descending=True).tolist():
+    for n in scores.argsort(descending=best).tolist():
         free = inside[n] & (segments == 0)
         enough = keep or free.sum() / inside[n].sum() >= share
         if (classes if raw_scores else scores)[n] >= least and inside[n].any() and enough:
@@ -206,6 +209,8 @@ EXERCISES = (
                     lambda g, m, n: _looks(g, m, n, mixed=True)),
             Mistake("within a group all see each other, not only themselves",
                     lambda g, m, n: _looks(g, m, n, apart=True)),
+            Mistake("a group's queries stand side by side: 0, 0, 1, 1 (repeat_interleave), not 0, 1, 0, 1 (repeat)",
+                    lambda g, m, n: _looks(g, m, n, in_turn=True)),
             Mistake("True means may look; yours says where not", lambda g, m, n: ~_looks(g, m, n)),
         ),
     ),
@@ -237,6 +242,9 @@ EXERCISES = (
         drawn=noise.painted,
         mistakes=(
             Mistake("the quality is squared in the score", lambda *given: _paint(*given, power=1)),
+            Mistake("the quality is divided by the pixels inside plus 1: that 1 is missing",
+                    lambda *given: _paint(*given, more=0)),
+            Mistake("the best paints first: yours begins with the worst", lambda *given: _paint(*given, best=False)),
             Mistake("the quality is missing: a score is the class probability times the squared mean inside the mask",
                     lambda *given: _paint(*given, power=0)),
             Mistake("quality is the mean inside the mask alone, not over the whole picture",

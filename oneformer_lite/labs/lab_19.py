@@ -18,11 +18,13 @@ def _seeds(hours: float, step: float, steps: int, judging: float, variants: int)
 
 def _afforded(
     hours: float, step: float, steps: int, judging: float, variants: int, *, judged: bool = True, baseline: int = 1,
-    least: int = FEWEST, up: bool = False,
+    least: int = FEWEST, up: bool = False, once: bool = False, by_seed: bool = False,
 ) -> int:  # fmt: skip
-    """With switches for what goes wrong; ``baseline``: it is one of those that are trained."""
-    run = step * steps + judging * judged
-    count = int(3600 * hours / (run * (variants + baseline)) + (0.999 if up else 0))
+    """With switches for what goes wrong; ``baseline``: it is one of those that are trained; ``once`` and ``by_seed``:
+    the seconds of judging count once for all, or for all variants of a seed."""
+    run = step * steps + judging * (judged and not once and not by_seed)
+    seconds = 3600 * hours - judging * once
+    count = int(seconds / (run * (variants + baseline) + judging * by_seed) + (0.999 if up else 0))
     return count if count >= least else 0
 
 
@@ -75,19 +77,23 @@ def _odd(runs: Sequence[Run]) -> str:
 
 
 def _unlike(
-    runs: Sequence[Run], *, seeds: bool = True, judged: bool = True, pictures: bool = True, steps: bool = False
-) -> str:
+    runs: Sequence[Run], *, seeds: bool = True, judged: bool = True, pictures: bool = True, steps: bool = False,
+    ordered: bool = False,
+) -> str:  # fmt: skip
     """With switches for what goes wrong."""
-    kinds = {name: _kind(runs, name, seeds, judged, pictures, steps) for name, *_ in runs}
+    kinds = {name: _kind(runs, name, seeds, judged, pictures, steps, ordered) for name, *_ in runs}
     first = next(iter(kinds.values()))
     return next((name for name, kind in kinds.items() if kind != first), "")
 
 
-def _kind(runs: Sequence[Run], name: str, seeds: bool, judged: bool, pictures: bool, steps: bool) -> tuple:
+def _kind(
+    runs: Sequence[Run], name: str, seeds: bool, judged: bool, pictures: bool, steps: bool, ordered: bool
+) -> tuple:
     """What all variants must share."""
     own = [run for run in runs if run[0] == name]
+    given = [seed for _, seed, *_ in own]
     return (
-        seeds and sorted(seed for _, seed, *_ in own), judged and {run[4] for run in own},
+        seeds and (given if ordered else sorted(given)), judged and {run[4] for run in own},
         pictures and {run[2] * run[3] for run in own}, steps and {run[2] for run in own},
     )  # fmt: skip
 
@@ -97,7 +103,7 @@ def _cases_odd() -> list[Case]:
     other = [("no text", seed, 360, 4, 100) for seed in range(3)]
     large = [("batch 8", seed, 180, 8, 100) for seed in range(3)]
     return [
-        Case("all alike", [*as_it_is, *other]),
+        Case("all alike, one in another order", [*as_it_is, *(other[n] for n in (2, 0, 1))]),
         Case("half the steps of twice as many", [*as_it_is, *large, *other]),
         Case("twice as many pictures", [*as_it_is, *other, *[("batch 8", s, 360, 8, 100) for s in range(3)]]),
         Case("other seeds", [*as_it_is, *large, *[("no text", s, 360, 4, 100) for s in (0, 1, 3)]]),
@@ -115,6 +121,10 @@ EXERCISES = (
         mistakes=(
             Mistake("each run is judged, too: add those seconds to the training's",
                     lambda *given: _afforded(*given, judged=False)),
+            Mistake("each run is judged: yours counts those seconds once for the whole night",
+                    lambda *given: _afforded(*given, once=True)),
+            Mistake("each run is judged: yours counts those seconds once for each seed",
+                    lambda *given: _afforded(*given, by_seed=True)),
             Mistake("the baseline is trained as well, with every seed", lambda *given: _afforded(*given, baseline=0)),
             Mistake("fewer than three seeds tell nothing of the noise: then it is 0",
                     lambda *given: _afforded(*given, least=0)),
@@ -150,6 +160,8 @@ EXERCISES = (
         mistakes=(
             Mistake("look at the seeds as well: with others there is no pair to compare",
                     lambda runs: _unlike(runs, seeds=False)),
+            Mistake("the same seeds in another order are the same seeds: sort them, or compare sets",
+                    lambda runs: _unlike(runs, ordered=True)),
             Mistake("look at what is judged as well: a score of other pictures is another score",
                     lambda runs: _unlike(runs, judged=False)),
             Mistake("look at the budget as well: steps times pictures a step",

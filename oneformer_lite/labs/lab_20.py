@@ -31,14 +31,17 @@ def _guess(**said: str):
 _FLAT = 0.98
 
 
-def _symptom(values: Sequence[float], *, mean: bool = True, nan: bool = True, order: bool = True) -> str:
+def _symptom(
+    values: Sequence[float], *, mean: bool = True, nan: bool = True, infinite: bool = True, order: bool = True,
+    each: bool = True,
+) -> str:  # fmt: skip
     """With switches for what goes wrong."""
-    if nan and not all(map(math.isfinite, values)):
+    if nan and not all(math.isfinite(v) or (math.isinf(v) and not infinite) for v in values):
         return "not finite"
     start, end = (sum(part) / len(part) if mean else part[0] for part in (values[:10], values[-10:]))
     if order and end < 0:
         return "below zero"
-    if max(values[-10:]) < 1e-6:
+    if (max(values[-10:]) if each else end) < 1e-6:
         return "zero"
     return "flat" if end > _FLAT * start else "falls"
 
@@ -46,12 +49,12 @@ def _symptom(values: Sequence[float], *, mean: bool = True, nan: bool = True, or
 def _cases_symptom() -> list[Case]:
     falls = [10.0 * 0.97**i for i in range(60)]
     return [
-        Case("falls", falls),
-        Case("flat, with noise", [4.0 + 0.3 * math.sin(i) for i in range(60)]),
+        Case("nearly zero, but for one of the last ten", [*falls[:40], *[0.0] * 15, 5e-6, *[0.0] * 4]),
+        Case("one that is infinite", [*falls[:30], math.inf, *falls[31:]]),
         Case("zero at the end", [*falls[:40], *[0.0] * 20]),
         Case("below zero", [2.0 - 0.2 * i for i in range(60)]),
         Case("one that is no number", [*falls[:30], math.nan, *falls[31:]]),
-        Case("one high value at the start", [4.4, *[4.0] * 59]),
+        Case("flat, with one high value at the start", [4.4, *[4.0 + 0.03 * math.sin(i) for i in range(59)]]),
     ]
 
 
@@ -74,22 +77,23 @@ def _cases_verdict() -> list[Case]:
         Case("all right", true, list(true), 14),
         Case("one too far", true, [t + 1 for t in true], 14),
         Case("one too few", true[1:], [t - 1 for t in true[1:]], 14),
-        Case("nothing is named", true, [14] * 6 + [5, 12], 14),
         Case("classes next to no object", [13] * 6, [14] * 6, 14),
-        Case("anything", true, [5, 5, 1, 0, 2, 2, 9, 3], 14),
+        Case("exactly half is no object", true, [14] * 4 + [10, 2, 6, 0], 14),
+        Case("exactly half is one too far", true, [1, 4, 4, 8, 2, 11, 0, 3], 14),
     ]
 
 
 def _judge(
     true: Sequence[int], said: Sequence[int], no_object: int, *, silent: bool = True, sign: int = 1,
-    most: bool = True, plus: bool = True,
+    most: bool = True, plus: bool = True, half: float = 0, of_named: bool = False,
 ) -> str:  # fmt: skip
-    """The answer written once more, with switches for what goes wrong."""
-    if silent and sum(s == no_object for s in said) > len(true) / 2:
+    """The answer written once more, with switches for what goes wrong; with a ``half`` of 0.5, half is enough."""
+    quiet = sum(s == no_object for s in said)
+    if silent and quiet > len(true) / 2 - half:
         return "no object"
     counted = Counter(sign * (s - t) for t, s in zip(true, said) if not silent or s != no_object)
     offset, times = counted.most_common(1)[0]
-    if most and times <= len(true) / 2:
+    if most and times <= (len(true) - quiet * of_named) / 2 - half:
         return "mixed"
     return (f"off by {offset:+d}" if plus else f"off by {offset}") if offset else "fine"
 
@@ -152,6 +156,7 @@ EXERCISES = (
         reference=_fault,
         cases=lambda: [Case(f"run {letter}", letter) for letter in _FAULTS],
         drawn=sick.letters,
+        told=False,
         mistakes=(
             Mistake("P and Q: in one of them names are missing, in the other they are in places where nothing is; look "
                     "at the pictures again", _guess(P="no object", Q="other places")),
@@ -171,6 +176,9 @@ EXERCISES = (
             Mistake("compare means of ten values: single ones jump", lambda v: _symptom(v, mean=False)),
             Mistake("ask first whether all values are finite: a comparison with NaN is always false",
                     lambda v: _symptom(v, nan=False)),
+            Mistake("an infinite value is not finite either: np.isnan finds NaN alone",
+                    lambda v: _symptom(v, infinite=False)),
+            Mistake("zero is each of the last ten, not their mean", lambda v: _symptom(v, each=False)),
             Mistake("a loss below zero does not fall, it is impossible: ask before the others",
                     lambda v: _symptom(v, order=False)),
         ),
@@ -187,6 +195,9 @@ EXERCISES = (
             Mistake("the offset is what is said minus what is there", lambda *given: _judge(*given, sign=-1)),
             Mistake("the most frequent offset counts only if more than half have it; else it is \"mixed\"",
                     lambda *given: _judge(*given, most=False)),
+            Mistake("exactly half is not more than half", lambda *given: _judge(*given, half=0.5)),
+            Mistake("more than half of all masks, not of those that are named",
+                    lambda *given: _judge(*given, of_named=True)),
             Mistake("write the offset with its sign, as f\"{offset:+d}\"", lambda *given: _judge(*given, plus=False)),
         ),
     ),
@@ -217,6 +228,7 @@ EXERCISES = (
             Mistake("mirrored is left to right: the picture's axis 1, the masks' axis 2",
                     lambda *given: _made(*given, of_image=0, of_masks=1)),
             Mistake("what is nearly 0 is outside: compare with 127", lambda *given: _made(*given, least=0)),
+            Mistake("what is nearly 255 is inside: compare with 127", lambda *given: _made(*given, least=254)),
             Mistake("mirror only where it is asked for", lambda *given: _made(*given, always=True)),
         ),
     ),

@@ -14,14 +14,14 @@ from .exercise import Case, Exercise, Mistake
 # -- 21.1: masks bool [n, H, W], scores [n] -> int [H, W], 1 = the surest
 
 
-def _one_map(masks: np.ndarray, scores: np.ndarray, *, by_place: bool = False, last: bool = False) -> np.ndarray:
+def _one_map(masks: np.ndarray, scores: np.ndarray, *, by_place: bool = False, last: bool = False, seen: bool = False) -> np.ndarray:
     """With switches for what goes wrong."""
     order = np.argsort(-np.asarray(scores), kind="stable")
     ids = np.zeros(masks.shape[1:], int)
     numbered = list(enumerate(order.tolist(), start=1))
     for number, place in numbered if last else reversed(numbered):
         ids[masks[place]] = place + 1 if by_place else number
-    return ids
+    return np.unique(np.append(ids.ravel(), 0), return_inverse=True)[1][:-1].reshape(ids.shape) if seen else ids
 
 
 def _cases_one_map() -> list[Case]:
@@ -29,11 +29,14 @@ def _cases_one_map() -> list[Case]:
     bars[0, :, :3], bars[1, :, 2:5], bars[2, 1:3] = True, True, True
     inside = np.zeros((2, 5, 5), bool)
     inside[0], inside[1, 1:4, 1:4] = True, True
+    hidden = np.zeros((3, 4, 6), bool)
+    hidden[0, :, :4], hidden[1, 1:3, 1:3], hidden[2, :, 3:] = True, True, True
     return [
         Case("three bars, the last one surest", bars, np.array([0.5, 0.3, 0.9])),
         Case("three bars, in their order", bars, np.array([0.9, 0.8, 0.7])),
         Case("a small one inside a surer one", inside, np.array([0.9, 0.6])),
         Case("a surer one inside", inside, np.array([0.6, 0.9])),
+        Case("one that is wholly covered, and a third", hidden, np.array([0.9, 0.7, 0.5])),
         Case("no mask", np.zeros((0, 3, 4), bool), np.zeros(0)),
     ]
 
@@ -121,6 +124,8 @@ EXERCISES = (
             Mistake("by score, not by the order in which the masks come",
                     lambda m, s: _one_map(m, -np.arange(len(m)))),
             Mistake("the highest score comes first: yours begins with the lowest", lambda m, s: _one_map(m, -s)),
+            Mistake("a mask of which no pixel is left keeps its number: number by score before you paint",
+                    lambda m, s: _one_map(m, s, seen=True)),
             Mistake("0 is background, so the first number is 1",
                     lambda m, s: np.maximum(_one_map(m, s) - 1, 0)),
         ),

@@ -21,6 +21,8 @@ from .seen_values import seen_in_values
 def seen(expected: Sequence[Any], yours: Sequence[Any], wrong: int, arguments: Mapping[str, Any]) -> str | None:
     """A sentence on case ``wrong`` of all outputs; ``arguments`` are what that case was called with."""
     pair = expected[wrong], yours[wrong]
+    if isinstance(pair[1], str) and any(isinstance(value, str) and value == pair[1] for value in expected):
+        return None  # right elsewhere: a choice, in which no letter is wrong
     arrays = [stacked(value) for value in pair]
     if all(array is not None and array.ndim == 0 for array in arrays):
         numbers = [(stacked(a), stacked(b)) for a, b in zip(expected, yours, strict=True)]

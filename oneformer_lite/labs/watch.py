@@ -23,6 +23,8 @@ _LIBRARIES = tuple(
     | {str(Path(module.__file__).parent) for module in (numpy, torch)}
     | {PACKAGE, "<frozen", "<__array_function__"}
 )
+_NAMES = {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_NAME"}
+_COMPREHENSIONS = {"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"}
 _LOOPING = {"vectorize.__init__", "apply_along_axis"}  # loops that others write
 
 
@@ -67,7 +69,8 @@ class Watch:
     def uses(self, name: str) -> bool:
         """Has the answer's own code called a function of this name, or, for "loops", a loop in it run?"""
         if name == "loops":
-            return any(map(_has_loop, self.own)) or any(code.co_qualname in _LOOPING for code in self.called)
+            short = frozenset().union(*map(_over_names, self.own))
+            return any(_has_loop(code, code in short) for code in self.own) or any(code.co_qualname in _LOOPING for code in self.called)
         return name in self.builtins or any(code.co_name == name for code in self.called)
 
 
@@ -119,6 +122,35 @@ def _unwrapped(value: Any) -> Iterable[Any]:
 
 
 @lru_cache(maxsize=512)
-def _has_loop(code: CodeType) -> bool:
-    steps = [step.opname for step in dis.get_instructions(code)]
-    return any("FOR_ITER" in name or "BACKWARD" in name for name in steps) or "map" in code.co_names
+def _has_loop(code: CodeType, short: bool) -> bool:
+    """Is there a loop, but over names that are written out, as in ``for t in (queries, texts)``? ``short``: the first
+    one, of a comprehension, is of that kind."""
+    steps = list(dis.get_instructions(code))
+    begins = [n for n, step in enumerate(steps) if step.opname == "FOR_ITER"]
+    loops = [n for n in begins[short:] if not _names_before(steps[:n])]
+    whiles = {s.argval for s in steps if "BACKWARD" in s.opname} - {steps[n].offset for n in begins}
+    return bool(loops or whiles) or "map" in code.co_names
+
+
+@lru_cache(maxsize=512)
+def _over_names(code: CodeType) -> frozenset[CodeType]:
+    """The comprehensions in a function that go through names that are written out there."""
+    found, latest = set(), None
+    steps = list(dis.get_instructions(code))
+    for n, step in enumerate(steps):
+        latest = step.argval if isinstance(step.argval, CodeType) else latest
+        if step.opname == "GET_ITER":
+            if latest and latest.co_name in _COMPREHENSIONS and _names_before(steps[: n + 1]):
+                found.add(latest)
+            latest = None
+    return frozenset(found)
+
+
+def _names_before(steps: list[dis.Instruction]) -> bool:
+    """Is the last that these steps begin to go through a tuple, or a list, of names alone?"""
+    start = next((n for n in reversed(range(len(steps))) if steps[n].opname == "GET_ITER"), 0)
+    built = steps[start - 1]
+    if start < 2 or built.opname not in ("BUILD_TUPLE", "BUILD_LIST") or not built.argval:
+        return False
+    parts = steps[max(0, start - 1 - built.argval) : start - 1]
+    return all(part.opname in _NAMES for part in parts)

@@ -64,7 +64,7 @@ def test_who_hands_in_nothing_that_can_be_read_is_in_every_table(tmp_path, how):
     assert states(grades, "dan") == [UNREADABLE] * 3 and states(grades, "eva") == [UNREADABLE] * 4
     assert states(grades, "fay") == [] and grades.exercises[:3] == ["00.1", "00.2", "00.3"]
     rows = {row[0]: row for row in csv.reader(as_csv(grades).splitlines())}
-    assert rows["dan"][1:6] == ["0", "3", "7", "unreadable", "unreadable"] and rows["fay"][1:4] == ["0", "0", "7"]
+    assert rows["dan"][1:6] == ["0", "3", "7", "", "unreadable"] and rows["fay"][1:4] == ["0", "0", "7"]
     write_results(grades, tmp_path / "out")
     page = (tmp_path / "out" / "students" / page_name("fay")).read_text()
     assert "mine.ipynb" in page and "not handed in: labs 00, 07" in page
@@ -106,9 +106,10 @@ def test_the_hints_are_those_of_the_lab_and_alike_answers_are_grouped(grades):
 def test_results_are_written_and_hold_no_more_than_text(grades, tmp_path):
     page = write_results(grades, tmp_path)
     rows = list(csv.reader((tmp_path / "results.csv").read_text().splitlines()))
-    assert rows[0] == ["student", "passed", "handed in", "asked", "07.1", "07.2", "07.3", "07.4"]
+    assert rows[0] == ["student", "passed", "handed in", "asked", "tried", "07.1", "07.2", "07.3", "07.4"]
     assert [row[0] for row in rows[1:]] == ["<b>eve", "'=1+1", "ada", "bob", "cyd", "dan"]
-    assert rows[3][1:] == ["2", "4", "4", "passed", "passed", "not attempted", "wrong"]
+    assert [row[4] for row in rows[1:]] == ["", "07.1: to read files", "", "", "", ""]
+    assert rows[3][1:] == ["2", "4", "4", "", "passed", "passed", "not attempted", "wrong"]
     kept = json.loads((tmp_path / "results.json").read_text())
     assert kept["seed"] == 11 and kept["students"][2]["marks"][1]["state"] == "passed"
     text = page.read_text()
