@@ -14,8 +14,10 @@ from .exercise import Case, Exercise, Mistake
 # -- 21.1: masks bool [n, H, W], scores [n] -> int [H, W], 1 = the surest
 
 
-def _one_map(masks: np.ndarray, scores: np.ndarray, *, by_place: bool = False, last: bool = False, seen: bool = False) -> np.ndarray:
-    """With switches for what goes wrong."""
+def _one_map(
+    masks: np.ndarray, scores: np.ndarray, *, by_place: bool = False, last: bool = False, seen: bool = False
+) -> np.ndarray:
+    """With switches for what goes wrong; ``seen``: only masks that keep a pixel have a number."""
     order = np.argsort(-np.asarray(scores), kind="stable")
     ids = np.zeros(masks.shape[1:], int)
     numbered = list(enumerate(order.tolist(), start=1))

@@ -70,7 +70,8 @@ class Watch:
         """Has the answer's own code called a function of this name, or, for "loops", a loop in it run?"""
         if name == "loops":
             short = frozenset().union(*map(_over_names, self.own))
-            return any(_has_loop(code, code in short) for code in self.own) or any(code.co_qualname in _LOOPING for code in self.called)
+            looping = any(_has_loop(code, code in short) for code in self.own)
+            return looping or any(code.co_qualname in _LOOPING for code in self.called)
         return name in self.builtins or any(code.co_name == name for code in self.called)
 
 
