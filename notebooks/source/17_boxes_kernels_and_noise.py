@@ -63,8 +63,8 @@ said, wanted = around(copies, (64, 64)), around(right[None], (64, 64))
 # %%
 figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 ax.plot(distances, dice_cost(logits, right[None].flatten(1).float()), label="dice of the masks")
-ax.plot(distances, 1 + giou_cost(said, wanted), label="1 - GIoU of the boxes")
-ax.plot(distances, l1_cost(said, wanted), label="L1 of the boxes")
+ax.plot(distances, 1 + giou_cost(said, wanted), ls="--", label="1 - GIoU of the boxes")
+ax.plot(distances, l1_cost(said, wanted), ls=":", label="L1 of the boxes")
 ax.set(xlabel="pixels from the right place", ylabel="cost", xlim=(44, 0))
 ax.legend(frameon=False)
 ofl.render.described(figure, "Three costs against the distance of two discs. Dice stays at 1 until they touch, then "
@@ -387,7 +387,7 @@ for ax, lag in zip(axes, ("1", "10")):
     for (noise, of_noise), tone in zip(runs.items(), ("#d55e00", "#0072b2")):
         shares = np.array([r["changed"][lag] for r in of_noise])
         at = int(lag) + 10 * np.arange(shares.shape[1]) + 5
-        ax.plot(at, shares.mean(0), color=tone, label=f"{noise} noised queries")
+        ax.plot(at, shares.mean(0), "-" if int(noise) else "--", color=tone, label=f"{noise} noised queries")
         ax.fill_between(at, shares.min(0), shares.max(0), color=tone, alpha=0.2, lw=0)
     ax.set(xlabel="step", ylabel="objects with another query", title=f"than {lag} step{'s' * (lag != '1')} before", ylim=0)
 axes[0].legend(frameon=False)
@@ -725,7 +725,7 @@ inspector.set(segment=things[0])
 from oneformer_lite.model.parts.denoising import Noised
 
 
-def boxes_twice(allowed):
+def masks_twice(allowed):
     found = []
     with patch.object(Noised, "allowed", allowed), torch.no_grad():
         for seed in (0, 1):
@@ -739,8 +739,8 @@ def boxes_twice(allowed):
 
 # %%
 open_to_all = lambda noised, queries: torch.ones(2 * (noised.groups * noised.most + queries,), dtype=torch.bool)
-print("the right mask:", "no difference" if boxes_twice(Noised.allowed) < 1e-3 else "they differ")
-print("all see all:   ", "no difference" if boxes_twice(open_to_all) < 1e-3 else "they differ")
+print("the right mask:", "no difference" if masks_twice(Noised.allowed) < 1e-3 else "they differ")
+print("all see all:   ", "no difference" if masks_twice(open_to_all) < 1e-3 else "they differ")
 
 # %% [markdown]
 # **Masks after the softmax.** Attention sums to 1 over all places. A mask of many pixels then has small numbers

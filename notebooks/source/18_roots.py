@@ -72,7 +72,8 @@ print(list(words.shape))
 # %%
 tiles = sample.image.reshape(16, 8, 16, 8, 3).transpose(0, 2, 1, 3, 4)
 apart = np.pad(tiles, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255)
-Image.fromarray(ofl.render.enlarge(apart.transpose(0, 2, 1, 3, 4).reshape(160, 160, 3), 3))
+picture = ofl.render.enlarge(apart.transpose(0, 2, 1, 3, 4).reshape(160, 160, 3), 3)
+ofl.render.described(picture, "Scene 13 cut into 16 x 16 patches with white gaps between them.")
 
 # %% [markdown]
 # A linear layer makes a token of each word. The same numbers come from a convolution with a stride as long as its
@@ -188,7 +189,9 @@ for name, model in models.items():
 rows = [[ofl.predict(model, scene.image, "semantic").render() for scene in held_out[:4]] for model in models.values()]
 side = rows[0][0].shape[0]
 scenes = [ofl.render.enlarge(scene.image, side // 64) for scene in held_out[:4]]
-Image.fromarray(ofl.render.contact_sheet([scenes, *rows], row_titles=["scene", *models]))
+picture = ofl.render.contact_sheet([scenes, *rows], row_titles=["scene", *models])
+ofl.render.described(picture, "Four scenes, and what both models make of them. Seq2Seg's segments have steps like "
+                              "stairs; the U-Net's follow the outlines.")
 
 # %% [markdown]
 # ## Why patches stay visible
@@ -221,11 +224,11 @@ for name, model in models.items():
     print(f"{name:<8} jumps at patch borders are {float(jumps[borders].mean() / jumps[~borders].mean()):.1f} times those within")
 
 # %% [markdown]
-# ## Why a U-Net is better at boundaries
+# ## Why the U-Net's boundaries are a little better
 #
 # On its way up a U-Net joins the maps of its way down, up to the picture's own size: the last convolution still sees
 # the pixels. Seq2Seg's pixels went through a token of 64 numbers each. How many pixels are right beside a boundary
-# between classes, how many elsewhere? (After seconds of training the difference is small.)
+# between classes, how many elsewhere?
 
 # %% tags=["nbval-ignore-output"]
 from oneformer_lite.metrics import semantic_labels
@@ -277,7 +280,9 @@ for count in (512, 1024, 2048):
 # %%
 digits = {level: ofl.data.Digits("val", level) for level in ("easy", "hard")}
 rows = [[ofl.render.enlarge(data[i].image, 2) for i in range(6)] for data in digits.values()]
-Image.fromarray(ofl.render.contact_sheet(rows, row_titles=list(digits)))
+picture = ofl.render.contact_sheet(rows, row_titles=list(digits))
+ofl.render.described(picture, "Six easy scenes, white digits on black, apart; and six hard ones, in which some lie "
+                              "over each other.")
 
 # %% [markdown]
 # Black pixels are void here, and overlapping masks fit into no map: hard scenes can be asked for instances alone.
@@ -302,8 +307,8 @@ squared = 1 - 2 * (p * y).sum() / ((p * p).sum() + (y * y).sum())
 print(f"plain {plain:.3f}, squared {squared:.3f}")
 
 # %% [markdown]
-# Perfect costs nothing only with squares. With masks of whole pixels both are 0 there, and they differ on the way: plain
-# dice still pushes a pixel that is nearly right; with squares it no longer does.
+# Perfect costs nothing only with squares. With masks of whole pixels both are 0 there, and they differ on the way:
+# plain dice still pushes a pixel that is nearly right; with squares hardly anything pushes it.
 
 # %%
 for value in (0.1, 0.5, 0.9):
@@ -353,7 +358,7 @@ proved("all six masks are one", same, same[:1].expand_as(same), atol=1e-4)
 # %% [markdown]
 # ## What a query stands for
 #
-# So what have the six starts become? For 150 held-out scenes: each digit is a point, in the colour of the query whose
+# So what have the six starts become? For 150 held-out scenes: each digit is marked with the number of the query whose
 # mask is nearest to it.
 
 # %%
@@ -377,10 +382,11 @@ import matplotlib.pyplot as plt
 figure, axis = plt.subplots(figsize=(4.5, 4.5))
 for query, points in enumerate(places):
     rows, columns = zip(*points) if points else ((), ())
-    axis.scatter(columns, rows, s=14, label=f"query {query}: {len(points)}")
+    axis.scatter(columns, rows, s=26, linewidths=0.3, marker=f"${query}$", label=f"query {query}: {len(points)}")
 axis.set(xlim=(0, 64), ylim=(64, 0), title="which query takes a digit where")
 axis.legend(fontsize=7, loc="upper center", ncols=3)
-plt.show()
+ofl.render.described(figure, "The places of digits, each marked with the number of its query: equal numbers lie together, "
+                             "every query's in a region of its own.")
 
 # %% [markdown]
 # Each query has taken a **place**: "upper left", "right". Nobody asked for it. At the start all masks are alike; the one

@@ -227,10 +227,10 @@ print("seen = package, for all rows")
 # %%
 effects = np.linspace(0, 10, 21)
 figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
-for seeds, tone in ((2, "#e69f00"), (3, "#0072b2"), (5, "#009e73")):
+for seeds, tone, dash in ((2, "#e69f00", ":"), (3, "#0072b2", "-"), (5, "#009e73", "--")):
     a, b = rng.normal(0, 1, (2, 50_000, seeds))
     share = [np.mean(seen(a, b + effect)) for effect in effects]
-    ax.plot(effects, share, color=tone, label=f"{seeds} seeds")
+    ax.plot(effects, share, dash, color=tone, label=f"{seeds} seeds")
     print(f"{seeds} seeds: an effect of nothing is seen in {share[0]:.2%}, one of 4 deviations in {share[8]:.0%}, "
           f"one of 6 in {share[12]:.0%}")  # fmt: skip
 ax.set(xlabel="true effect, in deviations between seeds", ylabel="share that is seen", ylim=(0, 1))
