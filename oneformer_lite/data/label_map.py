@@ -12,6 +12,7 @@ from PIL import Image
 from ..errors import DataError
 from .grey import grey_values
 from .image import RAW, is_cut, open_image
+from .palette import HAS_PALETTE, values_of
 
 # what keeps values exactly; JPEG blurs them into each other, whatever the name of the file
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
@@ -19,22 +20,23 @@ _EXACT = ("PNG", "TIFF", "BMP", "GIF", None)  # None: turned as it was stored, w
 _BLURRING = ("jpeg", "tiff_jpeg", "webp")  # compressions of TIFFs
 
 
-def read_label_map(path: str | Path, classes: Collection[int], void: int | None) -> np.ndarray:
+def read_label_map(
+    path: str | Path, classes: Collection[int], void: int | None, greys: bool | None = None
+) -> np.ndarray:
     """The values int32 [H, W] of a label map, whatever kind of picture holds them.
 
     * Grey of 1 to 32 bits, and floats that are whole numbers: the values.
     * Colours of three or four channels of which the first three are equal: the grey value. Other colours are refused,
       and grey of one value whose shapes are in the transparency alone.
-    * A palette: the index (so VOC's and those of most tools), unless the palette has greys alone, of which those in use
-      are values of ``classes`` or ``void``, one of a class above 0 among them: then the greys, since some programs
-      turn a grey picture of few values into one with a palette to save space.
+    * A palette: the index (so VOC's and those of most tools), or the grey; :mod:`.palette` has the rule. ``greys``:
+      which of them counts in the set that the map belongs to; None: as this palette says.
 
     Raises :class:`DataError` for anything else.
     """
     picture = open_image(path)
     refuse_inexact(picture, path)
-    if picture.mode in ("P", "PA"):
-        return _of_palette(picture, classes, void)
+    if picture.mode in HAS_PALETTE:
+        return values_of(picture, classes, void, greys, path)
     values = _as_in_the_file(picture, {*classes, void})
     if values.ndim == 3:
         values = _grey_of_colours(values, picture.mode, path)
@@ -82,15 +84,3 @@ def _grey_of_colours(values: np.ndarray, mode: str, path: str | Path) -> np.ndar
             "picture.getchannel('A'), as a PNG of class ids"
         )
     return grey
-
-
-def _of_palette(picture: Image.Image, classes: Collection[int], void: int | None) -> np.ndarray:
-    indices = np.asarray(picture if picture.mode == "P" else picture.getchannel("P")).astype(np.int32)
-    palette = np.array(picture.getpalette("RGB"), np.int32).reshape(-1, 3)
-    used = np.unique(indices)
-    if used.max() >= len(palette):
-        return indices
-    greys = set(palette[used, 0].tolist())
-    is_grey = (palette == palette[:, :1]).all()  # VOC's has a grey at 7 among its colours
-    means_greys = is_grey and greys <= {*classes, void} and max(greys & set(classes), default=0) > 0
-    return palette[indices, 0] if means_greys else indices

@@ -19,6 +19,7 @@ from .folders import require_folder
 from .label_map import read_label_map
 from .map_dataset import MapDataset
 from .paired import pair_files
+from .palette import greys_of_all
 from .sample import Category, SegmentInfo
 from .segment_ids import present_ids
 
@@ -36,14 +37,15 @@ class SemanticDataset(MapDataset):
     start elsewhere, as where 0 means that nobody knows (``values=range(1, K + 1), ignore_index=0``), and have gaps, as
     in the masks of drawing programs (``values=(0, 255), ignore_index=None``). ``ignore_index`` is the value of pixels
     without class (void), None if there is none. They are the ids of ``categories``, which :class:`ResultFiles` writes.
-    How a map is read that is not grey is in :func:`~.label_map.read_label_map`.
+    How a map is read that is not grey is in :func:`~.label_map.read_label_map` and :mod:`.palette`.
 
     Each class present becomes one segment, with id = class id + 1. ``is_thing`` says for each class whether it is
     countable; label maps do not tell instances apart, so only the semantic task can be trained and by default every
     class counts as stuff.
 
     Pictures without a label map are left out with a warning that counts them, hidden files (``._0.png``) without one.
-    A few maps are looked at when the data set is opened: a warning says if they hold void and but a single class.
+    A few maps are looked at when the data set is opened: a warning says if they hold void and but a single class, and
+    whether palettes count by index or by grey is settled for all maps.
     Whatever contradicts the format raises a :class:`DataError` that names the file.
     """
 
@@ -65,6 +67,7 @@ class SemanticDataset(MapDataset):
         self.label_dir = require_folder(label_dir, "the label maps")
         self._pairs = pair_files(self.image_dir, self.label_dir, "label maps")
         self.image_ids = list(range(len(self._pairs)))
+        self._greys = greys_of_all(self._spread(), [c.id for c in self.categories], ignore_index)
         self._look_at_values()
 
     def _look_at_values(self) -> None:
@@ -102,7 +105,7 @@ class SemanticDataset(MapDataset):
         return np.array([self._lowest, *self._segment_ids.tolist()])
 
     def _read(self, path: Path) -> np.ndarray:
-        return read_label_map(path, [c.id for c in self.categories], self.ignore_index)
+        return read_label_map(path, [c.id for c in self.categories], self.ignore_index, self._greys)
 
     def _files(self, index: int) -> tuple[Path, Path, str]:
         image_path, label_path = self._pairs[index]

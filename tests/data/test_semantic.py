@@ -458,3 +458,52 @@ def test_a_set_numbers_no_classes(folder):
             SemanticDataset(folder / "images", folder / "labels", names)
     with pytest.raises(DataError, match="a set has none"):
         read(folder, values={0, 1, 2})
+
+
+def greys_set(folder: Path, palette: list[int], maps: list[list[int]], count: int) -> SemanticDataset:
+    """Maps of one row each, all with the same palette of greys."""
+    for path in [*(folder / "images").iterdir(), *(folder / "labels").iterdir()]:
+        path.unlink()
+    for number, indices in enumerate(maps):
+        picture = Image.fromarray(np.array([indices], np.uint8))
+        picture.putpalette([value for grey in palette for value in (grey,) * 3])
+        picture.save(folder / "labels" / f"{number}.png")
+        Image.new("RGB", (len(indices), 1)).save(folder / "images" / f"{number}.png")
+    return SemanticDataset(folder / "images", folder / "labels", [f"class {i}" for i in range(count)])
+
+
+@pytest.mark.parametrize("maps", [[[0, 20, 40], [0, 20, 145]], [[0, 20, 40]], [[0, 20, 145], [0, 20, 40]]])
+def test_equal_palettes_are_read_by_one_rule_whatever_the_maps_hold(folder, maps):
+    """A ramp to look at: in the map of 0, 20 and 40 its greys are classes too, in that of 145 one is not."""
+    dataset = greys_set(folder, [min(255, i * 255 // 150) for i in range(256)], maps, 150)
+    assert [(dataset.annotation(i)[0] - 1)[0].tolist() for i in range(len(maps))] == maps
+
+
+def test_black_and_white_count_as_the_palettes_of_the_other_maps_do(folder):
+    """Grey pictures that were made smaller: each with the greys that it holds."""
+    dataset = greys_set(folder, [0, 5, 255], [[0, 1, 2]], 20)
+    for name, indices in (("1", [0, 1]), ("2", [0, 0])):
+        picture = Image.fromarray(np.array([indices], np.uint8))
+        picture.putpalette([0, 0, 0, 255, 255, 255])
+        picture.save(folder / "labels" / f"{name}.png")
+        Image.new("RGB", (2, 1)).save(folder / "images" / f"{name}.png")
+    dataset = SemanticDataset(folder / "images", folder / "labels", [f"class {i}" for i in range(20)])
+    assert [dataset.annotation(i)[0].tolist() for i in range(3)] == [[[1, 6, 0]], [[1, 0]], [[1, 1]]]
+
+
+def test_maps_whose_palettes_are_of_two_kinds_are_refused(folder):
+    greys_set(folder, [0, 5, 7], [[0, 1, 2]], 20)
+    with_palette(np.array([[0, 1]]), {0: (0, 0, 0), 1: (128, 0, 0)}).save(folder / "labels" / "1.png")
+    Image.new("RGB", (2, 1)).save(folder / "images" / "1.png")
+    with pytest.raises(DataError, match="palettes of the label maps are of two kinds: .*0.png seems"):
+        SemanticDataset(folder / "images", folder / "labels", [f"class {i}" for i in range(20)])
+
+
+def test_a_map_that_was_not_looked_at_is_refused_when_it_is_read(folder, monkeypatch):
+    greys_set(folder, [0, 5, 7], [[0, 1, 2]], 20)
+    with_palette(np.array([[0, 1]]), {0: (0, 0, 0), 1: (128, 0, 0)}).save(folder / "labels" / "1.png")
+    Image.new("RGB", (2, 1)).save(folder / "images" / "1.png")
+    monkeypatch.setattr("oneformer_lite.data.semantic._LOOKED_AT", 1)
+    dataset = SemanticDataset(folder / "images", folder / "labels", [f"class {i}" for i in range(20)])
+    with pytest.raises(DataError, match="two kinds: others seems .*1.png as indices"):
+        dataset.annotation(1)
