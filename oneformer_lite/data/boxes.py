@@ -66,7 +66,7 @@ def compare_with_boxes(outlines: Outlines, sizes: np.ndarray, rows: list[dict], 
 def _reading(outlines: Outlines, index: int, size: list[int], row: dict) -> str:
     """In which convention the mask of an object agrees with its box and area: "as read", a key of ``_CURES``, or
     "none"; empty where the file does not tell."""
-    box, area = _box(row.get("bbox")), row.get("area")
+    box, area = box_of(row.get("bbox")), row.get("area")
     polygons, codes = outlines.counts(index)
     if not codes:
         return _reading_of_polygons(outlines.extent(index), size, box)
@@ -81,7 +81,7 @@ def _reading_of_polygons(extent: Box, size: list[int], box: Box | None) -> str:
     readings = {"as read": extent, "exchanged": (top, left, bottom, right)}
     if height and width and 0 <= min(extent) <= max(extent) <= 100:
         readings["percent"] = (left * width / 100, top * height / 100, right * width / 100, bottom * height / 100)
-    return _fitting(readings, box, size)
+    return fitting(readings, box, size)
 
 
 def _reading_of_code(outlines: Outlines, index: int, box: Box | None, area: float) -> str:
@@ -99,7 +99,7 @@ def _reading_of_code(outlines: Outlines, index: int, box: Box | None, area: floa
     by_rows = mask.ravel(order="F").reshape(height, width)
     if box is None:
         return _reading_by_shape(mask, by_rows)
-    return _fitting({"as read": as_read, "rows": mask_extent(by_rows), "inverted": mask_extent(~mask)}, box, size)
+    return fitting({"as read": as_read, "rows": mask_extent(by_rows), "inverted": mask_extent(~mask)}, box, size)
 
 
 def _reading_by_shape(mask: np.ndarray, by_rows: np.ndarray) -> str:
@@ -109,9 +109,9 @@ def _reading_by_shape(mask: np.ndarray, by_rows: np.ndarray) -> str:
     return "rows" if edges > _SHREDS * of_rows else "as read" if of_rows > _SHREDS * edges else ""
 
 
-def _fitting(readings: dict[str, Box], box: Box | None, size: list[int]) -> str:
-    """The first reading whose extent is the box; empty where the box is in a convention of its own, which harms
-    nobody: corners, middle and size, or shares of width and height."""
+def fitting(readings: dict[str, Box], box: Box | None, size: list[int]) -> str:
+    """The first reading whose extent is the box, "none" if there is none; empty where the box is in a convention of its
+    own, which harms nobody: corners, middle and size, or shares of width and height."""
     if box is None:
         return ""
     if reading := next((name for name, extent in readings.items() if _overlap(extent, box) >= _ALIKE), ""):
@@ -122,7 +122,7 @@ def _fitting(readings: dict[str, Box], box: Box | None, size: list[int]) -> str:
     return "" if is_other else "none"
 
 
-def _box(told: object) -> Box | None:
+def box_of(told: object) -> Box | None:
     """Corners of COCO's [x, y, width, height]; None for anything else, which nobody else reads."""
     if type(told) is not list or len(told) != 4 or not {int, float}.issuperset(map(type, told)):
         return None

@@ -71,7 +71,7 @@ def values_of(
 
 def _two_rules(by_grey: str | Path | None, by_index: str | Path | None) -> str:
     return (
-        f"the palettes of the label maps are of two kinds: {by_grey or 'others'} seems to have the numbers of classes as "
-        f"the greys of its palette, {by_index or 'others'} as indices into it: save all maps as grey PNGs without a "
+        f"the palettes of the label maps are of two kinds: {by_grey or 'others'} seems to have the numbers of classes "
+        f"as the greys of its palette, {by_index or 'others'} as indices into it: save all maps as grey PNGs without a "
         "palette, from the values that are meant"
     )

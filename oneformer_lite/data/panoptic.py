@@ -7,6 +7,8 @@ ids is in ``segment_ids.py``. Any data set in this layout can be read; ``panopti
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,7 @@ from .json_fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
 from .label_map import refuse_inexact
 from .map_dataset import MapDataset
 from .sample import TASKS, SegmentInfo
+from .segment_boxes import LOOKED_AT, warn_of_boxes
 from .segment_ids import compare_ids, decode_ids, present_ids
 from .wrong_ids import likely_cause
 
@@ -59,10 +62,12 @@ class PanopticDataset(MapDataset):
         self.image_dir = require_folder(image_dir, "the pictures", _UNPACK)
         self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs", _UNPACK)
         # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
-        self.image_ids, self._file_names, self._png_names = json.loads(lists)
+        self.image_ids, self._file_names, self._png_names, told = json.loads(lists)
+        warn_of_boxes(self._looked_at(told), self.json_path)
 
     def _index(self) -> str:
-        """Judge the file and keep what samples need as flat arrays; ids and names of the images as JSON.
+        """Judge the file and keep what samples need as flat arrays; ids and names of the images as JSON, and
+        number and segments of the pictures that are looked at.
 
         The 1.4 million dictionaries of COCO's training file would be copied into every data-loader
         process, because reading a Python object writes to its reference count.
@@ -90,7 +95,20 @@ class PanopticDataset(MapDataset):
         self._class_ids = np.array(class_ids, np.int32)
         self._is_crowd = np.array(segments.column("iscrowd", FLAG, 0), bool)
         self._say_what_is_missing(len(images), segments)
-        return json.dumps([image_ids, [names[i] for i in order], pngs])
+        if self.categories and not any(category.is_thing for category in self.categories):
+            warn_user(
+                f"{self.json_path}: no category is a thing (all isthing are 0), so the instance task has nothing to "
+                "find and objects of one class are one: give countable classes isthing 1"
+            )
+        chosen = np.unique(np.linspace(0, len(ends) - 1, LOOKED_AT).astype(int)).tolist() if ends else []
+        told = [(i, segments.rows[ends[i - 1] if i else 0 : ends[i]]) for i in chosen]
+        return json.dumps([image_ids, [names[i] for i in order], pngs, told])
+
+    def _looked_at(self, told: list[tuple[int, list[dict]]]) -> Iterator[tuple[str, np.ndarray, list[dict]]]:
+        """Name, segment map and segments of each picture in ``told`` that can be read."""
+        for index, rows in told:
+            with suppress(DataError):  # said when this picture is read
+                yield self._png_names[index], self._segment_map(self.panoptic_dir / self._png_names[index]), rows
 
     def _say_what_is_missing(self, images: int, segments: Entries) -> None:
         """Pictures without an annotation, and what keeps the whole file from teaching anything."""
@@ -130,14 +148,7 @@ class PanopticDataset(MapDataset):
         """The segment map int32 [H, W] and its segments, without decoding the picture."""
         index = range(len(self))[index]  # negative indices count from the end; IndexError outside
         path = self.panoptic_dir / self._png_names[index]
-        picture = open_image(path)
-        refuse_inexact(picture, path)
-        if picture.mode not in ("RGB", "RGBA"):
-            raise DataError(
-                f"{path} has Pillow's mode {picture.mode!r}, but a panoptic PNG stores its ids in "
-                "three colours (mode 'RGB'): is this the folder of the panoptic PNGs?"
-            )
-        segment_map = decode_ids(to_rgb(picture))
+        segment_map = self._segment_map(path)
         chosen = slice(self._ends[index - 1] if index else 0, self._ends[index])
         ids = self._ids[chosen].tolist()
         if len(set(ids)) != len(ids):
@@ -157,6 +168,17 @@ class PanopticDataset(MapDataset):
             self._count_unseen(index, unseen, path)
         compare_ids(drawn, {segment.id for segment in segments}, str(path))
         return segment_map, tuple(segments)
+
+    @staticmethod
+    def _segment_map(path: Path) -> np.ndarray:
+        picture = open_image(path)
+        refuse_inexact(picture, path)
+        if picture.mode not in ("RGB", "RGBA"):
+            raise DataError(
+                f"{path} has Pillow's mode {picture.mode!r}, but a panoptic PNG stores its ids in "
+                "three colours (mode 'RGB'): is this the folder of the panoptic PNGs?"
+            )
+        return decode_ids(to_rgb(picture))
 
     def _compare_sizes(self, index: int, shape: tuple[int, ...], path: Path) -> None:
         listed = tuple(self._sizes[index].tolist())

@@ -71,6 +71,49 @@ def test_what_is_no_list_of_names_is_refused(tmp_path: Path, text: str, words: s
     assert str(tmp_path / "classes.txt") in str(refused.value) and "\n" not in str(refused.value)
 
 
+HEADINGS = ["id,name", "name,r,g,b", "3", "Classes (3)", "Number of classes: 3", "index;class", "class_id name"]
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+@pytest.mark.parametrize("body", ["road\ngrass\nball", "0,road\n1,grass\n2,ball", "road,1,2,3\ngrass,4,5,6"])
+def test_a_heading_is_no_class(tmp_path: Path, heading: str, body: str) -> None:
+    with pytest.raises(DataError, match="begins with .*expected a name on each line"):
+        read_classes(written(tmp_path, f"{heading}\n{body}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("my classes\n0 road\n1 grass", "begins with 'my classes'.* begin with a number"),
+        ("0 road\n1 grass\nend", "ends with 'end'.* begin with a number"), ("road\ngrass\n--- end", "is a rule"),
+        ("road 0\ngrass 1\nball 2", "end with a number of their own"),
+        ("road #804080\ngrass", "has a colour"), ("road,#804080\ngrass,#00ff00", "has a colour"),
+        ("0: road #804080\n1: grass", "has a colour"), ("road (128,64,128)\ngrass (0,1,2)", "colour"),
+        ("road [128, 64, 128]\ngrass", "has a colour"), ("| 0 | road |\n| 1 | grass |", "a table"),
+        ("* road\n* grass", "the mark of a list"), ("road\n- grass", "the mark of a list"),
+        ("road # asphalt\ngrass", "has a comment"), ("road // asphalt\ngrass", "has a comment"),
+        ("0x0: road\n0x1: grass", "hexadecimal"), ("class_0: road\nclass_1: grass", "no pixel value"),
+        ("road:\ngrass:", "ends with a colon"), ('0: "road"\n1: "grass"', "names in quotes"),
+    ],
+)  # fmt: skip
+def test_numbers_colours_and_marks_are_no_part_of_a_name(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=f"{words}.*expected a name on each line"):
+        read_classes(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["class 0", "class 1"], ["lane 1", "lane 2", "car"], [str(i) for i in range(10)], ["id card", "road"],
+        ["red", "green", "blue"], ["number plate", "road"], ["class A", "class B"], ["road (wet)", "C# book"],
+        ["T-shirt", "road/track"], ["door, wall", "road"], ["<road>", "f: x"], ["class 1", "class 2", "other"],
+        ["red cell", "other class"], ["3D object", "2 wheeler"], ["no", "yes"],
+    ],
+)  # fmt: skip
+def test_names_that_look_a_little_so_are_names(tmp_path: Path, names: list[str]) -> None:
+    assert read_classes(written(tmp_path, "\n".join(names)))[0] == names
+
+
 def test_names_in_brackets_of_other_kinds_are_names(tmp_path: Path) -> None:
     assert read_classes(written(tmp_path, "<road>\n<unk>"))[0] == ["<road>", "<unk>"]
 
