@@ -34,6 +34,7 @@ from .metrics import (
 )
 from .model import MaskModel
 from .model.output import class_distribution
+from .notices import warn_user
 
 Progress = Callable[[int, int], None]
 Look = Callable[[Prediction, Sample], None]
@@ -88,9 +89,10 @@ def evaluate(
         unreadable = Unreadable(len(dataset), unreadable, "evaluated")
     files = ResultFiles(results, tasks) if results is not None else None
     lookers = [one for one in (files and files.look, look) if one]
-    done = 0
+    done = segments = 0
     with evaluating(model):
         for samples in batches(dataset, model.config, batch_size, unreadable):
+            segments += sum(not segment.is_crowd for sample in samples for segment in sample.segments)
             samples = [renumbered(sample, class_ids, categories) for sample in samples]
             for task_group in [[task] for task in tasks] if token is None else [tasks]:
                 _judge_batch(model, samples, task_group, token or task_group[0], judges, lookers, windows)
@@ -99,6 +101,11 @@ def evaluate(
                 progress(done, len(dataset))
     if files:
         files.finish()
+    if not segments:
+        warn_user(
+            f"none of the {done} evaluated pictures has a segment (crowds do not count): there is nothing to find, so "
+            "scores are NaN. Look at the annotation, and at which split this is"
+        )
     confusion = judges["semantic"].confusion_matrix if "semantic" in tasks else None
     return summarise(categories, {task: judges[task].compute() for task in tasks}, confusion)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -132,8 +133,8 @@ def test_every_class_and_the_confusion_matrix_come_along(dataset, full_size):
         ({"token": "everything"}, "unknown task 'everything'"),
         ({"unreadable": 2}, "unreadable must be a number from 0 to 1, got 2"),
         ({"unreadable": "1 %"}, "unreadable must be a number from 0 to 1, got '1 %'"),
-        ({"results": ""}, "need a folder of their own"),
-        ({"results": " "}, "need a folder of their own"),
+        ({"results": ""}, "expected the folder of the results as a text"),
+        ({"results": "."}, "need a folder of their own"),
     ],
 )
 def test_numbers_and_names_out_of_range_are_refused(dataset, options, words):
@@ -239,3 +240,14 @@ def test_what_a_model_can_be_judged_on_is_known_before_it_is(dataset):
     fewer.categories = Toytown.categories[:3]
     with pytest.raises(ConfigError, match="model knows 14 classes"):
         judged.judgeable(model, fewer)
+
+
+@pytest.mark.parametrize("crowds", [False, True])
+def test_samples_without_any_segment_are_told(model, dataset, crowds):
+    samples = [
+        dataclasses.replace(s, segments=tuple(dataclasses.replace(g, is_crowd=True) for g in s.segments)) if crowds
+        else dataclasses.replace(s, segments=(), segment_map=np.zeros_like(s.segment_map))
+        for s in (dataset[0], dataset[1])
+    ]  # fmt: skip
+    with pytest.warns(UserWarning, match="none of the 2 evaluated pictures has a segment"):
+        ofl.evaluate(model, samples)

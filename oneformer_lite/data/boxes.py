@@ -24,6 +24,8 @@ _SAME = 0.97  # the same, from which two boxes are one
 _MOST = 0.5  # share of the objects from which the whole file is taken to be so
 _SOME = 0.05  # the same for a warning that some are
 _SHREDS = 3  # times longer edges: a mask of an object has the shortest ones in its own convention
+_TIMES = 1.5  # larger or smaller than its area says: some tools count pixels, others measure the outline
+_LEAST_AREA = 16  # pixels from which areas are compared
 _CURES = {
     "rows": "run-length codes along the rows (as of numpy's ravel() and Label Studio's brush), while COCO's run down "
     "the columns: encode the masks again, from mask.ravel(order='F') or with pycocotools' encode (in square pictures, "
@@ -55,12 +57,30 @@ def compare_with_boxes(outlines: Outlines, sizes: np.ndarray, rows: list[dict], 
             raise DataError(words)
         if counts[reading] > (_MOST * total if reading in _DOUBTFUL else max(1, _SOME * total)):
             warn_user(words)
+    polygons = [i for i in chosen.tolist() if outlines.counts(i)[0] and not outlines.counts(i)[1]]
+    off = sum(_encloses_other(outlines, i, rows[i]) for i in polygons)
+    if off > _MOST * len(polygons):
+        warn_user(
+            f"{file}: the outlines of {off} of {len(polygons)} objects looked at enclose far more or fewer pixels than "
+            "their area says: are points in another order, such as [x, x, ..., y, y, ...], so that outlines cross "
+            "themselves, or areas of a picture of another size? Expected [x, y, x, y, ...], point by point along the "
+            "edge. Look at some samples before you train"
+        )
     if counts["none"] > _MOST * total:
         warn_user(
             f"{file}: the boxes (bbox) of {counts['none']} of {total} objects looked at lie elsewhere than their "
             "outlines: were pictures or annotations resized, cut or turned after one of the two was written? Look at "
             "some samples before you train"
         )
+
+
+def _encloses_other(outlines: Outlines, index: int, row: dict) -> bool:
+    """Not where the area is that of the box, as some tools write it, or too small to be told."""
+    area, box = row.get("area"), box_of(row.get("bbox"))
+    if type(area) not in (int, float) or not _LEAST_AREA <= area < 2**53:
+        return False
+    of_box = box is not None and _same(area, (box[2] - box[0]) * (box[3] - box[1]))
+    return not of_box and not area / _TIMES <= outlines.enclosed(index) <= area * _TIMES
 
 
 def _reading(outlines: Outlines, index: int, size: list[int], row: dict) -> str:
@@ -126,7 +146,10 @@ def box_of(told: object) -> Box | None:
     """Corners of COCO's [x, y, width, height]; None for anything else, which nobody else reads."""
     if type(told) is not list or len(told) != 4 or not {int, float}.issuperset(map(type, told)):
         return None
-    x, y, width, height = map(float, told)
+    try:
+        x, y, width, height = map(float, told)
+    except OverflowError:  # a whole number beyond what a float holds
+        return None
     is_box = np.isfinite([x, y, width, height]).all() and min(width, height) > 0
     return (x, y, x + width, y + height) if is_box else None
 
@@ -153,7 +176,7 @@ def _wider(box: Box) -> Box:
     return (box[0] - 0.5, box[1] - 0.5, box[2] + 0.5, box[3] + 0.5)
 
 
-def _same(area: float, pixels: int) -> bool:
+def _same(area: float, pixels: float) -> bool:
     return area > 0 and abs(area - pixels) <= 0.02 * pixels + 1
 
 

@@ -32,6 +32,8 @@ def read_classes(path: Path) -> tuple[list[str], dict]:
         if any(numbered):
             raise DataError(f"{path}: some lines begin with a pixel value (7: road), some do not: expected all or none")
         return _checked(path, lines), {}
+    if long := next((found[1] for found in numbered if found and len(found[1]) > 9), ""):
+        raise DataError(f"{path}: the pixel value {long[:20]}... has {len(long)} digits: {EXPECTED}")
     pairs = [(int(found[1]), found[2]) for found in numbered if found]
     void = [value for value, name in pairs if name.lower() == VOID]
     if len(void) > 1:

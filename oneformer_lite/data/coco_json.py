@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import posixpath
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from ..errors import DataError
 from ..files import normal
 from ..json_reader import read_json
 from ..listing import few
+from ..notices import warn_user
 from .by_name import warn_of_names
 from .json_fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
 from .sample import Category
 from .tools import whose
 
+_CROWDS = frozenset(("isCrowd", "is_crowd", "IsCrowd", "crowd", "ignore"))  # other tools' words
 LISTS = ("images", "annotations", "categories")
 
 
@@ -98,9 +101,26 @@ def files_listed_twice(images: Entries, names: Sequence[str]) -> str:
 
 
 def sizes_of(images: Entries) -> list[tuple[int, int]]:
-    """Height and width of each image as the file has them, (0, 0) where one of them is absent."""
-    pairs = zip(images.column("height", SIZE, 0), images.column("width", SIZE, 0), strict=True)
-    return [(height, width) if height and width else (0, 0) for height, width in pairs]
+    """Height and width of each image as the file has them, (0, 0) where both are absent; one alone is refused."""
+    pairs = list(zip(images.column("height", SIZE, 0), images.column("width", SIZE, 0), strict=True))
+    for i, (height, width) in enumerate(pairs):
+        if bool(height) != bool(width):
+            there, lacking = ("height", "width") if height else ("width", "height")
+            raise DataError(f"{images.file}: {images.place(i)} has a {there} and no {lacking}: give both, or neither")
+    return pairs
+
+
+def warn_of_other_crowds(entries: Entries) -> None:
+    """Say how many of ``entries`` are marked in a way that COCO's ``iscrowd`` is not, and that nobody reads."""
+    found = [
+        key for row in entries.rows if not _CROWDS.isdisjoint(row) and not row.get("iscrowd")
+        for key in _CROWDS.intersection(row) if row[key] not in (0, None, "", "0", "false", "False")
+    ]  # fmt: skip
+    for key, count in Counter(found).items():
+        warn_user(
+            f"{entries.file}: {key!r} is set in {count} of {len(entries)} and is not read: if it means that these are "
+            "crowds, which are no targets, call it 'iscrowd'"
+        )
 
 
 def indices_of(

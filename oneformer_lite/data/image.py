@@ -211,16 +211,16 @@ def read_image(path: str | Path) -> np.ndarray:
     return to_rgb(upright(open_image(path)))
 
 
-def read_annotated(path: str | Path, size: tuple[int, int], annotation: str | Path) -> np.ndarray:
+def read_annotated(path: str | Path, size: tuple[int, int] | None, annotation: str | Path) -> np.ndarray:
     """A picture as uint8 [H, W, 3], RGB, in the frame in which its annotation was drawn.
 
-    ``size`` is the annotation's height and width, ``annotation`` what errors call it. Where the picture has an EXIF
-    orientation, :func:`~.orientation.as_annotated` has the rule. Raises :class:`DataError` as :func:`open_image`
-    does, and where the picture has another size either way.
+    ``size`` is the annotation's height and width (None: it does not tell), ``annotation`` what errors call it. Where
+    the picture has an EXIF orientation, :func:`~.orientation.as_annotated` has the rule. Raises :class:`DataError` as
+    :func:`open_image` does, and where the picture has another size either way.
     """
     stored = open_image(path)
     picture = as_annotated(stored, size, path)
-    if (picture.height, picture.width) != tuple(size):
+    if size is not None and (picture.height, picture.width) != tuple(size):
         raise DataError(
             f"{annotation} has (height, width) {tuple(size)}, but its picture {path} has "
             f"{(stored.height, stored.width)}: use pictures and annotations of the same release, neither resized nor "

@@ -24,12 +24,13 @@ from .coco_json import (
     read_annotations,
     refuse_other_format,
     sizes_of,
+    warn_of_other_crowds,
 )
 from .folders import require_folder
 from .image import read_annotated, read_image
 from .json_fields import ANYTHING, FLAG, ID, WHOLE, Entries
 from .outline_frames import outside, reach_over
-from .outlines import read_outlines
+from .outline_reading import read_outlines
 from .repeated import count_repeated
 from .sample import MOST_BYTES, Sample, SegmentInfo
 
@@ -109,6 +110,7 @@ class InstanceDataset:
         is_crowd = np.array(objects.column("iscrowd", FLAG, 0), bool)
         if as_objects:
             return np.zeros_like(is_crowd)
+        warn_of_other_crowds(objects)
         words = (
             f"{self.json_path}: {is_crowd.sum()} of {len(is_crowd)} objects are crowds (iscrowd is 1), which are never "
             "targets. CVAT writes so for masks painted with its brush: crowds_as_objects=True takes them as objects"
@@ -206,7 +208,7 @@ class InstanceDataset:
         path, size = self.image_dir / self._file_names[index], tuple(self._sizes[index].tolist())
         if not all(size):
             size = next(filter(None, map(self._outlines.size, places)), None)
-        if size is None:
+        if size is None and not len(places):
             return read_image(path)
         return read_annotated(path, size, f"{self.json_path} (image {self.image_ids[index]})")
 

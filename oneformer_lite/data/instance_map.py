@@ -50,6 +50,8 @@ class InstanceMapDataset(MapDataset):
     ) -> None:
         names = [class_name] if background is None else [class_name, background]
         self.categories, self.ignore_index = _categories(names), _checked(ignore_index)
+        if not isinstance(ending, str):
+            raise ConfigError(f"ending must be a text such as '_masks', or '' for none, got {ending!r}")
         self.tasks = ("instance",) if background is None else TASKS
         self.image_dir = require_folder(image_dir, "the pictures")
         self.map_dir = require_folder(map_dir, "the instance maps")

@@ -9,7 +9,7 @@ from ..checks import only_known_names
 from ..files import all_to_disk, make_folder, path_of, write_json
 from .image import write_image
 from .instance import encode_mask
-from .panoptic_writing import named, segment_entry
+from .panoptic_writing import check_info, named, segment_entry
 from .sample import Category, Sample
 
 
@@ -24,6 +24,7 @@ def write_instances(
     """
     images, objects = [], []
     json_path = path_of(instance_json, "the annotation file to write")
+    check_info(info)
     make_folder(image_dir)
     for name, sample in named(samples, lambda s: Path(s.file_name).name or f"{s.image_id:012d}.png", instance_json):
         height, width = sample.size

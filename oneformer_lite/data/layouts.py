@@ -71,7 +71,7 @@ def holds(data: str | Path, split: str) -> bool:
 
 def check_kind(kind: str | None) -> None:
     """Raises :class:`ConfigError` for what is no kind of annotation."""
-    if kind is not None and kind not in KINDS:
+    if kind is not None and not (isinstance(kind, str) and kind in KINDS):
         raise ConfigError(f"unknown kind of annotation {kind!r}: expected one of {', '.join(map(repr, KINDS))}")
 
 

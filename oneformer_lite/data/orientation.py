@@ -51,19 +51,19 @@ def as_stored(picture: Image.Image, tag: int) -> Image.Image:
     return stored
 
 
-def as_annotated(picture: Image.Image, size: tuple[int, int], path: str | Path) -> Image.Image:
-    """The picture in the frame of an annotation of this ``size`` (height, width).
+def as_annotated(picture: Image.Image, size: tuple[int, int] | None, path: str | Path) -> Image.Image:
+    """The picture in the frame of an annotation of this ``size`` (height, width); None where it does not tell.
 
     The sizes decide where they can. A picture that has to be turned by a right angle and is not square fits the
     annotation in one of the two ways only: as stored (the annotation was drawn on the stored pixels, so they stay) or
-    turned. Where they cannot (square pictures, pictures upside down or mirrored), it is turned, as viewers and
+    turned. Where they cannot (square pictures, pictures upside down or mirrored, no size), it is turned, as viewers and
     labelling tools show it and as detectron2 reads it (``_apply_exif_orientation``), and a warning says so, once a
     folder. A picture that fits in neither way is returned as stored: the caller compares the sizes.
     """
     stored, turned = (picture.height, picture.width), upright(picture)
-    if turned is picture or (turned.height, turned.width) != tuple(size):
+    if turned is picture or (size is not None and (turned.height, turned.width) != tuple(size)):
         return picture
-    if stored == tuple(size):
+    if size is None or stored == tuple(size):
         warn_user(
             f"{Path(path).parent} has pictures with an EXIF orientation of which the size does not tell whether "
             "their annotations were drawn on the stored pixels or on the turned picture: they are turned, as "

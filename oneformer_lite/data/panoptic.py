@@ -26,6 +26,7 @@ from .coco_json import (
     read_annotations,
     refuse_other_format,
     sizes_of,
+    warn_of_other_crowds,
 )
 from .folders import require_folder
 from .image import open_image, to_rgb
@@ -94,6 +95,7 @@ class PanopticDataset(MapDataset):
         self._ids = np.array(segments.column("id", SEGMENT_ID), np.int32)
         self._class_ids = np.array(class_ids, np.int32)
         self._is_crowd = np.array(segments.column("iscrowd", FLAG, 0), bool)
+        warn_of_other_crowds(segments)
         self._say_what_is_missing(len(images), segments)
         if self.categories and not any(category.is_thing for category in self.categories):
             warn_user(

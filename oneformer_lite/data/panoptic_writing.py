@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -90,6 +91,7 @@ def write_panoptic(
     looks whole. Files are named after ``sample.file_name``, else after the image id.
     """
     json_path = path_of(panoptic_json, "the annotation file to write")
+    check_info(info)
     for folder in (image_dir, panoptic_dir):
         make_folder(folder)
     images, annotations = [], []
@@ -100,6 +102,16 @@ def write_panoptic(
         images.append(image_entry)
         annotations.append(annotation_entry)
     save_panoptic_json(json_path, images, annotations, sample.categories, info)
+
+
+def check_info(info: object) -> None:
+    """Raises :class:`ConfigError` unless ``info`` is None or what a JSON file's ``info`` can be."""
+    try:
+        if info is None or isinstance(info, dict) and json.dumps(info):
+            return
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"info cannot be written as JSON ({error}): expected a dict of texts and numbers") from error
+    raise ConfigError(f"info must be a dict of texts and numbers, or None, got {reprlib.repr(info)}")
 
 
 def named(

@@ -28,9 +28,9 @@ def warn_of_boxes(maps: Iterable[tuple[str, np.ndarray, list[dict]]], file: Path
             break
     if off > max(1, _SOME * total):
         warn_user(
-            f"{file}: the boxes or areas (bbox, area) of {off} of {total} segments looked at do not fit their pixels in "
-            f"the PNGs, such as in {example}: were PNGs mirrored, turned, resized or exchanged (file_name), or ids of "
-            "segments? Look at some samples before you train"
+            f"{file}: the boxes or areas (bbox, area) of {off} of {total} segments looked at do not fit their pixels "
+            f"in the PNGs, such as in {example}: were PNGs mirrored, turned, resized or exchanged (file_name), or ids "
+            "of segments? Look at some samples before you train"
         )
 
 

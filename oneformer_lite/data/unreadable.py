@@ -11,11 +11,14 @@ from .sample import Sample
 
 
 def read(dataset: SegmentationDataset, index: int) -> Sample:
-    """Picture ``index``; raises :class:`DataError` also where a data set of somebody else's raises an OSError."""
+    """Picture ``index``; raises :class:`DataError` also where a data set of somebody else's raises an OSError,
+    or does not find what it looks for."""
     try:
         return dataset[index]
     except OSError as error:
         raise DataError(f"picture {index}: {error}") from error
+    except LookupError as error:
+        raise DataError(f"picture {index}: the data set raised {type(error).__name__}: {error}") from error
 
 
 def read_checked(dataset: SegmentationDataset, index: int) -> Sample:

@@ -6,16 +6,17 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..checks import check_count
+from ..checks import check_count, check_flag, check_number
 from ..data.image import write_image
 from ..data.instance import encode_mask
 from ..data.sample import Category
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..notices import warn_user
 from .exports import as_record, coco_results, write_masks
 from .placed import PlacedMask
@@ -182,7 +183,18 @@ class Prediction:
         return as_record(self, masks)
 
     def to_json(self, masks: bool = True, indent: int | None = None) -> str:
-        """:meth:`to_dict` as JSON text."""
+        """:meth:`to_dict` as JSON text, which ``Path("out.json").write_text(...)`` writes.
+
+        Raises :class:`ConfigError` for a ``masks`` that is no flag, such as the name of a file.
+        """
+        if isinstance(masks, (str, PathLike)):
+            raise ConfigError(
+                f"to_json returns text and writes no file: expected masks to be True or False, got {str(masks)!r}; "
+                f"write Path({str(masks)!r}).write_text(prediction.to_json())"
+            )
+        check_flag("masks", masks)
+        if not isinstance(indent, str | None):
+            check_number("indent", indent, 0, whole=True)
         return json.dumps(self.to_dict(masks), indent=indent)
 
     def to_coco(self, image_id: int | str) -> list[dict]:

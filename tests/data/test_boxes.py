@@ -189,3 +189,35 @@ def test_outlines_beyond_a_picture_whose_size_only_the_file_itself_tells(read):
         warnings.simplefilter("error", UserWarning)
         dataset[0]  # said once
         read(entries[1:], known=False)[0]
+
+
+def crossed(mask: np.ndarray) -> list:
+    """All x, then all y, of the outline of a box."""
+    x, y, width, height = told(mask)["bbox"]
+    return [[x, x + width, x + width, x, y, y, y + height, y + height]]
+
+
+@pytest.mark.parametrize("boxes", [True, False])
+def test_outlines_that_cross_themselves_are_told_by_their_areas(read, boxes):
+    masks = discs(8, (HEIGHT, HEIGHT))
+    entries = [{"segmentation": crossed(mask), **told(mask)} for mask in masks]
+    for entry in entries if not boxes else []:
+        del entry["bbox"]
+    with pytest.warns(UserWarning, match=r"outlines of \d of 8 objects looked at enclose far more or fewer pixels"):
+        read(entries, (HEIGHT, HEIGHT))
+
+
+@pytest.mark.parametrize("area", [lambda a: a, lambda a: 0, lambda a: 1.4 * a, lambda a: None, lambda a: 10**400])
+def test_areas_that_fit_or_say_nothing_are_read_in_silence(read, area):
+    entries = [{"segmentation": polygon(mask), **told(mask)} for mask in discs()]
+    for entry in entries:
+        entry["area"] = area(entry["area"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        read(entries)
+
+
+def test_a_number_that_no_float_holds_is_no_box(read):
+    entries = [{"segmentation": polygon(mask), **told(mask)} for mask in discs()]
+    entries[0]["bbox"] = [10**400, 1, 2, 3]
+    assert len(read(entries)) == 1

@@ -149,3 +149,8 @@ def test_background_and_names_that_only_look_so_are_classes(maps, name: str) -> 
         warnings.simplefilter("error", UserWarning)
         assert len(maps(f"0: {name}\n1: road\n2: grass").categories) == 3
         assert len(maps("0: (void)\n1: road\n2: grass").categories) == 2
+
+
+def test_a_value_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the pixel value 11111111111111111111\.\.\. has 5000 digits"):
+        read_classes(written(tmp_path, f"0: road\n{'1' * 5000}: grass"))

@@ -352,3 +352,11 @@ def test_mnist_splits_into_7000_and_1000(shared_data):
         pytest.skip(f"no digits at {file}: set OFL_SHARED_DATA to the folder that holds them")
     assert [len(from_file(file).split(split)) for split in ("train", "val")] == [7000, 1000]
     assert Digits("val", "hard", file=file)[0].masks.any((1, 2)).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"file": value} for value in (5, True, [], float("nan"))] + [{"vary": "x"}, {"ground": 1}]
+)
+def test_files_and_flags_of_another_kind_are_refused(options):
+    with pytest.raises(ConfigError, match="file of digits as a text|must be True or False"):
+        Digits("train", **options)

@@ -432,7 +432,7 @@ def test_photos_of_a_turned_camera(read, tmp_path, tag, stored, frame):
         runs = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(pixels[..., 0].T.ravel() > 0)) + 1, [600]]))
         assert rows.size == 30
         made["annotations"] = [made["annotations"][1] | {"segmentation": {"size": [20, 30], "counts": runs.tolist()}}]
-        del made["images"][0]["height"]
+        del made["images"][0]["height"], made["images"][0]["width"]
     dataset = read(made)
     lying.save(tmp_path / "turned.png", exif=exif)
     sample = dataset[0]
@@ -455,3 +455,20 @@ def test_a_million_masks_are_not_made(read):
 def test_options_are_true_or_false(read, option, value):
     with pytest.raises(ConfigError, match=f"{option} must be True or False"):
         read(content(), **{option: value})
+
+
+@pytest.mark.parametrize("lacking", ["height", "width"])
+def test_one_side_of_a_picture_alone_is_refused(read, lacking):
+    assert f"and no {lacking}: give both, or neither" in refused(read, changed("images", **{lacking: ...}))
+    assert len(read(changed("images", height=..., width=...))) == 1
+
+
+@pytest.mark.parametrize("key", ["isCrowd", "is_crowd", "ignore"])
+def test_crowds_under_another_name_are_told(read, key):
+    with pytest.warns(UserWarning, match=f"'{key}' is set in 2 of 2 and is not read: .*call it 'iscrowd'"):
+        read(content(**{key: 1}))
+    assert len(read(content(**{key: 0}))) == 1
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        read(changed("annotations", **{key: 1, "iscrowd": 1}))
+    assert not any("is not read" in str(warning.message) for warning in seen)

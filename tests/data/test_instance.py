@@ -11,7 +11,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from oneformer_lite.data.instance import InstanceDataset
-from oneformer_lite.data.outlines import read_outlines
+from oneformer_lite.data.outline_reading import read_outlines
 from oneformer_lite.data.panoptic import PanopticDataset
 from oneformer_lite.data.sample import SegmentInfo
 from oneformer_lite.errors import DataError

@@ -211,3 +211,10 @@ def test_a_model_learns_and_is_analysed_on_maps(tmp_path):
     assert losses["contrastive"] * model.config.contrastive_weight == 0 and losses["mask"] > 0
     found = ofl.analyse(model, data, progress=False)
     assert found.tasks == ("instance",) and "AP" in found.metrics
+
+
+@pytest.mark.parametrize("ending", [None, 5, ["_masks"]])
+def test_an_ending_is_a_text(tmp_path, ending):
+    save(tmp_path)
+    with pytest.raises(ConfigError, match="ending must be a text such as '_masks', or '' for none"):
+        read(tmp_path, ending=ending)

@@ -221,3 +221,19 @@ def test_commands_recipes_and_doctor_go_through_it(tmp_path: Path, kind: str, ca
     assert main(["eval", "--model", str(tmp_path / "run/model"), "--data", str(tmp_path), "--classes", "0"]) == 0
     printed = capsys.readouterr().out
     assert ("AP50" in printed, "mIoU" in printed) == (kind == "instance", kind == "semantic") and "PQ" not in printed
+
+
+@pytest.mark.parametrize("kind", [np.zeros(3), 5, ["semantic"]])
+def test_a_kind_is_a_name(tmp_path: Path, kind: object) -> None:
+    with pytest.raises(ConfigError, match="unknown kind of annotation"):
+        ofl.data.open(tmp_path, kind=kind)
+
+
+@pytest.mark.parametrize("info", [b"x", object(), "x", {"a": object()}, {(1, 2): 3}])
+def test_info_is_what_json_holds(tmp_path: Path, info: object) -> None:
+    scenes = [ofl.data.Toytown("val", 64)[0]]
+    with pytest.raises(ConfigError, match="info .*dict of texts and numbers"):
+        ofl.data.write_panoptic(tmp_path / "p", tmp_path / "a.json", tmp_path / "s", scenes, info)
+    with pytest.raises(ConfigError, match="info .*dict of texts and numbers"):
+        ofl.data.write_instances(tmp_path / "p", tmp_path / "a.json", scenes, info=info)
+    assert not list(tmp_path.iterdir())

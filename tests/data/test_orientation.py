@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from oneformer_lite.data import PanopticDataset, SemanticDataset, write_toytown
+from oneformer_lite.data import InstanceDataset, PanopticDataset, SemanticDataset, write_toytown
 from oneformer_lite.data.image import open_image, read_annotated, read_image
 from oneformer_lite.data.orientation import orientation, upright
 from oneformer_lite.errors import DataError
@@ -124,3 +125,17 @@ def test_a_tiff_is_read_like_other_pictures(tmp_path, tag, compression) -> None:
     stored = open_image(tmp_path / "a.tif")
     assert np.array_equal(np.asarray(stored), pixels) and orientation(stored) == tag
     assert np.array_equal(read_image(tmp_path / "a.tif"), read_image(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("tag", [2, 3, 6, 8])
+@pytest.mark.parametrize("objects", [0, 1])
+def test_a_picture_whose_size_the_file_does_not_tell_is_turned_with_a_warning(tmp_path, tag, objects):
+    photo(tmp_path / "x.png", tag)
+    outline = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 4]]}
+    content = {"images": [{"id": 1, "file_name": "x.png"}], "annotations": [outline] * objects,
+               "categories": [{"id": 1, "name": "disc"}]}  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        np.testing.assert_array_equal(InstanceDataset(tmp_path, tmp_path / "a.json")[0].image, SCENE)
+    assert sum("does not tell whether" in str(warning.message) for warning in seen) == objects

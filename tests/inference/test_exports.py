@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,3 +179,17 @@ def test_ids_are_those_of_the_annotation_file(image_id):
 def test_ids_that_no_file_has_are_refused(image_id):
     with pytest.raises(ConfigError, match="a whole number or text, got"):
         prediction("instance").to_coco(image_id)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"masks": "out.json"}, "returns text and writes no file"), ({"masks": Path("a.json")}, "writes no file"),
+        ({"masks": 2}, "masks must be True or False"), ({"indent": 1.5}, "indent must be a whole number"),
+        ({"indent": True}, "indent must be"), ({"indent": -1}, "indent must be"), ({"indent": []}, "indent must be"),
+    ],
+)  # fmt: skip
+def test_json_is_text_and_no_file(options, words):
+    with pytest.raises(ConfigError, match=words):
+        prediction("panoptic").to_json(**options)
+    assert prediction("panoptic").to_json(indent="\t").count("\n\t")

@@ -69,7 +69,7 @@ def test_another_picture_takes_the_place_whoever_loads_and_wherever_it_starts(sc
     assert 2 <= changed <= 4  # each is drawn in both epochs; all others stay
 
 
-@pytest.mark.parametrize("error", [DataError, FileNotFoundError, PermissionError])
+@pytest.mark.parametrize("error", [DataError, FileNotFoundError, PermissionError, KeyError, IndexError])
 def test_what_counts_as_unreadable(scenes, error: type) -> None:
     assert set(seen(Damaged(scenes, (3,), error))[1]) == {3}
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...checks import check_number, check_size, only_known_names
+from ...checks import check_flag, check_number, check_size, only_known_names
 from ...errors import ConfigError
+from ...files import path_of
 from ..coco_json import distinct_color
 from ..sample import TASKS, Category, Sample, SegmentInfo
 from .scene import ink_box, paint, scatter, varied
@@ -47,7 +48,8 @@ class Digits:
         self.length = LENGTHS[split] if length is None else length
         check_number("length", self.length, 1, 2**31 - 1, whole=True)
         self.size, self.most, self.seed = _size(size, most), int(most), int(seed)
-        self._source: Source = (bundled() if file is None else from_file(file)).split(split)
+        source = bundled() if file is None else from_file(path_of(file, "the file of digits"))
+        self._source: Source = source.split(split)
         self.categories = (*CATEGORIES, GROUND) if ground else CATEGORIES
         self.tasks = TASKS if level == "easy" else ("instance",)
 
@@ -107,6 +109,8 @@ def _check_names(split: str, level: str, vary: bool, ground: bool) -> None:
         raise ConfigError(f"unknown split of digits {split!r}: expected 'train' or 'val'")
     if not isinstance(level, str) or level not in LEVELS:
         raise ConfigError(f"unknown level of digits {level!r}: expected 'easy' or 'hard'")
+    for name, flag in (("vary", vary), ("ground", ground)):
+        check_flag(name, flag)
     if vary and split != "train":
         raise ConfigError("vary is for training digits: held-out ones stay as they were written")
     if ground and level != "easy":
