@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from .sample_fields import check_fields
 
 TASKS = ("panoptic", "instance", "semantic")
 MAX_CATEGORY_ID = 2**53  # up to which all readers of JSON agree
@@ -97,7 +98,8 @@ class Sample:
         return self.segment_map[None] == ids[:, None, None]
 
     def check(self) -> Sample:
-        """Itself; raises :class:`DataError` for a picture of another kind than ``image`` says, or an unknown class."""
+        """Itself; raises :class:`DataError` for fields of another kind than they should be, or an unknown class."""
+        check_fields(self)
         image, count = self.image, len(self.categories)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise DataError(
@@ -110,6 +112,14 @@ class Sample:
                     f"{count} classes (0 to {count - 1})"
                 )
         return self
+
+    def forwards(self) -> Sample:
+        """Itself, or a copy whose arrays lie in memory as they look: tensors cannot run backwards (``[..., ::-1]``)."""
+        back = {
+            name: np.ascontiguousarray(array) for name in ("image", "segment_map", "masks")
+            if isinstance(array := getattr(self, name), np.ndarray) and min(array.strides, default=0) < 0
+        }  # fmt: skip
+        return replace(self, **back) if back else self
 
     def replace(self, **changes) -> Sample:
         """A copy with some fields changed (what the transforms use)."""

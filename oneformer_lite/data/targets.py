@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from .sample import Sample, check_sample, check_task
+from .sample_fields import check_fields
 
 PADDING_TEXT = {
     "semantic": "a semantic photo",
@@ -51,9 +52,11 @@ def targets_for(sample: Sample, task: str) -> Targets:
     semantic: one merged mask per class present, things and stuff. instance: things, one mask each.
     panoptic: every segment. Crowd segments and segments without pixels (cropped away) are skipped.
 
-    Raises :class:`ConfigError` if the annotation cannot supply the task (see ``sample.tasks``).
+    Raises :class:`ConfigError` if the annotation cannot supply the task (see ``sample.tasks``), :class:`DataError` for
+    a sample whose fields are of another kind.
     """
     check_sample(sample)
+    check_fields(sample)
     if check_task(task) not in sample.tasks:
         raise ConfigError(
             f"{sample.file_name or 'this sample'} cannot supply the {task} task: its annotation "
@@ -72,7 +75,7 @@ def targets_for(sample: Sample, task: str) -> Targets:
     if task == "semantic":
         masks, class_ids = _merged(masks, class_ids)
     return Targets(
-        masks=torch.from_numpy(masks),
+        masks=torch.from_numpy(np.ascontiguousarray(masks)),  # tensors do not run backwards
         labels=torch.tensor(class_ids, dtype=torch.int64),
         texts=[TEXT.format(CLS=sample.categories[class_id].name) for class_id in class_ids],
         task=task,

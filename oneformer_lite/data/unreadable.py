@@ -14,7 +14,8 @@ def read(dataset: SegmentationDataset, index: int) -> Sample:
     """Picture ``index``; raises :class:`DataError` also where a data set of somebody else's raises an OSError,
     or does not find what it looks for."""
     try:
-        return dataset[index]
+        sample = dataset[index]
+        return sample.forwards() if isinstance(sample, Sample) else sample
     except OSError as error:
         raise DataError(f"picture {index}: {error}") from error
     except LookupError as error:

@@ -11,6 +11,7 @@ from torch.utils.data import Subset
 from ..errors import ConfigError
 from .dataset import SegmentationDataset
 from .sample import TASKS, Category, Sample, check_tasks_of
+from .sample_fields import check_fields
 
 # what may be given where a data set is asked for
 Given = SegmentationDataset | Sequence[Sample] | Subset
@@ -68,6 +69,7 @@ def renumbered(sample: Sample, class_ids: Sequence[int], categories: tuple[Categ
 
     Raises :class:`DataError` for a class id that is none of the data set's.
     """
+    check_fields(sample)
     if any(not 0 <= segment.class_id < len(class_ids) for segment in sample.segments):
         sample.check()
     segments = tuple(replace(s, class_id=class_ids[s.class_id]) for s in sample.segments)

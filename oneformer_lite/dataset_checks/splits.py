@@ -16,6 +16,7 @@ from ..data.folders import contents
 from ..data.map_dataset import MapDataset
 from ..data.repeated import CURE, repeated_in
 from ..data.sample import Category, Sample
+from ..data.sample_fields import check_fields
 from ..data.views import Listed
 from ..errors import DataError
 from ..files import normal, on_disk
@@ -91,7 +92,10 @@ def _held(dataset: SegmentationDataset) -> Sequence[Sample]:
 
 
 def _counted(samples: Sequence[Sample], classes: int) -> list[int]:
-    """How many segments of each class samples in memory have; class ids out of range are another check's."""
+    """How many segments of each class samples in memory have; class ids out of range are another check's. Raises
+    :class:`DataError` for a sample whose fields are of another kind."""
+    for sample in samples:
+        check_fields(sample)
     seen = Counter(segment.class_id for sample in samples for segment in sample.segments)
     return [seen[class_id] for class_id in range(classes)]
 

@@ -18,6 +18,7 @@ from ..data.augment import augmentation
 from ..data.by_name import class_places, warn_of_other_kinds
 from ..data.dataset import SegmentationDataset
 from ..data.sample import TASKS, Sample
+from ..data.sample_fields import check_fields
 from ..data.unreadable import Unreadable, read
 from ..data.views import Given, as_dataset, require_samples
 from ..dataset_checks.alignment import check_alignment
@@ -230,12 +231,14 @@ def _read(dataset: SegmentationDataset, indices: Sequence[int], c: TrainConfig, 
     bad, samples = Unreadable(len(dataset), c.unreadable_share, split), []
     for index in indices:
         try:
-            samples.append(read(dataset, index))
+            sample = read(dataset, index)
+            require_samples([sample])
+            check_fields(sample)
+            samples.append(sample)
         except DataError as error:
             bad.note({index: str(error)})
     if not samples:
         raise DataError(f"none of the {split} pictures looked at can be read: {next(iter(bad.found.values()))}")
-    require_samples(samples)
     return samples
 
 
