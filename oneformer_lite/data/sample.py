@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from .sample_fields import check_fields
 
 TASKS = ("panoptic", "instance", "semantic")
 MAX_CATEGORY_ID = 2**53  # up to which all readers of JSON agree
@@ -98,8 +97,7 @@ class Sample:
         return self.segment_map[None] == ids[:, None, None]
 
     def check(self) -> Sample:
-        """Itself; raises :class:`DataError` for fields of another kind than they should be, or an unknown class."""
-        check_fields(self)
+        """Itself; raises :class:`DataError` for a picture of another kind than ``image`` says, or an unknown class."""
         image, count = self.image, len(self.categories)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise DataError(

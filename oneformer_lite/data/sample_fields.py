@@ -6,14 +6,11 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterator, Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DataError
-
-if TYPE_CHECKING:
-    from .sample import Category, Sample, SegmentInfo
+from .sample import Category, Sample, SegmentInfo
 
 
 def check_fields(sample: Sample) -> None:
@@ -39,8 +36,6 @@ def _faults(sample: Sample) -> Iterator[str]:
 
 
 def _of_segment(segment: SegmentInfo, place: str) -> Iterator[str]:
-    from .sample import SegmentInfo
-
     if not isinstance(segment, SegmentInfo):
         yield f"{place} is {reprlib.repr(segment)}: expected a SegmentInfo(id, class_id)"
         return
@@ -52,8 +47,6 @@ def _of_segment(segment: SegmentInfo, place: str) -> Iterator[str]:
 
 
 def _of_categories(categories: Sequence[Category]) -> Iterator[str]:
-    from .sample import Category
-
     first: dict[int, int] = {}
     for place, category in enumerate(categories):
         if not isinstance(category, Category):

@@ -8,6 +8,7 @@ from ..errors import DataError
 from ..notices import warn_user
 from .dataset import SegmentationDataset
 from .sample import Sample
+from .sample_fields import check_fields
 
 
 def read(dataset: SegmentationDataset, index: int) -> Sample:
@@ -23,9 +24,12 @@ def read(dataset: SegmentationDataset, index: int) -> Sample:
 
 
 def read_checked(dataset: SegmentationDataset, index: int) -> Sample:
-    """:func:`read`; also raises :class:`DataError` for what :meth:`Sample.check` refuses."""
+    """:func:`read`; also raises :class:`DataError` for what :func:`check_fields` and :meth:`Sample.check` refuse."""
     sample = read(dataset, index)
-    return sample.check() if isinstance(sample, Sample) else sample
+    if not isinstance(sample, Sample):
+        return sample
+    check_fields(sample)
+    return sample.check()
 
 
 class Unreadable:
