@@ -571,6 +571,10 @@ def everywhere(mask_logits):
     return torch.ones_like(mask_logits, dtype=torch.bool)
 
 
+# %% [markdown]
+# In the place of the package's rule:
+
+# %%
 with patch.object(package, "attention_region", everywhere), torch.no_grad():
     unmasked = model(image, "panoptic", trace=True).trace
 picture = ofl.render.contact_sheet([looks(t, "car") for t in (trace, unmasked)], strides, ["masked", "not"])
@@ -650,8 +654,15 @@ def looked(model, sample, masked):
         return model(ofl.data.normalise(sample.image)[None], "panoptic", trace=True).trace
 
 
+traces = {masked: looked(crowded_model, street, masked) for masked in (True, False)}
+
+# %% [markdown]
+# Which queries are sure of a thing, {query: class}, and where the final masks lie on the map that is read last, bool
+# [Q, h, w]:
+
+
+# %%
 def things_of(model, trace):
-    """{query: class} of the queries that are sure of a thing, and bool [Q, h, w], where their masks are on the last map."""
     probability, classes = trace["prediction6.class_logits"][0].softmax(-1)[:, :-1].max(-1)
     sure = [q for q, k in enumerate(classes.tolist()) if probability[q] > 0.5 and model.config.is_thing[k]]
     size = trace["decoder.layer5.attention_region"].shape[-2:]
@@ -659,9 +670,19 @@ def things_of(model, trace):
     return {q: model.config.class_names[classes[q]] for q in sure if inside[q].any()}, inside
 
 
-traces = {masked: looked(crowded_model, street, masked) for masked in (True, False)}
+# %% [markdown]
+# The three largest persons:
+
+# %%
 things, inside = things_of(crowded_model, traces[True])
-three = sorted((q for q in things if things[q] == "person"), key=lambda q: -inside[q].sum())[:3]
+persons = [q for q in things if things[q] == "person"]
+three = sorted(persons, key=lambda q: -inside[q].sum())[:3]
+print("queries", three)
+
+# %% [markdown]
+# Where they looked last:
+
+# %%
 rows = []
 for trace in traces.values():
     weights, regions = (trace[f"decoder.layer5.{part}"][0] for part in ("attention", "attention_region"))
@@ -674,10 +695,11 @@ ofl.render.described(picture, "The last look of three queries. Masked: each on o
 # %% [markdown]
 # With masks, each query reads its own person (the white line is its region). Without, one reads another person and two
 # read a parking sign. The persons look alike: nothing tells a query which of them is its own.
-#
-# Over six scenes of each town:
+# How much of a look falls where?
 
-# %% tags=["nbval-ignore-output"]
+
+
+# %%
 def shares(model, sample, masked):
     """For each thing: the share of its query's last look on its own mask, and on the masks of other things."""
     trace = looked(model, sample, masked)
@@ -690,10 +712,11 @@ def shares(model, sample, masked):
     return found
 
 
-towns = {
-    "Toytown": (model, ofl.data.Toytown("val", size=128, length=12)),
-    "crowded": (crowded_model, crowded_town),
-}
+# %% [markdown]
+# Over six scenes of each town:
+
+# %% tags=["nbval-ignore-output"]
+towns = {"Toytown": (model, ofl.data.Toytown("val", size=128, length=12)), "crowded": (crowded_model, crowded_town)}
 for name, (of_town, scenes) in towns.items():
     for masked in (True, False):
         rows = torch.tensor([row for i in range(6) for row in shares(of_town, scenes[i], masked)])
@@ -709,9 +732,8 @@ for name, (of_town, scenes) in towns.items():
     with_masks = ofl.evaluate(of_town, scenes, tasks="panoptic")
     with patch.object(package, "attention_region", everywhere):
         without = ofl.evaluate(of_town, scenes, tasks="panoptic")
-    lost = [with_masks[metric] - without[metric] for metric in ("PQ", "RQ_th")]
-    share = 100 * lost[1] / with_masks["RQ_th"]
-    print(f"{name:<8} PQ {lost[0]:>3.0f} points lower; of the things' recognition (RQ) {share:.0f} % is gone")
+    lower, gone = with_masks["PQ"] - without["PQ"], 100 - 100 * without["RQ_th"] / with_masks["RQ_th"]
+    print(f"{name:<8} PQ {lower:>3.0f} points lower; of the things' recognition (RQ) {gone:.0f} % is gone")
 
 # %% [markdown]
 # Where things stand apart, a query without masks loses one in five; in the crowd, about every second.

@@ -15,7 +15,7 @@
 # patches are visible, and what a query turns into when nothing but its start tells it from the others.
 #
 # *Goals:* build a model of patches and a U-Net; give each queries; see what makes two queries differ. *Before:*
-# lessons 00b and 08. *Minutes:* 45. *Words and letters:* [glossary](GLOSSARY.md).
+# lessons 00b and 08. *Minutes:* 50. *Words and letters:* [glossary](GLOSSARY.md).
 
 # %% [markdown]
 # ## The report's numbers
@@ -440,8 +440,8 @@ for name, model in {"tokens in Seq2Seg": finder, "channels of a U-Net": channels
 # ## Trained longer
 #
 # The models above learned for seconds. `tests/benchmarks/roots.py` trains each some ten minutes on one core; what
-# came out lies in `data/sample/roots.jsonl`. Experiment 1, on Toytown and on the street photographs of CamVid (test
-# pictures); where the report has a number, it is that of Cityscapes:
+# came out lies in `data/sample/roots.jsonl`. Experiment 1 was made on Toytown and on the street photographs of CamVid
+# (test pictures); the report's numbers are those of Cityscapes:
 
 # %%
 lines = [json.loads(line) for line in (ofl.data.sample_folder() / "roots.jsonl").read_text().splitlines()]
@@ -451,6 +451,10 @@ def of(experiment, data):
     return {line["model"]: line for line in lines if (line["experiment"], line["data"]) == (experiment, data)}
 
 
+# %% [markdown]
+# The first experiment:
+
+# %%
 cityscapes = {"Seq2Seg": "80.2", "Seq2Seg, last state": "78.9", "U-Net": "82.8"}
 print(f"{'pixel accuracy, mIoU':<22} {'Toytown':>12} {'CamVid':>12} {'report':>8}")
 for name, theirs in cityscapes.items():
@@ -464,14 +468,18 @@ for name, theirs in cityscapes.items():
 # the report, whose models saw more than ten times as many pictures. The sum of all hidden states is
 # worth much on Toytown, and nothing on CamVid after so few steps.
 #
-# Experiment 2, hard digits (they lie over each other), 1000 held-out scenes, and experiment 3 on Toytown:
+# Experiment 2, hard digits (they lie over each other), 1000 held-out scenes:
 
 # %%
 for level in ("easy", "hard"):
     for name, row in of("digits", level).items():
         print(f"{level} digits, {name}, {row['steps']} steps of {row['batch']}: "
               f"{row['accuracy']:.0f} % named rightly, dice loss {row['dice_loss']:.2f}")
-print()
+
+# %% [markdown]
+# Experiment 3, on Toytown:
+
+# %%
 for name, row in of("panoptic", "toytown").items():
     print(f"{name:<38} PQ {row['PQ']:.0f} (things {row['PQ_th']:.0f}), {row['redundant']:.2f} redundant a picture")
 

@@ -1,18 +1,20 @@
 """Data sets, targets and batches: everything the model is fed with. To be read in this order:
 
-``dataset.py`` says what a data set is, ``sample.py`` what it gives; ``opening.py`` opens one from disk (``layouts.py``:
-where its files lie), whether ``panoptic.py``, ``instance.py``, ``instance_map.py`` or ``semantic.py`` reads it.
-``toytown/`` and ``digits/`` paint some, ``bundled.py`` has the one that comes along, ``views.py`` makes some of others.
-A sample then passes ``augment.py`` (with ``transforms.py``, ``color_jitter.py``, ``equalize.py``, ``stretch.py``,
-``random_sizes.py``, ``object_squares.py``, ``quarter_turns.py``), ``targets.py`` (masks, and the texts that say what
-there is) and ``batch.py``. Its task is drawn in ``training/loader.py``.
+``dataset.py`` says what a data set is, ``sample.py`` (``sample_fields.py``) what it gives; ``opening.py`` opens one
+from disk (``layouts.py``: where its files lie), whether ``panoptic.py``, ``instance.py``, ``instance_map.py`` or
+``semantic.py`` reads it. ``toytown/`` and ``digits/`` paint some, ``bundled.py`` has the one that comes along,
+``views.py`` makes some of others. A sample then passes ``augment.py`` (with ``transforms.py``, ``color_jitter.py``,
+``equalize.py``, ``stretch.py``, ``random_sizes.py``, ``object_squares.py``, ``quarter_turns.py``), ``targets.py``
+(masks, and the texts that say what there is) and ``batch.py``. Its task is drawn in ``training/loader.py``.
 
 What the readers share: of pictures ``image.py`` (``grey.py``, ``tiff.py``, ``orientation.py``), of annotations
-``coco_json.py`` (``json_fields.py``) and ``outlines.py`` (``outline_frames.py``, ``run_lengths.py``, ``boxes.py``), of
-maps ``label_map.py``, ``map_dataset.py`` and ``segment_ids.py``, of names ``by_name.py``, of folders ``folders.py`` and
-``paired.py``; ``absent.py`` and ``unreadable.py`` for what is not there or damaged, ``parallel.py`` for many files.
-``panoptic_writing.py`` and ``instance_writing.py`` write data sets, ``published/`` fetches what others have published,
-``converting/`` rewrites what was fetched by hand, ``classes.py`` has their classes.
+``coco_json.py`` (``json_fields.py``, ``tools.py``) and ``outlines.py`` (``outline_reading.py``, ``outline_frames.py``,
+``run_lengths.py``, ``boxes.py``, ``repeated.py``), of maps ``label_map.py`` (``palette.py``), ``map_dataset.py`` and
+``segment_ids.py`` (``segment_boxes.py``, ``wrong_ids.py``), of names ``by_name.py`` and ``class_file.py``
+(``class_lines.py``), of folders ``folders.py`` and ``paired.py``; ``absent.py`` and ``unreadable.py`` for what is not
+there or damaged, ``parallel.py`` for many files. ``panoptic_writing.py`` and ``instance_writing.py`` write data sets,
+``published/`` fetches what others have published, ``converting/`` rewrites what was fetched by hand, ``classes.py`` has
+their classes.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def test_the_wheel_is_small_and_holds_what_lessons_and_labs_read(wheel):
-    assert wheel.stat().st_size < 20 * 2**20
+    assert wheel.stat().st_size < 36 * 2**20  # two checkpoints of 15.5 MB
     with zipfile.ZipFile(wheel) as archive:
         inside = {i.filename: i.file_size for i in archive.infolist() if "/sample_data/" in i.filename}
     here = colab.ROOT / "data" / "sample"
