@@ -54,7 +54,7 @@ def test_few_pictures_wait_for_others_of_their_size(model):
 
         def __getitem__(self, index):
             read.append(index)
-            return ofl.data.Sample(np.zeros((32, 32 * (index + 1), 3), np.uint8), np.zeros((0, 0)), (), ())
+            return ofl.data.Sample(np.zeros((32, 32 * (index + 1), 3), np.uint8), np.zeros((0, 0), np.int32), (), ())
 
     config = dataclasses.replace(model.config, image_size=32, test_max_size=16_384)
     groups = batches(Wide(), config, 2, Unreadable(40, 0.0))

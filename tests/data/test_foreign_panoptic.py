@@ -96,6 +96,9 @@ def test_a_json_of_another_size_than_its_png(panoptic_folder):
     with pytest.raises(DataError, match=r"street.png has .* \(6, 8\), but .*json says \(8, 6\) of image 2"):
         read(panoptic_folder)[1]
     edit_json(panoptic_folder, lambda content: [image.pop("height") for image in content["images"]])
+    with pytest.raises(DataError, match=r"images\[0\] \(image 1\) has a width and no height: give both, or neither"):
+        read(panoptic_folder)
+    edit_json(panoptic_folder, lambda content: [image.pop("width") for image in content["images"]])
     assert read(panoptic_folder)[1].size == (6, 8)
 
 
