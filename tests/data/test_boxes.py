@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coco_codes import code, lengths
 from PIL import Image
 
 from oneformer_lite.data import Toytown
@@ -30,17 +31,6 @@ def told(mask: np.ndarray) -> dict:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
     return {"bbox": [int(value) for value in box], "area": int(mask.sum())}
-
-
-def lengths(flat: np.ndarray) -> list[int]:
-    """Run lengths, the first of what is off."""
-    ends = np.flatnonzero(np.diff(flat.astype(int))) + 1
-    runs = np.diff([0, *ends, len(flat)]).tolist()
-    return [0, *runs] if flat[0] else runs
-
-
-def code(mask: np.ndarray, order: str = "F") -> dict:
-    return {"size": list(mask.shape), "counts": lengths(mask.ravel(order=order))}
 
 
 def inverted(mask: np.ndarray) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coco_codes import code_of_box, outline
 from PIL import Image
 
 from oneformer_lite.data import InstanceDataset, PanopticDataset, SemanticDataset
@@ -19,17 +20,6 @@ HEIGHT, WIDTH = 40, 60
 BOXES = ((5, 5, 25, 20), (30, 20, 50, 35))  # left, top, right, bottom
 PAGE = Path(__file__).parents[2] / "data" / "README.md"
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def outline(left: int, top: int, right: int, bottom: int) -> list[float]:
-    return [left, top, right, top, right, bottom, left, bottom]
-
-
-def run_lengths(left: int, top: int, right: int, bottom: int) -> dict:
-    mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[top:bottom, left:right] = True
-    changes = np.flatnonzero(np.diff(mask.ravel(order="F"))) + 1
-    return {"counts": np.diff([0, *changes, mask.size]).tolist(), "size": [HEIGHT, WIDTH]}
 
 
 def coco(file_name: str = "a.png", first: int = 1) -> dict:
@@ -57,7 +47,7 @@ def cvat() -> dict:
 def cvat_brush() -> dict:
     made = cvat()
     for annotation, box in zip(made["annotations"], BOXES):
-        annotation.update(segmentation=run_lengths(*box), iscrowd=1)
+        annotation.update(segmentation=code_of_box(box, (HEIGHT, WIDTH)), iscrowd=1)
     return made
 
 
@@ -115,7 +105,7 @@ def supervisely() -> dict:
 def labelbox() -> dict:
     made = coco()
     for annotation, box in zip(made["annotations"], BOXES):
-        annotation["segmentation"] = run_lengths(*box)
+        annotation["segmentation"] = code_of_box(box, (HEIGHT, WIDTH))
     return made
 
 

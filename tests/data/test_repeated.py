@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coco_codes import code, code_of_box, outline
 from PIL import Image
 
 import oneformer_lite as ofl
@@ -23,17 +24,6 @@ from oneformer_lite.training.preflight import ready
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SIDE = 64
 BOXES = ((5, 5, 25, 20), (30, 20, 50, 35), (8, 40, 30, 60))  # left, top, right, bottom
-
-
-def outline(left: float, top: float, right: float, bottom: float) -> list[float]:
-    return [left, top, right, top, right, bottom, left, bottom]
-
-
-def code(left: int, top: int, right: int, bottom: int) -> dict:
-    mask = np.zeros((SIDE, SIDE), bool)
-    mask[top:bottom, left:right] = True
-    changes = np.flatnonzero(np.diff(mask.ravel(order="F"))) + 1
-    return {"counts": np.diff([0, *changes, mask.size]).tolist(), "size": [SIDE, SIDE]}
 
 
 def content(pictures: int = 2) -> dict:
@@ -79,7 +69,7 @@ def moved(entry: dict) -> dict:
 
 def as_code(entry: dict) -> dict:
     points = entry["segmentation"][0]
-    return entry | {"segmentation": code(*points[:2], *points[4:6])}
+    return entry | {"segmentation": code_of_box((*points[:2], *points[4:6]), (SIDE, SIDE))}
 
 
 @pytest.mark.parametrize("change", [copy.deepcopy, turned, moved, as_code], ids=lambda change: change.__name__)
@@ -116,11 +106,10 @@ def test_rows_by_hand() -> None:
 
 def test_what_is_cut_out_of_another_is_another(read) -> None:
     made, whole = content(), np.ones((SIDE, SIDE), bool)
-    whole[10:40, 10:40] = False
-    runs = np.diff([0, *(np.flatnonzero(np.diff(whole.ravel(order="F"))) + 1), whole.size])
-    cut = {"counts": [0, *runs.tolist()], "size": [SIDE, SIDE]}
-    for entry, segmentation in zip(made["annotations"], (cut, code(0, 0, SIDE, SIDE))):
-        entry.update(segmentation=segmentation, category_id=1)
+    cut = whole.copy()
+    cut[10:40, 10:40] = False
+    for entry, mask in zip(made["annotations"], (cut, whole)):
+        entry.update(segmentation=code(mask), category_id=1)
     assert read(made).repeated == 0
 
 
