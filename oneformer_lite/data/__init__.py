@@ -4,8 +4,9 @@
 from disk (``layouts.py``: where its files lie), whether ``panoptic.py``, ``instance.py``, ``instance_map.py`` or
 ``semantic.py`` reads it. ``toytown/`` and ``digits/`` paint some, ``bundled.py`` has the one that comes along,
 ``views.py`` makes some of others. A sample then passes ``augment.py`` (with ``transforms.py``, ``color_jitter.py``,
-``equalize.py``, ``stretch.py``, ``random_sizes.py``, ``object_squares.py``, ``quarter_turns.py``), ``targets.py``
-(masks, and the texts that say what there is) and ``batch.py``. Its task is drawn in ``training/loader.py``.
+``equalize.py``, ``stretch.py``, ``tones.py``, ``random_sizes.py``, ``object_squares.py``, ``quarter_turns.py``),
+``targets.py`` (masks, and the texts that say what there is) and ``batch.py``. Its task is drawn in
+``training/loader.py``.
 
 What the readers share: of pictures ``image.py`` (``grey.py``, ``tiff.py``, ``orientation.py``), of annotations
 ``coco_json.py`` (``json_fields.py``, ``tools.py``) and ``outlines.py`` (``outline_reading.py``, ``outline_frames.py``,

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from ..config import BaseConfig
 from ..data.batch import normalise, pad_to, padded_size
-from ..data.equalize import equalized
-from ..data.stretch import stretch_table
+from ..data.tones import toned
 from ..evaluating import evaluating
 from .raw import RawPrediction, Size, raw_predictions
 from .windows import WindowedPrediction, predict_windows
@@ -27,11 +26,8 @@ def prepare(
     image: np.ndarray, config: BaseConfig, size: Size | None = None, part: bool = False
 ) -> Float[Tensor, "3 H W"]:
     """A picture at inference size (or ``size``), normalised; resized as in training, anti-aliased, equalised or
-    stretched where that was. The ``part`` of a picture comes stretched as the whole of it was."""
-    if config.equalize:
-        image = equalized(image)
-    if config.stretch and not part:
-        image = stretch_table(image)[image]
+    stretched where that was. The ``part`` of a picture comes with the tones of the whole of it."""
+    image = image if part else toned(image, config)
     size = size or config.inference_size(*image.shape[:2])
     if size != image.shape[:2]:
         image = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
@@ -55,7 +51,7 @@ def raw_answers(
     """What the model says of pictures, uint8 [H, W, 3], that have one size once they are resized (:func:`input_size`)
     and padded: of each as if it were alone."""
     if task == "semantic" and model.config.windowed:
-        return [predict_windows(model, picture) for picture in pictures]
+        return [predict_windows(model, picture, part=window is not None) for picture in pictures]
     return one_pass(model, pictures, task, window, scale)
 
 

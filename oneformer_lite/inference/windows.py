@@ -20,8 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.batch import normalise
-from ..data.equalize import equalized
-from ..data.stretch import stretch_table
+from ..data.tones import toned
 from ..evaluating import evaluating
 from ..notices import warn_user
 from .raw import Between, RawPrediction, Size, bands_of, raw_predictions, resize
@@ -78,15 +77,15 @@ class WindowedPrediction:
 
 
 @torch.inference_mode()
-def predict_windows(model: MaskModel, pixels: np.ndarray) -> WindowedPrediction:
-    """Segment a picture, uint8 [H, W, 3], window by window, :data:`BATCH` of them at a time.
+def predict_windows(model: MaskModel, pixels: np.ndarray, part: bool = False) -> WindowedPrediction:
+    """Segment a picture, uint8 [H, W, 3], window by window, :data:`BATCH` of them at a time. The ``part`` of a large
+    one comes with the tones of the whole of it.
 
     Of a picture that is more than :data:`MOST` times as long as wide the longer side is squeezed, with a warning: at
     its own proportions one row of 4000 pixels would be 4000 windows.
     """
     side = model.config.image_size
-    image = equalized(pixels) if model.config.equalize else pixels
-    image = stretch_table(image)[image] if model.config.stretch else image
+    image = pixels if part else toned(pixels, model.config)
     size = covering_size(*image.shape[:2], side)
     if max(size) > MOST * side:
         warn_user(

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
+from ...data.equalize import with_tones
 from ...data.sample import Category
-from ...data.stretch import stretch_table
+from ...data.tones import tone_table
+from ...errors import ConfigError
 from ..duplicates import surest_of_each
-from ..ensemble import AveragedScores, answers_of
+from ..ensemble import AveragedScores, Ensemble, answers_of
 from ..naming import panoptic_prediction, read_prediction, semantic_prediction
 from ..prediction import MOST_MASKS, Prediction, Segment
 from ..raw import RawPrediction
@@ -23,18 +25,18 @@ from .semantic import label_map
 
 if TYPE_CHECKING:
     from ...model import MaskModel
-    from ..ensemble import Ensemble
 
 _SHOWN = 16  # windows from which on there is a progress bar
 
 
 def in_windows(
     model: MaskModel | Ensemble, pixels: np.ndarray, task: str, grid: Grid, categories: tuple[Category, ...],
-    min_score: float = 0.0, bar: bool = False,
+    min_score: float = 0.0, bar: bool = False, whole: np.ndarray | None = None,
 ) -> Prediction:  # fmt: skip
     """:func:`~..predicting.predict` of a picture, uint8 [H, W, 3], through the windows of ``grid``; of many with a
-    progress ``bar``."""
-    answers = _answers(model, pixels, task, grid, bar and len(grid) >= _SHOWN)
+    progress ``bar``. ``whole``: what the picture is part of, whose tones count."""
+    table = _tones(model, pixels if whole is None else whole)
+    answers = _answers(model, pixels, table, task, grid, bar and len(grid) >= _SHOWN)
     if task == "semantic":
         return semantic_prediction(pixels, categories, *label_map(grid, answers))
     predictions = (
@@ -57,11 +59,21 @@ def in_windows(
 
 
 def _answers(
-    model: MaskModel | Ensemble, pixels: np.ndarray, task: str, grid: Grid, bar: bool
+    model: MaskModel | Ensemble, pixels: np.ndarray, table: np.ndarray | None, task: str, grid: Grid, bar: bool
 ) -> Iterator[tuple[Window, RawPrediction | WindowedPrediction | AveragedScores]]:
-    table = stretch_table(pixels) if model.config.stretch else None  # of the whole picture, for all its parts
     for window in tqdm(grid, task, len(grid), unit="window", leave=False, disable=not bar, dynamic_ncols=True):
         part = np.ascontiguousarray(pixels[window.place])
-        part = part if table is None else table[part]
+        part = part if table is None else with_tones(part, table)
         yield window, answers_of(model, [part], task, grid.side)[0]
 
+
+def _tones(model: MaskModel | Ensemble, whole: np.ndarray) -> np.ndarray | None:
+    """The table of the whole picture, for all its parts. Raises :class:`ConfigError` for models that want different
+    ones."""
+    configs = [one.config for one in (model.models if isinstance(model, Ensemble) else [model])]
+    if len({(config.equalize, config.stretch) for config in configs}) > 1:
+        raise ConfigError(
+            "the models of the ensemble want pictures of different tones (equalize or stretch in their "
+            "configurations), which windows of a large picture cannot give: take models of the same, or windows=False"
+        )
+    return tone_table(whole, configs[0])

@@ -54,7 +54,8 @@ def fitting_side(model: MaskModel | Ensemble, pixels: np.ndarray, across: float)
     for _ in range(LOOKS):
         middle = pixels[tuple(_middle(length, LOOKED_AT * side) for length in pixels.shape[:2])]
         grid = Grid(*middle.shape[:2], side)
-        found = in_windows(model, np.ascontiguousarray(middle), "instance", grid, model.config.categories, SURE)
+        middle = np.ascontiguousarray(middle)
+        found = in_windows(model, middle, "instance", grid, model.config.categories, SURE, whole=pixels)
         if not found.segments:
             break
         before, width = side, usual_width([segment.area for segment in found.segments])
