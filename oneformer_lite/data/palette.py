@@ -3,6 +3,9 @@
 VOC's maps and those of most tools count by index, and the palette is to look at. But some programs turn a grey picture
 of few values into one with a palette, to save space: then the greys count. The palette alone tells, never which of its
 entries a map happens to hold, so that equal palettes are read alike.
+
+Indices mean nothing where each map was saved with a palette of its own colours, as GIFs and small PNGs of coloured maps
+are: then one colour stands at different indices.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError
+from ..notices import warn_user
 from .image import open_image
 
 HAS_PALETTE = ("P", "PA")
+_AT_LEAST, _PIXELS = 8, 2**25  # maps whose colours are compared, and of how many pixels further ones may be
 
 
 def greys_count(picture: Image.Image, classes: Collection[int], void: int | None) -> bool | None:
@@ -67,6 +72,47 @@ def values_of(
     palette = np.array(picture.getpalette("RGB"), np.int32).reshape(-1, 3)
     counted = own if greys is None else greys
     return palette[indices, 0] if counted and indices.max() < len(palette) else indices
+
+
+def compare_colours(maps: Iterable[Path]) -> None:
+    """Raise :class:`DataError` where a colour has one index in a map, and another in a second one, in whose palette the
+    first means something else; a warning, where an index has two colours and no colour two indices."""
+    indices: dict[tuple[int, ...], tuple[int, Path]] = {}  # of each colour, and where it has this one
+    colours: dict[int, tuple[tuple[int, ...], Path]] = {}  # of each index
+    odd, pixels = "", 0
+    for number, path in enumerate(maps):
+        if number >= _AT_LEAST and pixels > _PIXELS:
+            break
+        size, palette, used = _entries(path)
+        pixels += size
+        for index in used:
+            first, where = indices.setdefault(palette[index], (index, path))
+            if palette[first : first + 1] != [palette[index]]:
+                raise DataError(
+                    f"the label maps have different palettes: the colour {palette[index]} has the index {first} in "
+                    f"{where} and {index} in {path}, so that indices are no numbers of classes (programs that save "
+                    "few colours make a palette for each file): convert the colours to class ids, and save grey PNGs"
+                )
+            before, where = colours.setdefault(index, (palette[index], path))
+            if before != palette[index]:
+                odd = odd or f"the index {index} is {before} in {where} and {palette[index]} in {path}"
+    if odd:
+        warn_user(
+            f"the label maps have different palettes ({odd}): their indices are read as numbers of classes. If the "
+            "colours are what is meant, convert them to class ids, and save grey PNGs"
+        )
+
+
+def _entries(path: Path) -> tuple[int, list[tuple[int, ...]], list[int]]:
+    """How many pixels a map with a palette has, its colours, and which of them it holds; nothing of other maps."""
+    with suppress(DataError):  # said when this map is read
+        picture = open_image(path)
+        if picture.mode in HAS_PALETTE:
+            values = np.asarray(picture if picture.mode == "P" else picture.getchannel("P"))
+            palette = np.array(picture.getpalette("RGB")).reshape(-1, 3).tolist()
+            used = np.flatnonzero(np.bincount(values.ravel())).tolist()
+            return values.size, [tuple(color) for color in palette], [i for i in used if i < len(palette)]
+    return 0, [], []
 
 
 def _two_rules(by_grey: str | Path | None, by_index: str | Path | None) -> str:

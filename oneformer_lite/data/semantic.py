@@ -19,7 +19,7 @@ from .folders import require_folder
 from .label_map import read_label_map
 from .map_dataset import MapDataset
 from .paired import pair_files
-from .palette import greys_of_all
+from .palette import compare_colours, greys_of_all
 from .sample import Category, SegmentInfo
 from .segment_ids import present_ids
 
@@ -68,6 +68,8 @@ class SemanticDataset(MapDataset):
         self._pairs = pair_files(self.image_dir, self.label_dir, "label maps")
         self.image_ids = list(range(len(self._pairs)))
         self._greys = greys_of_all(self._spread(), [c.id for c in self.categories], ignore_index)
+        if not self._greys:
+            compare_colours(self._spread())
         self._look_at_values()
 
     def _look_at_values(self) -> None:
