@@ -18,6 +18,7 @@ from .map_dataset import MapDataset
 from .paired import pair_files
 from .sample import TASKS, Category, SegmentInfo
 from .segment_ids import present_ids
+from .smoothed import Edges
 
 _LOOKED_AT = 8  # maps that are read when a data set is opened
 _GREYS = range(1, 256)  # what the greys of a palette may mean
@@ -60,14 +61,30 @@ class InstanceMapDataset(MapDataset):
         self._look_at_numbers()
 
     def _look_at_numbers(self) -> None:
-        """Where no map has two numbers, the objects of a picture were most likely not told apart; where none has a
-        pixel of background, the numbers most likely say classes as well."""
-        counts, bare = [], True
+        """A few maps show what numbers mean.
+
+        Where no map has two numbers, the objects of a picture were most likely not told apart; where the same number
+        holds most of each and reaches all its edges, it is the background; where none has a pixel of background, the
+        numbers most likely say classes as well; where edges go in steps, the map was smoothed, and the steps would be
+        objects.
+        """
+        counts, bare, grounds, edges = [], True, set[int | None](), Edges()
         for place in np.unique(np.linspace(0, len(self) - 1, _LOOKED_AT).astype(int)):
             with suppress(DataError):  # said when this map is read
                 numbers = self._read(self._pairs[place][1])
                 counts.append(len(present_ids(numbers)))
-                bare = bare and bool(numbers.all())
+                bare = bare and bool(numbers.all() and (numbers != self.ignore_index).all())
+                grounds.add(_ground(numbers))
+                if counts[-1] <= _most(numbers):
+                    edges.add(numbers, self.ignore_index)
+        if edges.smoothed:
+            raise DataError(
+                f"the instance maps in {self.map_dir} seem to have been resized with smoothing, or saved as JPEG on "
+                f"the way: {edges.smoothed}, and each number would be an object. Write them again from the source as "
+                "PNG or TIFF, and resize with nearest-neighbour; if a number is that of lines around objects, say so "
+                "with ignore_index"
+            )
+        ground = grounds.pop() if len(grounds) == 1 else None
         if counts and max(counts) <= 1:
             warn_user(
                 f"none of the {len(counts)} instance maps looked at in {self.map_dir} has two objects: if each holds "
@@ -78,6 +95,14 @@ class InstanceMapDataset(MapDataset):
                 f"no pixel of the {len(counts)} instance maps looked at in {self.map_dir} is 0, background: if their "
                 "numbers say classes as well, as in data sets of streets, each region of any class would be learned as "
                 f"an object of {self.categories[0].name!r} (oneformer-lite convert-data rewrites such data sets)"
+                + f". If {ground}, which holds most of each, is the background, write 0 there" * (ground is not None)
+            )
+        elif ground not in (None, 0, self.ignore_index):
+            warn_user(
+                f"the number {ground} holds most of each of the {len(counts)} instance maps looked at in "
+                f"{self.map_dir}, and reaches all their edges: as it is read, it is an object. If it is the "
+                f"background, write 0 there (and another number for the object that is 0 now); if nobody looked "
+                f"there, ignore_index={ground}"
             )
 
     def _read(self, path: Path) -> np.ndarray:
@@ -94,7 +119,7 @@ class InstanceMapDataset(MapDataset):
         """The segment map int32 [H, W] and its segments, without decoding the picture."""
         numbers = self._read(self._pairs[index][1])
         ids = present_ids(numbers).tolist()
-        if len(ids) > max(_MANY, numbers.size / _LEAST_AREA):
+        if len(ids) > _most(numbers):
             raise DataError(
                 f"{self._pairs[index][1]} holds {len(ids)} different numbers on {numbers.size} pixels: expected one "
                 "for each object, so this is no instance map (a photograph, or a map of heights or distances?)"
@@ -105,6 +130,18 @@ class InstanceMapDataset(MapDataset):
             numbers = np.where(ground, np.int32(own), numbers)
             segments.append(SegmentInfo(own, 1))
         return numbers, tuple(segments)
+
+
+def _most(numbers: np.ndarray) -> float:
+    """How many objects a map may have: more are something else than objects."""
+    return max(_MANY, numbers.size / _LEAST_AREA)
+
+
+def _ground(numbers: np.ndarray) -> int | None:
+    """The number that most pixels of a map int [H, W] have, and some along each of its edges; None if there is none."""
+    number, count = max(zip(*np.unique(numbers, return_counts=True)), key=lambda pair: pair[1])
+    at_edges = all((edge == number).any() for edge in (numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]))
+    return int(number) if at_edges and 2 * count > numbers.size else None
 
 
 def _categories(names: list[str]) -> tuple[Category, ...]:

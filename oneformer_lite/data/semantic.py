@@ -22,6 +22,7 @@ from .paired import pair_files
 from .palette import compare_colours, greys_of_all
 from .sample import Category, SegmentInfo
 from .segment_ids import present_ids
+from .smoothed import Edges
 
 _LOOKED_AT = 64  # label maps that are read when a data set is opened, evenly spread
 _AT_LEAST = 8  # of these, also where maps are large
@@ -75,17 +76,25 @@ class SemanticDataset(MapDataset):
     def _look_at_values(self) -> None:
         """Numbering that is not the one given makes other classes of all pixels, or none: a few maps show it."""
         values: dict[int, Path] = {}
-        read = 0
+        read, edges = 0, Edges()
         for number, path in enumerate(self._spread()):
             if number >= _AT_LEAST and read > _PIXELS:
                 break
             with suppress(DataError):  # said when this map is read
                 labels = self._read(path)
                 read += labels.size
+                if number < _AT_LEAST:
+                    edges.add(labels, self.ignore_index)
                 values |= dict.fromkeys([*present_ids(labels).tolist(), *[0] * (0 in labels)], path)
         ids, count = {category.id for category in self.categories}, len(self.categories)
         if self._counts_from_0() and values.keys() - ids - {self.ignore_index} == {count}:
             raise DataError(f"{values[count]} {self._unknown({count})}")
+        if edges.smoothed:
+            warn_user(
+                f"the label maps in {self.label_dir} seem to have been resized with smoothing, or saved as JPEG on the "
+                f"way, which makes other classes along the edges: {edges.smoothed}. Write them again from the source, "
+                "and resize with nearest-neighbour (unless a class is but a thin line around others)"
+            )
         classes = [c.name for c in self.categories if c.id in values]
         if self.ignore_index in values and len(classes) == 1 < len(self.categories):
             warn_user(
