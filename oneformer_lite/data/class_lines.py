@@ -13,7 +13,8 @@ _COLUMNS = re.compile(
     r"(?:names?|class(?:es)?|labels?|id|ids|index|value|values|number|nr|of|num|count|total|colou?rs?|rgb|hex|r|g|b|"
     r"red|green|blue|category|categories|\d+|[\W_])+", re.IGNORECASE,
 )  # fmt: skip
-_OTHER_NUMBERS = re.compile(r"(\d+\s*[\s,;=|.)\-\uff1a]|-\s)\s*\S")
+_OTHER_NUMBERS = re.compile(r"(\d+\s*[,;=|)\-\uff1a]|\d+\s*\.(?!\d)|-\s)\s*\S")
+_FIRST_NUMBER = re.compile(r"(\d+)\s+(\S.*)")
 _BETWEEN = re.compile(r"[,;|\t]|\d\s*:")  # names, or values, on one line
 _AFTER = re.compile(r".*\S\s*[,;=:|\t]\s*\d+|.*\S[\s:,]+\d+[\s,]+\d+[\s,]+\d+[:\s]*")  # a value or a colour
 _LAST_NUMBER = re.compile(r"(.*\S)\s+(\d+)")
@@ -46,8 +47,8 @@ def fault(lines: Sequence[str]) -> str:
             "in ofl.data.open)"
         )
     for rest, what, line in ((lines[1:], "begins", lines[0]), (lines[:-1], "ends", lines[-1])):
-        if len(rest) > 1 and (why := _fault_of_all(rest)):
-            return f" {what} with {line!r}, which is no class, and the other lines are no names:{why}"
+        if len(rest) > 1 and (why := _fault_of_all(rest, but_one=True)):
+            return f" {what} with {line!r}, which is no class, and the other lines are no names: {why.lstrip(': ')}"
     return ""
 
 
@@ -66,16 +67,22 @@ def _is_heading(lines: Sequence[str]) -> bool:
     return first.isdecimal() or len(words) > 1 and bool({*_HEADS, "id", "ids", "index", "value"}.intersection(words))
 
 
-def _fault_of_all(lines: Sequence[str]) -> str:
+def _fault_of_all(lines: Sequence[str], but_one: bool = False) -> str:
+    """``but_one``: the file has a line more, which has no number; then numbers are part of names unless they count."""
     names = [name_of(line) for line in lines]
+    with_values = all(map(VALUE.fullmatch, lines))
     if written := next((line for line in lines if _PROGRAM.fullmatch(line)), ""):
         return f" is written as for a program (JSON, YAML), such as {written[:60]!r}"
     if all(name[:1] in ("'", '"') for name in names if name) and any(names):
         return f" has its names in quotes, such as {lines[0]!r}"
     if len(lines) > 1 and all(map(_AFTER.fullmatch, names)):
         return f": all lines end with a number or a colour, such as {lines[0]!r}"
-    if len(lines) > 1 and _end_with_ids(names):
-        return f": all lines end with a number of their own, such as {lines[0]!r}"
+    if len(lines) > 1 and _are_ids(*_numbers(_LAST_NUMBER, names, 2, 1), counting=but_one or with_values):
+        mine = "if it belongs to the name, classes=[...] in ofl.data.open"
+        return f": all lines end with a number of their own, such as {lines[0]!r} ({mine})"
+    if _are_ids(*_numbers(_FIRST_NUMBER, lines, 1, 2), counting=but_one):
+        mine = f"if it belongs to the name, pixel values before all names: 0: {lines[0]}"
+        return f": all lines begin with a number or a dash, such as {lines[0]!r} ({mine})"
     if all(_OTHER_NUMBERS.match(line) and not VALUE.fullmatch(line) for line in lines):
         return f": all lines begin with a number or a dash, such as {lines[0]!r}"
     if len(lines) > 1 and all(map(_LABELLED.fullmatch, names)):
@@ -89,7 +96,18 @@ def _fault_of_all(lines: Sequence[str]) -> str:
     return f": {line!r} {what}" if line else ""
 
 
-def _end_with_ids(names: Sequence[str]) -> bool:
-    """Names and numbers all differ, so "lane 1" and "lane 2" are names, while "road 0" and "ball 1" are not."""
-    found = [_LAST_NUMBER.fullmatch(name) for name in names]
-    return all(found) and all(len({match[group] for match in found}) == len(names) for group in (1, 2))
+def _numbers(form: re.Pattern, lines: Sequence[str], number: int, rest: int) -> tuple[list[int], list[str]]:
+    """The numbers that lines of a ``form`` have, and the rest of each; empty where one line has none."""
+    found = [form.fullmatch(line) for line in lines]
+    return ([int(f[number]) for f in found], [f[rest] for f in found]) if all(found) else ([], [])
+
+
+def _are_ids(numbers: Sequence[int], rests: Sequence[str], counting: bool) -> bool:
+    """Whether lines are numbered, rather than have numbers in their names.
+
+    Ids grow from line to line, and what stands beside them differs: "lane 1" and "lane 2", "2 doors" and "3 doors",
+    "US 101" and "route 66" are names. ``counting``: only 0, 1, 2 ... and 1, 2, 3 ... are taken for ids.
+    """
+    grow = all(before < after for before, after in zip(numbers, numbers[1:]))
+    steps = counting and list(numbers) not in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
+    return bool(numbers) and grow and not steps and len(set(rests)) == len(rests)

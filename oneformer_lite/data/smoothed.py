@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 _SMOOTHED = 0.15  # share of such edges from which maps are taken to be smoothed
-_LEAST = 100  # edges that tell
+_LEAST = 500  # edges that tell
 
 
 class Edges:

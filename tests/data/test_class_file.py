@@ -108,10 +108,27 @@ def test_numbers_colours_and_marks_are_no_part_of_a_name(tmp_path: Path, text: s
         ["red", "green", "blue"], ["number plate", "road"], ["class A", "class B"], ["road (wet)", "C# book"],
         ["T-shirt", "road/track"], ["door, wall", "road"], ["<road>", "f: x"], ["class 1", "class 2", "other"],
         ["red cell", "other class"], ["3D object", "2 wheeler"], ["no", "yes"],
+        ["2 doors", "3 doors", "wall"], ["2 wheeler", "3 wheeler"], ["10 mm bolt", "12 mm bolt", "nut"],
+        ["wall", "2 doors", "3 doors"], ["lane 1", "car 3", "wall"], ["wall", "lane 1", "car 3"],
+        ["US 101", "route 66"], ["US 101", "route 66", "grass"], ["0.5 mm", "1.0 mm", "1.5 mm"],
     ],
 )  # fmt: skip
 def test_names_that_look_a_little_so_are_names(tmp_path: Path, names: list[str]) -> None:
     assert read_classes(written(tmp_path, "\n".join(names)))[0] == names
+
+
+@pytest.mark.parametrize("names", [["2 doors", "3 cars"], ["lane 1", "car 3"], ["4 lane 2", "7 lane 1"]])
+def test_pixel_values_show_that_numbers_belong_to_the_names(tmp_path: Path, names: list[str]) -> None:
+    """Without them the numbers might be the values, and all classes exchanged."""
+    with pytest.raises(DataError, match="with a number.*if it belongs to the name"):
+        read_classes(written(tmp_path, "\n".join(names)))
+    assert read_classes(written(tmp_path, "\n".join(f"{i}: {name}" for i, name in enumerate(names))))[0] == names
+
+
+@pytest.mark.parametrize("text", ["7 road\n8 sidewalk\n11 wall", "road 7\nsidewalk 8\nwall 11", "7: road 0\n8: car 1"])
+def test_ids_without_a_colon_or_beside_values_are_no_part_of_a_name(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match="all lines (begin|end) with a number .*: expected|all lines .*; expected"):
+        read_classes(written(tmp_path, text))
 
 
 def test_names_in_brackets_of_other_kinds_are_names(tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ def test_maps_as_they_were_drawn_are_fine(tmp_path: Path, how: str) -> None:
 
 
 def test_lines_around_objects_are_no_steps_once_they_are_named(tmp_path: Path) -> None:
-    numbers = np.zeros((40, 80), int)
+    numbers = np.zeros((60, 80), int)
     for number in range(6):
-        numbers[5:20, 12 * number + 2 : 12 * number + 12] = 1  # the line around each
-        numbers[6:19, 12 * number + 3 : 12 * number + 11] = number + 2
+        numbers[5:50, 12 * number + 2 : 12 * number + 12] = 1  # the line around each
+        numbers[6:49, 12 * number + 3 : 12 * number + 11] = number + 2
     folders = written(tmp_path, [numbers] * 3, lambda picture: picture)
     with pytest.raises(DataError, match="that of lines around objects, say so with ignore_index"):
         InstanceMapDataset(*folders)
@@ -98,12 +98,12 @@ def test_lines_around_objects_are_no_steps_once_they_are_named(tmp_path: Path) -
 
 def test_edges_by_hand() -> None:
     edges = Edges()
-    edges.add(np.array([[0, 0, 2, 5, 5, 0]] * 60).T, void=None)  # down each of 60 columns: 0 2 5 is a step, 5 0 none
-    assert (edges.count, edges.steps) == (180, 60)
-    assert edges.smoothed == "60 of 180 edges go in steps, through a number between those of both sides"
+    edges.add(np.array([[0, 0, 2, 5, 5, 0]] * 200).T, void=None)  # down each of 200 columns: 0 2 5 is a step, 5 0 none
+    assert (edges.count, edges.steps) == (600, 200)
+    assert edges.smoothed == "200 of 600 edges go in steps, through a number between those of both sides"
     edges = Edges()
-    edges.add(np.array([[0, 0, 2, 5, 5, 0]] * 60), void=2)
-    assert (edges.count, edges.steps, edges.smoothed) == (180, 0, "")
+    edges.add(np.array([[0, 0, 2, 5, 5, 0]] * 200), void=2)
+    assert (edges.count, edges.steps, edges.smoothed) == (600, 0, "")
 
 
 @pytest.mark.parametrize(
