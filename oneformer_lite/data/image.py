@@ -190,17 +190,24 @@ def _say_what_is_left_out(picture: Image.Image, name: str | Path) -> None:
         )
 
 
-def to_rgb(picture: Image.Image) -> np.ndarray:
+def to_rgb(picture: Image.Image, name: str | Path = "a picture") -> np.ndarray:
     """uint8 [H, W, 3]: grey repeated, that of more than eight bits stretched (see :func:`~.grey.stretched`),
-    palettes looked up, transparency dropped, CMYK converted. Raises :class:`DataError` where Pillow cannot."""
+    palettes looked up, transparency dropped, CMYK converted. Raises :class:`DataError`, which calls the picture by its
+    ``name``, where Pillow cannot."""
     if is_deep(picture):
         return np.repeat(stretched(grey_values(picture))[..., None], 3, axis=2)
     if picture.mode == "P" and "transparency" in picture.info:
-        picture = picture.convert("RGBA")
+        picture = converted(picture, "RGBA", name)
+    return np.array(picture if picture.mode == "RGB" else converted(picture, "RGB", name))
+
+
+def converted(picture: Image.Image, mode: str, name: str | Path) -> Image.Image:
+    """In another of Pillow's modes. Raises :class:`DataError` where there is no way, or where the file's palette or
+    its transparency, which are looked at now only, hold what Pillow cannot use."""
     try:
-        return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+        return picture.convert(mode)
     except ValueError as error:
-        raise DataError(f"a picture of the mode {picture.mode!r} cannot be used ({error}): save it as RGB") from None
+        raise DataError(f"{name} of the mode {picture.mode!r} cannot be used ({error}): save it as RGB") from None
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -208,7 +215,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Raises :class:`DataError` as :func:`open_image` does.
     """
-    return to_rgb(upright(open_image(path)))
+    return to_rgb(upright(open_image(path)), path)
 
 
 def read_annotated(path: str | Path, size: tuple[int, int] | None, annotation: str | Path) -> np.ndarray:
@@ -226,7 +233,7 @@ def read_annotated(path: str | Path, size: tuple[int, int] | None, annotation: s
             f"{(stored.height, stored.width)}: use pictures and annotations of the same release, neither resized nor "
             "turned"
         )
-    return to_rgb(picture)
+    return to_rgb(picture, path)
 
 
 def write_image(path: str | Path, pixels: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..data.image import image_from_bytes
+from ..data.image import converted, image_from_bytes
 from ..errors import DataError
 from ..render.curves import layer_plot, loss_plot, metric_plot
 from ..render.fonts import font_for
@@ -43,8 +43,9 @@ def _told(name: str, status: str, timeline: Timeline, step: int) -> str:
 
 def _sheet(content: bytes, width: int) -> np.ndarray:
     """The sheet, or in one line why it cannot be shown."""
+    name = "a run's picture"
     try:
-        picture = image_from_bytes(content, "a run's picture").convert("RGBA")
+        picture = converted(image_from_bytes(content, name), "RGBA", name)
     except DataError as error:
         return _line(str(error), width)
     return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import io
 import os
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +219,17 @@ def test_other_modes_are_converted_or_refused(tmp_path, mode):
         assert to_rgb(Image.new(mode, (8, 6))).shape == (6, 8, 3)
     except DataError as error:
         assert f"mode '{mode}' cannot be used" in str(error) and mode in ("LAB", "La", "PA")
+
+
+def test_a_palette_with_more_transparencies_than_colours_is_refused_by_name(tmp_path):
+    Image.new("P", (8, 6)).save(tmp_path / "x.png")
+    content = (tmp_path / "x.png").read_bytes()
+    chunk = b"tRNS" + bytes(300)
+    at = content.index(b"IDAT") - 4
+    more = struct.pack(">I", 300) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "x.png").write_bytes(content[:at] + more + content[at:])
+    with pytest.raises(DataError, match=r"x\.png of the mode 'P' cannot be used"):
+        read_image(tmp_path / "x.png")
 
 
 def test_a_phones_jpeg_with_a_preview_is_one_picture(tmp_path):
