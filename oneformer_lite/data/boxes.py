@@ -15,7 +15,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..notices import warn_user
-from .outlines import Box, Outlines
+from .outlines import Box, Outlines, box_of, same_area
+from .rings import warn_of_rings
 
 _LOOKED_AT = 64  # objects of a file, evenly spread
 _LARGEST = 2**24  # pixels of a code that is drawn to be looked at
@@ -24,8 +25,6 @@ _SAME = 0.97  # the same, from which two boxes are one
 _MOST = 0.5  # share of the objects from which the whole file is taken to be so
 _SOME = 0.05  # the same for a warning that some are
 _SHREDS = 3  # times longer edges: a mask of an object has the shortest ones in its own convention
-_TIMES = 1.5  # larger or smaller than its area says: some tools count pixels, others measure the outline
-_LEAST_AREA = 16  # pixels from which areas are compared
 _CURES = {
     "rows": "run-length codes along the rows (as of numpy's ravel() and Label Studio's brush), while COCO's run down "
     "the columns: encode the masks again, from mask.ravel(order='F') or with pycocotools' encode (in square pictures, "
@@ -58,29 +57,13 @@ def compare_with_boxes(outlines: Outlines, sizes: np.ndarray, rows: list[dict], 
         if counts[reading] > (_MOST * total if reading in _DOUBTFUL else max(1, _SOME * total)):
             warn_user(words)
     polygons = [i for i in chosen.tolist() if outlines.counts(i)[0] and not outlines.counts(i)[1]]
-    off = sum(_encloses_other(outlines, i, rows[i]) for i in polygons)
-    if off > _MOST * len(polygons):
-        warn_user(
-            f"{file}: the outlines of {off} of {len(polygons)} objects looked at enclose far more or fewer pixels than "
-            "their area says: are points in another order, such as [x, x, ..., y, y, ...], so that outlines cross "
-            "themselves, or areas of a picture of another size? Expected [x, y, x, y, ...], point by point along the "
-            "edge. Look at some samples before you train"
-        )
+    warn_of_rings(outlines, polygons, rows, file)
     if counts["none"] > _MOST * total:
         warn_user(
             f"{file}: the boxes (bbox) of {counts['none']} of {total} objects looked at lie elsewhere than their "
             "outlines: were pictures or annotations resized, cut or turned after one of the two was written? Look at "
             "some samples before you train"
         )
-
-
-def _encloses_other(outlines: Outlines, index: int, row: dict) -> bool:
-    """Not where the area is that of the box, as some tools write it, or too small to be told."""
-    area, box = row.get("area"), box_of(row.get("bbox"))
-    if type(area) not in (int, float) or not _LEAST_AREA <= area < 2**53:
-        return False
-    of_box = box is not None and _same(area, (box[2] - box[0]) * (box[3] - box[1]))
-    return not of_box and not area / _TIMES <= outlines.enclosed(index) <= area * _TIMES
 
 
 def _reading(outlines: Outlines, index: int, size: list[int], row: dict) -> str:
@@ -109,7 +92,7 @@ def _reading_of_code(outlines: Outlines, index: int, box: Box | None, area: floa
     height, width = size = outlines.size(index)
     as_read, pixels = outlines.box_and_area(index)
     overlap = 0.0 if box is None else _overlap(as_read, box)
-    if overlap < _SAME and _same(area, height * width - pixels) and not _same(area, pixels):
+    if overlap < _SAME and same_area(area, height * width - pixels) and not same_area(area, pixels):
         return "inverted"
     if overlap >= _ALIKE:
         return "as read"
@@ -142,18 +125,6 @@ def fitting(readings: dict[str, Box], box: Box | None, size: list[int]) -> str:
     return "" if is_other else "none"
 
 
-def box_of(told: object) -> Box | None:
-    """Corners of COCO's [x, y, width, height]; None for anything else, which nobody else reads."""
-    if type(told) is not list or len(told) != 4 or not {int, float}.issuperset(map(type, told)):
-        return None
-    try:
-        x, y, width, height = map(float, told)
-    except OverflowError:  # a whole number beyond what a float holds
-        return None
-    is_box = np.isfinite([x, y, width, height]).all() and min(width, height) > 0
-    return (x, y, x + width, y + height) if is_box else None
-
-
 def mask_extent(mask: np.ndarray) -> Box:
     """Around the pixels bool [H, W]; all 0 where there are none."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -174,10 +145,6 @@ def _overlap(a: Box, b: Box) -> float:
 
 def _wider(box: Box) -> Box:
     return (box[0] - 0.5, box[1] - 0.5, box[2] + 0.5, box[3] + 0.5)
-
-
-def _same(area: float, pixels: float) -> bool:
-    return area > 0 and abs(area - pixels) <= 0.02 * pixels + 1
 
 
 def _edges(mask: np.ndarray) -> int:

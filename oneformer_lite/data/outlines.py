@@ -79,15 +79,19 @@ class Outlines:
 
     def extent(self, index: int) -> Box:
         """The extent of the object's polygons, of which it has at least one."""
-        start, end = self.ends[self.polygons[index : index + 2]]
-        points = (self.coordinates[start:end] / self.scale).reshape(-1, 2)
+        points = np.concatenate(self.rings(index))
         (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
         return left, top, right, bottom
 
-    def enclosed(self, index: int) -> float:
-        """How many pixels the object's polygons enclose, one after the other."""
+    def rings(self, index: int) -> list[np.ndarray]:
+        """The points float64 [k, 2] (x, y in pixels) of each of the object's polygons."""
         ends = self.ends[self.polygons[index] : self.polygons[index + 1] + 1].tolist()
-        rings = [(self.coordinates[a:b] / self.scale).reshape(-1, 2).T for a, b in zip(ends, ends[1:])]
+        return [(self.coordinates[a:b] / self.scale).reshape(-1, 2) for a, b in zip(ends, ends[1:])]
+
+    def enclosed(self, index: int) -> float:
+        """How many pixels the object's polygons enclose, one after the other; what lies on the other side of a line
+        that crosses itself counts against the rest."""
+        rings = (points.T for points in self.rings(index))
         return sum(abs(float(x @ np.roll(y, -1) - np.roll(x, -1) @ y)) / 2 for x, y in rings)
 
     def box_and_area(self, index: int) -> tuple[Box, int]:
@@ -111,8 +115,7 @@ class Outlines:
         """The pixels of an object, bool [H, W], by pycocotools. A code of another size is a ``ValueError``."""
         from pycocotools import mask as coco_mask
 
-        ends = self.ends[self.polygons[index] : self.polygons[index + 1] + 1].tolist()
-        polygons = [(self.coordinates[a:b] / self.scale).tolist() for a, b in zip(ends, ends[1:])]
+        polygons = [points.ravel().tolist() for points in self.rings(index)]
         pieces = coco_mask.frPyObjects(polygons, height, width) if polygons else []
         for place in range(self.codes[index], self.codes[index + 1]):
             if self.sizes[place].tolist() != [height, width]:
@@ -121,3 +124,20 @@ class Outlines:
         if not pieces:
             return np.zeros((height, width), bool)
         return coco_mask.decode(coco_mask.merge(pieces)).astype(bool)
+
+
+def box_of(told: object) -> Box | None:
+    """Corners of COCO's [x, y, width, height]; None for anything else, which nobody else reads."""
+    if type(told) is not list or len(told) != 4 or not {int, float}.issuperset(map(type, told)):
+        return None
+    try:
+        x, y, width, height = map(float, told)
+    except OverflowError:  # a whole number beyond what a float holds
+        return None
+    is_box = np.isfinite([x, y, width, height]).all() and min(width, height) > 0
+    return (x, y, x + width, y + height) if is_box else None
+
+
+def same_area(area: float, pixels: float) -> bool:
+    """Whether two areas are one, but for rounding."""
+    return area > 0 and abs(area - pixels) <= 0.02 * pixels + 1

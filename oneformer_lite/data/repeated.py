@@ -1,4 +1,6 @@
-"""Objects that are there twice, as where two exports of the same pictures were merged: each would be two targets."""
+"""Objects that are there twice, as where two exports of the same pictures were merged: each would be two targets. And
+objects that are there under two classes: one of the two is called wrong, whatever a model says.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,26 @@ from .sample import Sample
 
 CURE = "Were two exports merged, or one imported twice? Keep each object once: of two, one can be found at most"
 
+CURE_OF_CLASSES = (
+    "Of two classes one at most can be right: keep that, unless each object is meant to have several classes (they are "
+    "learned as objects that lie on each other)"
+)
+
 
 def count_repeated(
     outlines: Outlines, owners: np.ndarray, class_ids: np.ndarray, kept: np.ndarray, file: Path
 ) -> int:
     """How many of the objects ``kept`` have picture (``owners`` int64 [n]), class, box (to the pixel) and area of
-    another one; a warning says so."""
+    another one; a warning says so, and another one, how many have all this but the class."""
     boxes, areas = _extents(outlines)
     boxes = np.rint(boxes[kept]).astype(np.int64)
     again = repeated(np.column_stack([owners[kept], class_ids[kept], boxes]), areas[kept])
+    alike = repeated(np.column_stack([owners[kept], boxes]), areas[kept])
+    if alike.sum() > again.sum():
+        warn_user(
+            f"{file}: {alike.sum() - again.sum()} of {len(kept)} objects have the picture and the outline of another, "
+            f"of another class, such as annotations[{kept[np.flatnonzero(alike & ~again)[-1]]}]. {CURE_OF_CLASSES}"
+        )
     if again.any():
         warn_user(
             f"{file}: {again.sum()} of {len(kept)} objects come twice, with the picture, the class and the box of "
@@ -55,15 +68,16 @@ def repeated(rows: np.ndarray, areas: np.ndarray) -> np.ndarray:
     return again
 
 
-def repeated_in(samples: Sequence[Sample]) -> tuple[int, int]:
-    """How many objects of the samples' masks have class, box and area of another of their picture, and how many there
-    are."""
-    again = total = 0
+def repeated_in(samples: Sequence[Sample]) -> tuple[int, int, int]:
+    """How many objects of the samples' masks have class, box and area of another of their picture, how many all this
+    but the class, and how many there are."""
+    again = alike = total = 0
     for sample in samples:
         if sample.masks is None or not len(sample.masks):
             continue
         classes = [segment.class_id for segment in sample.segments]
-        boxes = np.array([mask_extent(mask) for mask in sample.masks], np.int64)
-        again += int(repeated(np.column_stack([classes, boxes]), sample.masks.sum((1, 2))).sum())
+        boxes, areas = np.array([mask_extent(mask) for mask in sample.masks], np.int64), sample.masks.sum((1, 2))
+        again += int(repeated(np.column_stack([classes, boxes]), areas).sum())
+        alike += int(repeated(boxes, areas).sum())
         total += len(classes)
-    return again, total
+    return again, alike - again, total

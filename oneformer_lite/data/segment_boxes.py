@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..notices import warn_user
-from .boxes import box_of, fitting, mask_extent
+from .boxes import fitting, mask_extent
+from .outlines import box_of
 
 LOOKED_AT = 64  # pictures of a file, evenly spread
 PIXELS = 2**24  # of all PNGs that are looked at, after which no more are

@@ -14,7 +14,7 @@ from ..config.checks import is_color
 from ..data.dataset import SegmentationDataset
 from ..data.folders import contents
 from ..data.map_dataset import MapDataset
-from ..data.repeated import CURE, repeated_in
+from ..data.repeated import CURE, CURE_OF_CLASSES, repeated_in
 from ..data.sample import Category, Sample
 from ..data.sample_fields import check_fields
 from ..data.views import Listed
@@ -102,12 +102,15 @@ def _counted(samples: Sequence[Sample], classes: int) -> list[int]:
 
 def check_repeated(dataset: SegmentationDataset, samples: Sequence[Sample]) -> Finding:
     """No object is there twice, with the class and the box of another of its picture: of all objects, where the data
-    set has counted them (``repeated``), else of those of the ``samples``."""
+    set has counted them (``repeated``), else of those of the ``samples``; of these, none is there under two classes."""
     told = getattr(dataset, "repeated", None)
-    again, total = repeated_in(samples) if told is None else (told, len(dataset.segment_classes))
+    again, other, total = repeated_in(samples) if told is None else (told, 0, len(dataset.segment_classes))
     if again:
         evidence = f"{again} of {total} objects come twice, with the picture, the class and the box of another"
         return Finding("objects", "warning", evidence, CURE)
+    if other:
+        evidence = f"{other} of {total} objects have the picture and the outline of another, of another class"
+        return Finding("objects", "warning", evidence, CURE_OF_CLASSES)
     return Finding("objects", "fine", "none comes twice")
 
 

@@ -366,6 +366,7 @@ def test_names_that_differ_by_a_word_or_number_are_two(read):
 
 def test_all_crowds_as_a_brush_exports_them(read):
     made = content(segmentation=CODE, iscrowd=1)
+    made["annotations"][1]["segmentation"] = CODE | {"counts": [145, 7, 448]}
     assert "2 of 2 objects are crowds" in refused(read, made) and "crowds_as_objects=True" in refused(read, made)
     dataset = read(made, crowds_as_objects=True)
     assert [s.is_crowd for s in dataset[0].segments] == [False, False] and areas(dataset) == [7, 7]

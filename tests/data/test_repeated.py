@@ -87,7 +87,24 @@ def test_every_one_is_counted(read, count: int) -> None:
         read(merged(content()["annotations"][:1] * 2))
 
 
-@pytest.mark.parametrize("changes", [{"category_id": 2}, {"image_id": 1}, {"segmentation": [outline(5, 5, 25, 22)]}])
+@pytest.mark.parametrize("count", [1, 4])
+def test_an_outline_under_two_classes_is_told(read, count: int) -> None:
+    """It is no repetition: which of the two is meant, nobody but the author knows."""
+    again = [entry | {"category_id": 3 - entry["category_id"]} for entry in content()["annotations"][:count]]
+    words = rf"{count} of {6 + count} objects have the picture and the outline of another, of another class, such"
+    with pytest.warns(UserWarning, match=words):
+        assert read(merged(again)).repeated == 0
+
+
+def test_samples_in_memory_are_told_of_two_classes() -> None:
+    made = [
+        sample.replace(segments=tuple(SegmentInfo(i + 1, i // 3) for i in range(6))) for sample in samples(twice=True)
+    ]
+    finding = check_repeated(made, made)
+    assert finding.verdict == "warning" and finding.evidence.startswith("18 of 36 objects have the picture and the out")
+
+
+@pytest.mark.parametrize("changes", [{"image_id": 1}, {"segmentation": [outline(5, 5, 25, 22)]}])
 def test_others_are_no_repetition(read, changes: dict) -> None:
     made = content()
     made["annotations"] = [made["annotations"][0], made["annotations"][0] | {"id": 9} | changes]
