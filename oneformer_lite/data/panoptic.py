@@ -34,11 +34,12 @@ from .json_fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries
 from .label_map import refuse_inexact
 from .map_dataset import MapDataset
 from .sample import TASKS, SegmentInfo
-from .segment_boxes import LOOKED_AT, warn_of_boxes
-from .segment_ids import compare_ids, decode_ids, present_ids
+from .segment_boxes import LOOKED_AT, other_areas, told_areas, warn_of_boxes
+from .segment_ids import compare_ids, decode_ids, present_areas
 from .wrong_ids import likely_cause
 
 _UNPACK = ", and that the archive (COCO's panoptic one holds two more inside it) is unpacked"
+_OF_STUFF = 0.25  # share of classes in pictures, from which several segments are worth a word
 UNSEEN = "pictures with segments that have no pixel"
 
 
@@ -64,7 +65,7 @@ class PanopticDataset(MapDataset):
         self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs", _UNPACK)
         # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
         self.image_ids, self._file_names, self._png_names, told = json.loads(lists)
-        warn_of_boxes(self._looked_at(told), self.json_path)
+        self._said_of_areas = warn_of_boxes(self._looked_at(told), self.json_path)
 
     def _index(self) -> str:
         """Judge the file and keep what samples need as flat arrays; ids and names of the images as JSON, and
@@ -95,8 +96,10 @@ class PanopticDataset(MapDataset):
         self._ids = np.array(segments.column("id", SEGMENT_ID), np.int32)
         self._class_ids = np.array(class_ids, np.int32)
         self._is_crowd = np.array(segments.column("iscrowd", FLAG, 0), bool)
+        self._areas = told_areas(segments.rows)
         warn_of_other_crowds(segments)
         self._say_what_is_missing(len(images), segments)
+        self._say_of_stuff()
         if self.categories and not any(category.is_thing for category in self.categories):
             warn_user(
                 f"{self.json_path}: no category is a thing (all isthing are 0), so the instance task has nothing to "
@@ -124,6 +127,23 @@ class PanopticDataset(MapDataset):
             warn_user(f"{self.json_path} {what}: there is nothing to learn from it")
         elif crowds == len(segments):
             warn_user(f"{self.json_path}: all {crowds} segments are crowds, which are never targets")
+
+    def _say_of_stuff(self) -> None:
+        """Stuff has one segment in a picture, as predictions have: of several, all but one are missed at best."""
+        pictures = np.repeat(np.arange(len(self._ends)), np.diff(self._ends, prepend=0))
+        is_stuff = np.array([not category.is_thing for category in self.categories], bool)
+        chosen = is_stuff[self._class_ids] & ~self._is_crowd
+        places, counts = np.unique(
+            pictures[chosen] * len(self.categories) + self._class_ids[chosen], return_counts=True
+        )
+        several = places[counts > 1]
+        if len(several) > max(1, _OF_STUFF * len(places)):
+            names = {self.categories[place % len(self.categories)].name for place in several.tolist()}
+            warn_user(
+                f"{self.json_path}: stuff has several segments of one class in a picture ({len(several)} of "
+                f"{len(places)} times: {few(names, 4)}), and is expected to have one, as predictions have. Are things "
+                "among these classes (isthing), or is it exchanged? If not, give the pixels of a class one id"
+            )
 
     @property
     def class_counts(self) -> list[int]:
@@ -159,16 +179,24 @@ class PanopticDataset(MapDataset):
             )
         class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
         self._compare_sizes(index, segment_map.shape, path)
-        drawn = set(present_ids(segment_map).tolist())
+        areas = present_areas(segment_map)
+        drawn = areas.keys()
         if drawn - set(ids):
             listed = {self.categories[class_id].id for class_id in class_ids}
-            compare_ids(drawn, set(ids), str(path), likely_cause(segment_map, ids, listed))
+            compare_ids(set(drawn), set(ids), str(path), likely_cause(segment_map, ids, listed))
+        if not self._said_of_areas and other_areas((areas.get(i, 0) for i in ids), self._areas[chosen]):
+            self._said_of_areas = True
+            warn_user(
+                f"{path}: several segments have far more or fewer pixels than {self.json_path} says (area): is it the "
+                "PNG of another picture (file_name), or are ids of segments exchanged? Look at this sample before you "
+                "train; this is said once"
+            )
         segments = [SegmentInfo(*entry) for entry in zip(ids, class_ids, is_crowd, strict=True)]
         unseen = [segment for segment in segments if segment.id not in drawn]
         if drawn and unseen:
             segments = [segment for segment in segments if segment.id in drawn]
             self._count_unseen(index, unseen, path)
-        compare_ids(drawn, {segment.id for segment in segments}, str(path))
+        compare_ids(set(drawn), {segment.id for segment in segments}, str(path))
         return segment_map, tuple(segments)
 
     @staticmethod

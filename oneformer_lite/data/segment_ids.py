@@ -43,6 +43,15 @@ def present_ids(segment_map: np.ndarray) -> np.ndarray:
     return ids[ids != 0]
 
 
+def present_areas(segment_map: np.ndarray) -> dict[int, int]:
+    """The ids that have at least one pixel, without void (0), and how many each has."""
+    flat = segment_map.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])  # of runs of one id
+    ids, places = np.unique(flat[starts], return_inverse=True)
+    areas = np.bincount(places, np.diff(starts, append=flat.size)).astype(np.int64)
+    return {i: area for i, area in zip(ids.tolist(), areas.tolist()) if i}
+
+
 def check_ids(segment_map: np.ndarray, listed: Sequence[int], where: str) -> None:
     """Raise :class:`DataError` unless the map's ids are exactly the listed ones."""
     compare_ids(set(present_ids(segment_map).tolist()), set(listed), where)

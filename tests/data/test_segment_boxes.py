@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageOps
 
 import oneformer_lite as ofl
-from oneformer_lite.data import PanopticDataset
+from oneformer_lite.data import PanopticDataset, panoptic
+from oneformer_lite.data.segment_boxes import other_areas, told_areas
 
 
 @pytest.fixture
@@ -82,4 +83,51 @@ def test_right_files_and_other_conventions_are_read_in_silence(folder, edit):
 def test_a_file_without_things_is_odd(folder):
     change(folder, lambda c: [row.update(isthing=0) for row in c["categories"]])
     with pytest.warns(UserWarning, match="no category is a thing"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("each", [exchange_ids, exchange_files])
+def test_pictures_that_are_not_looked_at_when_it_is_opened_are_compared_when_they_are_read(folder, monkeypatch, each):
+    monkeypatch.setattr(panoptic, "LOOKED_AT", 1)
+
+    def of_the_others(content: dict) -> None:
+        others = {"annotations": content["annotations"][1:]}
+        each(others)
+
+    change(folder, of_the_others)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        dataset = opened(folder)
+        dataset[0]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for index in range(len(dataset)):
+            try:
+                dataset[index]
+            except ofl.errors.DataError:  # other ids than the PNG's, which is refused
+                assert each is exchange_files
+    assert len([w for w in said if "segments have far more or fewer pixels than" in str(w.message)]) == 1
+
+
+def test_areas_by_hand():
+    told = told_areas([{"area": 100}, {"area": 40.5}, {"area": "3"}, {}, {"area": 9}, {"area": float("inf")}])
+    assert told.tolist() == [100, 40.5, 0, 0, 9, 0]
+    assert not other_areas([100, 40, 7, 7, 1, 7], told) and not other_areas([300, 40, 7, 7, 1, 7], told)  # one alone
+    assert other_areas([151, 26, 7, 7, 1, 7], told) and not other_areas([149, 28, 7, 7, 1, 7], told)
+    assert not other_areas([0, 0, 0, 0, 0, 0], told)  # not seen, which is told elsewhere
+
+
+def test_stuff_in_several_segments_is_odd(folder):
+    """As where isthing is exchanged: all but one of them are missed, however good a model is."""
+    scenes = [ofl.data.Toytown("val", 64, crowded=True)[i] for i in range(4)]
+    ofl.data.write_panoptic(folder / "pictures", folder / "a.json", folder / "pngs", scenes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        opened(folder)
+    change(folder, lambda c: [row.update(isthing=1 - row["isthing"]) for row in c["categories"]])
+    with pytest.warns(UserWarning, match=r"several segments of one class in a picture \(\d+ of \d+ times: .*isthing"):
+        opened(folder)
+    change(folder, lambda c: [row.update(iscrowd=1) for a in c["annotations"] for row in a["segments_info"][1:]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
         opened(folder)

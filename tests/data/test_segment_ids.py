@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oneformer_lite.data.segment_ids import decode_ids, encode_ids, present_ids
+from oneformer_lite.data.segment_ids import decode_ids, encode_ids, present_areas, present_ids
 from oneformer_lite.errors import DataError
 
 
@@ -27,3 +27,11 @@ def test_ids_that_fit_no_png_are_refused(bad):
 def test_present_ids_agrees_with_unique(shape):
     segment_map = np.random.default_rng(0).integers(0, 6, shape).astype(np.int32)
     assert present_ids(segment_map).tolist() == [i for i in np.unique(segment_map) if i]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 1), (40, 30)])
+def test_areas_are_counted_as_one_by_one(shape):
+    segment_map = np.random.default_rng(0).integers(0, 5, shape, np.int32) * 1000
+    expected = {i: int((segment_map == i).sum()) for i in present_ids(segment_map).tolist()}
+    assert present_areas(segment_map) == expected
+    assert present_areas(np.zeros(shape, np.int32)) == {}
