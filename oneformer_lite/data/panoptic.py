@@ -65,7 +65,8 @@ class PanopticDataset(MapDataset):
         self.panoptic_dir = require_folder(panoptic_dir, "the panoptic PNGs", _UNPACK)
         # read again: strings of the parsed file would hold on to the memory blocks that they share with the rest of it
         self.image_ids, self._file_names, self._png_names, told = json.loads(lists)
-        self._said_of_areas = warn_of_boxes(self._looked_at(told), self.json_path)
+        stuff = {category.id for category in self.categories if not category.is_thing}
+        self._said_of_areas = warn_of_boxes(self._looked_at(told), stuff, self.json_path)
 
     def _index(self) -> str:
         """Judge the file and keep what samples need as flat arrays; ids and names of the images as JSON, and
@@ -184,7 +185,8 @@ class PanopticDataset(MapDataset):
         if drawn - set(ids):
             listed = {self.categories[class_id].id for class_id in class_ids}
             compare_ids(set(drawn), set(ids), str(path), likely_cause(segment_map, ids, listed))
-        if not self._said_of_areas and other_areas((areas.get(i, 0) for i in ids), self._areas[chosen]):
+        is_stuff = np.array([not self.categories[class_id].is_thing for class_id in class_ids], bool)
+        if not self._said_of_areas and other_areas((areas.get(i, 0) for i in ids), self._areas[chosen], is_stuff):
             self._said_of_areas = True
             warn_user(
                 f"{path}: several segments have far more or fewer pixels than {self.json_path} says (area): is it the "
