@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,31 @@ def test_masks_need_a_name(tmp_path, name) -> None:
     prediction = ofl.predict(ofl.from_pretrained("toytown"), SCENES[0].image, "semantic")
     with pytest.raises(ofl.errors.ConfigError, match="name must be what the files' names begin with"):
         prediction.save_masks(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["\u0444\u043e\u0442.png", os.fsdecode(b"caf\xe9.png")], ids=["letters", "bytes"])
+def test_names_that_the_terminal_cannot_show_end_nothing(at, monkeypatch, name: str) -> None:
+    """A pipe in an older encoding (of Windows, or of a cron job), and a name that is not UTF-8 on the disk."""
+    Path("a.png").rename(name)
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["predict", name, "--out", "out", "--json", "found.json", "--masks", "masks"]) == 0
+    terminal.flush()
+    assert b".png -> " in terminal.buffer.getvalue() and b"\\u" in terminal.buffer.getvalue()
+    (picture,) = json.loads(Path("found.json").read_text())["pictures"]
+    assert picture["file"] == name and Path("out").is_dir()
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--min-score", "70%"], "expected a number with a point for its decimals, such as 0.5, got '70%'"),
+        (["--min-score", "0,7"], "expected a number with a point for its decimals, such as 0.5, got '0,7'"),
+        (["--windows", "large"], "expected a whole number, got 'large'"),
+        (["--scales", "1,1.5"], "expected a number with a point for its decimals, such as 0.5, got '1,1.5'"),
+    ],
+)
+def test_what_is_no_number_is_told_as_such(capsys, arguments: list[str], words: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "a.png", *arguments])
+    assert words in capsys.readouterr().err

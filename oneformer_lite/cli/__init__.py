@@ -8,6 +8,7 @@ command needs is imported when it runs, so that ``--help`` is there at once.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import warnings
 
@@ -19,6 +20,8 @@ COMMANDS = (demo, train, study, eval, predict, download, convert, convert_data, 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors a user can act on are one sentence on stderr and exit status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that its encoding lacks, as stderr shows them
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():

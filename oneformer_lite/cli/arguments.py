@@ -32,7 +32,7 @@ def command(commands, name: str, run: Callable, help_: str) -> argparse.Argument
 
 def count(text: str) -> int:
     """A whole number from 0 from the command line."""
-    value = int(text)
+    value = _number(int, text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text}")
     return value
@@ -40,7 +40,7 @@ def count(text: str) -> int:
 
 def share(text: str) -> float:
     """A number from 0 to 1 from the command line."""
-    value = float(text)
+    value = _number(float, text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
     return value
@@ -68,9 +68,18 @@ def positive(kind: Callable) -> Callable:
     """``int`` or ``float`` from the command line, refused unless above zero."""
 
     def parse(text: str):
-        value = kind(text)
+        value = _number(kind, text)
         if not value > 0:
             raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
         return value
 
     return parse
+
+
+def _number(kind: Callable, text: str):
+    """argparse itself would name the function that failed instead of what was expected."""
+    try:
+        return kind(text)
+    except ValueError:
+        number = "a whole number" if kind is int else "a number with a point for its decimals, such as 0.5"
+        raise argparse.ArgumentTypeError(f"expected {number}, got {text!r}") from None
