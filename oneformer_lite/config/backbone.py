@@ -22,12 +22,13 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "dinat": ("embed_dim", "depths", "num_heads", "kernel_size", "dilations", "mlp_ratio", *_RATES),
     "swin": _WINDOWED,
     "convnext": ("depths", "dims", *_RATES),
-    "resnet": ("layers", "channels", "base_width", "cardinality", "stem_width", "output_stride", *_RATES),
+    "resnet": ("layers", "channels", "base_width", "cardinality", "stem_width", "output_stride", "multi_grid", *_RATES),
     "vit": ("depth", "mlp_ratio", "init_values", *_RATES),  # its width and heads are hidden_dim and num_heads
 }
 
 _NUMBER, _WHOLE = "a number", "a whole number"
 _STAGES, _BLOCKS = "four whole numbers, one for each stage,", "four lists of whole numbers, one for each block,"
+_LAST = "a list of whole numbers, one for each block of the last stage,"
 # the form of each size, and the range of its numbers
 _SIZES: dict[str, tuple[str, float, float]] = {
     "drop_path_rate": (_NUMBER, 0.0, 0.99), "mlp_ratio": (_NUMBER, 0.01, 64.0), "init_values": (_NUMBER, 1e-9, 100.0),
@@ -37,6 +38,7 @@ _SIZES: dict[str, tuple[str, float, float]] = {
     "output_stride": (_WHOLE, 8, 32),
     "depths": (_STAGES, 1, 128), "layers": (_STAGES, 1, 128), "dims": (_STAGES, 1, 16_384),
     "channels": (_STAGES, 1, 16_384), "num_heads": (_STAGES, 1, 1024), "dilations": (_BLOCKS, 1, 4096),
+    "multi_grid": (_LAST, 1, 64),
 }  # fmt: skip
 
 
@@ -74,9 +76,9 @@ def _numbers(form: str, value: object) -> list:
     """The numbers in a value of this form; none if it has another."""
     if form in (_NUMBER, _WHOLE):
         return [value]
-    if not isinstance(value, (list, tuple)) or len(value) != 4:
+    if not isinstance(value, (list, tuple)) or len(value) > 128 or len(value) != 4 and form != _LAST:
         return []
-    if form == _STAGES:
+    if form in (_STAGES, _LAST):
         return list(value)
     if not all(isinstance(row, (list, tuple)) and 0 < len(row) <= 128 for row in value):
         return []

@@ -2,7 +2,8 @@
 
 There are panoptic models of COCO and ADE20K, and semantic ones of all data sets but COCO; ``task`` says which, where
 there are both. Values are those of the official ``configs/*/**.yaml``; scores are the model zoo's, in percent, at a
-single scale: PQ of the panoptic models, mIoU of the semantic ones. R101c, a ResNet with another stem, is left out.
+single scale: PQ of the panoptic models, mIoU of the semantic ones. R101c is DeepLab's ResNet-101: three small
+convolutions for the first large one, and a last stage whose blocks look 1, 2 and 4 pixels far.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ __all__ = [
     "maskformer_toytown",
     "maskformer_coco_r50", "maskformer_coco_r101", "maskformer_coco_swin_t", "maskformer_coco_swin_s",
     "maskformer_coco_swin_b_21k", "maskformer_coco_swin_l",
-    "maskformer_ade20k_r50", "maskformer_ade20k_r101", "maskformer_ade20k_swin_t", "maskformer_ade20k_swin_s",
+    "maskformer_ade20k_r50", "maskformer_ade20k_r101", "maskformer_ade20k_r101c",
+    "maskformer_ade20k_swin_t", "maskformer_ade20k_swin_s",
     "maskformer_ade20k_swin_b_21k", "maskformer_ade20k_swin_l",
-    "maskformer_ade20k_full_r50", "maskformer_ade20k_full_r101",
-    "maskformer_coco_stuff_r50", "maskformer_coco_stuff_r101",
-    "maskformer_cityscapes_r101", "maskformer_mapillary_r50",
+    "maskformer_ade20k_full_r50", "maskformer_ade20k_full_r101", "maskformer_ade20k_full_r101c",
+    "maskformer_coco_stuff_r50", "maskformer_coco_stuff_r101", "maskformer_coco_stuff_r101c",
+    "maskformer_cityscapes_r101", "maskformer_cityscapes_r101c", "maskformer_mapillary_r50",
 ]  # fmt: skip
+
+R101C = {"backbone": "resnet101s.gluon_in1k", "backbone_options": {"multi_grid": (1, 2, 4)}}
 
 
 def maskformer_coco_r50() -> MaskFormerConfig:
@@ -65,6 +69,11 @@ def maskformer_ade20k_r101(task: str = "semantic") -> MaskFormerConfig:
     return _ade20k(R101, task)
 
 
+def maskformer_ade20k_r101c() -> MaskFormerConfig:
+    """ADE20K, R101c: 46.0."""
+    return _ade20k(R101C)
+
+
 def maskformer_ade20k_swin_t() -> MaskFormerConfig:
     """ADE20K, Swin-Tiny: 46.7."""
     return _ade20k(SWIN_T)
@@ -95,6 +104,11 @@ def maskformer_ade20k_full_r101() -> MaskFormerConfig:
     return _unnamed("ade20k_full", 847, R101, 512)
 
 
+def maskformer_ade20k_full_r101c() -> MaskFormerConfig:
+    """ADE20K's 847 classes, R101c: 17.4. The classes' names come with a file of the hub or a data set."""
+    return _unnamed("ade20k_full", 847, R101C, 512)
+
+
 def maskformer_coco_stuff_r50() -> MaskFormerConfig:
     """COCO-Stuff-10k's 171 classes, ResNet-50: 37.1. The classes' names come with a file of the hub or a data set."""
     return _unnamed("coco_stuff", 171, R50, 640)
@@ -105,10 +119,19 @@ def maskformer_coco_stuff_r101() -> MaskFormerConfig:
     return _unnamed("coco_stuff", 171, R101, 640)
 
 
+def maskformer_coco_stuff_r101c() -> MaskFormerConfig:
+    """COCO-Stuff-10k's 171 classes, R101c: 38.0. The classes' names come with a file of the hub or a data set."""
+    return _unnamed("coco_stuff", 171, R101C, 640)
+
+
 def maskformer_cityscapes_r101() -> MaskFormerConfig:
     """Cityscapes, ResNet-101: 78.5."""
-    sizes = {"image_size": 1024, "test_size": 1024, "test_max_size": 2048}  # crop 512 x 1024
-    return _preset("cityscapes", R101, trained_task="semantic", **sizes)
+    return _cityscapes(R101)
+
+
+def maskformer_cityscapes_r101c() -> MaskFormerConfig:
+    """Cityscapes, R101c: 79.7."""
+    return _cityscapes(R101C)
 
 
 def maskformer_mapillary_r50() -> MaskFormerConfig:
@@ -156,6 +179,11 @@ def _ade20k(backbone: dict, task: str = "semantic", crop: int = 512) -> MaskForm
         raise ConfigError(f"this MaskFormer was published for panoptic or semantic segmentation, not {task!r}")
     sizes = {"image_size": crop, "test_size": crop, "test_max_size": 4 * crop}
     return _preset("ade20k", backbone, trained_task="semantic", **sizes)
+
+
+def _cityscapes(backbone: dict) -> MaskFormerConfig:
+    sizes = {"image_size": 1024, "test_size": 1024, "test_max_size": 2048}  # crop 512 x 1024
+    return _preset("cityscapes", backbone, trained_task="semantic", **sizes)
 
 
 def _unnamed(data_set: str, classes: int, backbone: dict, crop: int) -> MaskFormerConfig:

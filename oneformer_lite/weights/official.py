@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..config import BaseConfig, Mask2FormerConfig, MaskFormerConfig, ModelConfig, mask2former, maskformer, presets
 from ..errors import CheckpointError
 from ..notices import warn_user
+from .backbones.names import DEEP_STEM
 from .backbones.sizes import has_sizes, nearest
 from .detr.official import from_official_detr, is_official_detr
 from .eomt.official import from_eomt_file, is_eomt
@@ -43,6 +44,8 @@ OWNERS: dict[str, tuple[type[BaseConfig], Callable[[], Mapping[str, BaseConfig]]
     "MaskFormer": (MaskFormerConfig, maskformer.published),
 }
 
+# kinds of backbones whose dilations differ from model to model, and leave no trace in shapes
+_DILATED = {"dinat": "a DiNAT", "resnet with a deep stem": "a ResNet with a deep stem (R101c)"}
 _WRAPPING = re.compile(r"(model|module|_orig_mod)\..")
 IGNORED = [
     r"criterion\.empty_weight",  # made of no_object_weight
@@ -75,7 +78,10 @@ def from_file(path: Path, config: BaseConfig | None = None, base: str | Path | N
     if is_panoptic_segformer(state):
         return from_official_panoptic_segformer(state, path, config)
     state = _with_pixel_decoder(state)
-    state = whole_text_mapper(rename(state, MASKFORMER if is_maskformer(state) else TABLE))
+    table = MASKFORMER if is_maskformer(state) else TABLE
+    if "backbone.stem.conv3.weight" in state:
+        table = DEEP_STEM + table
+    state = whole_text_mapper(rename(state, table))
     shapes = Shapes(state, str(path))
     try:
         config = _config_from(shapes) if config is None else _check(config, shapes)
@@ -119,9 +125,9 @@ def _config_from(shapes: Shapes) -> BaseConfig:
         name, config = next(iter(fitting.items()))
         _warn_of_variants(name, list(fitting), shapes.source)
         return replace(config, **found)
-    if kind == "dinat":
+    if network := _DILATED.get(kind):
         raise CheckpointError(
-            f"{shapes.source} holds a DiNAT of unpublished sizes, whose dilations are not in the file: "
+            f"{shapes.source} holds {network} of unpublished sizes or classes, whose dilations are not in the file: "
             "say them with from_pretrained(path, config=...)"
         )
     if not configs:

@@ -23,9 +23,10 @@ What came before it (Cheng et al., NeurIPS 2021). Read are transformers' folders
 authors' `.pkl`: the only ones of the panoptic models with a ResNet, as transformers lacks their six encoder layers. The
 presets are `ofl.config.maskformer_coco_r50()` and its relatives: panoptic models of COCO (ResNet-50, -101, Swin-T, -S,
 -B, -L) and of ADE20K (`maskformer_ade20k_r50("panoptic")`), semantic ones of ADE20K, of its 847 classes, of COCO-Stuff,
-Cityscapes and Mapillary Vistas. ResNets with another stem (R101c) are not read. The authors' code and weights are under
-CC BY-NC 4.0: not for commercial use. The code here is this package's own; whoever loads those weights is bound by their
-terms.
+Cityscapes and Mapillary Vistas. R101c (`maskformer_cityscapes_r101c()`), DeepLab's ResNet-101, begins with three small
+convolutions and has a dilated last stage, which the file does not tell: for other classes than the published, say
+`config`. The authors' code and weights are under CC BY-NC 4.0: not for commercial use. The code here is this package's
+own; whoever loads those weights is bound by their terms.
 
 COCO's models see pictures without padding (`padding_multiple=1`), and their segments also hold what they win outside
 their own masks (`merge_within_masks=False`). Training compares masks on all pixels (`compared_on="pixels"`). COCO's

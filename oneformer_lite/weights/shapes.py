@@ -89,6 +89,7 @@ def backbone_kind(shapes: Shapes) -> str:
         "swin": "layers.0.blocks.0.attn.relative_position_bias_table",
         "dinat": "levels.0.blocks.0.attn.rpb",
         "convnext": "stages_0.blocks.0.conv_dw.weight",
+        "resnet with a deep stem": "conv1.6.weight",
         "resnet bottleneck": "layer1.0.conv3.weight",
         "resnet basic": "layer1.0.conv2.weight",
     }.items():
@@ -108,7 +109,10 @@ def measure_backbone(kind: str, shapes: Shapes) -> dict:
     stages = range(first, first + 4)
     depths = tuple(shapes.count(block.format(stage, "{}")) for stage in stages)
     widths = tuple(shapes[block.format(stage, 0)][0] for stage in stages)
-    return {"depths": depths, "dims": widths} if kind == "convnext" else {"layers": depths, "channels": widths}
+    if kind == "convnext":
+        return {"depths": depths, "dims": widths}
+    deep = "backbone.network.conv1.0.weight"
+    return {"layers": depths, "channels": widths} | ({"stem_width": shapes[deep][0]} if deep in shapes else {})
 
 
 def _transformer(kind: str, shapes: Shapes) -> dict:

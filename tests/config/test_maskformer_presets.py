@@ -22,6 +22,8 @@ MILLIONS = {
     "ade20k_swin_b_21k()": 102, "ade20k_swin_l()": 212, "ade20k_full_r50()": 41, "ade20k_full_r101()": 60,
     "coco_stuff_r50()": 41, "coco_stuff_r101()": 60, "cityscapes_r101()": 60, "mapillary_r50()": 41,
     "ade20k_r50('panoptic')": 45.07, "ade20k_r101('panoptic')": 64,
+    # R101 with DeepLab's stem
+    "ade20k_r101c()": 60, "ade20k_full_r101c()": 61, "coco_stuff_r101c()": 60, "cityscapes_r101c()": 60,
 }  # fmt: skip
 # crop, test size, longest side, merge threshold, classes, encoder layers, multiple to which pictures are padded
 PUBLISHED = {
@@ -34,6 +36,7 @@ PUBLISHED = {
     "ade20k_full_r101()": (512, 512, 2048, 0.8, 847, 0, 32),
     "coco_stuff_r50()": (640, 640, 2560, 0.8, 171, 0, 32),
     "cityscapes_r101()": (1024, 1024, 2048, 0.8, 19, 0, 32),
+    "cityscapes_r101c()": (1024, 1024, 2048, 0.8, 19, 0, 32),
     "mapillary_r50()": (1280, 2048, 2048, 0.8, 65, 0, 32),
 }  # fmt: skip
 ALL = config.maskformer.published()
@@ -50,6 +53,23 @@ def test_parameters(call: str) -> None:
 
 def test_all_that_is_published_is_counted() -> None:
     assert {f"maskformer_{call}" for call in MILLIONS} == ALL.keys() - {"maskformer_toytown()"}
+
+
+@pytest.mark.parametrize("data_set", ["ade20k", "ade20k_full", "coco_stuff", "cityscapes"])
+def test_deeplabs_resnet_differs_in_its_stem_alone(data_set: str) -> None:
+    """Three convolutions of 3 x 3 with their norms for one of 7 x 7, and 128 channels for 64 in what reads it."""
+    with torch.device("meta"):
+        plain, deep = (
+            build(dataclasses.replace(ALL[f"maskformer_{data_set}_{name}()"], pretrained=False))
+            for name in ("r101", "r101c")
+        )
+    stems = 9 * (3 * 64 + 64 * 64 + 64 * 128) + 2 * (64 + 64 + 128) - (49 * 3 * 64 + 2 * 64)
+    more = stems + (128 - 64) * (64 + 256)
+    counts = [sum(p.numel() for p in model.parameters()) for model in (plain, deep)]
+    assert counts[1] - counts[0] == more == 123_776
+    assert [b.conv2.dilation for b in deep.backbone.network.layer4] == [(1, 1), (2, 2), (4, 4)]
+    same = {"backbone": deep.config.backbone, "backbone_options": deep.config.backbone_options}
+    assert dataclasses.replace(plain.config, **same) == deep.config
 
 
 @pytest.mark.parametrize("call", PUBLISHED)

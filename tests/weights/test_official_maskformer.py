@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from official_names import MASKFORMER, official_state, written
 from reference import small_maskformer
 from safetensors.torch import load
@@ -17,6 +18,8 @@ from safetensors.torch import load
 import oneformer_lite as ofl
 from oneformer_lite.errors import CheckpointError
 from oneformer_lite.model import MaskFormer, build
+from oneformer_lite.weights.official import _config_from
+from oneformer_lite.weights.shapes import Shapes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(are things|for which task|no published data set|variants)")
 
@@ -114,3 +117,88 @@ def test_a_file_that_lacks_a_weight(files, tmp_path, missing):
     written(tmp_path / "model.pkl", state, "4")
     with pytest.raises(CheckpointError, match="missing"):
         ofl.from_pretrained(tmp_path / "model.pkl")
+
+
+def with_a_deep_stem(state: dict) -> dict:
+    """DeepLab's three convolutions in the place of the first one, as detectron2 names them."""
+    torch.manual_seed(4)
+    out = {name: value for name, value in state.items() if "stem" not in name}
+    for i, (made, seen) in enumerate([(32, 3), (32, 32), (64, 32)], 1):
+        norm = {"weight": torch.rand(made) + 0.5, "bias": torch.randn(made) / 4, "running_mean": torch.randn(made) / 5,
+                "running_var": torch.rand(made) + 0.5}  # fmt: skip
+        out |= {f"backbone.stem.conv{i}.norm.{kind}": value for kind, value in norm.items()}
+        out[f"backbone.stem.conv{i}.weight"] = torch.randn(made, seen, 3, 3) / (9 * seen) ** 0.5
+    return out
+
+
+def deeplabs_maps(state: dict, images: torch.Tensor, multi_grid: tuple[int, ...]) -> list[torch.Tensor]:
+    """What detectron2's ``build_resnet_deeplab_backbone`` computes, written here once more."""
+
+    def convolved(x, name, stride=1, rate=1):
+        weight, norm = state[f"{name}.weight"], f"{name}.norm."
+        x = F.conv2d(x, weight, stride=stride, padding=rate * (weight.shape[-1] // 2), dilation=rate)
+        return F.batch_norm(x, *(state[norm + kind] for kind in ("running_mean", "running_var", "weight", "bias")))
+
+    x = images
+    for i in (1, 2, 3):
+        x = convolved(x, f"backbone.stem.conv{i}", stride=2 if i == 1 else 1).relu()
+    x, maps = F.max_pool2d(x, 3, 2, 1), []
+    for stage in (2, 3, 4, 5):
+        block = 0
+        while f"backbone.res{stage}.{block}.conv1.weight" in state:
+            name, stride = f"backbone.res{stage}.{block}", 2 if stage > 2 and block == 0 else 1
+            y = convolved(x, f"{name}.conv1").relu()
+            y = convolved(y, f"{name}.conv2", stride, multi_grid[block] if stage == 5 else 1).relu()
+            y = convolved(y, f"{name}.conv3")
+            x = (y + (convolved(x, f"{name}.shortcut", stride) if f"{name}.shortcut.weight" in state else x)).relu()
+            block += 1
+        maps.append(x)
+    return maps
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A file with a deep stem, its weights, and a configuration that says its dilation."""
+    folder = tmp_path_factory.mktemp("deep")
+    theirs = small_maskformer("resnet", decoder_attention_heads=8, encoder_attention_heads=8)
+    theirs.save_pretrained(folder)
+    state = official_state(load((folder / "model.safetensors").read_bytes()), "resnet", MASKFORMER)
+    state = with_a_deep_stem(state)
+    written(folder / "model.pkl", state, "4")
+    options = {"layers": (1, 2, 1, 1), "channels": (16, 32, 32, 64), "stem_width": 32, "multi_grid": (3,)}
+    config = dataclasses.replace(
+        ofl.from_pretrained(folder).config, backbone="resnet101s", backbone_options=options
+    )
+    return folder / "model.pkl", state, config
+
+
+@torch.no_grad()
+def test_deeplabs_resnet_computes_as_in_detectron2(deep):
+    path, state, config = deep
+    ours = ofl.from_pretrained(path, config=config)
+    images = torch.randn(2, 3, 193, 160)
+    expected = deeplabs_maps({n: torch.as_tensor(v) for n, v in state.items()}, images, (3,))
+    for theirs, own in zip(expected, ours.backbone(images), strict=True):
+        assert theirs.shape == own.shape and float((theirs - own).abs().max() / theirs.abs().max()) < 1e-5
+    undilated = deeplabs_maps(state, images, (1,))
+    assert float((undilated[3] - expected[3]).abs().max() / expected[3].abs().max()) > 0.01
+
+
+def test_the_dilation_of_deeplabs_resnet_must_be_said(deep):
+    path, _, config = deep
+    with pytest.raises(CheckpointError, match=r"deep stem \(R101c\) of unpublished sizes or classes, whose dilations"):
+        ofl.from_pretrained(path)
+    other = dataclasses.replace(config, backbone_options=dict(config.backbone_options) | {"stem_width": 64})
+    with pytest.raises(CheckpointError, match="misshapen"):
+        ofl.from_pretrained(path, config=other)
+    with pytest.raises(CheckpointError, match="missing|unexpected|misshapen"):
+        ofl.from_pretrained(path, config=dataclasses.replace(config, backbone="resnet101", backbone_options=()))
+
+
+@pytest.mark.parametrize("data_set", ["ade20k", "ade20k_full", "coco_stuff", "cityscapes"])
+def test_published_files_with_a_deep_stem_are_the_presets(data_set):
+    """By the shapes of their weights, without the numbers."""
+    expected = getattr(ofl.config, f"maskformer_{data_set}_r101c")()
+    with torch.device("meta"):
+        shapes = Shapes(build(dataclasses.replace(expected, pretrained=False)).state_dict(), "file")
+    assert _config_from(shapes) == expected

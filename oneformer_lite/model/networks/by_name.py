@@ -101,9 +101,27 @@ def _last_places(strides: list[int], wanted: list[int]) -> list[int]:
     return places[::-1]
 
 
+def _dilate(network: nn.Module, name: str, multi_grid: tuple[int, ...]) -> None:
+    """Spread the 3 x 3 convolutions of ResNet's last stage, block by block, as DeepLab does; no map changes its size.
+
+    Raises :class:`ConfigError` unless there is one number for each block.
+    """
+    if len(multi_grid) != len(network.layer4):
+        raise ConfigError(
+            f"the last stage of {name} has {len(network.layer4)} blocks, backbone_options['multi_grid'] is for "
+            f"{len(multi_grid)}"
+        )
+    for block, rate in zip(network.layer4, multi_grid):
+        for convolution in block.modules():
+            if isinstance(convolution, nn.Conv2d) and convolution.kernel_size == (3, 3):
+                convolution.dilation = tuple(rate * d for d in convolution.dilation)
+                convolution.padding = tuple(rate * p for p in convolution.padding)
+
+
 def _timm_network(name: str, options: dict[str, object]) -> Network:
     if not timm.is_model(name):  # create_model also takes addresses and folders, as "hf-hub:" and "local-dir:"
         raise ConfigError(f"timm cannot build backbone {name!r}: it has no network of that name (timm.list_models())")
+    multi_grid = options.pop("multi_grid", None)  # timm has no such option
     try:
         module = timm_features(name, **options)
     except Exception as error:  # timm's networks raise many kinds; all mean the same to the caller
@@ -121,6 +139,8 @@ def _timm_network(name: str, options: dict[str, object]) -> Network:
     indices = _last_places(strides, wanted)
     if indices != list(range(len(strides))):
         module = timm_features(name, out_indices=indices, **options)
+    if multi_grid is not None:
+        _dilate(module, name, multi_grid)
     nhwc = str(getattr(module, "output_fmt", "")).endswith("NHWC")
     convnext = name.startswith("convnext")
     return Network(

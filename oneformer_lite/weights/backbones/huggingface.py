@@ -82,7 +82,7 @@ def backbone_to(backbone: Backbone, config: BaseConfig) -> dict:
     """
     kind, options = kind_of(config.backbone), dict(config.backbone_options)
     drop_path = options.pop("drop_path_rate", 0.0)
-    if kind == "timm":
+    if kind in ("timm", "resnet with a deep stem"):
         if options or backbone.norms:
             reason = f"with {sorted(options)}" if options else "with its stages closed by LayerNorms"
             raise ConfigError(f"transformers builds timm's {config.backbone}, but not {reason}")

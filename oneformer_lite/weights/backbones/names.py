@@ -41,6 +41,16 @@ OFFICIAL: Table = below("backbone.", "backbone.", [
     ),
 ])  # fmt: skip
 
+# DeepLab's ResNet begins with three convolutions; where there is but one, the same name is that one's
+DEEP_STEM: Table = below("backbone.stem.", "backbone.network.", [
+    ("conv1.norm", "conv1.1"),
+    ("conv1", "conv1.0"),
+    ("conv2.norm", "conv1.4"),
+    ("conv2", "conv1.3"),
+    ("conv3.norm", "bn1"),
+    ("conv3", "conv1.6"),
+])  # fmt: skip
+
 # ---------------------------------------------------------------- transformers, by kind of backbone
 
 

@@ -38,6 +38,8 @@ NETWORKS: dict[str, dict[str, dict]] = {
         "resnet101": {"layers": (3, 4, 23, 3), "channels": _CHANNELS},
         "resnet152": {"layers": (3, 8, 36, 3), "channels": _CHANNELS},
     },
+    # three small convolutions for the first large one; that its last stage is dilated leaves no trace in the weights
+    "resnet with a deep stem": {"resnet101s": {"layers": (3, 4, 23, 3), "channels": _CHANNELS, "stem_width": 64}},
     "resnet basic": {
         "resnet18": {"layers": (2, 2, 2, 2), "channels": _CHANNELS},
         "resnet34": {"layers": (3, 4, 6, 3), "channels": _CHANNELS},

@@ -247,3 +247,34 @@ def test_weights_of_other_sizes(monkeypatch: pytest.MonkeyPatch, state: dict, fi
 
 def test_non_persistent_constants_stay_out_of_checkpoints(lite0: Backbone) -> None:
     assert not {"scale", "shift"} & set(lite0.state_dict())
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        ((1, 2), "last stage of resnet50 has 3 blocks, backbone_options.'multi_grid'. is for 2"),
+        ((1, 2, 0), "must be a list of whole numbers, one for each block of the last stage, in 1..64, got .1, 2, 0."),
+        (2, "must be a list of whole numbers, one for each block of the last stage"),
+        ((), "must be a list of whole numbers, one for each block of the last stage"),
+    ],
+)
+def test_a_multi_grid_is_for_the_blocks_of_the_last_stage(value: object, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Backbone("resnet50", pretrained=False, options=[("multi_grid", value)])
+
+
+def test_a_dilated_block_sees_farther_and_keeps_the_size() -> None:
+    """Of the last stage alone; together with another stride the rates are multiplied."""
+    small = {"channels": (8, 16, 24, 32), "layers": (1, 1, 1, 3)}
+    torch.manual_seed(0)
+    plain = Backbone("resnet50", pretrained=False, options=small.items())
+    dilated = Backbone("resnet50", pretrained=False, options=(small | {"multi_grid": (1, 2, 4)}).items())
+    dilated.load_state_dict(plain.state_dict())
+    for a, b in zip(plain(images(96, 160))[:3], dilated(images(96, 160))[:3]):
+        assert torch.equal(a, b)
+    last = [backbone(images(96, 160))[3] for backbone in (plain, dilated)]
+    assert last[0].shape == last[1].shape and not torch.allclose(*last)
+    options = small | {"multi_grid": (1, 2, 4), "output_stride": 16}
+    both = Backbone("resnet50", pretrained=False, options=options.items())
+    assert [b.conv2.dilation[0] for b in both.network.layer4] == [1, 4, 8]
+    assert both(images(96, 160))[3].shape[2:] == (6, 10)
