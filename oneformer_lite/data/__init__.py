@@ -9,7 +9,7 @@ from disk (``layouts.py``: where its files lie), whether ``panoptic.py``, ``inst
 ``training/loader.py``.
 
 What the readers share: of pictures ``image.py`` (``grey.py``, ``tiff.py``, ``orientation.py``), of annotations
-``coco_json.py`` (``json_fields.py``, ``tools.py``) and ``outlines.py`` (``outline_reading.py``,
+``coco_json.py`` (``json_fields.py``, ``tools.py``, ``crowds.py``) and ``outlines.py`` (``outline_reading.py``,
 ``outline_frames.py``, ``run_lengths.py``, ``boxes.py``, ``rings.py``, ``repeated.py``), of maps ``label_map.py``
 (``palette.py``, ``smoothed.py``), ``map_dataset.py`` and ``segment_ids.py`` (``segment_boxes.py``, ``wrong_ids.py``),
 of names ``by_name.py`` and ``class_file.py`` (``class_lines.py``), of folders ``folders.py`` and ``paired.py``;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import posixpath
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from .json_fields import CATEGORY_ID, COLOR, FILE, FLAG, NAME, SIZE, Entries
 from .sample import Category
 from .tools import whose
 
-_CROWDS = frozenset(("isCrowd", "is_crowd", "IsCrowd", "crowd", "ignore"))  # other tools' words
 LISTS = ("images", "annotations", "categories")
 
 
@@ -74,6 +72,11 @@ def parse_categories(entries: Entries, all_things: bool) -> tuple[Category, ...]
     things = [True] * len(ids) if all_things else entries.column("isthing", FLAG)
     colors = entries.column("color", COLOR, None)
     warn_of_names(names, entries.file)
+    if all_things and (stuff := [n for row, n in zip(entries.rows, names) if row.get("isthing", 1) in (0, False)]):
+        warn_user(
+            f"{entries.file}: {few(stuff, 4)} are stuff there (isthing is 0), but in a file of objects each outline is "
+            "an object, to be found apart from others. Maps of segments (COCO's panoptic format) can hold stuff"
+        )
     return tuple(
         Category(id, name, bool(thing), distinct_color(index) if color is None else _rgb(color))
         for index, (id, name, thing, color) in enumerate(zip(ids, names, things, colors, strict=True))
@@ -108,19 +111,6 @@ def sizes_of(images: Entries) -> list[tuple[int, int]]:
             there, lacking = ("height", "width") if height else ("width", "height")
             raise DataError(f"{images.file}: {images.place(i)} has a {there} and no {lacking}: give both, or neither")
     return pairs
-
-
-def warn_of_other_crowds(entries: Entries) -> None:
-    """Say how many of ``entries`` are marked in a way that COCO's ``iscrowd`` is not, and that nobody reads."""
-    found = [
-        key for row in entries.rows if not _CROWDS.isdisjoint(row) and not row.get("iscrowd")
-        for key in _CROWDS.intersection(row) if row[key] not in (0, None, "", "0", "false", "False")
-    ]  # fmt: skip
-    for key, count in Counter(found).items():
-        warn_user(
-            f"{entries.file}: {key!r} is set in {count} of {len(entries)} and is not read: if it means that these are "
-            "crowds, which are no targets, call it 'iscrowd'"
-        )
 
 
 def indices_of(

@@ -24,17 +24,16 @@ from .coco_json import (
     read_annotations,
     refuse_other_format,
     sizes_of,
-    warn_of_other_crowds,
 )
+from .crowds import judge_crowds
 from .folders import require_folder
 from .image import read_annotated, read_image
-from .json_fields import ANYTHING, FLAG, ID, WHOLE, Entries
+from .json_fields import ANYTHING, ID, WHOLE, Entries
 from .outline_frames import outside, reach_over
 from .outline_reading import read_outlines
 from .repeated import count_repeated
 from .sample import MOST_BYTES, Sample, SegmentInfo
 
-_MANY_CROWDS = 0.25  # share from which they are worth a word; COCO has one in a hundred
 EMPTY = "objects whose outlines enclose no pixel"
 
 
@@ -94,7 +93,7 @@ class InstanceDataset:
         category_ids = [category.id for category in self.categories]
         class_ids = indices_of(objects, "category_id", objects.column("category_id", WHOLE), category_ids, "category")
         self._class_ids = np.array(class_ids, np.int32)
-        self._is_crowd = self._judge_crowds(objects, crowds_as_objects)
+        self._is_crowd = judge_crowds(objects, crowds_as_objects)
         self._outlines = read_outlines(objects.column("segmentation", ANYTHING, None), self.json_path, objects.place)
         kept = np.flatnonzero(self._usable(objects, owners, skip_boxes))
         self.repeated = count_repeated(self._outlines, owners, self._class_ids, kept, self.json_path)
@@ -104,22 +103,6 @@ class InstanceDataset:
             what = "has no objects" if len(images) else "lists no pictures"
             warn_user(f"{self.json_path} {what}: there is nothing to learn from it")
         return json.dumps([image_ids, names])
-
-    def _judge_crowds(self, objects: Entries, as_objects: bool) -> np.ndarray:
-        """Bool [n]: which objects are crowds."""
-        is_crowd = np.array(objects.column("iscrowd", FLAG, 0), bool)
-        if as_objects:
-            return np.zeros_like(is_crowd)
-        warn_of_other_crowds(objects)
-        words = (
-            f"{self.json_path}: {is_crowd.sum()} of {len(is_crowd)} objects are crowds (iscrowd is 1), which are never "
-            "targets. CVAT writes so for masks painted with its brush: crowds_as_objects=True takes them as objects"
-        )
-        if len(is_crowd) and is_crowd.all():
-            raise DataError(words)
-        if is_crowd.sum() > _MANY_CROWDS * len(is_crowd):
-            warn_user(words)
-        return is_crowd
 
     def _usable(self, objects: Entries, owners: np.ndarray, skip_boxes: bool) -> np.ndarray:
         """Bool [n]: which objects can be drawn; counts the others and says so."""

@@ -26,8 +26,8 @@ from .coco_json import (
     read_annotations,
     refuse_other_format,
     sizes_of,
-    warn_of_other_crowds,
 )
+from .crowds import warn_of_other_crowds
 from .folders import require_folder
 from .image import open_image, to_rgb
 from .json_fields import FLAG, ID, SEGMENT_ID, WHOLE, Entries

@@ -375,6 +375,28 @@ def test_all_crowds_as_a_brush_exports_them(read):
         assert [s.is_crowd for s in read(made)[0].segments] == [False, True]
 
 
+@pytest.mark.parametrize("crowds, told", [(1, False), (2, True)])
+def test_some_crowds_of_many_objects_are_told(read, crowds, told):
+    """COCO has one in a hundred; one in twelve was painted with another tool than the rest."""
+    made = content()
+    made["annotations"] = [
+        {"id": i, "image_id": 1, "category_id": 1, "segmentation": CODE | {"counts": [7 * i, 7, 593 - 7 * i]},
+         "iscrowd": int(i < crowds)} for i in range(24)
+    ]  # fmt: skip
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        read(made)
+    assert any(f"{crowds} of 24 objects are crowds" in str(w.message) for w in said) is told
+
+
+@pytest.mark.parametrize("value", [0, False])
+def test_stuff_in_a_file_of_objects_is_told(read, value):
+    made = content()
+    made["categories"] = [row | {"isthing": isthing} for row, isthing in zip(made["categories"], (1, value))]
+    with pytest.warns(UserWarning, match="'square' are stuff there .isthing is 0., but in a file of objects each"):
+        assert all(category.is_thing for category in read(made).categories)
+
+
 @pytest.mark.parametrize("name", ["a.png", "./a.png", ".\\a.png", ".//a.png"])
 def test_a_picture_that_is_listed_twice_is_refused(read, name):
     made = content()
