@@ -6,7 +6,8 @@ shows them to users):
 
 * panoptic: ``annotations/panoptic_SPLIT.json``, and a folder of PNGs of the same name; pictures in ``SPLIT/``
 * instance: ``annotations/instances_SPLIT.json``, ``SPLIT/_annotations.coco.json``, ``annotations/SPLIT.json`` or
-  ``SPLIT.json``; pictures beside the second, else in ``SPLIT/``, ``images/SPLIT/``, ``images/`` or ``pictures/``
+  ``SPLIT.json``; pictures beside the second, else in ``SPLIT/``, ``images/SPLIT/``, ``images/``, ``pictures/`` or the
+  folder itself: where the first picture of the file is
 * instance maps: the folder ``instances/SPLIT`` or ``SPLIT/instances``; pictures as of label maps
 * semantic (label maps): the folder ``annotations/semantic_SPLIT``, ``labels/SPLIT``, ``masks/SPLIT`` or
   ``SPLIT/labels``; pictures as of outlines, or in ``SPLIT/pictures`` or ``SPLIT/images``
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, DataError
 from ..files import on_disk, path_of
+from ..listing import few
 from ..notices import warn_user
 
 KINDS = ("panoptic", "instance", "semantic")
@@ -35,12 +37,14 @@ _PICTURES_OF_MAPS = ("{}/pictures", "{}/images", *_PICTURES)
 @dataclass(frozen=True)
 class Files:
     """Where a split lies. ``annotation``: a JSON file, or the folder of label or instance maps; ``beside``: the folder
-    of panoptic PNGs, or the file with the names of the classes of maps (which need not be there)."""
+    of panoptic PNGs, or the file with the names of the classes of maps (which need not be there); ``elsewhere``: other
+    folders that may hold the pictures of outlines."""
 
     kind: str
     pictures: Path
     annotation: Path
     beside: Path | None = None
+    elsewhere: tuple[Path, ...] = ()
 
 
 def find(data: str | Path, split: str, kind: str | None = None) -> Files:
@@ -60,6 +64,11 @@ def find(data: str | Path, split: str, kind: str | None = None) -> Files:
         warn_user(
             f"{data} has annotations of two kinds: the objects of {first.annotation} are opened, and not the label "
             f"maps of {maps.annotation}, which kind='semantic' opens in ofl.data.open"
+        )
+    if first.kind == "instance" and (again := [f.annotation for f in others if f.annotation.is_file()]):
+        warn_user(
+            f"{data} has several files of objects of the split {split!r}: {first.annotation} is opened, and not "
+            f"{', '.join(map(str, again))}. Remove what is out of date, or name the file in ofl.data.open"
         )
     return first
 
@@ -89,7 +98,8 @@ def _candidates(root: Path, split: str) -> Iterable[Files]:
     for place in _INSTANCES:
         if (file := root / place.format(split)).is_file():
             beside = file.parent if file.parent == root / split else None
-            yield Files("instance", beside or _first_folder(root, split, _PICTURES), file)
+            folders = (*_folders(root, split, _PICTURES), root)
+            yield Files("instance", beside or _first_folder(root, split, _PICTURES), file, elsewhere=folders)
     for kind, places in (("instance", _INSTANCE_MAPS), ("semantic", _MAPS)):
         for place in places:
             if (folder := root / place.format(split)).is_dir():
@@ -98,8 +108,12 @@ def _candidates(root: Path, split: str) -> Iterable[Files]:
 
 
 def _first_folder(root: Path, split: str, places: Iterable[str]) -> Path:
-    folders = [root / place.format(split) for place in places]
-    return next((folder for folder in folders if folder.is_dir()), root / split)
+    return next(iter(_folders(root, split, places)), root / split)
+
+
+def _folders(root: Path, split: str, places: Iterable[str]) -> list[Path]:
+    """Those that are there."""
+    return [folder for place in places if (folder := root / place.format(split)).is_dir()]
 
 
 def _missing(root: Path, split: str, kind: str | None) -> str:
@@ -118,10 +132,27 @@ def _missing(root: Path, split: str, kind: str | None) -> str:
         "semantic": "label maps, " + _listed(_MAPS, split),
     }
     words = "; ".join(text for name, text in looked.items() if kind in (None, name))
+    others, files = _splits(root, kind), {path.name for path in root.glob("*.json")}
+    there = f" (it has some of {few(others, 6)})" if others else f" (it holds {few(files, 4)})" if files else ""
     return (
-        f"{root} has no annotation of the split {split!r}: expected {words}. Files that lie elsewhere are named: "
-        "ofl.data.open(annotation, pictures=folder)"
+        f"{root} has no annotation of the split {split!r}{there}: expected {words}. Files that lie elsewhere are "
+        "named: ofl.data.open(annotation, pictures=folder)"
     )
+
+
+def _splits(root: Path, kind: str | None) -> set[str]:
+    """The splits of which the folder has outlines or maps."""
+    places = {
+        "instance": [(place, Path.is_file) for place in _INSTANCES[:2]] + [(p, Path.is_dir) for p in _INSTANCE_MAPS],
+        "semantic": [(place, Path.is_dir) for place in _MAPS],
+    }
+    wanted = [entry for name, entries in places.items() if kind in (None, name) for entry in entries]
+    found = set()
+    for place, is_there in wanted:
+        before, after = place.split("{}")
+        for path in filter(is_there, root.glob(place.format("*"))):
+            found.add(path.relative_to(root).as_posix().removeprefix(before).removesuffix(after))
+    return found
 
 
 def _listed(places: Iterable[str], split: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import mmap
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
@@ -13,6 +15,7 @@ from .dataset import SegmentationDataset
 from .instance import InstanceDataset
 from .instance_map import InstanceMapDataset
 from .layouts import NAMES, Files, check_kind, find
+from .paired import pair_files
 from .panoptic import PanopticDataset
 from .semantic import SemanticDataset
 
@@ -36,8 +39,8 @@ def open(
     """A data set on disk: panoptic annotations, outlines or maps of objects (instance) or label maps (semantic).
 
     ``data`` is a folder in one of the layouts of :mod:`.layouts`, of which ``split`` is opened; or an annotation file,
-    or a folder of maps, with the folder of its ``pictures``. A JSON file is panoptic if the folder of its PNGs,
-    called like the file, lies beside it. ``kind`` says which annotation is meant where there are several.
+    or a folder of maps, with the folder of its ``pictures``. A JSON file is panoptic if it has
+    segments, and the folder of its PNGs, called like the file, lies beside it. ``kind`` says which annotation is meant where there are several.
 
     Label maps need the names of their ``classes``: as a list, or as ``classes.txt`` beside them, a name on each line.
     Lines may begin with the pixel value, "7: road", and the line "0: (void)" says where nobody knows. ``options`` are
@@ -75,11 +78,20 @@ def _named(annotation: str | Path, pictures: str | Path, kind: str | None) -> Fi
             raise DataError(f"{annotation} is a folder: the {kind} annotation is a JSON file; name that")
         return Files(kind or "semantic", pictures, annotation, annotation / NAMES)
     pngs = annotation.with_suffix("")
-    if kind == "panoptic" or (kind is None and pngs.is_dir() and pngs != pictures):
+    if kind == "panoptic" or (kind is None and pngs.is_dir() and pngs != pictures and _lists_segments(annotation)):
         return Files("panoptic", pictures, annotation, pngs)
     if kind == "semantic":
         raise DataError(f"{annotation} is no folder: label maps are a folder of pictures of class ids; name that")
     return Files("instance", pictures, annotation)
+
+
+def _lists_segments(annotation: Path) -> bool:
+    """Whether a file has a panoptic one's word, found without parsing it; also of a file that cannot be read, which is
+    said when it is opened."""
+    with suppress(OSError, ValueError), annotation.open("rb") as file:  # ValueError: it is empty
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b"segments_info") >= 0 or b"\0" in content[:4]  # of UTF-16 only the parser can say
+    return True
 
 
 def _panoptic(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
@@ -87,7 +99,11 @@ def _panoptic(files: Files, classes: Sequence[str] | None, options: dict) -> Seg
 
 
 def _instance(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
-    return InstanceDataset(files.pictures, files.annotation, **options)
+    dataset = InstanceDataset(files.pictures, files.annotation, **options)
+    places = [folder / name for name in dataset.picture_names[:1] for folder in (files.pictures, *files.elsewhere)]
+    if found := next((path for path in places if on_disk(path).is_file()), None):
+        dataset.image_dir = found.parents[len(Path(dataset.picture_names[0]).parts) - 1]
+    return dataset
 
 
 def _instance_maps(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
@@ -100,6 +116,8 @@ def _instance_maps(files: Files, classes: Sequence[str] | None, options: dict) -
 
 def _semantic(files: Files, classes: Sequence[str] | None, options: dict) -> SegmentationDataset:
     if classes is None:
+        if files.annotation.is_dir() and not files.beside.is_file():
+            pair_files(files.pictures, files.annotation, "label maps")  # first of all there must be some
         classes, told = read_classes(files.beside)
         options = told | options
     return SemanticDataset(files.pictures, files.annotation, classes, **options)

@@ -47,7 +47,9 @@ def _refuse(image_dir: Path, map_dir: Path, maps: str, pictures: int, orphans: l
         have = "has" if len(orphans) == 1 else "have"
         came = f"{few(orphans, 2)} {have} none (the pictures' folder {contents(image_dir)})"
     else:
-        blurred = any(path.suffix.lower() in (".jpg", ".jpeg") for path in map_dir.iterdir())
-        came = f"got none (it {contents(map_dir)}{', and JPEG does not keep class ids' * blurred})"
+        suffixes = {path.suffix.lower() for path in map_dir.iterdir()}
+        blurred = ", and JPEG does not keep class ids" * bool(suffixes & {".jpg", ".jpeg"})
+        shapes = ", such as YOLO's, which are boxes or outlines: export COCO's JSON instead" * (".txt" in suffixes)
+        came = f"got none (it {contents(map_dir)}{blurred or shapes})"
     named = f"named like a picture in {image_dir} up to the suffix" + f" with {ending!r} before it" * bool(ending)
     raise DataError(f"{map_dir}: expected PNG {maps}, each {named}, but {came}: check both folders")

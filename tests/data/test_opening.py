@@ -196,8 +196,9 @@ def test_what_does_not_fit_is_said(tmp_path: Path, options: dict, error: type, w
     with pytest.raises(error, match=words):
         ofl.data.open(tmp_path, **options)
     assert vars(find(tmp_path, "train")) == {
-        "kind": "instance", "beside": None, **{name: tmp_path / place for name, place in SEEN.items()}
-    }
+        "kind": "instance", "beside": None, "elsewhere": (tmp_path / "train", tmp_path),
+        **{name: tmp_path / place for name, place in SEEN.items()},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["instance", "semantic"])
@@ -237,3 +238,63 @@ def test_info_is_what_json_holds(tmp_path: Path, info: object) -> None:
     with pytest.raises(ConfigError, match="info .*dict of texts and numbers"):
         ofl.data.write_instances(tmp_path / "p", tmp_path / "a.json", scenes, info=info)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["images/train", "images", "pictures", "."])
+@pytest.mark.parametrize("before", ["", "train/"], ids=["bare", "with a folder"])
+def test_the_pictures_of_outlines_are_where_the_first_of_them_is(tmp_path: Path, place: str, before: str) -> None:
+    """Folders that are there without them, and names that begin at another folder, are no reason to look no further."""
+    for empty in ("images/train", "images", "pictures"):
+        (tmp_path / empty).mkdir(parents=True, exist_ok=True)
+    write_outlines(tmp_path / "train.json")
+    content = json.loads((tmp_path / "train.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = before + image["file_name"]
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    write_pictures(tmp_path / place / before)
+    dataset = open_split(tmp_path, "train")
+    assert dataset.image_dir == tmp_path / place and len([dataset[i] for i in range(2)]) == 2
+    with pytest.raises(DataError, match="no-such-folder does not exist"):
+        open_split(tmp_path / "train.json", pictures=tmp_path / "no-such-folder")
+
+
+def test_a_folder_of_pictures_called_like_the_file_does_not_make_it_panoptic(tmp_path: Path) -> None:
+    """Outlines whose pictures were named lie beside other pictures of the split."""
+    write_outlines(tmp_path / "train.json")
+    write_pictures(tmp_path / "train")
+    write_pictures(tmp_path / "photos")
+    dataset = open_split(tmp_path / "train.json", pictures=tmp_path / "photos")
+    assert isinstance(dataset, InstanceDataset) and dataset.image_dir == tmp_path / "photos"
+
+
+def test_two_files_of_objects_of_one_split_are_told(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "train")
+    write_outlines(tmp_path / "annotations/instances_train.json")
+    write_outlines(tmp_path / "train.json")
+    words = "several files of objects .*instances_train.json is opened, and not .*/train.json. Remove"
+    with pytest.warns(UserWarning, match=words):
+        open_split(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    "file, words",
+    [
+        ("valid/_annotations.coco.json", "of the split 'val' .it has some of 'valid'."),
+        ("annotations/instances_default.json", "of the split 'val' .it has some of 'default'."),
+        ("result.json", "of the split 'val' .it holds 'result.json'."),
+        ("labels/test/0.png", "of the split 'val' .it has some of 'test'."),
+    ],
+)
+def test_what_is_there_instead_is_told(tmp_path: Path, file: str, words: str) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).touch()
+    with pytest.raises(DataError, match=words):
+        open_split(tmp_path, "val")
+
+
+def test_labels_of_yolo_are_told_before_a_file_of_names_is_asked_for(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images/train")
+    (tmp_path / "labels/train").mkdir(parents=True)
+    (tmp_path / "labels/train/0.txt").write_text("0 0.5 0.5 0.1 0.1")
+    with pytest.raises(DataError, match="expected PNG label maps.*'0.txt', such as YOLO's, .* export COCO's JSON"):
+        open_split(tmp_path, "train")
