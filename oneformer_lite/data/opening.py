@@ -39,8 +39,8 @@ def open(
     """A data set on disk: panoptic annotations, outlines or maps of objects (instance) or label maps (semantic).
 
     ``data`` is a folder in one of the layouts of :mod:`.layouts`, of which ``split`` is opened; or an annotation file,
-    or a folder of maps, with the folder of its ``pictures``. A JSON file is panoptic if it has
-    segments, and the folder of its PNGs, called like the file, lies beside it. ``kind`` says which annotation is meant where there are several.
+    or a folder of maps, with the folder of its ``pictures``. A JSON file is panoptic if it has segments and the folder
+    of its PNGs, called like the file, lies beside it. ``kind`` says which annotation is meant where there are several.
 
     Label maps need the names of their ``classes``: as a list, or as ``classes.txt`` beside them, a name on each line.
     Lines may begin with the pixel value, "7: road", and the line "0: (void)" says where nobody knows. ``options`` are
