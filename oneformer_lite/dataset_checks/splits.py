@@ -24,6 +24,7 @@ from ..listing import few
 from .findings import Finding
 
 MAPS = 256  # that are read in search of classes, evenly spread
+COPIES = 256  # validation pictures that are compared with training pictures of the same name
 FEW_STATS = 1000  # files that a listing did not show and that are asked for one by one
 
 
@@ -115,22 +116,47 @@ def check_repeated(dataset: SegmentationDataset, samples: Sequence[Sample]) -> F
 
 
 def check_apart(train: SegmentationDataset, val: SegmentationDataset) -> Finding:
-    """No picture is in both splits, as far as data sets know their files, or hold their samples."""
-    both = _pictures(train) & _pictures(val)
-    if both:
+    """No picture is in both splits, as far as data sets know their files, or hold their samples: the same file, or a
+    copy of it under the same name; the same sample."""
+    trained, judged = _pictures(train), _pictures(val)
+    both = trained.keys() & judged.keys()
+    copies = _copies(trained.values(), [judged[key] for key in judged.keys() - both])
+    if both or copies:
+        words = f" ({copies} of them copies in another folder)" if copies else ""
         return Finding(
-            "splits", "warning", f"{len(both)} of {len(val)} validation pictures are training pictures as well: scores "
-            "will say how well these are remembered", "keep pictures for validation that are not trained on",
+            "splits", "warning", f"{len(both) + copies} of {len(val)} validation pictures are training pictures as "
+            f"well{words}: scores will say how well these are remembered",
+            "keep pictures for validation that are not trained on",
         )  # fmt: skip
     return Finding("splits", "fine", "no picture is known to be in both")
 
 
-def _pictures(dataset: SegmentationDataset) -> set:
+def _pictures(dataset: SegmentationDataset) -> dict[object, Path | None]:
+    """What tells each picture from others, and its file; None for samples in memory."""
     if held := _held(dataset):
-        return set(map(id, held))
+        return dict.fromkeys(map(id, held))
     if not hasattr(dataset, "paths"):
-        return set()
-    return {normal(str(path.absolute())) for index in range(len(dataset)) for path in dataset.paths(index)[:1]}
+        return {}
+    paths = [path for index in range(len(dataset)) for path in dataset.paths(index)[:1]]
+    return {normal(str(path.absolute())): path for path in paths}
+
+
+def _copies(trained: Iterable[Path | None], judged: Iterable[Path | None]) -> int:
+    """How many of the files ``judged`` are in ``trained`` a second time: at most :data:`COPIES` of them are compared,
+    with those of the same name, as frames of other films have."""
+    named: dict[str, list[Path]] = defaultdict(list)
+    for path in filter(None, trained):
+        named[path.name].append(path)
+    alike = sorted(path for path in filter(None, judged) if path.name in named)
+    chosen = [alike[i] for i in np.unique(np.linspace(0, len(alike) - 1, COPIES).astype(int))] if alike else []
+    return sum(any(_are_same(path, other) for other in named[path.name]) for path in chosen)
+
+
+def _are_same(path: Path, other: Path) -> bool:
+    """Byte by byte; files of another size are not read."""
+    with suppress(OSError):  # a file that is missing or cannot be read is another check's
+        return filecmp.cmp(path, other, shallow=False)
+    return False
 
 
 def _check_classes_of_maps(dataset: MapDataset) -> Finding:

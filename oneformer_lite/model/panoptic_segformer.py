@@ -51,7 +51,7 @@ class PanopticSegFormer(MaskModel):
 
     def __init__(self, config: PanopticSegFormerConfig) -> None:
         super().__init__(config)
-        c = config
+        c, dim, heads = config, config.hidden_dim, config.num_heads
         if not c.things:
             raise ConfigError("none of the classes is a thing, and a panoptic_segformer finds things first")
         self.backbone = Backbone(c.backbone, c.pretrained, c.backbone_norm, c.backbone_options)
@@ -59,21 +59,19 @@ class PanopticSegFormer(MaskModel):
         for i, _ in enumerate(self.backbone.norms[: self.unseen]):
             self.backbone.norms[i] = nn.Identity()
         maps = len(channels := self.backbone.channels[self.unseen :])
-        self.neck = Neck(channels, c.hidden_dim)
+        self.neck = Neck(channels, dim)
         self.encoder = MultiScaleEncoder(
-            c.hidden_dim, c.num_heads, maps + 1, c.encoder_layers, c.sampling_points, c.encoder_ffn, c.dropout,
-            c.mask_stride,
-        )  # fmt: skip
+            dim, heads, maps + 1, c.encoder_layers, c.sampling_points, c.encoder_ffn, c.dropout, c.mask_stride
+        )
         # position and content of things, content and position of stuff: as they lie in the published files
-        self.queries = nn.Embedding(c.thing_queries, 2 * c.hidden_dim)
-        self.stuff_queries = nn.Embedding(len(c.stuff), 2 * c.hidden_dim)
+        self.queries = nn.Embedding(c.thing_queries, 2 * dim)
+        self.stuff_queries = nn.Embedding(len(c.stuff), 2 * dim)
         self.location = LocationDecoder(
-            c.hidden_dim, c.num_heads, c.decoder_layers, maps + 1, c.sampling_points, c.decoder_ffn, c.dropout,
-            len(c.things),
-        )  # fmt: skip
-        self.thing_masks = AttentionMaskDecoder(c.hidden_dim, c.num_heads, c.thing_blocks, maps)
-        self.stuff_masks = AttentionMaskDecoder(c.hidden_dim, c.num_heads, c.stuff_blocks, maps, self_attention=True)
-        self.presence_heads = nn.ModuleList(prior_classes(c.hidden_dim, 1) for _ in range(c.stuff_blocks))
+            dim, heads, c.decoder_layers, maps + 1, c.sampling_points, c.decoder_ffn, c.dropout, len(c.things)
+        )
+        self.thing_masks = AttentionMaskDecoder(dim, heads, c.thing_blocks, maps)
+        self.stuff_masks = AttentionMaskDecoder(dim, heads, c.stuff_blocks, maps, self_attention=True)
+        self.presence_heads = nn.ModuleList(prior_classes(dim, 1) for _ in range(c.stuff_blocks))
         self.register_buffer("things", torch.tensor(c.things), persistent=False)
         self.register_buffer("stuff", torch.tensor(c.stuff, dtype=torch.int64), persistent=False)
         if not c.early_layers_learn:
@@ -143,10 +141,7 @@ class PanopticSegFormer(MaskModel):
             return logits_of_values(torch.cat(both, dim=1))
 
         said = zip(last(self.readings, seen.located), last(self.readings, seen.presence))
-        return [
-            self._both(place, presence, DeferredMasks(partial(masks, reading)))
-            for reading, (place, presence) in enumerate(said)
-        ]
+        return [self._both(*both, DeferredMasks(partial(masks, reading))) for reading, both in enumerate(said)]
 
     def _both(self, place: Located, presence: Float[Tensor, "B S"], masks: DeferredMasks) -> Predictions:
         """Things first. Each knows its classes alone; stuff is anywhere, so its box is the picture's."""
