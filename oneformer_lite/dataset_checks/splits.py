@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
