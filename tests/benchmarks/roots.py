@@ -54,6 +54,7 @@ def digit_models() -> dict[str, Row]:
     seq2seg = replace(report, **losses, **small)
     fine = {"patch_size": 4, "grid_rows": 16, "grid_columns": 16}  # as fine as its masks
     channels = replace(unet, masks="channels", transformer_layers=0)
+    wide = {"transformer_layers": 4, "hidden_dim": 192, "num_heads": 6, "ffn": 768}
     return {
         "Seq2Seg of the report": (report, REPORT),
         "Seq2Seg, whole masks": (seq2seg, {}),
@@ -62,6 +63,7 @@ def digit_models() -> dict[str, Row]:
         "U-Net, a channel a query": (channels, {}),
         "U-Net, transformer, a channel a query": (replace(channels, transformer_layers=3), {}),
         "U-Net, transformer, products": (unet, {}),
+        "U-Net, wide transformer, products": (replace(unet, **wide), {"lr": 1e-3}),
     }
 
 
