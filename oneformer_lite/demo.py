@@ -24,7 +24,7 @@ SHOWN = ("PQ", "SQ", "RQ", "PQ_th", "PQ_st", "AP", "AP50", "mIoU", "mDice", "pix
 
 
 def run_demo(minutes: float, seed: int, out: str | Path, scenes: int = 6000, steps: int | None = None) -> dict:
-    """Everything ``oneformer-lite demo`` does; returns the final metrics.
+    """Everything ``oneformer-lite demo`` does; returns the final metrics, none if it was stopped.
 
     Leaves in ``out``: data/ (Toytown in COCO's layout), model/, metrics.jsonl, evaluation.json, report.html. Stopped
     with Ctrl-C and called again, it resumes where it was.

@@ -318,7 +318,7 @@ def test_the_demo_from_paint_to_report_stopped_and_taken_up(tmp_path):
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=600)
-    assert process.returncode == 0 and "the same command resumes it" in err, err[-2000:]
+    assert process.returncode == 130 and "the same command resumes it" in err, err[-2000:]
     assert (out / "checkpoint.pt").is_file() and not (out / "model").exists()
     done = len((out / "metrics.jsonl").read_text().splitlines())
 

@@ -21,4 +21,5 @@ def run(args) -> None:
     with pictures. Ctrl-C keeps what there is; the same command resumes it."""
     from ..demo import run_demo
 
-    run_demo(args.minutes, args.seed, args.out, args.scenes, args.steps)
+    if not run_demo(args.minutes, args.seed, args.out, args.scenes, args.steps):
+        raise KeyboardInterrupt  # so that a script goes no further

@@ -41,7 +41,10 @@ def run(args) -> None:
 
         paint(Path(recipe.data), found.config.image_size, found.toytown_scenes)
     devices = int(args.devices) if args.devices and args.devices.isdigit() else args.devices
-    _show(study(found.variants, seeds, recipe, found.config, devices=devices, **found.options))
+    made = study(found.variants, seeds, recipe, found.config, devices=devices, **found.options)
+    _show(made)
+    if made.status == "stopped":
+        raise KeyboardInterrupt  # so that a script goes no further
 
 
 def _with(recipe, out: Path | None):
