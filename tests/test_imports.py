@@ -112,6 +112,21 @@ def test_a_member_does_not_know_what_is_fast():
     assert not [name for name in members for other in imports()[name] if other.startswith("model.fast")]
 
 
+def test_a_member_is_one_short_file_that_nobody_knows():
+    """At most 200 lines; but for the table of members, another member that is made of it and its lab nobody imports
+    it. OneFormer itself is what the drawings draw."""
+    table = ast.parse((PACKAGE / "model/__init__.py").read_text(encoding="utf-8")).body
+    (members,) = (part.value for part in table if isinstance(part, ast.AnnAssign) and part.target.id == "MEMBERS")
+    names = {name.id for name in members.values}
+    files = {part.module for part in table if isinstance(part, ast.ImportFrom) and names & {n.name for n in part.names}}
+    assert {"detr", "oneformer", "panoptic_segformer"} <= files and len(files) == len(names)
+    lengths = {name: len((PACKAGE / f"model/{name}.py").read_text(encoding="utf-8").splitlines()) for name in files}
+    assert not {name: length for name, length in lengths.items() if length > 200}
+    others = {f"model.{name}" for name in files - {"oneformer"}}
+    known = {(name, member) for name, imported in imports().items() for member in imported & others}
+    assert known and not [pair for pair in known if not pair[0].startswith(("labs.", "model.")) and pair[0] != "model"]
+
+
 def circles(graph: dict[str, frozenset[str]]) -> list[list[str]]:
     """Groups of modules each of which leads to itself; packages stand for what they import."""
     reached: dict[str, set[str]] = {}
