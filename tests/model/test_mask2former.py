@@ -102,7 +102,7 @@ def official_instances(class_logits, mask_logits, is_thing, most):
 def test_instances_by_the_official_rule(queries, classes) -> None:
     """Of 100 pairs of query and class those that are things, also where there are fewer pairs, or more queries."""
     generator = torch.Generator().manual_seed(queries)
-    for _ in range(20):
+    for _ in range(70):
         class_logits = 2 * torch.randn(queries, classes + 1, generator=generator)
         masks = torch.randn(queries, 6, 7, generator=generator)
         things = tuple(bool(k % 2) for k in range(classes))
