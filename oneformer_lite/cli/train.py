@@ -79,7 +79,9 @@ def run(args) -> None:
 
         return print(plan(model_config, train_config, devices=1 if torch.cuda.is_available() else "cpu:1"))
     result = training.train(model_config, train_config)
-    state = "finished" if result.finished else "stopped; the same command resumes it"
+    state = "finished" if result.finished else "stopped, not finished,"
     print(f"{state} after {result.steps} steps, {result.seconds / 60:.1f} minutes: {result.folder}")
+    if not result.finished:
+        return print("no model folder is written; the same command resumes the training")
     if result.trouble:
         raise OneFormerLiteError(f"the model will hardly be of use: {result.trouble}")

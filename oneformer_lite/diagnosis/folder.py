@@ -73,12 +73,12 @@ def went_on_from_a_model(folder: str | Path) -> bool:
 
 
 def _check_state(run: Run) -> list[Finding]:
-    """Whether the run failed, and why, or what it says itself of what it has learned."""
+    """Whether the run failed or was stopped, and why, or what it says itself of what it has learned."""
     reason = run.reason.split("\n")[0]
     if not reason:
         return []
     if run.status != "failed":
-        return [Finding("state", "warning", f"finished, but {reason}")]
+        return [Finding("state", "warning", f"finished, but {reason}" if run.status == "finished" else reason)]
     if any((run.folder / name).exists() for name in (CHECKPOINT, PREVIOUS)):
         cure = "mend what it says; run.resume() then resumes from the checkpoint"
     else:

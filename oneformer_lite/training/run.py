@@ -47,9 +47,9 @@ class Run:
 
     @property
     def reason(self) -> str:
-        """Why the run failed, with the end of its output, or what is odd about what a finished one has learned; empty
-        if nothing is."""
-        if (status := self.status) == "finished":
+        """Why the run failed, with the end of its output, where a stopped one stands and how to resume it, or what is
+        odd about what a finished one has learned; empty if nothing is."""
+        if (status := self.status) in ("finished", "stopped"):
             return read_state(self.folder).get("reason", "")
         if status != "failed":
             return ""

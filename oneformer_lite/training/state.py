@@ -88,9 +88,12 @@ def keep_recipe(config: BaseConfig, train_config: TrainConfig, own_data: bool) -
     return write_recipe(config, absolute(train_config), devices, own_data)
 
 
+UNFINISHED = "it is not finished, and no model folder is written. The same training with the same folder (out) resumes it"
+
+
 def write_state(folder: str | Path, state: str, reason: str = "") -> None:
-    """``state``: "running", "finished", "stopped" or "failed", this with a ``reason``, or "finished" with one to doubt
-    what was learned."""
+    """``state``: "running", "finished", "stopped" or "failed"; the last two with a ``reason``, or "finished" with one to
+    doubt what was learned."""
     path, reserve = Path(folder) / STATE, Path(folder) / RESERVE
     try:
         write_json(path, {"state": state, "reason": reason})
@@ -137,8 +140,10 @@ def reported(folder: Path) -> Iterator[Callable[[str, str], None]]:
         yield lambda state, reason: write_state(folder, state, reason)
     except BaseException as error:
         os.close(spare)
-        interrupted = isinstance(error, KeyboardInterrupt)
-        _write_last(folder, *(("stopped",) if interrupted else ("failed", f"{type(error).__name__}: {error}")))
+        if isinstance(error, KeyboardInterrupt):
+            _write_last(folder, "stopped", f"the training was interrupted within a step: {UNFINISHED}")
+        else:
+            _write_last(folder, "failed", f"{type(error).__name__}: {error}")
         raise
     else:
         os.close(spare)
@@ -148,7 +153,7 @@ def reported(folder: Path) -> Iterator[Callable[[str, str], None]]:
                 (folder / name).unlink()
 
 
-def _write_last(folder: Path, state: str, reason: str = "") -> None:
+def _write_last(folder: Path, state: str, reason: str) -> None:
     """:func:`write_state` beside an error that must not be lost if there is no room even for this."""
     try:
         write_state(folder, state, reason)

@@ -20,7 +20,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from .failures import Failure, cause, failure, for_good
-from .state import read_state, write_state
+from .state import UNFINISHED, read_state, write_state
 
 MEETING = ".processes-"  # a folder of its own for each start: the addresses of dead processes must not be read again
 # environment: the file in which the processes of one machine read each other's addresses, in a folder of this user
@@ -54,7 +54,7 @@ def supervise(folder: Path, processes: int, restarts: int, asked: threading.Even
         if not left or asked.is_set() or for_good(failures):
             return reason
     if asked.is_set() and read_state(folder).get("state") == "running":  # ended before it could say so itself
-        write_state(folder, "stopped")
+        write_state(folder, "stopped", f"the training was stopped before it could save: {UNFINISHED}")
     return ""
 
 

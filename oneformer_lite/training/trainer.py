@@ -32,7 +32,7 @@ from .precision import precision_words
 from .preflight import ready
 from .progress import Progress, opening, signals
 from .rates import advice
-from .state import STOP
+from .state import STOP, UNFINISHED
 from .step import Optimization
 from .trend import Trend
 
@@ -47,7 +47,7 @@ class TrainingResult:
     seconds: float  # of training, without evaluations
     history: list[dict] = field(repr=False)
     finished: bool
-    trouble: str = ""  # what is odd about what it has learned, if anything
+    trouble: str = ""  # that it was stopped, and how to resume it; or what is odd about what it has learned
 
 
 class Trainer:
@@ -129,7 +129,9 @@ class Trainer:
     def _finish(self) -> TrainingResult:
         self.save()
         self.log.close()
-        finished = self.progress >= 1
+        if not (finished := self.progress >= 1):
+            self.trouble = self._stopped_words()
+            warn_user(self.trouble)
         model = self.averaged_model()
         if broken := first_bad_weight(model.state_dict()):
             words = f"the model's weights are no longer finite, first {broken}"
@@ -138,6 +140,12 @@ class Trainer:
         if finished and self.processes.is_first:
             model.save_pretrained(self.folder / "model")
         return TrainingResult(self.folder, model, self.step, self.seconds, self.log.records, finished, self.trouble)
+
+    def _stopped_words(self) -> str:
+        """Where a stopped run stands, what it has not left behind, and how to resume it."""
+        c = self.train_config
+        of = f" of {c.steps}" if c.steps else f", after {self.seconds / 60:.1f} of {c.minutes:g} minutes"
+        return f"the training was stopped at step {self.step}{of}: {UNFINISHED}"
 
     def _batches(self) -> Batches:
         c = self.config

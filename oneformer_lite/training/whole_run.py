@@ -27,7 +27,8 @@ def train(
     """Train a model in this process and leave it in ``{out}/model``. Lesson 13.
 
     Data sets come from ``train_config.data`` unless given: training data alone need ``evaluations=0``. A run that was
-    stopped resumes where it stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns. In a
+    stopped resumes where it stood when called again with the same ``out``. Ctrl-C (or SIGTERM) saves and returns, with
+    a warning: ``finished`` of the result is False, ``trouble`` says where it stands, and there is no model folder. In a
     script that ``torchrun`` has started in several processes, each of them does its share. One that learns nothing
     ends with a :class:`DivergedError`, or says so in ``trouble`` of the result.
     """

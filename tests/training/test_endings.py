@@ -43,7 +43,7 @@ def test_sigterm_to_all_processes_at_once_saves_and_stops(data: Path, tmp_path: 
         with suppress(ProcessLookupError):  # the supervisor passes it on, so some may have ended by now
             os.kill(process, signal.SIGTERM)
     assert run.wait(300) == "stopped", run.reason
-    assert saved_step(tmp_path) == run.history[-1]["step"] and run.reason == ""
+    assert saved_step(tmp_path) == (step := run.history[-1]["step"]) and f"stopped at step {step} of 10000:" in run.reason
 
 
 @pytest.mark.skipif(not PROC.joinpath("self/fd").exists(), reason="reads Linux's account in /proc")
@@ -57,6 +57,7 @@ def test_sigterm_before_the_first_step_stops_too(data: Path, tmp_path: Path) -> 
         with contextlib.suppress(ProcessLookupError):  # the supervisor may have ended its worker already
             os.kill(process, signal.SIGTERM)
     assert run.wait(300) == "stopped" and run.history == [], run.reason
+    assert "was stopped" in run.reason and "resumes" in run.reason
 
 
 def is_worker(process: int) -> bool:
@@ -81,10 +82,35 @@ def test_a_second_signal(data: Path, tmp_path: Path, monkeypatch, number: int, e
     if ends == "interrupted":
         with pytest.raises(KeyboardInterrupt):
             train(small_config(), settings)
+        assert "interrupted within a step" in ofl.Run(tmp_path).reason
     else:
-        assert not train(small_config(), settings).finished
+        with pytest.warns(UserWarning, match="stopped at step 3 of 9: it is not finished"):
+            assert not train(small_config(), settings).finished
     assert ofl.Run(tmp_path).status == "stopped" and saved_step(tmp_path) == (2 if ends == "interrupted" else 3)
     assert not (tmp_path / RESERVE).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_says_so_wherever_one_may_look(data: Path, tmp_path: Path, monkeypatch, number: int) -> None:  # noqa: F811
+    step = Trainer.train_step
+
+    def signalled(self, batches):
+        if self.step == 1:
+            os.kill(os.getpid(), number)
+        return step(self, batches)
+
+    settings = recipe(data, tmp_path, steps=4)
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="stopped at step 2 of 4") as warned:
+        patch.setattr(Trainer, "train_step", signalled)
+        stopped = train(small_config(), settings)
+    assert not stopped.finished and not (tmp_path / "model").exists()
+    run = ofl.Run(tmp_path)
+    assert stopped.trouble == run.reason == str(warned[0].message) and "no model folder" in run.reason
+    assert "resumes it" in repr(stopped) and "resumes it" in repr(run)
+    said = [finding for finding in ofl.doctor(run=tmp_path).findings if finding.check == "state"]
+    assert [(finding.verdict, finding.evidence) for finding in said] == [("warning", run.reason)]
+    resumed = train(small_config(), settings)
+    assert resumed.finished and resumed.trouble == "" == run.reason and (tmp_path / "model").exists()
 
 
 def test_an_error_within_an_update_leaves_the_last_whole_state(data: Path, tmp_path: Path, monkeypatch) -> None:  # noqa: F811

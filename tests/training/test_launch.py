@@ -75,8 +75,9 @@ def test_launched_stopped_and_resumed_ends_bit_equal_to_train(data: Path, tmp_pa
         ofl.launch(small_config(), recipe(data, tmp_path / "launched", steps=30), devices="cpu:1")
     wait_for_steps(run, 3)
     again = ofl.Run.attach(tmp_path / "launched")
-    assert again.stop(timeout=300) == "stopped" == run.status and run.reason == ""
+    assert again.stop(timeout=300) == "stopped" == run.status
     done = run.history[-1]["step"]
+    assert f"stopped at step {done} of 30:" in run.reason
     assert 3 <= done < 30 and "stopped, step" in repr(run) and not (tmp_path / "launched/model").exists()
     assert run.resume().wait(timeout=300) == "finished", run.reason
     assert [record["step"] for record in run.history] == list(range(1, 31))
