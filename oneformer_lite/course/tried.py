@@ -30,9 +30,9 @@ KINDS = {  # in words, and the beginnings of the audit events that announce it
         "syslog.",
     ),
     _READING: (),
-    "to call the C library, or to change Python itself": (
-        "ctypes.dlopen", "ctypes.dlsym", "ctypes.cdata", "mmap.", "code.__new__", "sys.addaudithook",
-    ),
+    "to call compiled code directly (ctypes)": ("ctypes.dlopen", "ctypes.dlsym", "ctypes.cdata"),
+    "to map memory of its own (mmap)": ("mmap.",),
+    "to make code objects by hand, or to watch Python itself": ("code.__new__", "sys.addaudithook"),
 }  # fmt: skip
 FORBIDDEN = tuple(event for events in KINDS.values() for event in events)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
