@@ -64,6 +64,9 @@ _CAUSES = (  # kind, a pattern of the message, and words in which \1 is the patt
      r"a \1 has no .\2: which of numpy, torch and Python does it come from?"),
     ("IndexError", r"only integers|arrays used as indices|valid indices|tensors used as indices",
      "an index is no whole number: .long() or int() makes one, and a dictionary is asked with .get or [key]"),
+    ("IndexError", r"index (-?\d+) is out of bounds for (?:dimension|axis) \d+ with size (\d+)",
+     r"\1 is no place on an axis of size \2: is that another list's index, do place and value stand the other way "
+     "round, or does it count from 1?"),
     ("IndexError", r"too many indices|dimension|Dimension", "it has fewer axes than yours counts: print x.shape"),
     ("IndexError", "", "an index points beyond the end: does it count from 0, and can this case be empty?"),
     ("KeyError", r"^(?:np\.\w+\()?(.+?)\)?(?: \(line \d+\))?$",

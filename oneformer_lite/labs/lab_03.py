@@ -39,17 +39,38 @@ def _cases_bilinear() -> list[Case]:
     ]
 
 
-def _mixed(feature_map: Tensor, x: float, y: float, border: bool = False) -> Tensor:
-    """The four pixels around a place in pixels; those outside are zero, or (``border``) the nearest inside."""
+def _product(dx: float, dy: float) -> float:
+    return (1 - dx) * (1 - dy)
+
+
+def _mixed(
+    feature_map: Tensor, x: float, y: float, *, border: bool = False, around: bool = False, whole: bool = False,
+    share: Callable[[float, float], float] = _product, cut: Callable[[float], int] = math.floor,
+) -> Tensor:  # fmt: skip
+    """The four pixels around a place in pixels; those outside are zero, or (``border``) the nearest inside, or
+    (``around``) those at the other end where Python counts backwards; ``whole``: shares inside add up to 1."""
     height, width = feature_map.shape[1:]
-    total = torch.zeros(len(feature_map))
-    for column in (math.floor(x), math.floor(x) + 1):
-        for row in (math.floor(y), math.floor(y) + 1):
-            share = (1 - abs(x - column)) * (1 - abs(y - row))
-            inside = 0 <= column < width and 0 <= row < height
-            if inside or border:
-                total += share * feature_map[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
-    return total
+    total, shares = torch.zeros(len(feature_map)), 0.0
+    for column in (cut(x), cut(x) + 1):
+        for row in (cut(y), cut(y) + 1):
+            part = share(abs(x - column), abs(y - row))
+            inside = column < width and row < height and (around or (0 <= column and 0 <= row))
+            if around and inside:
+                total, shares = total + part * feature_map[:, row % height, column % width], shares + part
+            elif inside or border:
+                total += part * feature_map[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+                shares += part
+    return total / shares if whole and shares else total
+
+
+def _mixed_at(**wrong) -> Callable[[Tensor, float, float], Tensor]:
+    """The right place, mixed in a wrong way."""
+
+    def look(feature_map: Tensor, x: float, y: float) -> Tensor:
+        height, width = feature_map.shape[1:]
+        return _mixed(feature_map, x * width - 0.5, y * height - 0.5, **wrong)
+
+    return look
 
 
 def _aligned_corners(feature_map: Tensor, x: float, y: float) -> Tensor:
@@ -66,9 +87,14 @@ def _swapped(feature_map: Tensor, x: float, y: float) -> Tensor:
     return _bilinear(feature_map, y, x)
 
 
-def _repeated_border(feature_map: Tensor, x: float, y: float) -> Tensor:
+def _half_too_far(feature_map: Tensor, x: float, y: float) -> Tensor:
     height, width = feature_map.shape[1:]
-    return _mixed(feature_map, x * width - 0.5, y * height - 0.5, border=True)
+    return _mixed(feature_map, x * width + 0.5, y * height + 0.5)
+
+
+def _sides_swapped(feature_map: Tensor, x: float, y: float) -> Tensor:
+    height, width = feature_map.shape[1:]
+    return _mixed(feature_map, x * height - 0.5, y * width - 0.5)
 
 
 def _nearest(feature_map: Tensor, x: float, y: float) -> Tensor:
@@ -145,7 +171,19 @@ EXERCISES = (
             Mistake("half a pixel is missing: the centre of the first pixel is at 0.5 / w, so subtract 0.5",
                     _without_half),
             Mistake("x counts columns (the last axis), y rows", _swapped),
-            Mistake("pixels outside count as zero; yours repeats the border", _repeated_border),
+            Mistake("pixels outside count as zero; yours repeats the border", _mixed_at(border=True)),
+            Mistake("half a pixel is subtracted, not added: the first centre, at 0.5 / w, is pixel 0", _half_too_far),
+            Mistake("x is multiplied by the width, shape[2], and y by the height, shape[1]", _sides_swapped),
+            Mistake("int() cuts towards 0, so below 0 it takes the wrong pixels: math.floor", _mixed_at(cut=int)),
+            Mistake("an index below 0 reads from the other end: a pixel counts only if 0 <= row and 0 <= column too",
+                    _mixed_at(around=True)),
+            Mistake("a near pixel counts more than a far one: 1 - distance, not the distance",
+                    _mixed_at(share=lambda dx, dy: dx * dy)),
+            Mistake("the four do not count alike: each with (1 - distance in x) * (1 - distance in y)",
+                    _mixed_at(share=lambda dx, dy: 0.25)),
+            Mistake("the shares of both directions are multiplied: (1 - dx) * (1 - dy), not 1 - dx - dy",
+                    _mixed_at(share=lambda dx, dy: 1 - dx - dy)),
+            Mistake("do not divide by the sum of the shares: what lies outside counts as zero", _mixed_at(whole=True)),
             Mistake("that is the nearest pixel alone: mix the four around the place", _nearest),
         ),
     ),

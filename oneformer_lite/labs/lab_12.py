@@ -58,6 +58,16 @@ def _iou_over_guess(*args) -> np.ndarray:
     return _over_union(shared, np.broadcast_to(shared.sum(1, keepdims=True), shared.shape))
 
 
+def _iou_over_truth(*args) -> np.ndarray:
+    shared = _shared(*args)
+    return _over_union(shared, np.broadcast_to(shared.sum(0), shared.shape))
+
+
+def _iou_of_counted_once(*args) -> np.ndarray:
+    shared = np.minimum(_shared(*args), 1)
+    return _over_union(shared, shared.sum(1, keepdims=True) + shared.sum(0) - shared)
+
+
 def _iou_wrong_base(guess: np.ndarray, truth: np.ndarray, guesses: int, truths: int) -> np.ndarray:
     codes = (guess * guesses + truth).ravel()
     shared = np.bincount(codes, minlength=guesses * truths)[: guesses * truths].reshape(guesses, truths).astype(float)
@@ -195,6 +205,9 @@ EXERCISES = (
         mistakes=(
             Mistake("union = one + other - both: yours counts the common pixels twice", _iou_without_minus),
             Mistake("2 * common / (one + other) is dice: IoU is common / union", _dice_matrix),
+            Mistake("s[guess, truth] += 1 counts a pair of ids once, however many pixels have it: np.add.at, or bincount",
+                    _iou_of_counted_once),
+            Mistake("divide by the union, not by the true segment alone", _iou_over_truth),
             Mistake("divide by the union, not by the predicted segment alone", _iou_over_guess),
             Mistake("guess * G + truth: the factor is the number of truths, else two pairs share a code",
                     _iou_wrong_base),

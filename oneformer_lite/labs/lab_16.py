@@ -119,22 +119,34 @@ def _cases_may_look() -> list[Case]:
 
 
 def _bound(
-    inside: Tensor, others: int, *, rescue: bool = False, both: bool = False, apart: bool = False, last: bool = False
-) -> Tensor:
+    inside: Tensor, others: int, *, rescue: bool = False, both: bool = False, apart: bool = False, last: bool = False,
+    early: bool = False, blind: bool = False, lone: bool = False, nothing: bool = False, unseen: bool = False,
+    others_too: bool = False,
+) -> Tensor:  # fmt: skip
     """The answer written once more, with switches for what goes wrong."""
     queries, patches = inside.shape
     tokens = queries + others + patches
-    may = torch.ones(tokens, tokens, dtype=torch.bool)
+    may = torch.full((tokens, tokens), not nothing)
+    if blind:
+        may[:queries] = False
+    if unseen:
+        may[:queries, queries : tokens - patches] = False
+    if others_too:
+        may[queries : tokens - patches, tokens - patches :] = inside.any(0)
     if rescue:
         inside = inside | ~inside.any(-1, keepdim=True)
     rows, columns = slice(0, queries), slice(tokens - patches, tokens)
     if last:
         rows, columns = slice(tokens - queries, tokens), slice(others, others + patches)
+    if early:
+        columns = slice(queries, queries + patches)
     may[rows, columns] = inside
     if both:
         may[columns, rows] = inside.T
     if apart:
         may[rows, rows] = torch.eye(queries, dtype=torch.bool)
+    if lone:
+        may.fill_diagonal_(False)
     return may
 
 
@@ -251,6 +263,18 @@ EXERCISES = (
                     lambda inside, others: _bound(inside, others, apart=True)),
             Mistake("the queries are the first tokens, the patches the last",
                     lambda inside, others: _bound(inside, others, last=True)),
+            Mistake("the patches are the last S columns; yours begins right after the queries, where the others are",
+                    lambda inside, others: _bound(inside, others, early=True)),
+            Mistake("only queries that look at patches are bound: begin with True everywhere",
+                    lambda inside, others: _bound(inside, others, nothing=True)),
+            Mistake("a query is bound to its region among the patches alone: it sees all queries and other tokens",
+                    lambda inside, others: _bound(inside, others, blind=True)),
+            Mistake("queries see the other tokens, whatever their masks",
+                    lambda inside, others: _bound(inside, others, unseen=True)),
+            Mistake("the other tokens are bound by no mask: they see every patch",
+                    lambda inside, others: _bound(inside, others, others_too=True)),
+            Mistake("a token sees itself as well: leave the diagonal True",
+                    lambda inside, others: _bound(inside, others, lone=True)),
             Mistake("True means may look; yours says where not", lambda inside, others: ~_bound(inside, others)),
             Mistake("rows look, columns are looked at: yours is transposed",
                     lambda inside, others: _bound(inside, others).T),

@@ -211,6 +211,8 @@ EXERCISES = (
         mistakes=(
             Mistake("nothing is written: wanted[queries] is a copy, so assign to it instead of changing it",
                     lambda q, k, n, no: torch.full((n,), no)),
+            Mistake("the query is the place and its label what is written there: yours has the two swapped",
+                    lambda q, k, n, no: _table(k, q, n, no)),
             Mistake("the labels belong to the matched queries, not to the first ones", _in_order),
             Mistake("who is not matched has \"no object\", not class 0",
                     lambda q, k, n, no: _table(q, k, n, 0)),

@@ -100,6 +100,19 @@ def _placed(
     return [round(i * last / (count - 1)) for i in range(count)]
 
 
+def _spaced(length: int, side: int, count: int, whole=round, gaps: int = -1) -> list[int]:
+    """``count`` windows, evenly, made whole in some way, as if there were ``count + gaps`` gaps between them."""
+    return [whole(i * (length - side) / max(1, count + gaps)) for i in range(count)] if length > side else [0]
+
+
+def _count(length: int, side: int) -> int:
+    return max(1, math.ceil((length - side // 4) / (side - side // 4)))
+
+
+def _last_alone(length: int, side: int) -> list[int]:
+    return [*range(0, length - side, side - side // 4), length - side] if length > side else [0]
+
+
 def _cases_starts() -> list[Case]:
     return [
         Case("as long as a window", 100, 100),
@@ -165,6 +178,23 @@ EXERCISES = (
                     lambda n, side: _placed(n, side, plain=True)),
             Mistake("the last one begins a window before the end of the picture, not at its end",
                     lambda n, side: _placed(n, side, beyond=True)),
+            Mistake("spread all of them evenly; yours takes fixed steps and moves the last one alone", _last_alone),
+            Mistake("round to the nearest pixel: yours cuts decimals off",
+                    lambda n, side: _spaced(n, side, _count(n, side), int)),
+            Mistake("round to the nearest pixel: yours rounds up",
+                    lambda n, side: _spaced(n, side, _count(n, side), math.ceil)),
+            Mistake("n windows have n - 1 gaps between them: divide by n - 1",
+                    lambda n, side: _spaced(n, side, _count(n, side), gaps=0)),
+            Mistake("what two windows just cover needs no third: round the number up (ceil), not down plus 1",
+                    lambda n, side: _spaced(n, side, (n - side // 4) // (side - side // 4) + 1)),
+            Mistake("the first window covers a whole side: take the overlap off the length too before you divide",
+                    lambda n, side: _spaced(n, side, math.ceil(n / (side - side // 4)))),
+            Mistake("that is the number of windows after the first: one more",
+                    lambda n, side: _spaced(n, side, math.ceil((n - side) / (side - side // 4)))),
+            Mistake("begin a window only every side, and they touch: neighbours overlap by a quarter of a window",
+                    lambda n, side: list(range(0, n, side))),
+            Mistake("also a picture that is smaller than a window needs one: [0]",
+                    lambda n, side: _starts(n, side) if n > side else []),
             Mistake("a picture that is no longer than a window needs one",
                     lambda n, side: _placed(n, side, over=True)),
         ),

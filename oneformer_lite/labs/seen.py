@@ -131,15 +131,15 @@ def _shape(expected: np.ndarray, yours: np.ndarray) -> str | None:
 def _reduced(expected: np.ndarray, yours: np.ndarray, asked: str) -> str | None:
     """One of both is the sum, the mean, ... of the other over an axis."""
     for one, other, words in (
-        (yours, expected, "{1} over axis {0} is missing: " + asked),
-        (expected, yours, "yours takes the {1} over axis {0} as well, which must stay: " + asked),
+        (yours, expected, "{1} over {0} is missing: " + asked),
+        (expected, yours, "yours takes the {1} over {0} as well, which must stay: " + asked),
     ):
         if one.ndim > other.ndim and one.size:
             axes = [None] if other.ndim == 0 else list(range(one.ndim))
             reductions = list(_REDUCTIONS.items())[: None if one is yours else 2]  # nobody takes a maximum by mistake
             for axis, (name, reduce) in itertools.product(axes, reductions):
                 if _close(other, reduce(one.astype(float), axis=axis)):
-                    return words.format("all" if axis is None else axis, name)
+                    return words.format("all axes" if axis is None else f"axis {axis}", name)
     if _is_diagonal(expected, yours):
         return "yours pairs every row with every other: what is asked for is its diagonal, row 0 with 0, 1 with 1"
     if _is_diagonal(yours, expected):

@@ -82,13 +82,15 @@ def _sign_or_factor(a: Array, b: Array, arguments: Mapping[str, Any], single: bo
 def _times(factor: float, arguments: Mapping[str, Any]) -> str:
     """A factor in words: as a length of an argument, where it is one."""
     for name, size in _lengths(arguments):
+        if size < 2:  # tells nothing, and 0 divides nothing
+            continue
         for value, words in (
             (size, "a sum where a mean is asked for?"),
             (1 / size, "a mean where a sum is asked for, or divided once too often?"),
             (size**0.5, "is a division by its square root missing?"),
             (size**-0.5, "divided by its square root once too often?"),
         ):
-            if size > 1 and abs(factor / value - 1) < 1e-3:
+            if abs(factor / value - 1) < 1e-3:
                 return f"{factor:.4g} times ({size} is {name}: {words})"
     words = {2.0: "twice", 0.5: "half of", -2.0: "minus twice", -0.5: "minus half of"}
     return next((text for value, text in words.items() if abs(factor - value) < 1e-4), f"{factor:.4g} times")

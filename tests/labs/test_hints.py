@@ -142,3 +142,19 @@ def test_a_check_survives_objects_that_raise_when_they_are_looked_at(monkeypatch
 
     result = labs.check("07.1", lambda queries, texts: Trap())
     assert result.attempted and not result.passed and repr(result)
+
+
+BY_ERROR_OR_KIND = (  # answers that were told nothing, or something wrong
+    ("16.3", "m = torch.ones(sum(inside.shape) + others, sum(inside.shape) + others)\n"
+     "m[: len(inside), -inside.shape[1] :] = inside\nreturn m", "the values are right, their kind is not: bool"),
+    ("20.4", "return labels[queries]", "4 is no place on an axis of size 3"),
+    ("07.2", "return -(table.log_softmax(1) + table.log_softmax(0)).diagonal()", "mean over all axes is missing"),
+    ("21.3", "o = side // 4\nif length <= side:\n    return [0]\nn = -(-(length - o) // (side - o))\n"
+     "return [i * (length - side) // (n - 1) for i in range(n)]", "round to the nearest pixel"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("exercise", "text", "words"), BY_ERROR_OR_KIND)
+def test_common_slips_are_named(exercise, text, words):
+    result = labs.check(exercise, answer(exercise, text))
+    assert not result.passed and words in (result.hint or ""), repr(result)

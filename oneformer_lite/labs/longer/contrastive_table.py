@@ -51,6 +51,11 @@ def _sum_over_images(table: Tensor) -> Tensor:
     return _loss(table) * len(table)
 
 
+def _without_the_pair(table: Tensor) -> Tensor:
+    others = table.masked_fill(torch.eye(len(table), dtype=torch.bool), -torch.inf)
+    return (others.logsumexp(1) + others.logsumexp(0) - 2 * table.diagonal()).mean()
+
+
 def _softmax_twice(table: Tensor) -> Tensor:
     labels = torch.arange(len(table))
     return F.cross_entropy(table.softmax(1), labels) + F.cross_entropy(table.softmax(0).T, labels)
@@ -177,6 +182,14 @@ OF_A_TABLE = (
             Mistake("both directions count whole: yours halves that of the rows", _first_counts_half),
             Mistake("each direction is a mean over the images: yours adds up the rows", _sum_and_mean),
             Mistake("each direction is a mean over the images: yours adds up the columns", _mean_and_sum),
+            Mistake("each direction has a softmax of its own: add the two losses, not the two tables",
+                    lambda table: F.cross_entropy(table + table.T, torch.arange(len(table)))),
+            Mistake("both directions are added: yours keeps the larger one",
+                    lambda table: torch.maximum(_rows_only(table), _rows_only(table.T))),
+            Mistake("the pair itself belongs to the softmax: the sum below runs over all of a row, with the diagonal",
+                    _without_the_pair),
+            Mistake("the diagonal is subtracted in both directions: yours has it in one alone",
+                    lambda table: _loss(table) + table.diagonal().mean()),
             Mistake("a distance to the identity tells nothing apart: minus the log of the softmax at the diagonal",
                     _distance),
             Mistake("no distance to the identity is asked for: minus the log of the softmax at the diagonal",
