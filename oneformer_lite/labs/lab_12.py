@@ -205,7 +205,7 @@ EXERCISES = (
         mistakes=(
             Mistake("union = one + other - both: yours counts the common pixels twice", _iou_without_minus),
             Mistake("2 * common / (one + other) is dice: IoU is common / union", _dice_matrix),
-            Mistake("s[guess, truth] += 1 counts a pair of ids once, however many pixels have it: np.add.at, or bincount",
+            Mistake("s[guess, truth] += 1 counts each pair of ids once, whatever its pixels: np.add.at, or bincount",
                     _iou_of_counted_once),
             Mistake("divide by the union, not by the true segment alone", _iou_over_truth),
             Mistake("divide by the union, not by the predicted segment alone", _iou_over_guess),

@@ -88,12 +88,14 @@ def keep_recipe(config: BaseConfig, train_config: TrainConfig, own_data: bool) -
     return write_recipe(config, absolute(train_config), devices, own_data)
 
 
-UNFINISHED = "it is not finished, and no model folder is written. The same training with the same folder (out) resumes it"
+UNFINISHED = (
+    "it is not finished, and no model folder is written. The same training with the same folder (out) resumes it"
+)
 
 
 def write_state(folder: str | Path, state: str, reason: str = "") -> None:
-    """``state``: "running", "finished", "stopped" or "failed"; the last two with a ``reason``, or "finished" with one to
-    doubt what was learned."""
+    """``state``: "running", "finished", "stopped" or "failed"; the last two with a ``reason``, "finished" with one
+    only to doubt what was learned."""
     path, reserve = Path(folder) / STATE, Path(folder) / RESERVE
     try:
         write_json(path, {"state": state, "reason": reason})

@@ -243,7 +243,9 @@ SWALLOWED = {  # attacks that nothing of the result tells of, and what they trie
     "reads a fellow's": ("open({secret!r}).read()", "to read files"),
     "lists": ("import os; os.listdir({folder!r})", "to read files"),
     "reads the solutions": ("open(labs.__file__).read()", "to read files"),
-    "code made by hand": ("f = lambda: 1; f.__code__.replace(co_name='g')", "to make code objects by hand, or to watch Python itself"),
+    "code made by hand": (
+        "(lambda: 1).__code__.replace(co_name='g')", "to make code objects by hand, or to watch Python itself",
+    ),
     "the C library": ("import ctypes; ctypes.CDLL(None).fork()", "to call compiled code directly (ctypes)"),
 }
 

@@ -101,6 +101,8 @@ def test_the_audit_hook_alone_refuses_what_python_can_ask_for(tmp_path):
         "import os; os.kill(os.getppid(), 0)",
         "import os; os.system('true')",
         "import ctypes; ctypes.CDLL(None)",
+        "import mmap; mmap.mmap(-1, 9)",
+        "(lambda: 1).__code__.replace(co_name='other')",
         f"import os; os.rename({package!r}, {place!r})",
     ]
     notes = Notes()

@@ -43,7 +43,8 @@ def test_sigterm_to_all_processes_at_once_saves_and_stops(data: Path, tmp_path: 
         with suppress(ProcessLookupError):  # the supervisor passes it on, so some may have ended by now
             os.kill(process, signal.SIGTERM)
     assert run.wait(300) == "stopped", run.reason
-    assert saved_step(tmp_path) == (step := run.history[-1]["step"]) and f"stopped at step {step} of 10000:" in run.reason
+    assert saved_step(tmp_path) == (step := run.history[-1]["step"])
+    assert f"stopped at step {step} of 10000:" in run.reason
 
 
 @pytest.mark.skipif(not PROC.joinpath("self/fd").exists(), reason="reads Linux's account in /proc")
