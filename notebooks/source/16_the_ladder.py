@@ -598,8 +598,8 @@ ofl.render.described(sheet, "The scene, and what each of the five models paints 
 # * **DETR** draws nothing yet. Its queries begin to name what is there and its boxes get better (the loss of boxes fell
 #   to a quarter), but its masks are noise. A mask is made of where a query looks, here of 4 x 4 cells, and of all
 #   predictions only the last has masks to learn from. It was published with 500 epochs of boxes, then 25 of masks. Two
-#   stages alone do not mend it: when it learned two scenes by heart, boxes first, it found most things, and then its masks still
-#   drew nothing. The backbone's maps here are so large that what differs between queries is lost beside them.
+#   stages alone did not mend it: when it learned two scenes by heart, boxes first, it found most things, and then its
+#   masks still drew nothing. Perhaps what differs between queries is lost beside the backbone's large maps.
 # * **DETR → MaskFormer**: a mask for each query at a quarter of the picture's size, after every layer, and masks that
 #   decide who answers for what. It draws large things and stuff; small ones it joins or misses.
 # * **MaskFormer → Mask2Former** is what masked attention, three sizes of maps and losses at points buy: after a quarter
