@@ -67,7 +67,7 @@ $(VENV)/installed-test: $(VENV)/created pyproject.toml
 $(OLDEST)/installed: pyproject.toml tests/oldest.py
 	@rm -rf $(OLDEST)
 	@$(PYTHON) -m venv $(OLDEST)
-	@$(OLDEST)/bin/python -m pip install --quiet packaging setuptools
+	@$(OLDEST)/bin/python -m pip install --quiet --upgrade packaging 'setuptools>=77'
 	@$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/requirements.txt
 	@echo "installing the oldest versions (two PyTorches on one disk: 10 GB)"
 	@$(OLDEST)/bin/python -m pip install --quiet --requirement $(OLDEST)/requirements.txt

@@ -95,8 +95,9 @@ def test_what_another_process_sends_is_not_unpickled(tmp_path: Path) -> None:
         for rank in range(2)
     ]  # fmt: skip
     started = [subprocess.Popen([sys.executable, "-c", program], env=e, stdout=subprocess.PIPE) for e in environments]
-    told = [process.communicate(timeout=120)[0].decode() for process in started]
-    assert told == [f"{[[0, 'ä', None], [1, 'ä' * 10, None]]}\nno pictures\n"] * 2
+    told = [process.communicate(timeout=120)[0].decode().splitlines() for process in started]
+    told = [[line for line in lines if not line.startswith("[Gloo]")] for lines in told]  # as PyTorch 2.10 greets
+    assert told == [[f"{[[0, 'ä', None], [1, 'ä' * 10, None]]}", "no pictures"]] * 2
 
 
 def test_torchrun_of_ones_own_is_warned_about(monkeypatch) -> None:

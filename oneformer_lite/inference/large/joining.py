@@ -31,7 +31,7 @@ class Joined:
     def groups(self) -> np.ndarray:
         """The number of each segment's group, int [n]; groups are numbered in the order of their first segments."""
         n = len(self.class_ids)
-        one, other = np.array(self.pairs, dtype=np.int64).reshape(-1, 2).T
+        one, other = np.array(self.pairs, dtype=np.int32).reshape(-1, 2).T  # older versions of SciPy take no others
         links = coo_array((np.ones(len(one), bool), (one, other)), shape=(n, n))
         labels = connected_components(links, directed=False)[1]
         _, firsts, inverse = np.unique(labels, return_index=True, return_inverse=True)
