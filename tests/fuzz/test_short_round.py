@@ -66,7 +66,7 @@ def _reads(name: str):
             b"raise": lambda: [][1],
             b"die": lambda: os.kill(os.getpid(), 11),
             b"hang": lambda: time.sleep(60),
-            b"spin": lambda: any(iter(int, 1)),
+            b"spin": lambda: [n for n in iter(int, 1) if n],
             b"wait": lambda: time.sleep(0.7),  # longer than its processor time may be
             b"grow": lambda: np.ones(1 << 24).sum(),
             b"flood": lambda: [np.ones(1 << 24) for _ in range(100)],
