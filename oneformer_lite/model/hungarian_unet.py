@@ -139,8 +139,9 @@ class HungarianUNet(MaskModel):
 
 
 def region_of(masks: Float[Tensor, "B Q H W"], grid: tuple[int, int]) -> Bool[Tensor, "B Q h w"]:
-    """The cells of which a mask holds a pixel; every cell where it holds none."""
-    inside = F.adaptive_max_pool2d(masks, grid) > 0
+    """The cells of which a mask holds a pixel; every cell where it holds none. Sides are multiples of the grid's."""
+    cell = masks.shape[-2] // grid[0], masks.shape[-1] // grid[1]
+    inside = F.max_pool2d(masks, cell) > 0  # not the adaptive one, which PyTorch 2.10 cannot write as ONNX
     return inside | ~inside.flatten(2).any(-1)[..., None, None]
 
 

@@ -157,6 +157,8 @@ def test_older_names_of_gated_blocks() -> None:
     """Which transformers itself leaves random, with a warning."""
     theirs = reference("gated")
     state = dict(theirs.state_dict())
+    if "layers.0.mlp.gate_proj.weight" not in state:
+        pytest.skip("transformers 5.17 gives them itself")
     for i in range(4):
         for kind in ("weight", "bias"):
             block = f"layers.{i}.mlp."

