@@ -105,9 +105,10 @@ def _numbers(form: re.Pattern, lines: Sequence[str], number: int, rest: int) -> 
 def _are_ids(numbers: Sequence[int], rests: Sequence[str], counting: bool) -> bool:
     """Whether lines are numbered, rather than have numbers in their names.
 
-    Ids grow from line to line, and what stands beside them differs: "lane 1" and "lane 2", "2 doors" and "3 doors",
-    "US 101" and "route 66" are names. ``counting``: only 0, 1, 2 ... and 1, 2, 3 ... are taken for ids.
+    Ids grow from line to line, or count down to 0 or 1, and what stands beside them differs: "lane 1" and "lane 2", "2
+    doors" and "3 doors", "US 101" and "route 66" are names. ``counting``: only 0, 1, 2 ... and 1, 2, 3 ... are ids.
     """
     grow = all(before < after for before, after in zip(numbers, numbers[1:]))
-    steps = counting and list(numbers) not in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
-    return bool(numbers) and grow and not steps and len(set(rests)) == len(rests)
+    counted = sorted(numbers) in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
+    down = counted and not counting and list(numbers) == sorted(numbers, reverse=True)
+    return bool(numbers) and (down or grow and (counted or not counting)) and len(set(rests)) == len(rests)

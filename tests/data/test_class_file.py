@@ -117,7 +117,9 @@ def test_names_that_look_a_little_so_are_names(tmp_path: Path, names: list[str])
     assert read_classes(written(tmp_path, "\n".join(names)))[0] == names
 
 
-@pytest.mark.parametrize("names", [["2 doors", "3 cars"], ["lane 1", "car 3"], ["4 lane 2", "7 lane 1"]])
+@pytest.mark.parametrize(
+    "names", [["2 doors", "3 cars"], ["lane 1", "car 3"], ["4 lane 2", "7 lane 1"], ["2 road", "1 grass", "0 ball"]]
+)
 def test_pixel_values_show_that_numbers_belong_to_the_names(tmp_path: Path, names: list[str]) -> None:
     """Without them the numbers might be the values, and all classes exchanged."""
     with pytest.raises(DataError, match="with a number.*if it belongs to the name"):
