@@ -181,10 +181,10 @@ class PanopticDataset(MapDataset):
         class_ids, is_crowd = self._class_ids[chosen].tolist(), self._is_crowd[chosen].tolist()
         self._compare_sizes(index, segment_map.shape, path)
         areas = present_areas(segment_map)
-        drawn = areas.keys()
+        drawn = set(areas)
         if drawn - set(ids):
             listed = {self.categories[class_id].id for class_id in class_ids}
-            compare_ids(set(drawn), set(ids), str(path), likely_cause(segment_map, ids, listed))
+            compare_ids(drawn, set(ids), str(path), likely_cause(segment_map, ids, listed))
         is_stuff = np.array([not self.categories[class_id].is_thing for class_id in class_ids], bool)
         if not self._said_of_areas and other_areas((areas.get(i, 0) for i in ids), self._areas[chosen], is_stuff):
             self._said_of_areas = True
@@ -198,7 +198,7 @@ class PanopticDataset(MapDataset):
         if drawn and unseen:
             segments = [segment for segment in segments if segment.id in drawn]
             self._count_unseen(index, unseen, path)
-        compare_ids(set(drawn), {segment.id for segment in segments}, str(path))
+        compare_ids(drawn, {segment.id for segment in segments}, str(path))
         return segment_map, tuple(segments)
 
     @staticmethod

@@ -28,6 +28,10 @@ OUTPUT = "output.log"  # what the processes of a launched run print
 STATES = ("running", "finished", "stopped", "failed")
 RESERVE = ".reserve"  # room that is given back on a full disk, so that a run can still say how it ended
 RESERVED = 2**16  # bytes
+# of a run that was stopped, after where it stands
+UNFINISHED = (
+    "it is not finished, and no model folder is written. The same training with the same folder (out) resumes it"
+)
 
 
 def write_recipe(config: BaseConfig, train_config: TrainConfig, devices: int | str, own_data: bool = False) -> Path:
@@ -86,11 +90,6 @@ def keep_recipe(config: BaseConfig, train_config: TrainConfig, own_data: bool) -
     except CheckpointError:
         devices = "auto"
     return write_recipe(config, absolute(train_config), devices, own_data)
-
-
-UNFINISHED = (
-    "it is not finished, and no model folder is written. The same training with the same folder (out) resumes it"
-)
 
 
 def write_state(folder: str | Path, state: str, reason: str = "") -> None:
