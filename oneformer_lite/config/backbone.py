@@ -22,7 +22,10 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "dinat": ("embed_dim", "depths", "num_heads", "kernel_size", "dilations", "mlp_ratio", *_RATES),
     "swin": _WINDOWED,
     "convnext": ("depths", "dims", *_RATES),
-    "resnet": ("layers", "channels", "base_width", "cardinality", "stem_width", "output_stride", "multi_grid", *_RATES),
+    "resnet": (
+        "layers", "channels", "base_width", "cardinality", "stem_width", "output_stride", "multi_grid", "deformable",
+        *_RATES,
+    ),
     "vit": ("depth", "mlp_ratio", "init_values", *_RATES),  # its width and heads are hidden_dim and num_heads
 }
 
@@ -38,7 +41,7 @@ _SIZES: dict[str, tuple[str, float, float]] = {
     "output_stride": (_WHOLE, 8, 32),
     "depths": (_STAGES, 1, 128), "layers": (_STAGES, 1, 128), "dims": (_STAGES, 1, 16_384),
     "channels": (_STAGES, 1, 16_384), "num_heads": (_STAGES, 1, 1024), "dilations": (_BLOCKS, 1, 4096),
-    "multi_grid": (_LAST, 1, 64),
+    "multi_grid": (_LAST, 1, 64), "deformable": (_STAGES, 0, 1),
 }  # fmt: skip
 
 

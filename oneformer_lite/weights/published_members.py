@@ -36,16 +36,19 @@ weights, and the losses with its own; no score has been measured with this packa
 ## K-Net
 
 Kernels in place of queries that look (Zhang et al., NeurIPS 2021); not told its task. Read are the authors' `.pth` for
-COCO, whose weights stand under "state_dict" (ZwwWayne/K-Net, with mmdetection's ResNets and Swin), not those with
-deformable convolutions (DCN), nor the semantic models of ADE20K, whose heads are other networks. A model for instances
-has 80 classes and no kernels for stuff. What shapes do not tell comes from the preset of as many classes; another
-number needs `from_pretrained(file, config=...)`, for which of them are stuff is not in the file. The authors' code is
-under Apache-2.0.
+COCO, whose weights stand under "state_dict" (ZwwWayne/K-Net, with mmdetection's ResNets and Swin), not the semantic
+models of ADE20K, whose heads are other networks, nor those with Swin-L in windows of 12 and PVTv2, of which there are
+configurations without a score. In `_dcn` the 3 x 3 convolutions of the last three stages choose where they look (the
+first kind of DCN, `backbone_options={"deformable": (0, 1, 1, 1)}`); as ONNX that needs a runtime with DeformConv. A
+model for instances has 80 classes and no kernels for stuff. What shapes do not tell comes from the preset of as many
+classes; another number needs `from_pretrained(file, config=...)`, for which of them are stuff is not in the file. The
+authors' code is under Apache-2.0.
 
 | preset | PQ, or AP of masks |
 |---|---|
 | `knet_coco_r50()`, `("instance")` | 47.1, 37.8 |
 | `knet_coco_r101()`, `("instance")` | 48.4, 39.2 |
+| `knet_coco_r101_dcn()`, `("instance")` | 49.6, 40.5 |
 | `knet_coco_swin_l()` | 54.6 |
 
 All queries compete for every pixel, and what an unsure thing wins stays void, so `object_mask_threshold=0.3` is not

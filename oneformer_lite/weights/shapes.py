@@ -111,8 +111,13 @@ def measure_backbone(kind: str, shapes: Shapes) -> dict:
     widths = tuple(shapes[block.format(stage, 0)][0] for stage in stages)
     if kind == "convnext":
         return {"depths": depths, "dims": widths}
-    deep = "backbone.network.conv1.0.weight"
-    return {"layers": depths, "channels": widths} | ({"stem_width": shapes[deep][0]} if deep in shapes else {})
+    sizes: dict = {"layers": depths, "channels": widths}
+    if (deep := "backbone.network.conv1.0.weight") in shapes:
+        sizes["stem_width"] = shapes[deep][0]
+    offsets = "backbone.network.layer{}.0.conv2.conv_offset.weight"
+    if any(deformable := tuple(int(offsets.format(stage) in shapes) for stage in stages)):
+        sizes["deformable"] = deformable
+    return sizes
 
 
 def _transformer(kind: str, shapes: Shapes) -> dict:

@@ -1,7 +1,7 @@
 """The same processor time for each model: what it learns of Toytown.
 
     python tests/benchmarks/ladder.py measure                 # processor seconds a step, into OUT/seconds.json
-    python tests/benchmarks/ladder.py train [MEMBER ...]      # as many steps as --minutes of one core are; resumes
+    python tests/benchmarks/ladder.py train [MEMBER ...]      # --steps, or as many as --minutes of one core are; resumes
     python tests/benchmarks/ladder.py keep                    # thinned, to data/sample/ladder, which lesson 16 reads
 
 Each member is its ``*_toytown()`` preset with the recipe of ``recipe_for``; OneFormer's is the demo's. Scenes, pictures
@@ -105,12 +105,12 @@ def _step_seconds(plan: Plan, member: str) -> list[float]:
     return list(np.diff(moments)[WARM_UP:])
 
 
-def train(plan: Plan, members: list[str]) -> None:
-    """So many steps as the minutes make, then all metrics, and a picture."""
+def train(plan: Plan, members: list[str], equal_steps: int | None) -> None:
+    """So many steps as the minutes make, or as all shall take, then all metrics, and a picture."""
     seconds = json.loads((plan.out / "seconds.json").read_text())
     learned, judged = plan.splits()
     for member in members:
-        steps = STEPS if plan.by_heart else round(60 * plan.minutes / seconds[member])
+        steps = equal_steps or (STEPS if plan.by_heart else round(60 * plan.minutes / seconds[member]))
         c = plan.recipe(member, out=str(plan.out / member), steps=steps)
         result = ofl.train(plan.config(member), c, learned, judged)
         if not result.finished:
@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("members", nargs="*", metavar="MEMBER", help=these)
     parser.add_argument("--by-heart", action="store_true", help="two small scenes, which are also judged")
     parser.add_argument("--minutes", type=float, default=20.0, help="of processor time of one core, evaluations aside")
+    parser.add_argument("--steps", type=int, help="of each member, in place of what the minutes are")
     parser.add_argument("--scenes", type=int, default=6000)
     parser.add_argument("--out", type=Path, default=Path("runs/ladder"))
     parser.add_argument("--to", type=Path, default=Path("data/sample/ladder"))
@@ -169,8 +170,10 @@ def main() -> None:
     plan, members = Plan(o.out, o.by_heart, o.minutes, o.scenes), o.members or list(MEMBERS)
     if o.job == "keep":
         keep(plan, members, o.to)
+    elif o.job == "train":
+        train(plan, members, o.steps)
     else:
-        {"measure": measure, "train": train}[o.job](plan, members)
+        measure(plan, members)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ PUBLISHED = knet_presets.published()
 PARAMETERS = {
     "knet_coco_r50('panoptic')": (37_536_852, 23_508_032), "knet_coco_r50('instance')": (37_482_368, 23_508_032),
     "knet_coco_r101('panoptic')": (56_528_980, 42_500_160), "knet_coco_r101('instance')": (56_474_496, 42_500_160),
+    # 9 x 18 weights for each channel of thirty convolutions, and 18 biases
+    "knet_coco_r101_dcn('panoptic')": (57_815_152, 43_786_332),
+    "knet_coco_r101_dcn('instance')": (57_760_668, 43_786_332),
     "knet_coco_swin_l()": (208_781_224, 194_998_164),
 }  # fmt: skip
 

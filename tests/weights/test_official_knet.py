@@ -20,6 +20,7 @@ from oneformer_lite.weights.names import rename, reverse
 SWIN = {"embed_dim": 8, "depths": (1, 2, 1, 1), "num_heads": (1, 1, 2, 2), "window_size": 4}
 BACKBONES = {
     "resnet": {"backbone": "resnet50", "backbone_options": {"layers": (1, 1, 1, 1)}},
+    "dcn": {"backbone": "resnet50", "backbone_options": {"layers": (1, 1, 2, 1), "deformable": (0, 1, 1, 1)}},
     "swin": {"backbone": "swin_tiny_patch4_window7_224", "backbone_options": SWIN},
 }
 SIZES = {"hidden_dim": 32, "stages": 2, "stage_ffn": 48, "thing_kernels": 9, "pretrained": False}
@@ -27,7 +28,11 @@ SIZES = {"hidden_dim": 32, "stages": 2, "stage_ffn": 48, "thing_kernels": 9, "pr
 
 def model_of(kind: str, task: str = "panoptic") -> KNet:
     torch.manual_seed(0)
-    return build(dataclasses.replace(config.knet_coco_r50(task), **SIZES, **BACKBONES[kind])).eval()
+    model = build(dataclasses.replace(config.knet_coco_r50(task), **SIZES, **BACKBONES[kind])).eval()
+    for name, parameter in model.named_parameters():
+        if "conv_offset" in name:  # zeros at first
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model
 
 
 def official(model: KNet) -> dict[str, torch.Tensor]:
@@ -43,7 +48,7 @@ def official(model: KNet) -> dict[str, torch.Tensor]:
 
 # patterns of all names of an official file
 NAMES = r"""
-backbone\.((conv1|bn1)\..+|layer\d\.\d\.((conv|bn)\d|downsample\.\d)\..+)
+backbone\.((conv1|bn1)\.[a-z_]+|layer\d\.\d\.((conv|bn)\d|conv2\.conv_offset|downsample\.\d)\.[a-z_]+)
 backbone\.(patch_embed\.(projection|norm)|norm\d)\.(weight|bias)
 backbone\.stages\.\d\.(downsample\.(norm\.(weight|bias)|reduction\.weight)|blocks\.\d\.(norm1|norm2)\.(weight|bias))
 backbone\.stages\.\d\.blocks\.\d\.(attn\.w_msa\.((qkv|proj)\.(weight|bias)|relative_position_bias_table))
@@ -120,6 +125,25 @@ def test_patches_merge_as_in_mmdetection() -> None:
     })  # fmt: skip
     x = torch.randn(2, 6, 4, 8)
     torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_the_published_ones_are_told_apart(tmp_path) -> None:
+    """Whether the last three stages choose where they look; the second kind of DCN, which weighs places, is refused."""
+    state = official(model_of("dcn"))
+    found = {
+        name: ofl.from_pretrained(written(state, tmp_path / name)).config.backbone_options
+        for name, state in {"dcn": state, "plain": official(model_of("resnet"))}.items()
+    }
+    assert dict(found["dcn"])["deformable"] == (0, 1, 1, 1) and "deformable" not in dict(found["plain"])
+    offsets = "backbone.layer2.0.conv2.conv_offset"
+    second = {f"{offsets}.weight": torch.zeros(27, 128, 3, 3), f"{offsets}.bias": torch.zeros(27)}
+    with pytest.raises(CheckpointError, match="conv_offset.*27"):
+        ofl.from_pretrained(written(state | second, tmp_path / "second"))
+
+
+def written(state: dict[str, torch.Tensor], path) -> object:
+    torch.save({"state_dict": state}, path.with_suffix(".pth"))
+    return path.with_suffix(".pth")
 
 
 def test_other_classes_are_said_and_wrong_files_named(tmp_path) -> None:

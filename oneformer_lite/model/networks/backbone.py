@@ -19,6 +19,7 @@ from ...errors import ConfigError
 from ..fast.linear import adopt_linears
 from ..output import Trace, record
 from .by_name import STRIDES, build_network
+from .deformable_convolution import OFFSETS
 from .imagenet import BUNDLED, imagenet_state
 
 _EARLY = ("conv1", "bn1", "layer1")  # ResNet's stem and first stage
@@ -75,7 +76,8 @@ class Backbone(nn.Module):
         """
         if self.has_imagenet_weights:
             return
-        state, own = imagenet_state(self.name), self.network.state_dict()
+        state = imagenet_state(self.name)
+        own = {key: value for key, value in self.network.state_dict().items() if OFFSETS not in key}
         unfit = [key for key, value in own.items() if key not in state or state[key].shape != value.shape]
         if unfit:
             raise ConfigError(
@@ -83,7 +85,7 @@ class Backbone(nn.Module):
                 f"{unfit[0]}): its sizes differ from the named one's; drop those backbone_options or set "
                 "pretrained=False"
             )
-        self.network.load_state_dict({key: state[key] for key in own})
+        self.network.load_state_dict(self.network.state_dict() | {key: state[key] for key in own})
         self.has_imagenet_weights = True
 
     def train(self, mode: bool = True) -> Backbone:

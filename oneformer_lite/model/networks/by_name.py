@@ -11,6 +11,7 @@ from torch import nn
 
 from ...config.backbone import check_backbone
 from ...errors import ConfigError
+from .deformable_convolution import deform
 from .swin import Swin
 
 STRIDES = (4, 8, 16, 32)
@@ -121,7 +122,7 @@ def _dilate(network: nn.Module, name: str, multi_grid: tuple[int, ...]) -> None:
 def _timm_network(name: str, options: dict[str, object]) -> Network:
     if not timm.is_model(name):  # create_model also takes addresses and folders, as "hf-hub:" and "local-dir:"
         raise ConfigError(f"timm cannot build backbone {name!r}: it has no network of that name (timm.list_models())")
-    multi_grid = options.pop("multi_grid", None)  # timm has no such option
+    multi_grid, deformable = (options.pop(own, None) for own in ("multi_grid", "deformable"))  # timm has neither
     try:
         module = timm_features(name, **options)
     except Exception as error:  # timm's networks raise many kinds; all mean the same to the caller
@@ -141,6 +142,8 @@ def _timm_network(name: str, options: dict[str, object]) -> Network:
         module = timm_features(name, out_indices=indices, **options)
     if multi_grid is not None:
         _dilate(module, name, multi_grid)
+    if deformable is not None:
+        deform(module, name, deformable)
     nhwc = str(getattr(module, "output_fmt", "")).endswith("NHWC")
     convnext = name.startswith("convnext")
     return Network(

@@ -71,4 +71,4 @@ def has_sizes(config: BaseConfig, kind: str, sizes: dict) -> bool:
     if kind_of(config.backbone) != kind:
         return False
     own = NETWORKS[kind][plain(config.backbone)] | dict(config.backbone_options)
-    return all(own[name] == value for name, value in sizes.items())
+    return all(own.get(name) == value for name, value in ({"deformable": None} | sizes).items())
