@@ -1,7 +1,7 @@
 """The same processor time for each model: what it learns of Toytown.
 
     python tests/benchmarks/ladder.py measure                 # processor seconds a step, into OUT/seconds.json
-    python tests/benchmarks/ladder.py train [MEMBER ...]      # --steps, or as many as --minutes of one core are; resumes
+    python tests/benchmarks/ladder.py train [MEMBER ...]     # --steps, or as many as --minutes of one core are; resumes
     python tests/benchmarks/ladder.py keep                    # thinned, to data/sample/ladder, which lesson 16 reads
 
 Each member is its ``*_toytown()`` preset with the recipe of ``recipe_for``; OneFormer's is the demo's. Scenes, pictures
