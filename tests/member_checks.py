@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -15,6 +16,28 @@ from oneformer_lite.data.dataset import SegmentationDataset
 from oneformer_lite.losses import Criterion
 from oneformer_lite.model import MEMBERS, MaskModel
 from oneformer_lite.training import TrainConfig, Trainer, toytown_training, train
+
+# every member but OneFormer, by the name of its preset for Toytown
+OTHERS = tuple(name.removesuffix("_toytown") for name in ofl.config.PRESETS if name.endswith("_toytown"))
+
+
+def small(member: str) -> BaseConfig:
+    """A member of 64 pixels with as much chance as it has, dropout or noise, whose steps take a tenth of a second."""
+    preset = getattr(ofl.config, "toytown" if member == "oneformer" else f"{member}_toytown")()
+    sizes = {
+        "image_size": 64, "test_size": preset.test_size and 64, "num_points": 64, "hidden_dim": 32, "num_heads": 4,
+        "num_queries": 20, "encoder_layers": 1, "decoder_layers": 1, "text_layers": 1, "encoder_dropout": 0.1,
+        "query_dropout": 0.1, "dropout": 0.1,
+    }  # fmt: skip
+    if member == "eomt":  # the transformer is the network
+        sizes |= {"backbone_options": {"depth": 3, "init_values": 1.0}, "query_blocks": 2, "rope_rescale": 2.0}
+    elif preset.backbone == "tf_efficientnet_lite0":
+        sizes |= {"backbone": "test_resnet", "pretrained": False}
+    if member == "mask2former":
+        sizes["denoising_queries"] = 20
+    if member == "panoptic_segformer":  # whose GroupNorm has 32 groups, on a map of one place
+        sizes["hidden_dim"] = 64
+    return dataclasses.replace(preset, **{name: value for name, value in sizes.items() if hasattr(preset, name)})
 
 
 def lost(model: MaskModel, batch: Batch, steps: int, lr: float, clip_norm: float) -> list[dict[str, float]]:

@@ -2,14 +2,16 @@
 
     python tests/benchmarks/harm.py                       # everything; the table that stands in README.md
     python tests/benchmarks/harm.py --only writing bits   # some of it
+    python tests/benchmarks/harm.py --members all --only one writing --steps 9 --kills 3 --places 0 3 6 8
 
 ``one`` and ``two``: killed (SIGKILL) at random moments, a run in one process that is called again, and one of
 ``ofl.launch`` in two processes (gloo), of which a random one dies and the supervisor restarts both. ``writing``: killed
 while it writes a checkpoint, once at each of ten places. ``bits``, ``cuts``: one random bit of checkpoint.pt flipped,
 or the file truncated at a random place, at a random step. ``moved``: renamed, copied, looked at by a user who may only
 read. Each is compared with a run that nothing disturbs, bit by bit: parameters, averaged weights, the optimiser's
-state, and all records of the log but their times and memory. Steps are "lost" that the newest whole checkpoint holds
-and the resumed run did not start from.
+state, and all records of the log but their times and memory. ``--members`` are other models than OneFormer, by the
+names of their ``*_toytown()`` presets (``all``: every one). Steps are "lost" that the newest whole checkpoint holds and
+the resumed run did not start from.
 """
 
 from __future__ import annotations
@@ -29,27 +31,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from same_end import CLOCK, flat
 
-import oneformer_lite as ofl
-from oneformer_lite.data.toytown import write_toytown
-from oneformer_lite.training import checkpoint, read_log, toytown_training
-from oneformer_lite.training.state import read_recipe
-from oneformer_lite.training.trainer import Trainer
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from member_checks import OTHERS, small  # noqa: E402
+from same_end import CLOCK, flat  # noqa: E402
+
+import oneformer_lite as ofl  # noqa: E402
+from oneformer_lite.data.toytown import write_toytown  # noqa: E402
+from oneformer_lite.training import checkpoint, read_log, toytown_training  # noqa: E402
+from oneformer_lite.training.state import read_recipe  # noqa: E402
+from oneformer_lite.training.trainer import Trainer  # noqa: E402
 
 SCENES, BATCH, SAVED = 16, 2, 3  # pictures; of a step; steps between checkpoints
-KILLS, HARMS = 20, 10
+HARMS = 10
 PLACES = ("half of it written", "before its checksum", "after its checksum", "on the disk", "read back", "linked",
           "the link renamed", "before its renaming", "after its renaming", "the folder not synced")  # fmt: skip
 
 
-def recipe(folder: Path, name: str, steps: int) -> tuple[ofl.ModelConfig, ofl.TrainConfig]:
-    """A model of 64 pixels with dropout and averaged weights, whose steps take a tenth of a second."""
-    config = dataclasses.replace(
-        ofl.config.toytown(), backbone="test_resnet", pretrained=False, image_size=64, num_points=64, hidden_dim=32,
-        encoder_layers=1, decoder_layers=1, num_queries=20, text_layers=1, encoder_dropout=0.1, query_dropout=0.1,
-    )  # fmt: skip
-    return config, toytown_training(
+def recipe(folder: Path, name: str, steps: int, member: str = "oneformer") -> tuple:
+    """The model's configuration, and its training, with averaged weights."""
+    return small(member), toytown_training(
         data=str(folder / "data"), out=str(folder / name), steps=steps, batch_size=BATCH, workers=0, evaluations=0,
         save_steps=SAVED, log_steps=1,
     )  # fmt: skip
@@ -118,12 +119,16 @@ def train_and_stop(at: int, *address) -> None:
 class Study:
     """Runs below ``folder``, each compared with the one that nothing disturbs."""
 
-    def __init__(self, folder: Path, steps: int, seed: int) -> None:
-        self.folder, self.steps, self.chance = folder, steps, random.Random(seed)
+    def __init__(self, folder: Path, member: str, options: argparse.Namespace) -> None:
+        self.folder, self.member, self.chance = folder, member, random.Random(options.seed)
+        self.steps, self.kills, self.places = options.steps, options.kills, options.places
         write_toytown(folder / "data", "train", 64, SCENES, workers=1)
         self.processes = multiprocessing.get_context("forkserver")
         self.processes.set_forkserver_preload(["oneformer_lite.training.trainer", "same_end"])
-        self.rows: list[tuple[str, int, int, int]] = []
+
+    def address(self, name: str) -> tuple[Path, str, int, str]:
+        """What :func:`recipe` asks of the run in ``name``."""
+        return self.folder, name, self.steps, self.member
 
     def start(self, target: Callable, *arguments) -> multiprocessing.Process:
         process = self.processes.Process(target=target, args=arguments)
@@ -132,15 +137,15 @@ class Study:
 
     def undisturbed(self) -> None:
         """The run that the others are compared with."""
-        process = self.start(train, self.folder, "whole", self.steps)
+        process = self.start(train, *self.address("whole"))
         process.join()
         assert process.exitcode == 0
 
     def one(self) -> Iterator[tuple[str, int]]:
         """Killed again and again, in one process."""
         lost = 0
-        for goal in sorted(self.chance.sample(range(1, self.steps - 2), KILLS)):
-            process = self.start(train, self.folder, "one", self.steps)
+        for goal in sorted(self.chance.sample(range(1, self.steps - 2), self.kills)):
+            process = self.start(train, *self.address("one"))
             while newest(self.folder / "one") < goal and process.is_alive():
                 time.sleep(0.002)
             time.sleep(self.chance.uniform(0, 0.2))
@@ -153,10 +158,11 @@ class Study:
     def two(self) -> Iterator[tuple[str, int]]:
         """Killed again and again, one of two processes."""
         lost = 0
-        config, settings = recipe(self.folder, "two whole", self.steps)
+        config, settings = recipe(*self.address("two whole"))
         assert ofl.launch(config, settings, "cpu:2").wait() == "finished"
-        run = ofl.launch(config, dataclasses.replace(settings, out=str(self.folder / "two")), "cpu:2", restarts=KILLS)
-        for goal in sorted(self.chance.sample(range(1, self.steps - 2), KILLS)):
+        settings = dataclasses.replace(settings, out=str(self.folder / "two"))
+        run = ofl.launch(config, settings, "cpu:2", restarts=self.kills)
+        for goal in sorted(self.chance.sample(range(1, self.steps - 2), self.kills)):
             while newest(run.folder) < goal or not (victims := workers(run.folder)):
                 assert run.status == "running", run.reason
                 time.sleep(0.005)
@@ -169,12 +175,12 @@ class Study:
         yield "two", lost
 
     def writing(self) -> Iterator[tuple[str, int]]:
-        for place, name in enumerate(PLACES):
+        for place in self.places:
             folder = f"writing {place}"
             at = self.chance.randrange(2, self.steps // SAVED)
-            process = self.start(train_and_die, place, at, self.folder, folder, self.steps)
+            process = self.start(train_and_die, place, at, *self.address(folder))
             process.join()
-            assert process.exitcode == -signal.SIGKILL, f"not killed: {name}"
+            assert process.exitcode == -signal.SIGKILL, f"not killed: {PLACES[place]}"
             expected = SAVED * (at if place >= 8 else at - 1)
             lost = max(0, expected - resumed_from(self.folder / folder))
             self.finish(folder)
@@ -213,7 +219,7 @@ class Study:
     def stopped(self, name: str) -> tuple[Path, int]:
         """A run that was stopped after a random step; the checkpoint before its last is of the step before."""
         step = SAVED * self.chance.randrange(2, self.steps // SAVED) + 1
-        process = self.start(train_and_stop, step, self.folder, name, self.steps)
+        process = self.start(train_and_stop, step, *self.address(name))
         process.join()
         return self.folder / name, step
 
@@ -226,17 +232,17 @@ class Study:
         return folder.name, lost
 
     def finish(self, name: str) -> None:
-        process = self.start(train, self.folder, name, self.steps)
+        process = self.start(train, *self.address(name))
         process.join()
         assert process.exitcode == 0
 
     def report(self, what: str) -> bool:
         """Do it, and say of how many runs the end is equal."""
-        started, harms = time.monotonic(), {"one": KILLS, "two": KILLS}.get(what, 0)
+        started, harms = time.monotonic(), self.kills if what in ("one", "two") else 0
         whole = self.folder / ("two whole" if what == "two" else "whole")
         ends = [(same(whole, self.folder / name), lost) for name, lost in getattr(self, what)()]
         equal, lost = sum(end for end, _ in ends), sum(lost for _, lost in ends)
-        print(f"| {what} | {harms or len(ends)} | {len(ends)} | {equal} of {len(ends)} | {lost} | "
+        print(f"| {self.member} | {what} | {harms or len(ends)} | {len(ends)} | {equal} of {len(ends)} | {lost} | "
               f"{time.monotonic() - started:.0f} s |", flush=True)  # fmt: skip
         return equal == len(ends) and not lost
 
@@ -317,13 +323,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0, help="of moments, bits and places")
+    parser.add_argument("--kills", type=int, default=20, help="of one run, in one process and in two")
+    places = range(len(PLACES))
+    parser.add_argument("--places", nargs="+", type=int, choices=places, default=places, help="of the writing")
+    parser.add_argument("--members", nargs="+", choices=("oneformer", "all", *OTHERS), default=["oneformer"])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        study = Study(Path(name), options.steps, options.seed)
-        study.undisturbed()
-        print("| | harms | runs | ends equal | steps lost | took |\n|---|---|---|---|---|---|", flush=True)
-        good = all([study.report(what) for what in options.only])
+    print("| | | harms | runs | ends equal | steps lost | took |\n|---|---|---|---|---|---|---|", flush=True)
+    good = True
+    for member in ("oneformer", *OTHERS) if "all" in options.members else options.members:
+        with tempfile.TemporaryDirectory() as name:
+            study = Study(Path(name), member, options)
+            study.undisturbed()
+            good &= all([study.report(what) for what in options.only])
     print(f"{options.steps} steps, seed {options.seed}, torch {torch.__version__}", file=sys.stderr)
     raise SystemExit(not good)
 

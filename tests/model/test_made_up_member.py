@@ -278,7 +278,7 @@ def test_every_inspector_looks_into_it_or_says_what_it_has_not(model, data, tmp_
     inspector.set(**inspector.state)
     page = inspector.to_html(tmp_path / "page.html").read_text()
     assert inspector.still().size[0] > 50 and name in page and words in page
-    assert repr(inspector).startswith(f"{name}(")
+    assert repr(inspector).startswith(f"{name}(") and ("FPN" in repr(inspector)) == ("FPN" in words)
     if name == "QueryInspector":
         assert not (model.first_prediction and "its mask was empty" in page)  # its queries look everywhere
         shown = inspector.set(layer=0)._told.value

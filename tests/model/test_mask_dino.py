@@ -304,8 +304,9 @@ def test_inspectors_show_what_it_has(model, data) -> None:
     matches.set(giou_weight=0.0, layer=0)
     losses = ofl.widgets.LossInspector(model, [data[0], data[1]])
     assert losses.still() and ofl.widgets.MergeInspector(model, data[0]).still()
-    for name in ("QueryInspector", "SamplingInspector", "FeatureInspector", "TaskInspector"):
+    for name in ("MaskInspector", "QueryInspector", "SamplingInspector", "FeatureInspector", "TaskInspector"):
         assert getattr(ofl.widgets, name)(model, data[0]).still(), name
+    assert "learns from no texts" in repr(ofl.widgets.ContrastInspector(model, [data[0], data[1]]))
 
 
 def test_parts_of_the_losses_are_the_criterions(model, batch) -> None:

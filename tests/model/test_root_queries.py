@@ -113,14 +113,20 @@ def test_the_doctor_examines_it(model, data, run) -> None:
 
 @pytest.mark.parametrize("name", [
     "MaskInspector", "MatchInspector", "MergeInspector", "FeatureInspector", "QueryInspector", "LossInspector",
+    "SamplingInspector", "TaskInspector", "ContrastInspector",
 ])  # fmt: skip
 def test_inspectors_look_into_it(model, data, tmp_path, name) -> None:
-    inspector = getattr(ofl.widgets, name)(model, [data[0], data[1]] if name == "LossInspector" else data[0])
+    several = name in ("LossInspector", "ContrastInspector")
+    inspector = getattr(ofl.widgets, name)(model, [data[0], data[1]] if several else data[0])
     inspector.set(**inspector.state)
     page = inspector.to_html(tmp_path / "page.html").read_text()
     assert inspector.still().size[0] > 50 and name in page
     words = {"channels": "stride 1", "product": "stride 2", "linear": "This model records no maps"}
     assert name != "FeatureInspector" or words[model.config.masks] in page
+    has = model.config.masks == "product"
+    sentences = {"SamplingInspector": "decoder is an FPN or the like" if has else "records no sampling points",
+                 "ContrastInspector": "from no texts", "TaskInspector": "is not told its task"}  # fmt: skip
+    assert sentences.get(name, name) in page and sentences.get(name, name) in repr(inspector)
 
 
 def test_it_is_exported(tmp_path) -> None:

@@ -23,8 +23,8 @@ from .reading import Looks, read_sampling
 
 _PAGE_LOOKS = 400_000  # sampling points in a page: 6 bytes each
 _NONE = (
-    "This model's pixel decoder is an FPN: convolutions that look at the same neighbours everywhere. There is no "
-    "sampling to see; FeatureInspector shows its maps."
+    "This model's pixel decoder is an FPN or the like: convolutions that look at the same neighbours everywhere. There "
+    "is no sampling to see; FeatureInspector shows its maps."
 )
 _NO_DECODER = (
     "This model records no sampling points: it has no pixel decoder with deformable attention. QueryInspector shows "
@@ -123,7 +123,7 @@ class SamplingInspector(Inspector):
 
     def _subject(self) -> str:
         if self.sampling is None:
-            return "an FPN, which does not sample"
+            return self._none.partition(":")[0]
         shares = zip(self.sampling.strides, self.looks().by_level())
         return "weights " + ", ".join(f"{share:.0%} on stride {stride}" for stride, share in shares)
 
