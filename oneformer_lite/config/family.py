@@ -121,13 +121,20 @@ class DetrConfig(BaseConfig):
     POSTPROCESSING: ClassVar[str] = "detr"
     MATCHED_BY: ClassVar[tuple[str, ...]] = ("class", "box", "giou")
     MASKS_IN_LOSSES: ClassVar[str] = "last"
-    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {"stage": ("boxes", "masks", "joint")}
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = BaseConfig.CHOICES | {
+        "stage": ("boxes", "masks", "joint"), "attention_maps": ("shares", "relative"),
+    }  # fmt: skip
 
     # what a training teaches. As published first "boxes": all but the masks' attention and convolutions, of which there
     # is nothing to be seen yet; then "masks": those alone, over the frozen rest. "joint": all at once, where masks wait
     # for the rest: of all that their convolutions see, the maps of attention alone tell queries apart, and at first
     # these are even, and so weak that the gradient of what makes them is less than a ten-millionth of the whole
     stage: str = "masks"
+    # how large the numbers are that masks are made of: as published, whatever the backbone. Where its maps are some ten
+    # times larger than what a query adds, each of the mask head's three additions makes the query ten times fainter.
+    # Maps of attention hold "shares", which sum to 1, or are "relative": how many times as much as of an even attention
+    map_scale: float = field(default=1.0, metadata={"range": (1e-6, 1e6)})
+    attention_maps: str = "shares"
     num_queries: int = 100
     padding_multiple: int = 1  # padding is told apart: a picture alone gets none
     # ResNet's stem and first stage keep the weights of ImageNet

@@ -75,7 +75,7 @@ class Detr(MaskModel):
 
     def encode(self, images: Float[Tensor, "B 3 H W"], trace: Trace | None = None) -> PaddedFeatures:
         """The encoder's memory and what went into it (the coarsest map, projected), and the backbone's finer maps."""
-        finest, fine, coarse, coarsest = self.backbone(images, trace)
+        finest, fine, coarse, coarsest = (self.config.map_scale * m for m in self.backbone(images, trace))
         projected = self.input_projection(coarsest)
         valid = picture_places(images, tuple(projected.shape[-2:]))
         positions, allowed = self._positions(valid), valid.flatten(1)[:, None]
@@ -109,6 +109,9 @@ class Detr(MaskModel):
     def _masks(self, queries: Float[Tensor, "B Q C"], features: PaddedFeatures) -> Float[Tensor, "B Q h w"]:
         memory, projected, coarse, fine = features.maps
         attention = self.mask_attention(queries, memory, features.valid)
+        if self.config.attention_maps == "relative":
+            even = 1 / (self.config.num_heads * features.valid.sum((1, 2)))
+            attention = attention / even.view(-1, 1, 1, 1, 1)
         return self.mask_head(attention, projected, (coarse, fine, features.masks))
 
     def _positions(self, valid: Bool[Tensor, "B h w"]) -> Float[Tensor, "B S C"]:

@@ -99,6 +99,42 @@ def test_each_query_is_a_picture_of_its_own() -> None:
     assert widths == [52, 24, 12, 6, 3] and [block[1].num_groups for block in head.blocks] == [4, 8, 4, 2, 1]
 
 
+def test_scaled_maps_are_other_first_weights() -> None:
+    """The model with smaller maps and relative attention is the published one whose weights for these are as much
+    smaller, and larger."""
+    ours, published = small(map_scale=0.1, attention_maps="relative"), small()
+    images, heads = torch.randn(2, 3, 96, 64), 4
+    assert not torch.allclose(ours(images).mask_logits, published(images).mask_logits, atol=1e-3)
+    with torch.no_grad():
+        for layer in (published.input_projection, *published.mask_head.lateral):
+            layer.weight *= 0.1
+        published.mask_head.blocks[0][0].weight[:, -heads:] *= heads * 3 * 2  # places at stride 32
+    a, b = ours(images), published(images)
+    torch.testing.assert_close(a.class_logits, b.class_logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(a.mask_logits, b.mask_logits, rtol=1e-4, atol=1e-5)
+    beside = torch.zeros(2, 3, 128, 96)  # what is even is told from the picture alone
+    beside[:, :, :96, :64] = images
+    seen: list = []
+    ours.mask_head.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    ours(beside)
+    assert seen[0].shape[2:] == (heads, 4, 3)
+    torch.testing.assert_close(seen[0].sum((2, 3, 4)), torch.full((2, 8), heads * 3.0 * 2))
+
+
+@torch.no_grad()
+def test_queries_drown_in_large_maps() -> None:
+    """How much the mask logits of a picture differ from query to query, in shares of all they differ: in the published
+    form, with the maps of the Toytown models' network, as little as float32 can tell."""
+    scene = ofl.data.Toytown("val", 64)[0]
+    images = ofl.data.collate([(scene, "panoptic")]).images
+    found = {}
+    for name, fields in {"published": {}, "scaled": {"map_scale": 0.1, "attention_maps": "relative"}}.items():
+        torch.manual_seed(0)
+        masks = build(dataclasses.replace(config.detr_toytown(), **fields)).eval()(images).mask_logits
+        found[name] = float(masks.std(1).square().mean().sqrt() / masks.std())
+    assert found["published"] < 1e-6 and found["scaled"] > 5e-4, found
+
+
 def test_masks_of_earlier_layers_are_made_when_somebody_looks() -> None:
     model = small()
     images = torch.randn(1, 3, 64, 80)
