@@ -599,7 +599,9 @@ ofl.render.described(sheet, "The scene, and what each of the five models paints 
 #   to a quarter), but its masks are noise. A mask is made of where a query looks, here of 4 x 4 cells, and of all
 #   predictions only the last has masks to learn from. It was published with 500 epochs of boxes, then 25 of masks. Two
 #   stages alone did not mend it: when it learned two scenes by heart, boxes first, it found most things, and then its
-#   masks still drew nothing. Perhaps what differs between queries is lost beside the backbone's large maps.
+#   masks still drew nothing. What differs between queries is lost beside this backbone's large maps: in the first mask
+#   logits it is less than a millionth of the whole. With smaller maps, and attention told relative to an even one (`map_scale`
+#   and `attention_maps` of its configuration), it learns the masks of two scenes; the curves above are without.
 # * **DETR → MaskFormer**: a mask for each query at a quarter of the picture's size, after every layer, and masks that
 #   decide who answers for what. It draws large things and stuff; small ones it joins or misses.
 # * **MaskFormer → Mask2Former** is what masked attention, three sizes of maps and losses at points buy: after a quarter
@@ -667,7 +669,8 @@ ofl.render.described(figure, "PQ of five models, left over steps, right over min
 # * **Mask DINO**, first on COCO, is third here. Per step it keeps up with K-Net until its last quarter. It has most to learn
 #   besides masks (boxes, a choice among all pixels, noised boxes), in 20 minutes in place of 50 epochs. We tried one
 #   learning rate; a better one may close some of the gap.
-# * **Panoptic SegFormer** makes the fewest steps: one of them takes as long as two and a half of K-Net. By steps it begins
+# * **Panoptic SegFormer** makes the fewest steps: one of them takes as long as two and a half of K-Net. Its seconds and
+#   steps are of another processor than the others', so compare it by steps rather than by minutes. By steps it begins
 #   like Mask DINO and then falls behind. Its masks are where its queries look, and a query must have found its box before
 #   it looks at the right place.
 # * **DETR** is last in both lists.

@@ -74,7 +74,7 @@ def test_as_onnx_they_compute_the_same(tmp_path: Path, member: str) -> None:
     assert max(found.values()) < 1e-4, found
 
 
-@pytest.mark.parametrize("member", ["mask2former", "maskformer", "knet", "mask_dino"])
+@pytest.mark.parametrize("member", MODELS)
 @torch.no_grad()
 def test_exported_they_compute_the_same(member: str) -> None:
     """Pictures that are padded within."""
