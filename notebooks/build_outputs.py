@@ -36,7 +36,8 @@ def clean(notebook: NotebookNode) -> None:
             if IGNORED in tags(cell):
                 strip_paths(output)
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = small_png(output.data["image/png"])
+                any_page = output.get("metadata", {}).get("image/png", {}).get("any_page", False)
+                output.data["image/png"] = small_png(output.data["image/png"], any_page)
                 output.data.pop("image/jpeg", None)  # Pillow gives both, and a page shows one
                 output.data.pop(_WIDGET, None)  # without its state JupyterLab would say "model not found" instead
 
@@ -66,16 +67,17 @@ def replace_paths(text: str) -> str:
     return _MACHINE_PATH.sub("…", text.replace(str(ROOT), "."))
 
 
-def small_png(encoded: str) -> str:
-    """A base64 PNG in 256 colours, where that is smaller; on white where it is transparent, for pages that are dark."""
+def small_png(encoded: str, any_page: bool = False) -> str:
+    """A base64 PNG in 256 colours, where that is smaller; on white where it is transparent, unless it is legible on
+    any page."""
     from PIL import Image
 
     from oneformer_lite.render.grid import with_palette
 
     image = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    if image.mode == "RGBA":
+    if image.mode == "RGBA" and not any_page:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    if image.mode != "RGB":
+    if image.mode not in ("RGB", "RGBA"):
         return encoded
     buffer = io.BytesIO()
     with_palette(image).save(buffer, "PNG", optimize=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import statistics
 from urllib.parse import unquote
 
 import pytest
 from notebook_builder import LABS, LESSONS, NOTEBOOKS, PAIRS, build, code_cells, committed, name, outputs, words
+from PIL import Image
 
 each_notebook = pytest.mark.parametrize(("source", "target"), PAIRS, ids=[name(target) for _, target in PAIRS])
 BUILDING = [target for target in LESSONS if not target.stem.startswith("00_")]  # 00 is the overview: it builds nothing
@@ -78,6 +81,19 @@ def test_lesson_has_a_figure_and_its_sections(target):
     assert not missing, f"the lesson lacks {missing}"
     end = text[text.index("**Ask yourself**") :]
     assert 3 <= end.count("<details>") == end.count("</details>") <= 6
+
+
+@pytest.mark.parametrize("target", LESSONS, ids=name)
+def test_figures_stand_on_any_page(target):
+    """What matplotlib has drawn has no paper of its own, so that it is no white box on a dark page."""
+    for cell in code_cells(committed(target)):
+        pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        if re.search(r"= plt\.\w+\(", cell.source) and "described(fig" in cell.source:
+            assert pictures and all(p.metadata["image/png"].get("any_page") for p in pictures), cell.source
+        for output in pictures:
+            if output.metadata.get("image/png", {}).get("any_page"):
+                drawn = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGBA")
+                assert drawn.getchannel("A").histogram()[0] > 0.02 * drawn.width * drawn.height
 
 
 @pytest.mark.parametrize("target", BUILDING, ids=name)

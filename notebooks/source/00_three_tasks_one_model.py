@@ -7,8 +7,8 @@
 # * **instance**: which things are there, one by one?
 # * **panoptic**: both at once, every pixel in exactly one segment.
 #
-# For years each question had its own network. **OneFormer** (CVPR 2023) answers all three with one set of
-# weights, trained once. You tell it the task in words.
+# For years each question had its own network. **OneFormer** (2023) answers all three with one set of weights, trained
+# once. You tell it the task in words.
 #
 # In this lesson you use a small OneFormer that was trained on a laptop, change the task, and read the numbers. The
 # lessons that follow build every part of it; lesson 00b begins with the smallest model of its kind. (The weights that
@@ -238,8 +238,8 @@ for token in predictions:
 # %% [markdown]
 # Each measure is highest under the token of its own task (to the nearest 10, and sometimes equal), and some are far
 # lower under another. Under "instance" the stuff is gone (PQ stuff 0), under "semantic" the things of a class become
-# one segment (AP 30). The paper reports the same at full size: in its table on ADE20K the PQ of stuff is 1.5 under
-# the "instance" token, and 50.2 under the other two.
+# one segment (AP 30). The authors report the same for photographs: the PQ of stuff is 1.5 under the
+# "instance" token, and 50.2 under the other two.
 
 # %% [markdown]
 # ## The map
@@ -269,8 +269,9 @@ print(*between, f"... and {len(lines) - len(between)} more inside the decoders",
 # %% [markdown]
 # ## What is simplified here?
 #
-# Nothing in the code: this is the same model class that the COCO presets use. Only the sizes are small. Layers
-# are those of the pixel decoder and of the masked decoder:
+# Nothing in the code: the same class makes the large models for photographs. Only the sizes are small. First the toy,
+# then one for COCO, a large collection of annotated photographs. In front is the backbone; layers are those
+# of the pixel decoder and of the masked decoder:
 
 # %%
 for preset in (ofl.config.toytown(), ofl.config.coco_r50()):
@@ -294,8 +295,8 @@ for preset in (ofl.config.toytown(), ofl.config.coco_r50()):
 #
 # <details><summary>Could you get the semantic answer from the panoptic one?</summary>
 # Yes: forget the instances. The other way is impossible: trees that touch have one semantic region. Why then train
-# three tasks? Because each has its own measure, and in the paper the model trained on all three tasks is at least as
-# good in each as a model trained on that task only (its table on ADE20K).</details>
+# three tasks? Because each has its own measure, and the authors found that a model trained on all three tasks is at
+# least as good in each as a model trained on that task only.</details>
 #
 # <details><summary>Why is mIoU so low under the "instance" token, although mIoU does not count instances?</summary>
 # It is the mean over all classes, things and stuff. Under that token no query asks for stuff, so these classes

@@ -440,35 +440,46 @@ for padded in (odd, F.pad(odd, (0, 160 - 150, 0, 128 - 100))):
 # ## What the top-down path brings
 #
 # The trained step, taken apart: the lateral part knows edges and colours, the enlarged map knows things. The mask
-# features have both.
+# features have both. One question to each of the maps: how much is every position like *this* one on the car (orange)?
+# White is alike, a cosine of 1; black is a cosine of 0 or less.
 
 # %%
 with torch.no_grad():
     enlarged = F.interpolate(eighth, scale_factor=2, mode="bilinear")
     parts = {"backbone, stride 4": fine, "lateral": step.lateral(fine), "top-down": enlarged,
              "mask features": trace["pixel_decoder.mask_features"]}  # fmt: skip
-picture = ofl.render.contact_sheet([[painted(p) for p in parts.values()]], list(parts))
-ofl.render.described(picture, "Four maps in colours. Backbone and lateral show edges and texture; top-down shows "
-                              "broad zones of sky, houses, grass and road; the mask features show zones with sharp "
-                              "borders.")
+
+
+def likeness(part):
+    """[1, C, 32, 32] -> the cosine of every position with the one on the car, [32, 32]"""
+    unit = F.normalize(part[0].detach(), dim=0)
+    return torch.einsum("c,chw->hw", unit[:, place[0] // 4, place[1] // 4], unit)
+
+
+figure, axes = plt.subplots(1, 5, figsize=(11, 2.5), layout="constrained")
+axes[0].imshow(sample.image)
+for axis, part in zip(axes[1:], parts.values()):
+    axis.imshow(likeness(part), cmap="gray", vmin=0, vmax=1)
+for axis, name, scale in zip(axes, ["picture", *parts], (1, 4, 4, 4, 4)):
+    axis.plot(place[1] // scale, place[0] // scale, "o", color="#e69f00", markeredgecolor="white")
+    axis.set(title=name, xticks=[], yticks=[])
+ofl.render.described(figure, "The picture and four grey maps. Backbone and lateral: white specks all over, the car among "
+                             "them. Top-down: one white blob where the car is. Mask features: the car, with its outline.")
 
 # %% [markdown]
-# In numbers: the cosine similarity of one position on the car with all others, on average over the car and over the
-# rest. The wider the gap, the easier it is for a query to cut out the car. The top-down map has the gap already; what
-# the mask features add is the outline.
+# In numbers, the mean over the car and over the rest. The wider the gap, the easier it is for a query to cut out the
+# car. The top-down map has the gap already; what the mask features add is the outline.
 
 # %%
 inside = torch.tensor(sample.segment_map[2::4, 2::4] == car.id)  # at stride 4: [32, 32]
 for name, part in parts.items():
-    unit = F.normalize(part[0], dim=0)  # [C, 32, 32]
-    similar = torch.einsum("c,chw->hw", unit[:, place[0] // 4, place[1] // 4], unit)
-    print(f"{name:<19} car {similar[inside].mean():.1f}   rest {similar[~inside].mean():.1f}")
+    print(f"{name:<19} car {likeness(part)[inside].mean():.1f}   rest {likeness(part)[~inside].mean():.1f}")
 
 # %% [markdown]
 # ## Look at it
 #
-# `FeatureInspector` shows all maps of backbone and pixel decoder. Click a place to compare all others with it (bright:
-# alike). Here it is the car, in the backbone's finest map. (The model enlarges pictures to 160 pixels before it
+# `FeatureInspector` shows all maps of backbone and pixel decoder, and asks the same question of each: click a place to
+# compare all others with it (bright: alike). Here it is the car, in the backbone's finest map. (The model enlarges pictures to 160 pixels before it
 # predicts, and the inspector shows what it sees then: 40 x 40 positions.)
 
 # %%

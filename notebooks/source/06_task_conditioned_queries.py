@@ -231,20 +231,20 @@ x = steps["cross-attention"] = layer.norm2(x + update)
 print(f"mean cosine of two rows: {likeness(x):.2f}")
 
 # %% [markdown]
-# Where did they look? Eight queries, the mean over their heads; the deeper the red, the more it looks there. The titles say what
-# comes of it: the class that the query names before the decoder. Do not expect masks here: each takes from this a mean
-# of *places*, not of what is seen there.
+# Where did they look? Eight queries, the mean over their heads; the brighter the orange, the more a query looks there.
+# The titles say what comes of it: the class that the query names before the decoder. Do not expect masks here: each
+# takes from this a mean of *places*, not of what is seen there.
 
 # %%
 named = trace["prediction0.class_logits"][0, :, :-1].argmax(-1)  # [Q], before the first layer of the decoder
-figure, all_axes = plt.subplots(2, 4, figsize=(9, 4.9), layout="constrained")
+figure, all_axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="constrained")
 for axes, query in zip(all_axes.flat, (12, 30, 28, 2, 8, 15, 27, 11)):
     heat = weights.mean(0)[query].unflatten(0, (h, w))
     strength = (heat / heat.quantile(0.98)).clamp(0, 1)
-    axes.imshow(scenes[SCENE].image.mean(-1) / 2 + 127, cmap="gray", vmin=0, vmax=255, extent=(0, w, h, 0))
-    axes.imshow(torch.ones(h, w), cmap="Reds", vmin=0, vmax=1.3, alpha=strength.numpy(), extent=(0, w, h, 0))
+    axes.imshow(0.45 * scenes[SCENE].image.mean(-1), cmap="gray", vmin=0, vmax=255, extent=(0, w, h, 0))
+    axes.imshow(torch.ones(h, w), cmap="Oranges", vmin=0, vmax=1.9, alpha=strength.numpy(), extent=(0, w, h, 0))
     axes.set(title=f"query {query}: {model.config.class_names[named[query]]}", xticks=(), yticks=())
-ofl.render.described(figure, "The scene in grey eight times, with red cells where a query looks. The cells are "
+ofl.render.described(figure, "The scene in dark grey eight times, with orange cells where a query looks. The cells are "
                              "scattered along edges and corners of the picture, differently for each query, and show "
                              "no mask.")
 

@@ -341,22 +341,29 @@ def mask_losses(predictions, targets, assigned, draw):
 grown(mask_losses_2, mask_losses)
 
 # %% [markdown]
-# What each of them says. On points BCE is larger, for most of them lie where the model hesitates. Dice is not: it compares
-# other areas now, those of the points. Over seven predictions both are some seven times as large.
+# What do points change? The last prediction alone, compared whole and on points:
 
 # %%
 from functools import partial
 
 counts = [len(t) for t in targets]
 draw = partial(PointSource(torch.device("cpu"), SEEDS).for_masks, counts, 1)
+whole = mask_losses_1(predictions[-1], targets, assigned[-1])
+on_points = mask_losses_2(predictions[-1], targets, assigned[-1], draw)
+for name, first, second in zip(("BCE", "dice"), whole, on_points):
+    print(f"{name:<4} of whole masks {first:.2f}, on points {second:.2f}")
+
+# %% [markdown]
+# On points BCE is larger, for most of them lie where the model hesitates. Dice is not: it compares other areas now,
+# those of the points. And what does deep supervision change? On points, one prediction and all seven:
+
+# %%
 bce, dice = mask_losses(predictions, targets, assigned, partial(source.for_masks, counts, len(predictions)))
-steps = {
-    "whole masks": mask_losses_1(predictions[-1], targets, assigned[-1]),
-    "on points": mask_losses_2(predictions[-1], targets, assigned[-1], draw),
-    "all predictions": (bce, dice),
-}
-for name, (of_pixels, of_regions) in steps.items():
-    print(f"{name:<16} BCE {of_pixels:5.2f}  dice {of_regions:5.2f}")
+for name, last, total in zip(("BCE", "dice"), on_points, (bce, dice)):
+    print(f"{name:<4} of the last prediction {last:.2f}, of all seven {total:.2f}")
+
+# %% [markdown]
+# Seven predictions pay, so the sums are some seven times as large.
 
 # %% [markdown]
 # The class loss, which lesson 09 built, is summed over the predictions as well. The contrastive loss compares the
@@ -475,11 +482,12 @@ print(f"the matched ones:          {layers * 20 * side**2 / 1e6:4.0f}")
 from oneformer_lite.widgets import LossInspector
 
 inspector = LossInspector(model, [(sample, "panoptic"), (other, "panoptic")])
-inspector
+inspector.set(image=1)
 
 # %% [markdown]
-# The person and a tree cost most here. Now one segment, the car, and the points at which its mask is compared. Pale
-# points cost next to nothing; the few orange ones, which make up nearly all of its loss, lie along the outline.
+# One segment costs far more than all others: the strip of sidewalk behind the buses, nearly hidden and few pixels high. In
+# image 0, the street of all lessons, nothing does; there take one segment, the car, and the points at which its mask is
+# compared. Pale points cost next to nothing; the few orange ones, which make up nearly all of its loss, lie along the outline.
 
 # %%
 inspector.set(loss="mask", layer=6, image=0, segment=g)

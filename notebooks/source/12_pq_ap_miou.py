@@ -87,8 +87,7 @@ def show(maps, names):
         axis.imshow(np.where(ids == 0, np.nan, ids), cmap="Set3", vmin=0, vmax=11)
         for (y, x), value in np.ndenumerate(ids):
             axis.text(x, y, value, ha="center", va="center")
-        axis.set_title(title)
-        axis.set_axis_off()
+        axis.set(title=title, xticks=[], yticks=[])
     return figure
 
 

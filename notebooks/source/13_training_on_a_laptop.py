@@ -562,8 +562,9 @@ ofl.render.described(Image.fromarray(sheet).resize((720, 384), Image.Resampling.
 # %% [markdown]
 # Things suffer most: a query for a small car now reads the whole street, and car and ball are gone. That says how
 # much *this* model, trained with masks, needs them when it is used: masked attention was switched off *after*
-# training. A model that is *trained* without them is another question; it learns, too, according to the authors of
-# Mask2Former more slowly, and less well (lesson 19 tries it here).
+# training. (Where things stand in crowds it needs them still more: there every second thing is lost, lesson 10.) A
+# model that is *trained* without them is another question; it learns, too, according to the authors of Mask2Former more
+# slowly, and less well (lesson 19 tries it here).
 
 # %% [markdown]
 # **The no-object weight.** Most queries have nothing to find. If "no object" weighs 1 instead of 0.1, saying it

@@ -260,7 +260,17 @@ print(metrics.table())
 # %% [markdown]
 # ## Where does it go wrong?
 #
-# A score tells *how much* is wrong. `ofl.analyse` tells *what*: each error has exactly one kind.
+# A score tells *how much* is wrong. `ofl.analyse` tells *what*: each error has exactly one kind, the first in this list
+# that fits. (IoU: what both cover, divided by what either covers, lesson 12.)
+
+# %%
+from oneformer_lite.analysis.errors import KINDS, errors_of
+
+for kind, meaning in KINDS.items():
+    print(f"{kind:<21} {meaning}")
+
+# %% [markdown]
+# How many of each are there, and in which picture?
 
 # %% tags=["nbval-ignore-output"]
 analysis = ofl.analyse(model, val, progress=False)
@@ -274,7 +284,6 @@ for kind in analysis.numbers["instance"]["errors"]["kinds"]:
 # predicted ones:
 
 # %%
-from oneformer_lite.analysis.errors import errors_of
 from oneformer_lite.analysis.scene import instance_scene
 
 
@@ -292,7 +301,7 @@ def errors_in(sample, kind):
 
 
 # %% [markdown]
-# Of each kind that matters with objects of one class, the picture that has most of it:
+# Four of the kinds, in the pictures that have most of them:
 
 # %% tags=["nbval-ignore-output"]
 kinds = [k for k in ("merged", "split", "inexact", "missed") if analysis.pictures("errors", "instance", k)]

@@ -73,7 +73,8 @@ def output_html(output: NotebookNode, folder: Path, lessons: Collection[str]) ->
     for kind in ("image/png", "image/jpeg", "image/webp"):
         if kind in data and (uri := picture_uri(kind, data[kind])):
             words = escape(data.get("text/plain", "")) if not data.get("text/plain", "<").startswith("<") else ""
-            return f'<img src="{uri}" alt="{words}">'
+            ground = ' class="any-page"' if output.get("metadata", {}).get(kind, {}).get("any_page") else ""
+            return f'<img{ground} src="{uri}" alt="{words}">'
     if "text/markdown" in data:
         return markdown_html(data["text/markdown"], folder, lessons)
     if "application/vnd.jupyter.widget-view+json" in data:

@@ -3,9 +3,9 @@
 ``colors.py`` of classes and segments; ``overlay.py``, ``masks.py`` and ``boxes.py`` paint over photographs,
 ``labels.py`` writes on them (``fonts.py``) and ``legend.py`` beneath, ``prediction.py`` gives each task one look;
 ``grid.py`` puts many on a sheet and into bytes, ``sheet.py`` says what it shows, ``described.py`` adds words to any
-picture. ``curves.py`` and ``timeline.py`` are of a run's log (``plots.py``: what all plots share); ``confusion.py``,
-``comparison.py``, ``differences.py`` and ``findings.py`` are one subject each; ``pages.py`` fills templates,
-``as_iframe.py`` frames one; ``paper.py`` is what words stand on, in light and in dark.
+picture, ``ink.py`` takes a figure off its paper. ``curves.py`` and ``timeline.py`` are of a run's log (``plots.py``:
+what all plots share); ``confusion.py``, ``comparison.py``, ``differences.py`` and ``findings.py`` are one subject each;
+``pages.py`` fills templates, ``as_iframe.py`` frames one; ``paper.py`` is what words stand on, in light and in dark.
 """
 
 from .colors import label_colors, segment_colors

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from .ink import on_any_page
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -17,8 +19,8 @@ class Described:
     """A picture, and what it shows in words; as the last value of a cell the picture, with the words as its
     alternative text."""
 
-    def __init__(self, png: bytes, words: str) -> None:
-        self.png, self.words = png, words
+    def __init__(self, png: bytes, words: str, any_page: bool = False) -> None:
+        self.png, self.words, self.any_page = png, words, any_page
 
     def __repr__(self) -> str:
         return self.words
@@ -26,13 +28,15 @@ class Described:
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         """What notebooks ask for. Lesson pages read the words as text, nbconvert and JupyterLab as ``alt``."""
         shown = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.words}
+        if self.any_page:  # told to the builder of notebooks and to lesson pages
+            return shown, {"image/png": {"alt": self.words, "any_page": True}}
         # dark ink on a transparent ground would be lost in a dark JupyterLab, which this tells
         return shown, {"image/png": {"alt": self.words}, "needs_background": "light"}
 
 
 def described(picture: np.ndarray | Image.Image | Figure | bytes, words: str) -> Described:
-    """``picture``: uint8 [H, W, 3], a Pillow image, a figure of matplotlib, which is closed, or the bytes of a PNG,
-    such as :func:`loss_curves` gives."""
+    """``picture``: uint8 [H, W, 3], a Pillow image, the bytes of a PNG, such as :func:`loss_curves` gives, or a figure
+    of matplotlib, which loses its paper (:mod:`ink`) and is closed."""
     if isinstance(picture, bytes):
         return Described(picture, words)
     buffer = io.BytesIO()
@@ -43,6 +47,7 @@ def described(picture: np.ndarray | Image.Image | Figure | bytes, words: str) ->
     else:
         import matplotlib.pyplot as plt
 
-        picture.savefig(buffer, format="png", dpi=picture.get_dpi(), bbox_inches="tight")  # as notebooks draw it
+        png = on_any_page(picture)
         plt.close(picture)
+        return Described(png, words, any_page=True)
     return Described(buffer.getvalue(), words)

@@ -77,16 +77,16 @@ def quick_bytes(picture: np.ndarray, photo: bool = False) -> bytes:
 
 
 def with_palette(image: Image.Image, colors: int = 256) -> Image.Image:
-    """An RGB image with a palette of at most ``colors``; white stays white.
+    """An RGB or RGBA image with a palette of at most ``colors``; white stays white.
 
     By octree, as a median cut goes by area: beside photographs, thin lines and small masks would lose their colours.
     """
     reduced = image.quantize(colors, Image.Quantize.FASTOCTREE)
     white = np.flatnonzero((np.asarray(image) == 255).all(axis=2))
     if len(white):
-        palette = reduced.getpalette()
-        place = 3 * int(np.asarray(reduced).flat[white[0]])
-        reduced.putpalette([*palette[:place], 255, 255, 255, *palette[place + 3 :]])
+        palette, bands = reduced.getpalette(image.mode), len(image.mode)
+        place = bands * int(np.asarray(reduced).flat[white[0]])
+        reduced.putpalette([*palette[:place], *[255] * bands, *palette[place + bands :]], image.mode)
     return reduced
 
 
