@@ -57,7 +57,7 @@ class _Renderer(IPythonRenderer):
             if Path(path).stem not in self._lessons:
                 return text  # a lesson without a page
             return super().link(text, f"{Path(path).stem}.html" + (f"#{anchor}" if anchor else ""), title)
-        return f"{text}: <code>{escape((Path('notebooks') / path).as_posix())}</code>"  # labs are done in JupyterLab
+        return f"{text} (in JupyterLab)"  # a lab, which has no page; its whole path would fill two lines of a phone
 
 
 def _formula(latex: str, display: str) -> str:
