@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checks import only_known_names
+from ..checks import check_flag, only_known_names
 from ..errors import ConfigError, DataError
 from ..notices import warn_user
 from .coco_json import distinct_color
@@ -34,6 +34,8 @@ class InstanceMapDataset(MapDataset):
     ``ignore_index``: the number of what nobody judged (a crowd: no target, and no error). ``ending``: what follows a
     picture's name in that of its map, "_masks" in Cellpose's cell_masks.tif of cell.png. ``background``: a name for
     what no object holds, which becomes a class of stuff: then all three tasks can be learned, else objects alone.
+    ``as_drawn``: the numbers are those that were drawn, also where they look as if the maps had been smoothed, which is
+    refused else (:mod:`.smoothed`): lines of one pixel that lie side by side, growth rings.
 
     Maps of several classes are panoptic (``data/README.md`` shows how to write them). A map that contradicts the format
     raises a :class:`DataError` that names the file, as does one without a picture. Lesson 21.
@@ -48,41 +50,44 @@ class InstanceMapDataset(MapDataset):
         ignore_index: int | None = None,
         background: str | None = None,
         ending: str = "",
+        as_drawn: bool = False,
     ) -> None:
         names = [class_name] if background is None else [class_name, background]
         self.categories, self.ignore_index = _categories(names), _checked(ignore_index)
         if not isinstance(ending, str):
             raise ConfigError(f"ending must be a text such as '_masks', or '' for none, got {ending!r}")
+        check_flag("as_drawn", as_drawn)
         self.tasks = ("instance",) if background is None else TASKS
         self.image_dir = require_folder(image_dir, "the pictures")
         self.map_dir = require_folder(map_dir, "the instance maps")
         self._pairs = pair_files(self.image_dir, self.map_dir, "instance maps", ending)
         self.image_ids = list(range(len(self._pairs)))
-        self._look_at_numbers()
+        self._look_at_numbers(as_drawn)
 
-    def _look_at_numbers(self) -> None:
+    def _look_at_numbers(self, as_drawn: bool) -> None:
         """A few maps show what numbers mean.
 
         Where no map has two numbers, the objects of a picture were most likely not told apart; where the same number
         holds most of each and reaches all its edges, it is the background; where none has a pixel of background, the
         numbers most likely say classes as well; where edges go in steps, the map was smoothed, and the steps would be
-        objects.
+        objects, unless it is ``as_drawn``.
         """
-        counts, bare, grounds, edges = [], True, set[int | None](), Edges()
+        counts, bare, grounds, edges = [], True, set[int | None](), Edges(objects=True)
         for place in np.unique(np.linspace(0, len(self) - 1, _LOOKED_AT).astype(int)):
             with suppress(DataError):  # said when this map is read
                 numbers = self._read(self._pairs[place][1])
                 counts.append(len(present_ids(numbers)))
                 bare = bare and bool(numbers.all() and (numbers != self.ignore_index).all())
                 grounds.add(_ground(numbers))
-                if counts[-1] <= _most(numbers):
+                if not as_drawn and counts[-1] <= _most(numbers):
                     edges.add(numbers, self.ignore_index)
         if edges.smoothed:
             raise DataError(
                 f"the instance maps in {self.map_dir} seem to have been resized with smoothing, or saved as JPEG on "
                 f"the way: {edges.smoothed}, and each number would be an object. Write them again from the source as "
                 "PNG or TIFF, and resize with nearest-neighbour; if a number is that of lines around objects, say so "
-                "with ignore_index"
+                "with ignore_index; if they are as they were drawn, as lines of one pixel side by side can be, pass "
+                "as_drawn=True"
             )
         ground = grounds.pop() if len(grounds) == 1 else None
         if counts and max(counts) <= 1:

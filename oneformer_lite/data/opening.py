@@ -22,7 +22,7 @@ from .semantic import SemanticDataset
 _OPTIONS = {
     "panoptic": (),
     "instance": ("skip_boxes", "crowds_as_objects"),
-    "instance maps": ("ignore_index", "background", "ending"),
+    "instance maps": ("ignore_index", "background", "ending", "as_drawn"),
     "semantic": ("ignore_index", "is_thing", "values"),
 }
 
@@ -45,8 +45,8 @@ def open(
     Label maps need the names of their ``classes``: as a list, or as ``classes.txt`` beside them, a name on each line.
     Lines may begin with the pixel value, "7: road", and the line "0: (void)" says where nobody knows. ``options`` are
     those of :class:`.InstanceDataset` (``skip_boxes``, ``crowds_as_objects``), :class:`.SemanticDataset` (``values``,
-    ``ignore_index``, ``is_thing``) or :class:`.InstanceMapDataset` (``ignore_index``, ``background``, ``ending``): a
-    folder of its maps is named with ``kind="instance"``, its class is "object" unless named.
+    ``ignore_index``, ``is_thing``) or :class:`.InstanceMapDataset` (``ignore_index``, ``background``, ``ending``,
+    ``as_drawn``): a folder of its maps is named with ``kind="instance"``, its class is "object" unless named.
 
     >>> ofl.data.open("data/coco", "val2017")
     >>> ofl.data.open("data/objects/train.json", pictures="data/objects/pictures", skip_boxes=True)

@@ -76,7 +76,7 @@ class SemanticDataset(MapDataset):
     def _look_at_values(self) -> None:
         """Numbering that is not the one given makes other classes of all pixels, or none: a few maps show it."""
         values: dict[int, Path] = {}
-        read, edges = 0, Edges()
+        read, edges = 0, Edges(objects=False)
         for number, path in enumerate(self._spread()):
             if number >= _AT_LEAST and read > _PIXELS:
                 break

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from oneformer_lite.data import InstanceMapDataset, SemanticDataset, Toytown
+from oneformer_lite.data import open as open_data
 from oneformer_lite.data.smoothed import Edges
-from oneformer_lite.errors import DataError
+from oneformer_lite.errors import ConfigError, DataError
 
 Save = Callable[[Image.Image], Image.Image]
 
@@ -96,14 +97,85 @@ def test_lines_around_objects_are_no_steps_once_they_are_named(tmp_path: Path) -
     assert [segment.is_crowd for segment in data[0].segments] == [True] + [False] * 6
 
 
+def crossing_lines(count: int, width: int, sort: bool) -> np.ndarray:
+    """Lines across 128 x 128 pixels, numbered at random or by their angle."""
+    draw = np.random.default_rng(count + width)
+    picture = Image.new("L", (128, 128))
+    angles = draw.uniform(0, np.pi, count)
+    numbers = np.argsort(np.argsort(angles)) + 1 if sort else draw.permutation(count) + 1
+    for place in draw.permutation(count):
+        x, y = draw.uniform(0, 128, 2)
+        across, down = 200 * np.cos(angles[place]), 200 * np.sin(angles[place])
+        ImageDraw.Draw(picture).line((x - across, y - down, x + across, y + down), int(numbers[place]), width)
+    return np.asarray(picture)
+
+
+@pytest.mark.parametrize("sort", (False, True))
+@pytest.mark.parametrize("count, width", [(100, 1), (200, 1), (250, 2)])
+def test_thin_lines_that_cross_are_objects(tmp_path: Path, count: int, width: int, sort: bool) -> None:
+    maps = [crossing_lines(count, width, sort), crossing_lines(count - 10, width, sort)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        InstanceMapDataset(*written(tmp_path, maps, AS_DRAWN["whole"]))
+
+
+def test_smoothed_lines_are_refused(tmp_path: Path) -> None:
+    maps = [crossing_lines(60, 3, sort=False)]
+    for number, save in enumerate((*SMOOTHED.values(), resized(1.5, Image.Resampling.LANCZOS))):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(DataError, match="resized with smoothing"):
+            InstanceMapDataset(*written(tmp_path / str(number), maps, save))
+
+
+def test_objects_of_a_few_pixels_that_touch_are_objects(tmp_path: Path) -> None:
+    """One to two pixels wide each, as maps are after they were much reduced."""
+    tiles = np.kron(np.arange(1, 226).reshape(15, 15), np.ones((3, 3), int))[::2, ::2]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*smoothing")
+        warnings.filterwarnings("ignore", message="no pixel of")
+        InstanceMapDataset(*written(tmp_path, [tiles] * 8, AS_DRAWN["whole"]))
+
+
+def test_maps_that_look_smoothed_are_read_on_request(tmp_path: Path) -> None:
+    """Growth rings: each lies between a lower and a higher number all around."""
+    y, x = np.mgrid[-40:41, -40:41]
+    pictures, maps = written(tmp_path, [np.maximum(0, 40 - np.hypot(x, y)).astype(int)], AS_DRAWN["whole"])
+    with pytest.raises(DataError, match="if they are as they were drawn, .* pass as_drawn=True"):
+        InstanceMapDataset(pictures, maps)
+    for data in (
+        InstanceMapDataset(pictures, maps, as_drawn=True),
+        open_data(maps, pictures=pictures, kind="instance", as_drawn=True),
+    ):
+        assert [segment.id for segment in data[0].segments] == [*range(1, 41)]
+    with pytest.raises(ConfigError, match="as_drawn must be True or False, got 'no'"):
+        InstanceMapDataset(pictures, maps, as_drawn="no")
+
+
+def test_a_border_between_two_classes_is_a_class(tmp_path: Path) -> None:
+    """0 outside, 1 a border of one pixel, 2 inside: all edges go in steps, all through the same number."""
+    y, x = np.mgrid[:60, :60]
+    distance = np.hypot((y % 20) - 10, (x % 20) - 10)
+    labels = np.where(distance < 7, 2, (distance < 8) * 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SemanticDataset(*written(tmp_path, [labels] * 3, AS_DRAWN["whole"]), ["outside", "border", "inside"])
+
+
 def test_edges_by_hand() -> None:
-    edges = Edges()
-    edges.add(np.array([[0, 0, 2, 5, 5, 0]] * 200).T, void=None)  # down each of 200 columns: 0 2 5 is a step, 5 0 none
-    assert (edges.count, edges.steps) == (600, 200)
-    assert edges.smoothed == "200 of 600 edges go in steps, through a number between those of both sides"
-    edges = Edges()
-    edges.add(np.array([[0, 0, 2, 5, 5, 0]] * 200), void=2)
-    assert (edges.count, edges.steps, edges.smoothed) == (600, 0, "")
+    down = np.array([[0, 0, 2, 5, 5, 0, 0, 0, 0, 2, 5]] * 200).T  # in each column 0 2 5 is a step, twice, 5 0 none
+    edges = Edges(objects=True)
+    edges.add(down, void=None)
+    assert (edges.count, edges.steps, edges.stray) == (1000, 400, {2: 400})
+    assert edges.smoothed == "400 of 1000 edges go in steps, through a number between those of both sides"
+    edges = Edges(objects=True)
+    edges.add(down[:6], void=None)  # all of the number 2 is one line
+    assert (edges.count, edges.steps, edges.stray, edges.smoothed) == (600, 200, {}, "")
+    edges = Edges(objects=False)
+    edges.add(down, void=None)  # one class alone lies between others
+    assert (edges.count, edges.steps, edges.stray, edges.smoothed) == (1000, 400, {2: 400}, "")
+    edges = Edges(objects=True)
+    edges.add(down, void=2)
+    assert (edges.count, edges.steps, edges.smoothed) == (1000, 0, "")
 
 
 @pytest.mark.parametrize(
