@@ -17,12 +17,13 @@ class HungarianUNetConfig(FromScratchConfig):
 
     Transformer layers between the two halves (``transformer_layers``; ``hidden_dim``, ``num_heads``, ``ffn`` and
     ``dropout`` are theirs) let the cells of the coarsest map look at each other. With ``masks="product"`` the queries
-    are tokens among them, whose classes and mask embeddings are read after each layer.
+    are tokens among them, whose classes and mask embeddings are read after each layer. With ``masks="decoder"`` they
+    read the maps of the way up, in the ``decoder_layers`` of Mask2Former's masked decoder.
     """
 
     model_type: ClassVar[str] = "hungarian_unet"
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = FromScratchConfig.CHOICES | {
-        "norm": ("batch", "group"), "masks": ("channels", "product"),
+        "norm": ("batch", "group"), "masks": ("channels", "product", "decoder"),
     }  # fmt: skip
 
     backbone: str = "unet"
@@ -32,7 +33,9 @@ class HungarianUNetConfig(FromScratchConfig):
     norm: str = "batch"
     start_stride: int = field(default=1, metadata={"range": (1, 32)})  # pixels to a cell of the first map
     masks: str = "channels"
-    mask_dim: int = field(default=32, metadata={"range": (1, 65_536)})  # of mask embeddings
+    # of mask embeddings; those of a decoder have hidden_dim
+    mask_dim: int = field(default=32, metadata={"range": (1, 65_536)})
+    decoder_layers: int = field(default=6, metadata={"range": (1, 256)})  # of masks="decoder"
     transformer_layers: int = field(default=0, metadata={"range": (0, 256)})
     ffn: int = field(default=1024, metadata={"range": (1, 65_536)})
     dropout: float = field(default=0.0, metadata={"range": (0.0, 0.99)})
@@ -42,10 +45,12 @@ class HungarianUNetConfig(FromScratchConfig):
     mask_weight: float = 0.0
     dice_weight: float = 1.0
     dice_loss: str = "squared"
+    # of the masks of queries that answer for nothing, which are learned to be empty; published models have no such loss
+    empty_weight: float = 0.0
     object_mask_threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mask_stride", 1 if self.masks == "product" else self.start_stride)
+        object.__setattr__(self, "mask_stride", self.start_stride if self.masks == "channels" else 1)
         super().__post_init__()
         if 32 % (self.start_stride * 2**self.depth):
             raise ConfigError(

@@ -81,6 +81,23 @@ def giou_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor,
     return pairs.mean("giou", giou_loss(*pairs.boxes, config.BOX_EPSILON))
 
 
+def empty_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
+    """BCE of the masks of queries that answer for nothing with no mask at all, in all predictions, divided by the
+    number of masks in the batch.
+
+    Published models leave these masks alone, and several queries draw one object, of which one names it.
+    """
+    losses = []
+    for prediction, assigned in zip(pairs.predictions, pairs.assigned):
+        logits = at_least_float32(prediction.mask_logits)
+        idle = torch.ones(logits.shape[:2], dtype=torch.bool, device=logits.device)
+        for row, queries in zip(idle, assigned):
+            row[queries] = False
+        losses.append(F.softplus(logits[idle]).mean((-2, -1)).sum() / pairs.count)
+    pairs.show("empty", torch.stack(losses))
+    return sum(losses)
+
+
 def contrastive_term(output: Output, pairs: Pairs, config: BaseConfig) -> Float[Tensor, ""]:
     """:func:`contrastive_loss`, with a warning where a batch of one image makes it 0."""
     if output.object_queries is None:
@@ -167,7 +184,7 @@ Term = Callable[[Output, Pairs, BaseConfig], Tensor]
 TERMS: dict[str, Term] = {
     "class": class_term, "mask": mask_term, "dice": dice_term, "contrastive": contrastive_term,
     "query_class": query_class_term, "box": box_term, "giou": giou_term, "rank": rank_term, "semantic": semantic_term,
-    "stuff_class": stuff_class_term, "stuff_dice": stuff_dice_term,
+    "stuff_class": stuff_class_term, "stuff_dice": stuff_dice_term, "empty": empty_term,
 }  # fmt: skip
 LOSSES = ("class", "mask", "dice", "contrastive")  # OneFormer's
 # those of pairs alone, which any predictions may have whose queries answer for masks

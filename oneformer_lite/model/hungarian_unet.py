@@ -22,6 +22,7 @@ from .networks.contracting import Contracting, Expanding
 from .output import MaskProduct, Predictions, Trace, record
 from .parts.encoder import tokens
 from .parts.layers import MLP, Linear
+from .parts.masked_decoder import MaskedDecoder
 
 
 class Contracted(NamedTuple):
@@ -35,7 +36,8 @@ class HungarianUNet(MaskModel):
     """Down, through the transformer if there is one, and up. Lesson 18.
 
     Queries are output channels, whose classes are read from the pooled coarsest map; or, with ``masks="product"``,
-    tokens among the cells of that map (:class:`QueriesAmongCells`).
+    tokens among the cells of that map; or, with ``masks="decoder"``, they read all maps of the way up, each where its
+    mask is, as Mask2Former's do.
     """
 
     def __init__(self, config: HungarianUNetConfig) -> None:
@@ -54,15 +56,24 @@ class HungarianUNet(MaskModel):
         if c.masks == "channels":
             self.class_head = PooledClasses(width, c.num_queries, c.num_classes)
             self.mask_head = nn.Conv2d(c.base_channels, c.num_queries, kernel_size=1)
+            return
+        mask_dim = c.hidden_dim if c.masks == "decoder" else c.mask_dim
+        if c.masks == "decoder":
+            self.queries = nn.Embedding(c.num_queries, mask_dim)
+            self.query_positions = nn.Embedding(c.num_queries, mask_dim)
+            self.into_decoder = nn.ModuleList(nn.Conv2d(n, mask_dim, 1) for n in reversed(self.encoder.channels))
+            self.masked_decoder = MaskedDecoder(
+                mask_dim, c.num_heads, c.decoder_layers, c.ffn, c.num_classes, num_levels=c.depth + 1
+            )
         else:
             self.queries = nn.Embedding(c.num_queries, width)
             self.norm = nn.LayerNorm(width)
             self.class_head = Linear(width, c.num_classes + 1)
-            self.mask_head = MLP(width, width, c.mask_dim, num_layers=3)
-            self.cell_features = nn.Conv2d(width, c.mask_dim, kernel_size=1)
-            self.pixel_features = nn.Conv2d(c.base_channels, c.mask_dim * c.start_stride**2, kernel_size=1)
-            self.sub_pixels = nn.PixelShuffle(c.start_stride)
-            self.colors = nn.Conv2d(3, c.mask_dim, kernel_size=1, bias=False)
+            self.mask_head = MLP(width, width, mask_dim, num_layers=3)
+            self.cell_features = nn.Conv2d(width, mask_dim, kernel_size=1)
+        self.pixel_features = nn.Conv2d(c.base_channels, mask_dim * c.start_stride**2, kernel_size=1)
+        self.sub_pixels = nn.PixelShuffle(c.start_stride)
+        self.colors = nn.Conv2d(3, mask_dim, kernel_size=1, bias=False)
 
     @property
     def backbone(self) -> Contracting:
@@ -76,20 +87,40 @@ class HungarianUNet(MaskModel):
     def read(
         self, features: Contracted, token: Tensor | None = None, *, every: bool = False, trace: Trace | None = None
     ) -> list[Predictions]:
-        """Through the transformer and up; queries that are tokens also speak before each layer."""
+        """Through the transformer and up; queries that are tokens, or have a decoder, also speak before each layer."""
         *finer, coarsest = features.maps
         cells = self.into(coarsest)
         if self.config.masks == "channels":
             cells = self.among_cells(cells)
             masks = self.mask_head(self.decoder([*finer, self.out_of(cells)], trace))
             return [Predictions(self.class_head(cells), masks)]
+        if self.config.masks == "decoder":
+            maps = self.decoder.every([*finer, self.out_of(self.among_cells(cells))], trace)
+            return self.decode(maps, features.images, every, trace)
         queries, cells, predictions = self.among_queries(cells, features.images, trace)
         up = self.decoder([*finer, self.out_of(cells)], trace)
-        masks = self.sub_pixels(self.pixel_features(up)) + self.colors(features.images)
-        record(trace, "pixel_decoder.{}", ("mask_features",), [masks])
+        masks = self.mask_features(up, features.images, trace)
         queries = self.norm(queries)
         predictions.append(Predictions(self.class_head(queries), MaskProduct(self.mask_head(queries), masks)))
         return predictions if every or trace is not None else predictions[-1:]
+
+    def decode(
+        self, maps: list[Float[Tensor, "B _c _h _w"]], images: Float[Tensor, "B 3 H W"], every: bool,
+        trace: Trace | None,
+    ) -> list[Predictions]:  # fmt: skip
+        """The queries read the maps of the way up, coarsest first, again and again."""
+        masks = self.mask_features(maps[-1], images, trace)
+        queries = self.queries.weight.expand(images.shape[0], -1, -1)
+        levels = [into(x) for into, x in zip(self.into_decoder, maps)]
+        return self.masked_decoder(queries, self.query_positions.weight, levels, masks, every, trace)
+
+    def mask_features(
+        self, finest: Float[Tensor, "B _c h w"], images: Float[Tensor, "B 3 H W"], trace: Trace | None
+    ) -> Float[Tensor, "B C H W"]:
+        """What queries are multiplied with at each pixel: of the finest map, and the pixel's own colour."""
+        masks = self.sub_pixels(self.pixel_features(finest)) + self.colors(images)
+        record(trace, "pixel_decoder.{}", ("mask_features",), [masks])
+        return masks
 
     def among_cells(self, cells: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
         """The layers, without queries."""
@@ -134,8 +165,11 @@ class HungarianUNet(MaskModel):
         """Also what makes features of masks that have no loss."""
         yield from super().idle(images)
         c = self.config
-        if c.masks == "product" and c.mask_weight == c.dice_weight == 0:
-            yield from (self.decoder, self.out_of, self.cell_features, self.pixel_features, self.colors)
+        if c.masks == "channels" or c.mask_weight or c.dice_weight:
+            return
+        yield from (self.pixel_features, self.colors)
+        if c.masks == "product":
+            yield from (self.decoder, self.out_of, self.cell_features)
 
 
 def region_of(masks: Float[Tensor, "B Q H W"], grid: tuple[int, int]) -> Bool[Tensor, "B Q h w"]:

@@ -54,6 +54,7 @@ def digit_models() -> dict[str, Row]:
     seq2seg = replace(report, **losses, **small)
     fine = {"patch_size": 4, "grid_rows": 16, "grid_columns": 16}  # as fine as its masks
     channels = replace(unet, masks="channels", transformer_layers=0)
+    decoder = replace(unet, masks="decoder", transformer_layers=0, empty_weight=1.0)
     wide = {"transformer_layers": 4, "hidden_dim": 192, "num_heads": 6, "ffn": 768}
     return {
         "Seq2Seg of the report": (report, REPORT),
@@ -64,6 +65,8 @@ def digit_models() -> dict[str, Row]:
         "U-Net, transformer, a channel a query": (replace(channels, transformer_layers=3), {}),
         "U-Net, transformer, products": (unet, {}),
         "U-Net, wide transformer, products": (replace(unet, **wide), {"lr": 1e-3}),
+        "U-Net, masked decoder": (replace(decoder, empty_weight=0.0), {"lr": 1e-3}),
+        "U-Net, masked decoder, empty masks": (decoder, {"lr": 1e-3}),
     }
 
 

@@ -54,11 +54,15 @@ class Expanding(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], trace: Trace | None = None) -> Float[Tensor, "B C h w"]:
         """``maps`` finest first, as :class:`Contracting` has them."""
-        x = maps[-1]
+        return self.every(maps, trace)[-1]
+
+    def every(self, maps: Sequence[Tensor], trace: Trace | None = None) -> list[Float[Tensor, "B _c _h _w"]]:
+        """The maps of all sizes on the way, from the coarsest, which is the given one, to the finest."""
+        found = [maps[-1]]
         for enlarge, block, fine in zip(self.enlarge, self.blocks, maps[-2::-1]):
-            x = block(torch.cat([fine, enlarge(x)], dim=1))
-        record(trace, "decoder.{}", ("features",), [x])
-        return x
+            found.append(block(torch.cat([fine, enlarge(found[-1])], dim=1)))
+        record(trace, "decoder.{}", ("features",), found[-1:])
+        return found
 
 
 def double_conv(before: int, after: int, norm: str) -> nn.Sequential:
