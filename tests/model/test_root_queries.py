@@ -26,6 +26,7 @@ MADE = {
 }  # fmt: skip
 OTHERS = {
     "channels, layers": small_hungarian(masks="channels", mask_weight=0.0), "product": small_query_seq2seg(),
+    "decoder": small_hungarian(masks="decoder", decoder_layers=3, empty_weight=1.0),
     "attention": small_query_seq2seg(masks="attention"), "instance": small_hungarian(trained_task="instance"),
 }  # fmt: skip
 
