@@ -87,8 +87,9 @@ for side in (128, 1024):
 # %% [markdown]
 # ## One look
 #
-# A place rarely hits the centre of a pixel, so we mix the four pixels around it: *bilinear interpolation*, as in
-# lesson 02. Each pixel counts with (1 − distance in x) × (1 − distance in y). Pixels outside the map count as zero.
+# A place rarely hits the centre of a pixel, so we mix the four pixels around it: *bilinear interpolation*, as when the
+# FPN enlarges a map (lesson 02); only that pixels outside the map count as zero here. The share of each of the four is
+# (1 − distance in x) × (1 − distance in y).
 
 
 # %%

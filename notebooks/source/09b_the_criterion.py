@@ -196,8 +196,8 @@ proved("focal = package", focal_loss(x, y), package_masks.focal_loss(x, y), atol
 # ## On points, not on pixels
 #
 # At 1024 x 1024 a COCO image has masks of a million pixels, ten predictions, dozens of segments. The losses look at
-# 12,544 *points* of each mask instead (the shipped model: 1,024). A point may lie between pixels; its value is
-# bilinear (lesson 02), shared by the four nearest pixel centres.
+# 12,544 *points* of each mask instead (the shipped model: 1,024). A point may lie between pixels; its value is then
+# bilinear, read as the matcher reads it in lesson 08:
 
 # %%
 def read_at(mask, x, y):

@@ -93,8 +93,8 @@ ofl.render.described(figure, "Twelve masks, white on black, each with its query,
 # out is the reverse: enlarge to the padded input, cut the padding off, resize to the picture. All on logits; the
 # sigmoid comes last.
 #
-# **Bilinear** resizing (lesson 02 has it in two dimensions), first along a line. Pixel centres lie at one half: a new
-# centre falls between two old ones and mixes their values by distance.
+# **Bilinear** resizing is that of lesson 02. What it does in two directions at once can be done in one after the other;
+# here is one of them:
 
 # %%
 def resize_line(values, wanted):

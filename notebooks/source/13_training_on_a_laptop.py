@@ -275,7 +275,7 @@ steps = np.arange(0, 100, 5)
 plt.plot(steps / 100, [share_of_peak(s, recipe) for s in steps], "o", color="#0072b2", ms=4, label="by hand")
 plt.xlabel("share of the training")
 plt.ylabel("share of the peak rate")
-plt.legend(frameon=False)
+plt.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.15, 0.02))
 plt.tight_layout()
 ofl.render.described(figure, "The learning rate over a training. COCO's stays at the peak and drops twice near the "
                              "end; ours rises, then falls along half a cosine, and the dots by hand lie on it.")
