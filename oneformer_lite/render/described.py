@@ -26,7 +26,8 @@ class Described:
         return self.words
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
-        """What notebooks ask for. Lesson pages read the words as text, nbconvert and JupyterLab as ``alt``."""
+        """What notebooks ask for. Lesson pages read the words as text, nbconvert as ``alt``; JupyterLab 4.6 reads
+        neither."""
         shown = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.words}
         if self.any_page:  # told to the builder of notebooks and to lesson pages
             return shown, {"image/png": {"alt": self.words, "any_page": True}}
