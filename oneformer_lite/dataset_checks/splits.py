@@ -7,6 +7,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,9 @@ from ..listing import few
 from .findings import Finding
 
 MAPS = 256  # that are read in search of classes, evenly spread
-COPIES = 256  # validation pictures that are compared with training pictures of the same name
+COPIES = 256  # validation pictures that are compared with training pictures of the same name, and as many by size
+SIZES = 10_000  # training pictures that are asked for their size
+READ = 1000  # pairs of pictures of one size that are compared
 FEW_STATS = 1000  # files that a listing did not show and that are asked for one by one
 
 
@@ -118,12 +121,12 @@ def check_repeated(dataset: SegmentationDataset, samples: Sequence[Sample]) -> F
 
 def check_apart(train: SegmentationDataset, val: SegmentationDataset) -> Finding:
     """No picture is in both splits, as far as data sets know their files, or hold their samples: the same file, or a
-    copy of it under the same name; the same sample."""
+    copy of it, under the same name or another; the same sample."""
     trained, judged = _pictures(train), _pictures(val)
     both = trained.keys() & judged.keys()
     copies = _copies(trained.values(), [judged[key] for key in judged.keys() - both])
     if both or copies:
-        words = f" ({copies} of them copies in another folder)" if copies else ""
+        words = f" ({copies} of them copies, in another folder or under another name)" if copies else ""
         return Finding(
             "splits", "warning", f"{len(both) + copies} of {len(val)} validation pictures are training pictures as "
             f"well{words}: scores will say how well these are remembered",
@@ -143,14 +146,33 @@ def _pictures(dataset: SegmentationDataset) -> dict[object, Path | None]:
 
 
 def _copies(trained: Iterable[Path | None], judged: Iterable[Path | None]) -> int:
-    """How many of the files ``judged`` are in ``trained`` a second time: at most :data:`COPIES` of them are compared,
-    with those of the same name, as frames of other films have."""
+    """How many of the files ``judged`` are in ``trained`` a second time. At most :data:`COPIES` of them are compared
+    with those of the same name, as frames of other films have; as many others with :data:`SIZES` training pictures, of
+    which only those of the same size are read."""
+    known = [path for path in trained if path is not None]
     named: dict[str, list[Path]] = defaultdict(list)
-    for path in filter(None, trained):
+    for path in known:
         named[path.name].append(path)
-    alike = sorted(path for path in filter(None, judged) if path.name in named)
-    chosen = [alike[i] for i in np.unique(np.linspace(0, len(alike) - 1, COPIES).astype(int))] if alike else []
-    return sum(any(_are_same(path, other) for other in named[path.name]) for path in chosen)
+    alike, others = [], []
+    for path in sorted(filter(None, judged)):
+        (alike if path.name in named else others).append(path)
+    found = sum(any(_are_same(path, other) for other in named[path.name]) for path in _spread(alike, COPIES))
+    sized: dict[int, list[Path]] = defaultdict(list)
+    for path in _spread(others, COPIES):
+        sized[_size(path)].append(path)
+    pairs = ((path, other) for other in _spread(known, SIZES) for path in sized.get(_size(other), ()))
+    return found + len({path for path, other in islice(pairs, READ) if _are_same(path, other)})
+
+
+def _spread(paths: Sequence[Path], most: int) -> list[Path]:
+    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, most).astype(int))] if paths else []
+
+
+def _size(path: Path) -> int:
+    """In bytes; -1 of what is not there, which is another check's."""
+    with suppress(OSError):
+        return path.stat().st_size
+    return -1
 
 
 def _are_same(path: Path, other: Path) -> bool:
