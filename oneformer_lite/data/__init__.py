@@ -12,8 +12,8 @@ What the readers share: of pictures ``image.py`` (``grey.py``, ``tiff.py``, ``or
 ``coco_json.py`` (``json_fields.py``, ``tools.py``, ``crowds.py``) and ``outlines.py`` (``outline_reading.py``,
 ``outline_frames.py``, ``run_lengths.py``, ``boxes.py``, ``rings.py``, ``repeated.py``), of maps ``label_map.py``
 (``palette.py``, ``smoothed.py``), ``map_dataset.py`` and ``segment_ids.py`` (``segment_boxes.py``, ``wrong_ids.py``),
-of names ``by_name.py`` and ``class_file.py`` (``class_lines.py``), of folders ``folders.py`` and ``paired.py``;
-``absent.py`` and ``unreadable.py`` for what is not there or damaged, ``parallel.py`` for many files.
+of names ``by_name.py`` (``unseen.py``) and ``class_file.py`` (``class_lines.py``), of folders ``folders.py`` and
+``paired.py``; ``absent.py`` and ``unreadable.py`` for what is not there or damaged, ``parallel.py`` for many files.
 ``panoptic_writing.py`` and ``instance_writing.py`` write data sets, ``published/`` fetches what others have
 published, ``converting/`` rewrites what was fetched by hand, ``classes.py`` has their classes.
 """

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..listing import few
 from ..notices import warn_user
 from .sample import Category
+from .unseen import holds_unseen, without_unseen
 
 UNUSED = "unused number "  # a class of a model that its data do not have, as the gaps between COCO's ids are DETR's
 GENERIC = re.compile(r"class \d+")  # what a configuration calls classes that nobody has named
@@ -21,7 +22,6 @@ NOBODY_KNOWS = frozenset((
     "unknown", "undefined", "unannotated", "not annotated", "unclassified", "dont care", "don't care", "do not care",
 ))  # fmt: skip
 _BRACKETS = "()[]<>{}*. "
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens, zero-width blanks, byte-order marks
 
 
 def class_places(
@@ -74,7 +74,7 @@ def used_names(names: Sequence[str]) -> int:
 def _key(name: str) -> str:
     """A name without what makes no difference to people: case, blanks, hyphens, how letters are composed (macOS takes
     them apart) and signs that nobody sees."""
-    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", str(name))).casefold()
+    plain = without_unseen(unicodedata.normalize("NFKC", str(name))).casefold()
     return re.sub(r"[\s_-]+", " ", plain).strip()
 
 
@@ -91,8 +91,15 @@ def look_alikes(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def warn_of_names(names: Sequence[str], where: object) -> None:
-    """Say which names of classes come twice, may be one name in two spellings, or say that nobody knows the class."""
+    """Say which names of classes come twice, may be one name in two spellings, hold signs that nobody sees, or say that
+    nobody knows the class."""
     warn_of_twins(names, where)
+    if unseen := {name for name in names if holds_unseen(name)}:
+        warn_user(
+            f"{where}: names of classes hold signs that nobody sees (zero-width or non-breaking blanks, "
+            f"byte-order marks): {few(unseen)}. Remove them: what compares names letter by letter takes them "
+            "for others"
+        )
     unknown = [name for name in names if _key(name).strip(_BRACKETS) in NOBODY_KNOWS]
     if unknown:
         warn_user(

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks import check_flag, only_known_names
 from ..errors import ConfigError, DataError
 from ..notices import warn_user
+from .by_name import warn_of_names
 from .coco_json import distinct_color
 from .folders import require_folder
 from .label_map import read_label_map
@@ -19,6 +20,7 @@ from .paired import pair_files
 from .sample import TASKS, Category, SegmentInfo
 from .segment_ids import present_ids
 from .smoothed import Edges
+from .unseen import is_blank
 
 _LOOKED_AT = 8  # maps that are read when a data set is opened
 _GREYS = range(1, 256)  # what the greys of a palette may mean
@@ -150,8 +152,9 @@ def _ground(numbers: np.ndarray) -> int | None:
 
 
 def _categories(names: list[str]) -> tuple[Category, ...]:
-    if not all(isinstance(name, str) and name.strip() for name in names) or len(set(names)) < len(names):
+    if not all(isinstance(name, str) and not is_blank(name) for name in names) or len(set(names)) < len(names):
         raise ConfigError(f"class_name and background must be two names, not blank, got {names!r}")
+    warn_of_names(names, "class_name and background")
     return tuple(Category(i + 1, name, is_thing=i == 0, color=distinct_color(i)) for i, name in enumerate(names))
 
 

@@ -18,6 +18,7 @@ from PIL import ImageColor
 
 from ..errors import DataError
 from .sample import MAX_CATEGORY_ID
+from .unseen import is_blank
 
 _ABSENT = object()
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # and halves of letters, which no file and no picture can show
@@ -50,7 +51,7 @@ def _are_names(texts: Sequence[str]) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    return bool(text.strip()) and not _CONTROL.search(text)
+    return not is_blank(text) and not _CONTROL.search(text)
 
 
 def _are_inside(texts: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from .palette import compare_colours, greys_of_all
 from .sample import Category, SegmentInfo
 from .segment_ids import present_ids
 from .smoothed import Edges
+from .unseen import is_blank
 
 _LOOKED_AT = 64  # label maps that are read when a data set is opened, evenly spread
 _AT_LEAST = 8  # of these, also where maps are large
@@ -163,7 +164,7 @@ def _categories(
 ) -> tuple[Category, ...]:
     unordered = (str, dict, Set)  # a set would number the classes anew in each process
     names = list(names) if isinstance(names, Iterable) and not isinstance(names, unordered) else names
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+    if not isinstance(names, list) or not names or any(not isinstance(n, str) or is_blank(n) for n in names):
         raise DataError(f"class_names must be a list of names, none of them blank, got {names!r}")
     if len(set(names)) < len(names):
         raise DataError(f"two classes have the same name in {list(names)}: give each its own")

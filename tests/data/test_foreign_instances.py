@@ -161,7 +161,7 @@ def test_names_and_paths_of_other_languages_and_systems(read, tmp_path):
     (tmp_path / "straße" / "12:30").mkdir(parents=True)
     Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "straße/12:30/ä b.png")
     made = changed("images", file_name="straße\\12:30\\ä b.png")
-    made["categories"][0]["name"] = "Fußgänger\u00a0人"
+    made["categories"][0]["name"] = "Fußgänger 人"
     assert areas(read(made)) == [12, 30]
     for encoding in ("utf-8-sig", "utf-16"):
         assert areas(read(json.dumps(made, ensure_ascii=False).encode(encoding))) == [12, 30]
