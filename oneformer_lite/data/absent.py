@@ -13,11 +13,17 @@ from ..files import normal
 
 
 def why_absent(path: Path) -> str:
-    """What an error says of a picture that is not there: an address, another spelling, or nothing like it."""
+    """What an error says of a picture that is not there: an address, a link into nothing, another spelling, or nothing
+    like it."""
     if address := re.match(r"(\w{2,}):/", str(path)):  # of two slashes, Path keeps one
         return (
             f"{str(path).replace(':/', '://', 1)!r} is an address ({address[1]}), and pictures are read from this "
             "machine alone: download it and give the path of the file"
+        )
+    if path.is_symlink():
+        return (
+            f"{path} is a link to {os.readlink(path)}, which does not exist from there: copy the files that links "
+            "point to, not the links (rsync -L, cp -L), or fetch them (git annex get, dvc pull)"
         )
     return f"{path} does not exist{_what_does(path)}: check the path, and of a data set that it is unpacked whole"
 

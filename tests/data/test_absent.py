@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from oneformer_lite.data import read_image
 from oneformer_lite.data.absent import why_absent
+from oneformer_lite.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,13 @@ def test_another_spelling_is_told(tmp_path: Path, there: str, asked: str, words:
     if (tmp_path / asked).exists():
         pytest.skip("this file system takes the two for one name")
     assert words in why_absent(tmp_path / asked)
+
+
+def test_a_link_into_nothing_is_told(tmp_path: Path) -> None:
+    """As where links of git-annex or DVC were copied, and not the files that they point to."""
+    picture = tmp_path / "a.png"
+    picture.symlink_to(Path("..") / "objects" / "4f")
+    with pytest.raises(DataError) as said:
+        read_image(picture)
+    assert f"{picture} is a link to {Path('..') / 'objects' / '4f'}, which does not exist" in str(said.value)
+    assert "upper and lower case" not in str(said.value)
