@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import marshal
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
@@ -92,11 +93,12 @@ def _missing(
     name: str, bound: dict[str, list[Statement]], broken: Sequence[tuple[int, str, str]], others: Sequence[str]
 ) -> str:
     for cell, source, why in broken:
-        if name in source:
-            return f"cell {cell} cannot be read: {why}"
-    if name in bound:
+        if re.search(rf"\b{name}\b", source):
+            return f"unreadable: cell {cell} cannot be read: {why}"
+    alike = [other for other in others if name in other or other in name]
+    if name in bound and not alike:
         return f"not counted: {name} is labs.use, which gives our reference; its own definition is gone"
-    return f"missing: {renamed(name, others) or f'no cell defines {name}'}"
+    return f"missing: {renamed(name, alike or others) or f'no cell defines {name}'}"
 
 
 def look_at(statement: Statement, name: str) -> Any:

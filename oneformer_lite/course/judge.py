@@ -22,7 +22,7 @@ from .template import Template
 from .values import decoded
 
 PASSED, WRONG, NOT_COUNTED, UNATTEMPTED, MISSING = "passed", "wrong", "not counted", "not attempted", "missing"
-UNREADABLE = "unreadable"  # its notebook
+UNREADABLE = "unreadable"  # its notebook, or the cell in which it stands
 _FORGED = "what its process sent is not what an answer gives: it wrote to the channel of its result"
 
 
@@ -62,7 +62,7 @@ def mark(
 ) -> Mark:
     """Run an answer and judge it. ``lent``: ids of exercises whose references it may call."""
     if isinstance(answer, str):
-        state = NOT_COUNTED if answer.startswith(NOT_COUNTED) else MISSING
+        state = next((state for state in (NOT_COUNTED, UNREADABLE) if answer.startswith(state)), MISSING)
         return Mark(student, exercise.id, state, f"{exercise.id}  {answer}", {})
     if not_an_answer(exercise, answer.look):
         return Mark(student, exercise.id, UNATTEMPTED, f"{exercise.id}  {UNATTEMPTED}", {}, answer.text)

@@ -29,15 +29,15 @@ class Group:
 
 def as_csv(grades: Grades) -> str:
     """A row for each student: how many passed, of how many that were handed in, of how many that were asked, what
-    answers tried and were kept from, and the state of each exercise."""
+    answers tried and were kept from, what could not be read and why, and the state of each exercise."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["student", "passed", "handed in", "asked", "tried", *grades.exercises])
+    table.writerow(["student", "passed", "handed in", "asked", "tried", UNREADABLE, *grades.exercises])
     for student in grades.students:
         states = {one.id: one.state for one in grades.of(student)}
         cells = [states.get(id, "not handed in") for id in grades.exercises]
         counts = passed_of(grades, student), handed_in(grades, student), len(grades.exercises)
-        table.writerow([_no_formula(student), *counts, tried(grades, student), *cells])
+        table.writerow([_no_formula(student), *counts, tried(grades, student), unread(grades, student), *cells])
     return text.getvalue()
 
 
@@ -74,6 +74,15 @@ def handed_in(grades: Grades, student: str) -> int:
 def tried(grades: Grades, student: str) -> str:
     """What a student's answers were kept from doing, by exercise; nothing, of most."""
     return "; ".join(f"{one.id}: {' and '.join(one.tried)}" for one in grades.of(student) if one.tried)
+
+
+def unread(grades: Grades, student: str) -> str:
+    """Why answers of a student could not be read, with the exercises that each reason concerns; nothing, of most."""
+    reasons: dict[str, list[str]] = {}
+    for one in grades.of(student):
+        if one.state == UNREADABLE:
+            reasons.setdefault(one.verdict.removeprefix(f"{one.id}  {UNREADABLE}: "), []).append(one.id)
+    return "; ".join(f"{', '.join(ids)}: {why}" for why, ids in reasons.items())
 
 
 def groups(marks: Sequence[Mark], id: str) -> list[Group]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import warnings
 from dataclasses import replace
 
@@ -64,7 +65,9 @@ def test_who_hands_in_nothing_that_can_be_read_is_in_every_table(tmp_path, how):
     assert states(grades, "dan") == [UNREADABLE] * 3 and states(grades, "eva") == [UNREADABLE] * 4
     assert states(grades, "fay") == [] and grades.exercises[:3] == ["00.1", "00.2", "00.3"]
     rows = {row[0]: row for row in csv.reader(as_csv(grades).splitlines())}
-    assert rows["dan"][1:6] == ["0", "3", "7", "", "unreadable"] and rows["fay"][1:4] == ["0", "0", "7"]
+    assert rows["dan"][1:5] == ["0", "3", "7", ""] and rows["dan"][6] == "unreadable"
+    assert re.match(r"00\.1, 00\.2, 00\.3: .*\w", rows["dan"][5])
+    assert rows["fay"][1:4] == ["0", "0", "7"]
     write_results(grades, tmp_path / "out")
     page = (tmp_path / "out" / "students" / page_name("fay")).read_text()
     assert "mine.ipynb" in page and "not handed in: labs 00, 07" in page
@@ -103,13 +106,24 @@ def test_the_hints_are_those_of_the_lab_and_alike_answers_are_grouped(grades):
     assert groups(grades.marks, "07.4")[0].students == ("ada", "cyd")
 
 
+def test_a_cell_that_cannot_be_read_is_told_as_that_with_its_reason_and_stops_no_other(tmp_path):
+    hand_in(tmp_path / "ada" / "07.ipynb", LAB, BEGIN, COSINES, LOSS.replace("len(table))", "len(table)"), STUB)
+    grades = grade(tmp_path, seed=5)
+    assert states(grades, "ada") == [PASSED, UNREADABLE, UNATTEMPTED, MISSING]
+    row = dict(zip(*list(csv.reader(as_csv(grades).splitlines()))[:2], strict=True))
+    assert row["07.2"] == "unreadable"
+    assert row["unreadable"] == "07.2: cell 4 cannot be read: SyntaxError: '(' was never closed (line 2)"
+    write_results(grades, tmp_path / "out")
+    assert "cell 4 cannot be read: SyntaxError" in (tmp_path / "out" / "students" / page_name("ada")).read_text()
+
+
 def test_results_are_written_and_hold_no_more_than_text(grades, tmp_path):
     page = write_results(grades, tmp_path)
     rows = list(csv.reader((tmp_path / "results.csv").read_text().splitlines()))
-    assert rows[0] == ["student", "passed", "handed in", "asked", "tried", "07.1", "07.2", "07.3", "07.4"]
+    assert rows[0] == ["student", "passed", "handed in", "asked", "tried", "unreadable", "07.1", "07.2", "07.3", "07.4"]
     assert [row[0] for row in rows[1:]] == ["<b>eve", "'=1+1", "ada", "bob", "cyd", "dan"]
     assert [row[4] for row in rows[1:]] == ["", "07.1: to read files", "", "", "", ""]
-    assert rows[3][1:] == ["2", "4", "4", "", "passed", "passed", "not attempted", "wrong"]
+    assert rows[3][1:] == ["2", "4", "4", "", "", "passed", "passed", "not attempted", "wrong"]
     kept = json.loads((tmp_path / "results.json").read_text())
     assert kept["seed"] == 11 and kept["students"][2]["marks"][1]["state"] == "passed"
     text = page.read_text()
