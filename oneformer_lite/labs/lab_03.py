@@ -73,6 +73,13 @@ def _mixed_at(**wrong) -> Callable[[Tensor, float, float], Tensor]:
     return look
 
 
+def _all_with_negative_shares(feature_map: Tensor, x: float, y: float) -> Tensor:
+    height, width = feature_map.shape[1:]
+    columns = 1 - (torch.arange(width) - (x * width - 0.5)).abs()
+    rows = 1 - (torch.arange(height) - (y * height - 0.5)).abs()
+    return (feature_map * rows[:, None] * columns).sum((1, 2))
+
+
 def _aligned_corners(feature_map: Tensor, x: float, y: float) -> Tensor:
     height, width = feature_map.shape[1:]
     return _mixed(feature_map, x * (width - 1), y * (height - 1))
@@ -185,6 +192,8 @@ EXERCISES = (
                     _mixed_at(share=lambda dx, dy: 1 - dx - dy)),
             Mistake("do not divide by the sum of the shares: what lies outside counts as zero", _mixed_at(whole=True)),
             Mistake("that is the nearest pixel alone: mix the four around the place", _nearest),
+            Mistake("only the four nearest count: beyond one pixel a share would be negative, max(0, 1 - distance)",
+                    _all_with_negative_shares),
         ),
     ),
     PLACES,

@@ -124,6 +124,13 @@ def _of(
     return dice
 
 
+def _lacking(logits: Tensor, labels: Tensor, side: int) -> Tensor:
+    """Dice without the size of the queries' masks (0), or of the segments (1), below the line."""
+    p = logits.sigmoid()
+    size = labels.sum(1) if side == 0 else p.sum(1)[:, None]
+    return 1 - (2 * p @ labels.T + 1) / (size + 1)
+
+
 def _iou(logits: Tensor, labels: Tensor) -> Tensor:
     p = logits.sigmoid()
     both = p @ labels.T
@@ -199,6 +206,10 @@ EXERCISES = (
             Mistake("sums over the points, not means: beside means the 1 weighs far too much", _of(mean=True)),
             Mistake("one 1 above and one below: yours has 2 below", lambda x, y: _dice(x, y, under=2.0)),
             Mistake("the 1 stands below as well as above", lambda x, y: _dice(x, y, under=0.0)),
+            Mistake("below stand both sizes: yours lacks that of the segment, the sum of y",
+                    lambda x, y: _lacking(x, y, 1)),
+            Mistake("below stand both sizes: yours lacks that of the query, the sum of p",
+                    lambda x, y: _lacking(x, y, 0)),
         ),
     ),
     PAIRING,

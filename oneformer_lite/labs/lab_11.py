@@ -204,6 +204,8 @@ EXERCISES = (
                     _semantic_class_sigmoid),
             Mistake("mask logits must become probabilities (sigmoid) before they are summed", _semantic_mask_logits),
             Mistake("the masks stay soft: sum probabilities, without a threshold", _semantic_binary_masks),
+            Mistake("the softmax runs over the classes of a query (last axis), not over the queries",
+                    lambda c, m: _summed(c.softmax(0)[:, :-1], m.sigmoid())),
         ),
     ),
     Exercise(

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..metrics import SemanticMetric
 from ..metrics.overlaps import count_overlaps
 from ..metrics.panoptic import ClassQuality
 from .draws import results
 from .exercise import Case, Exercise, Mistake, Rules
 from .longer.average_precision import AVERAGE_PRECISION
+from .longer.mean_iou import MEAN_IOU
 
 # -- 12.1: int [H, W] of ids 0..P-1 and of ids 0..G-1, P, G -> IoU [P, G], 0 where an id has no pixel
 
@@ -128,72 +128,6 @@ def _switched(
     return result
 
 
-# -- 12.3: [(predicted labels, annotated labels), ...], number of classes -> mIoU
-
-Pairs = list[tuple[np.ndarray, np.ndarray]]
-
-
-def _miou(pairs: Pairs, classes: int) -> float:
-    metric = SemanticMetric(classes)
-    for guess, truth in pairs:
-        metric.update(guess, truth)
-    return metric.compute().miou / 100
-
-
-def _cases_miou() -> list[Case]:
-    rng = np.random.default_rng(3)
-    truth, guess = np.array([[0, 0, 0, 1], [0, 1, 1, -1]]), np.array([[0, 0, 1, 1], [0, 1, 2, 2]])
-    large, small = np.zeros((9, 10), int), np.array([[1]])
-    noise = [(rng.integers(0, 4, (5, 7)), rng.integers(-1, 4, (5, 7))) for _ in range(3)]
-    return [
-        Case("two rows by hand", [(guess, truth)], 3),
-        Case("a large and a small picture", [(large, large), (0 * small, small), (0 * small, 0 * small)], 2),
-        Case("three random pictures", noise, 4),
-        Case("a picture that is all void", [(guess, np.full_like(truth, -1)), (guess, truth)], 3),
-        Case("a class that nobody has", noise[:1], 6),
-    ]
-
-
-def _tables(pairs: Pairs, classes: int) -> list[np.ndarray]:
-    return [_shared(t[t >= 0], g[t >= 0], classes, classes) for g, t in pairs]  # [annotated, predicted]
-
-
-def _mean_iou(table: np.ndarray, seen: np.ndarray) -> float:
-    right = np.diag(table)
-    return float(_over_union(right, table.sum(1) + table.sum(0) - right)[seen].mean())
-
-
-def _miou_per_picture(pairs: Pairs, classes: int) -> float:
-    return float(np.mean([_mean_iou(t, t.sum(1) > 0) for t in _tables(pairs, classes) if t.any()]))
-
-
-def _mean_of_pairs(pairs: Pairs, classes: int) -> float:
-    tables = _tables(pairs, classes)
-    unions = [table.sum(1) + table.sum(0) - np.diag(table) for table in tables]
-    return float(np.concatenate([np.diag(t)[u > 0] / u[u > 0] for t, u in zip(tables, unions)]).mean())
-
-
-def _miou_all_classes(pairs: Pairs, classes: int) -> float:
-    return _mean_iou(sum(_tables(pairs, classes)), np.full(classes, True))
-
-
-def _mean_accuracy(pairs: Pairs, classes: int) -> float:
-    table = sum(_tables(pairs, classes))
-    seen = table.sum(1) > 0
-    return float((np.diag(table)[seen] / table.sum(1)[seen]).mean())
-
-
-def _miou_with_void(pairs: Pairs, classes: int) -> float:
-    known = [(guess, np.where(truth < 0, classes, truth)) for guess, truth in pairs]
-    table = sum(_tables(known, classes + 1))
-    return _mean_iou(table, (table.sum(1) > 0) & (np.arange(classes + 1) < classes))
-
-
-def _pixel_iou(pairs: Pairs, classes: int) -> float:
-    table = sum(_tables(pairs, classes))
-    return float(np.diag(table).sum() / table.sum())
-
-
 EXERCISES = (
     Exercise(
         id="12.1",
@@ -211,6 +145,8 @@ EXERCISES = (
             Mistake("divide by the union, not by the predicted segment alone", _iou_over_guess),
             Mistake("guess * G + truth: the factor is the number of truths, else two pairs share a code",
                     _iou_wrong_base),
+            Mistake("divide by the union of the two, not by all pixels of the picture",
+                    lambda guess, *rest: _shared(guess, *rest) / guess.size),
             Mistake("rows are guesses, columns truths: yours is transposed", lambda *args: _iou_matrix(*args).T),
             Mistake("ids without a pixel have IoU 0: do not divide 0 by 0", _iou_nan),
         ),
@@ -232,22 +168,6 @@ EXERCISES = (
                     lambda *a: _switched(*a, mean_over_truths=True)),
         ),
     ),
-    Exercise(
-        id="12.3",
-        name="mean_iou",
-        reference=_miou,
-        cases=_cases_miou,
-        drawn=results.label_maps,
-        mistakes=(
-            Mistake("one table over all pictures, then the quotient: yours is the mean of the pictures' mIoU",
-                    _miou_per_picture),
-            Mistake("one table over all pictures, then a quotient for each class: yours has one a picture and class",
-                    _mean_of_pairs),
-            Mistake("the mean runs over the classes that are annotated somewhere", _miou_all_classes),
-            Mistake("divide by the union: right / annotated is the mean accuracy", _mean_accuracy),
-            Mistake("pixels annotated -1 do not count: leave them out before you count", _miou_with_void),
-            Mistake("class by class, then the mean: yours is the share of right pixels", _pixel_iou),
-        ),
-    ),
+    MEAN_IOU,
     AVERAGE_PRECISION,
 )  # fmt: skip

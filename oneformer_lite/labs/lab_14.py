@@ -104,6 +104,10 @@ def _cases_share() -> list[Case]:
     ]
 
 
+def _last_batch_lost(order: Sequence[int], batch: int, *rest: int) -> list[list[int]]:
+    return _share(order, batch, *rest)[: (len(order) - 1) // batch]
+
+
 def _with_rest(order: Sequence[int], batch: int, processes: int, rank: int) -> list[list[int]]:
     each = batch // processes
     parts = (list(order[start + rank * each :][:each]) for start in range(0, len(order), batch))
@@ -141,6 +145,11 @@ EXERCISES = (
             Mistake("as many pictures in all: a larger batch needs fewer steps", _rule(0.5, 0)),
             Mistake("the wrong way round: a larger batch needs fewer steps", _rule(0.5, 1, -1.0)),
             Mistake("the rate grows with the batch, it does not shrink", _rule(-0.5, 1)),
+            Mistake("round to the nearest step: yours cuts the decimals off",
+                    lambda lr, steps, before, after: (_rescaled(lr, steps, before, after)[0], steps * before // after)),
+            Mistake("the root is for the rate alone: as many pictures in all, so steps shrink with the batch itself",
+                    _rule(0.5, 1, 0.5)),
+            Mistake("the rate grows with the ROOT of the batch size, not with its square", _rule(2.0, 1)),
         ),
     ),
     Exercise(
@@ -156,6 +165,10 @@ EXERCISES = (
             Mistake("divide by the number of pictures in the end", _weighted_sum),
             Mistake("divide by the number of pictures, not of micro-batches", _by_number),
             Mistake("this is the last one alone: they add up", _last_alone),
+            Mistake("a larger piece counts more: multiply by its size, do not divide",
+                    lambda gradients, n: _sum_of_means([g / m for g, m in zip(gradients, n, strict=True)], n)),
+            Mistake("each gradient is a mean already: times its size before you divide by the number of pictures",
+                    lambda gradients, sizes: _sum_of_means(gradients, sizes) / sum(sizes)),
         ),
     ),
     Exercise(
@@ -172,6 +185,9 @@ EXERCISES = (
             Mistake("each process takes a run of neighbours, not every n-th", _striped),
             Mistake("these are whole batches: each process takes its part of every one", _whole_batches),
             Mistake("keep the batches apart: a list for each", _flat),
+            Mistake("the order is shuffled on purpose: leave it as it is", lambda o, *rest: _share(sorted(o), *rest)),
+            Mistake("ranks count from 0: process 0 takes the first part", lambda o, b, n, r: _share(o, b, n, r - 1)),
+            Mistake("the last whole batch belongs to it: where does 'range' end?", _last_batch_lost),
         ),
     ),
 )  # fmt: skip

@@ -93,20 +93,23 @@ def _kind(expected: np.ndarray, yours: np.ndarray) -> str | None:
     if kinds[0] == kinds[1] or expected.shape != yours.shape or not expected.size:
         return None
     if np.array_equal(expected.astype(float), yours.astype(float)):
-        names = {"b": "bool", "i": "whole numbers", "u": "whole numbers", "f": "decimals"}
         cast = {"b": "a comparison, or .bool()", "f": ".float()"}.get(kinds[0], ".long(), or astype(int)")
-        return f"the values are right, their kind is not: {names.get(kinds[0], kinds[0])} are asked for ({cast})"
+        return f"the values are right, their kind is not: {_kind_name(kinds[0])} are asked for ({cast})"
     if kinds[0] == "f" and kinds[1] in "iu" and np.abs(expected - yours).max() <= 1:
         return "the decimals are cut off: a cast to whole numbers, or //, on the way"
     if kinds[0] == "b" and kinds[1] == "f":
-        return "bool is asked for: compare with a threshold"
+        return "True and False are asked for: compare with a threshold"
     return None
 
 
 def _other_kind(expected: np.ndarray, yours: np.ndarray) -> str | None:
-    names = {"b": "bool", "i": "whole numbers", "u": "whole numbers", "f": "decimals"}
-    kinds = [names.get(array.dtype.kind, array.dtype.kind) for array in (expected, yours)]
+    kinds = [_kind_name(array.dtype.kind) for array in (expected, yours)]
     return f"{kinds[0]} are asked for, yours are {kinds[1]}: is a last step missing?" if kinds[0] != kinds[1] else None
+
+
+def _kind_name(kind: str) -> str:
+    """What stands in an array of a kind, in the plural."""
+    return {"b": "True and False", "i": "whole numbers", "u": "whole numbers", "f": "decimals"}.get(kind, kind)
 
 
 def elements(value: Any) -> int:

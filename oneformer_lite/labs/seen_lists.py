@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ def seen_in_list(expected: list, yours: list) -> str | None:
         return _numbers(expected, yours)
     if len(wrong) == 1 and len(expected) > 2 and isinstance(expected[0], str):
         inner = seen_in_text(expected[wrong[0]], yours[wrong[0]]) if isinstance(yours[wrong[0]], str) else None
-        return f"one element alone is wrong, number {wrong[0]}" + (f": {inner}" if inner else "")
+        return f"one element alone is wrong, element {wrong[0]}" + (f": {inner}" if inner else "")
     return None
 
 
@@ -50,7 +51,7 @@ def _another_length(expected: list, yours: list) -> str:
     many = f"{abs(len(yours) - len(expected))} too {'many' if len(yours) > len(expected) else 'few'}"
     short = min(len(expected), len(yours))
     if short and _equal(expected[:short], yours[:short]):
-        return f"right up to number {short - 1}, then {many} at the end"
+        return f"{many} at the end; the rest is right"
     if short and _equal(expected[-short:], yours[-short:]):
         return f"{many} at the start; the rest is right"
     return f"{many}: what is left out, or comes twice?"
@@ -63,14 +64,44 @@ def _numbers(expected: list, yours: list) -> str | None:
     if len(expected) > 1 and not _equal(expected, yours) and _equal(sorted(expected), sorted(yours)):
         return "a permutation: the right numbers in another order"
     if all(isinstance(a, int) for a in expected) and not all(isinstance(b, int) for b in yours):
-        return "whole numbers are asked for: // instead of /, or int()"
+        return _decimals(expected, yours)
     if _equal([int(a) for a in expected if a == a], [int(b) for b in yours if b == b]):
         return "the decimals are cut off: / instead of //"
     wrong = [n for n, (a, b) in enumerate(zip(expected, yours, strict=True)) if difference(a, b) is not None]
     if len(wrong) == 1 and len(expected) > 2:
-        return f"one element alone is wrong, number {wrong[0]}"
+        return f"one element alone is wrong, element {wrong[0]}"
+    return _from_here_on(expected, yours, wrong[0]) if wrong[0] > 0 else None
+
+
+def _decimals(expected: list, yours: list) -> str:
+    """Of decimals where whole numbers are asked for: the rounding that makes the right ones, where one does."""
+    asked = "whole numbers are asked for"
+    if all(math.isfinite(b) for b in yours):
+        for words, made in (
+            ("// instead of /, or int()", math.floor),
+            ("round to the nearest, round()", round),
+            ("round up, math.ceil()", math.ceil),
+        ):
+            if _equal(expected, [made(b) for b in yours]):
+                return f"{asked}: {words}"
+    decimal = next((b for b in yours if b != b or b % 1), yours[0])
+    return f"{asked}, yours has {decimal:.4g}: round each step on the way, not the last alone"
+
+
+def _from_here_on(expected: list, yours: list, first: int) -> str:
+    """Of numbers that are right before element ``first``: what happens to the rest."""
+    a, b = expected[first:], yours[first:]
+    if len(a) > 2 and _equal(a[1:], b[:-1]):
+        return f"element {first}, {a[0]}, is left out: what follows stands one place too early"
+    if len(a) > 2 and _equal(a[:-1], b[1:]):
+        return f"element {first}, {b[0]}, is one too many: what follows stands one place too late"
+    steps = {round(y - x, 4) for x, y in zip(a, b, strict=True)}
+    if len(a) > 1 and len(steps) == 1:
+        return f"right before element {first}, and from there on all are {steps.pop():+g} off"
+    wrong = sum(difference(x, y) is not None for x, y in zip(a, b, strict=True))
     return (
-        f"right up to number {wrong[0] - 1}, then wrong: what happens at number {wrong[0]}?" if wrong[0] > 0 else None
+        f"element {first} is the first that is wrong, {b[0]:.4g} where {a[0]:.4g} is asked for; {wrong} of "
+        f"{len(expected)} are: what do the right ones have in common?"
     )
 
 

@@ -74,7 +74,7 @@ def _sign_or_factor(a: Array, b: Array, arguments: Mapping[str, Any], single: bo
         return f"yours is {times} what is expected, everywhere"
     if constant and abs(abs((b - a).flat[0]) - 1) > 1e-6:
         return None
-    if _equal(a + (b - a).flat[0], b) and abs((b - a).flat[0]) > 1e-6:
+    if _equal(a + (b - a).flat[0], b) and abs((b - a).flat[0]) > max(1e-6, 1e-3 * np.abs(a).max()):
         return f"yours is {(b - a).flat[0]:+.3g} off everywhere: one added or left out, or counted from 1?"
     return None
 

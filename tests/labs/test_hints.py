@@ -146,11 +146,27 @@ def test_a_check_survives_objects_that_raise_when_they_are_looked_at(monkeypatch
 
 BY_ERROR_OR_KIND = (  # answers that were told nothing, or something wrong
     ("16.3", "m = torch.ones(sum(inside.shape) + others, sum(inside.shape) + others)\n"
-     "m[: len(inside), -inside.shape[1] :] = inside\nreturn m", "the values are right, their kind is not: bool"),
+     "m[: len(inside), -inside.shape[1] :] = inside\nreturn m", "their kind is not: True and False are asked for"),
     ("20.4", "return labels[queries]", "4 is no place on an axis of size 3"),
     ("07.2", "return -(table.log_softmax(1) + table.log_softmax(0)).diagonal()", "mean over all axes is missing"),
     ("21.3", "o = side // 4\nif length <= side:\n    return [0]\nn = -(-(length - o) // (side - o))\n"
      "return [i * (length - side) // (n - 1) for i in range(n)]", "round to the nearest pixel"),
+    ("21.3", "o = side // 4\nif length <= side:\n    return [0]\nn = -(-(length - o) // (side - o))\n"
+     "return [i * (length - side) / (n - 1) for i in range(n)]", "round to the nearest, round()"),
+    ("02.1", "return [(side + 2 * p - k) / s + 1 for k, s, p in layers]", "asked for, yours has 64.5"),
+    ("02.2", "lateral + F.interpolate(coarse, scale_factor=2, mode='bilinear')", "take the other's shape"),
+    ("11.1", "torch.einsum('qk,qhw->khw', class_logits.softmax(0)[:, :-1], mask_logits.sigmoid())",
+     "the classes of a query (last axis), not over the queries"),
+    ("08.3", "p = logits.sigmoid()\nreturn 1 - (2 * p @ labels.T + 1) / (labels.sum(1) + 1)", "that of the query"),
+    ("08.3", "p = logits.sigmoid()\nreturn 1 - (2 * p @ labels.T + 1) / (p.sum(1)[:, None] + 1)", "of the segment"),
+    ("05.2", "x[0, ids.argmax(1)]", "a row of its own"),
+    ("05.2", "x[range(len(ids)), ids.argmax(1) - 1]", "the token before the end mark"),
+    ("03.1", "h, w = feature_map.shape[1:]\nout = 0\nfor r in range(h):\n    for c in range(w):\n"
+     "        out = out + feature_map[:, r, c] * (1 - abs(c - x * w + 0.5)) * (1 - abs(r - y * h + 0.5))\nreturn out",
+     "a share would be negative"),
+    ("07.2", "F.cross_entropy(table, table.argmax(1)) + F.cross_entropy(table.T, table.argmax(0))", "what is true"),
+    ("14.1", "q = after / before\nreturn lr * q**2, round(steps / q)", "ROOT of the batch size"),
+    ("14.1", "return lr * (after / before) ** 0.5, steps * before // after", "round to the nearest step"),
 )  # fmt: skip
 
 
@@ -158,3 +174,28 @@ BY_ERROR_OR_KIND = (  # answers that were told nothing, or something wrong
 def test_common_slips_are_named(exercise, text, words):
     result = labs.check(exercise, answer(exercise, text))
     assert not result.passed and words in (result.hint or ""), repr(result)
+
+
+@pytest.mark.parametrize(
+    ("expected", "yours", "words"),
+    [
+        ([4, 7, 9, 12], [4, 9, 12, 30], "element 1, 7, is left out"),
+        ([4, 7, 9, 12], [4, 5, 7, 9], "element 1, 5, is one too many"),
+        ([4, 7, 9, 12], [4, 8, 10, 13], "right before element 1, and from there on all are +1 off"),
+        ([4, 7, 9, 12], [4, 2, 9, 1], "element 1 is the first that is wrong, 2 where 7 is asked for; 2 of 4 are"),
+        ([4, 7, 9], [4, 7, 9, 1], "1 too many at the end; the rest is right"),
+        ([4, 7], [3.6, 7.4], "whole numbers are asked for: round to the nearest"),
+        ([4, 7], [3.6, 6.1], "whole numbers are asked for: round up"),
+        ([4, 7], [4.6, 7.1], "whole numbers are asked for: // instead of /, or int()"),
+        ([4, 7], [float("nan"), 9.5], "whole numbers are asked for, yours has nan"),
+    ],
+)
+def test_lists_of_numbers_are_told_where_and_how_they_differ(expected, yours, words):
+    assert words in (seen_in_pair(expected, yours, {}) or "")
+
+
+def test_no_hint_is_bad_english():
+    flags, shares = np.array([True, False, True]), np.array([0.2, 0.7, 0.9])
+    assert "their kind is not: True and False are asked for" in seen_in_pair(flags, flags.astype(int), {})
+    assert seen_in_pair(flags, shares, {}) == "True and False are asked for: compare with a threshold"
+    assert "True and False are asked for, yours are whole numbers" in seen_in_pair(flags, np.array([3, 4, 9]), {})

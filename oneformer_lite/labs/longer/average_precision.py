@@ -46,6 +46,7 @@ def _cases() -> list[Case]:
 def _area(
     scores: np.ndarray, hits: np.ndarray, total: int, *, sort: float = -1.0, falling: bool = True, points: int = 101,
     of_found: bool = False, beyond: float = 0.0, side: Literal["left", "right"] = "left", missed: bool = False,
+    leave_out: int = 0,
 ) -> float:  # fmt: skip
     """The answer written once more, with switches for what goes wrong."""
     if not len(hits):
@@ -56,7 +57,7 @@ def _area(
     if falling:
         precision = np.maximum.accumulate(precision[::-1])[::-1]
     whole = max(1, found[-1]) if of_found else total
-    first = np.searchsorted(found / whole, np.linspace(0, 1, points), side)
+    first = np.searchsorted(found / whole, np.linspace(0, 1, points)[leave_out:], side)
     return float(np.append(precision, beyond)[first].mean())
 
 
@@ -100,6 +101,8 @@ AVERAGE_PRECISION = Exercise(
                 lambda *args: _area(*args, of_found=True)),
         Mistake("101 recalls: np.linspace counts its last point too, so np.linspace(0, 1, 101)",
                 lambda *args: _area(*args, points=100)),
+        Mistake("101 recalls: 0 is one of them too, np.linspace(0, 1, 101)",
+                lambda *args: _area(*args, leave_out=1)),
         Mistake("a recall that no part of the list reaches has precision 0, not 1",
                 lambda *args: _area(*args, beyond=1.0)),
         Mistake("a recall counts from where the list reaches it: found / annotated >= it, not above it",

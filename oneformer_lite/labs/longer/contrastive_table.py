@@ -35,6 +35,10 @@ def _log_probabilities(table: Tensor, dim: int) -> Tensor:
     return table.log_softmax(dim).diagonal()
 
 
+def _with_labels(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    return F.cross_entropy(table, rows) + F.cross_entropy(table.T, columns)
+
+
 def _mean_of_directions(table: Tensor) -> Tensor:
     return _loss(table) / 2
 
@@ -177,6 +181,12 @@ OF_A_TABLE = (
                     _cell_by_cell),
             Mistake("the table is divided by the temperature already", _cold_again),
             Mistake("image b belongs to text b: the labels are 0, 1, 2, ..., torch.arange(B)", _first_is_right),
+            Mistake("the labels are what is true, not what the table finds likeliest: torch.arange(B)",
+                    lambda table: _with_labels(table, table.argmax(1), table.argmax(0))),
+            Mistake("image 0 belongs to text 0: yours counts the labels from 1, or moves them by one",
+                    lambda table: _with_labels(table, *2 * [(torch.arange(len(table)) + 1) % len(table)])),
+            Mistake("image 0 belongs to text 0: yours counts the labels down",
+                    lambda table: _with_labels(table, *2 * [torch.arange(len(table)).flip(0)])),
             Mistake("the loss is the SUM of both directions, not their product", _multiplied),
             Mistake("both directions count whole: yours halves that of the columns", _second_counts_half),
             Mistake("both directions count whole: yours halves that of the rows", _first_counts_half),
