@@ -86,10 +86,11 @@ def error_hint(output: Any, case: Case) -> str | None:
     """Words on an exception; None for what is none, or is not known."""
     if not isinstance(output, Raised):
         return None
-    if sizes := re.search(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", output.message):
-        mine, theirs = map(int, sizes.groups())
-        if abs(mine - theirs) == 1 and min(mine, theirs) > 1:
-            return f"sizes {mine} and {theirs}, one apart: a side was doubled or halved; take the other's shape instead"
+    sides = re.search(r"tensor a \((\d+)\) must match the size of tensor b \((\d+)\).* dimension [23]", output.message)
+    if sides and abs(int(sides[1]) - int(sides[2])) == 1:  # of pictures
+        return (
+            f"sizes {sides[1]} and {sides[2]}, one apart: a side was doubled or halved; take the other's shape instead"
+        )
     said = output.message + (f" (line {output.line})" if output.line else "")  # else it is the call itself that fails
     for kind, pattern, words in _CAUSES:
         found = re.search(pattern, said) if output.kind == kind else None

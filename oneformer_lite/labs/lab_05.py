@@ -193,8 +193,6 @@ EXERCISES = (
                     lambda x, ids: x[torch.arange(len(ids)), (ids > 0).sum(1) - 1]),
             Mistake("that reads every place for every text: pair row t with place t, x[torch.arange(T), places]",
                     lambda x, ids: x[:, ids.argmax(1)]),
-            Mistake("that is the token before the end mark: its own place is argmax itself, nothing subtracted",
-                    lambda x, ids: x[torch.arange(len(ids)), ids.argmax(1) - 1]),
             Mistake("that is the place behind the end mark: argmax itself, nothing added",
                     lambda x, ids: x[torch.arange(len(ids)), (ids.argmax(1) + 1).clamp(max=ids.shape[1] - 1)]),
             Mistake("each text has a row of its own: yours reads all of them from the first",

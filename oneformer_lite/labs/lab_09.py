@@ -31,10 +31,10 @@ def _class_loss(class_logits: Tensor, classes: Tensor, no_object: float) -> Tens
     return class_loss(prediction, [target], [queries], config)
 
 
-def _weighted(logits: Tensor, classes: Tensor, pair: list[float]) -> tuple[Tensor, Tensor]:
-    """The weighted mean, and the sum of the weights: ``pair`` are that of a class and of no object."""
-    weights = torch.tensor(pair)[(classes == logits.shape[1] - 1).long()]
-    return (weights * F.cross_entropy(logits, classes, reduction="none")).sum() / weights.sum(), weights.sum()
+def _weights_turned(logits: Tensor, classes: Tensor, no_object: float) -> Tensor:
+    weights = torch.full((logits.shape[1],), float(no_object))
+    weights[-1] = 1.0
+    return F.cross_entropy(logits, classes, weights)
 
 
 def _cases_class_loss() -> list[Case]:
@@ -182,9 +182,7 @@ EXERCISES = (
             Mistake("'no object' is the last class, index K; your weight is at index 0", _no_object_first),
             Mistake("cross_entropy takes logits: it does the softmax itself", _of_probabilities),
             Mistake("'no object' counts no_object and a class 1: yours has the two weights the other way round",
-                    lambda logits, classes, no_object: _weighted(logits, classes, [no_object, 1.0])[0]),
-            Mistake("a weighted mean: divide the sum by the sum of the weights",
-                    lambda logits, classes, no_object: torch.mul(*_weighted(logits, classes, [1.0, no_object]))),
+                    _weights_turned),
             Mistake("the softmax of large logits is 0, its logarithm minus infinity: use log_softmax", _log_of_softmax),
         ),
     ),

@@ -69,7 +69,7 @@ SQUARE = np.array([[1.0, 2.0], [3.0, 5.0]])
         (E_, np.log(E_), "exp of yours is what is expected"),
         (E_ / 2, (E_ / 2).astype(int), "decimals are cut off"),
         (E_.astype(int), E_, "their kind is not"),
-        (E_ > 2, (E_ > 2).astype(float), "their kind is not: bool"),
+        (E_ > 2, (E_ > 2).astype(float), "their kind is not: True and False"),
         (E_ > 2, E_ <= 2, "inverted"),
         (E_, E_.sum(1), "takes the sum over axis 1 as well"),
         (E_.mean(0), E_, "mean over axis 0 is missing"),
@@ -160,7 +160,6 @@ BY_ERROR_OR_KIND = (  # answers that were told nothing, or something wrong
     ("08.3", "p = logits.sigmoid()\nreturn 1 - (2 * p @ labels.T + 1) / (labels.sum(1) + 1)", "that of the query"),
     ("08.3", "p = logits.sigmoid()\nreturn 1 - (2 * p @ labels.T + 1) / (p.sum(1)[:, None] + 1)", "of the segment"),
     ("05.2", "x[0, ids.argmax(1)]", "a row of its own"),
-    ("05.2", "x[range(len(ids)), ids.argmax(1) - 1]", "the token before the end mark"),
     ("03.1", "h, w = feature_map.shape[1:]\nout = 0\nfor r in range(h):\n    for c in range(w):\n"
      "        out = out + feature_map[:, r, c] * (1 - abs(c - x * w + 0.5)) * (1 - abs(r - y * h + 0.5))\nreturn out",
      "a share would be negative"),
