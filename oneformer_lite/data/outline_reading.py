@@ -56,6 +56,8 @@ def read_outlines(segmentations: list, file: Path, place: Callable[[int], str]) 
 def _pieces(value: object, index: int, file: Path, place: Callable[[int], str]) -> list:
     """The polygons and codes that a ``segmentation`` consists of; none if it is absent or empty."""
     if type(value) is list and value:
+        if type(value[0]) is dict and {"x", "y"} <= value[0].keys():
+            raise DataError(f"{file}: {place(index)}: segmentation holds points as {{'x': ..., 'y': ...}}: {_EXPECTED}")
         return value if type(value[0]) in _PIECE.types else [value]
     if type(value) is dict and value:
         return [value]

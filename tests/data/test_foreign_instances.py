@@ -264,7 +264,7 @@ def test_outlines_of_every_form(read, outline, expected):
         ([[-1e9, *SQUARE[1:]]], "far outside its picture of 30 x 20 pixels"), ([[301, *SQUARE[1:]]], "far outside"),
         ([SQUARE[:-1]], "has a polygon of 7 numbers"), ([[1, 2, 3]], "has a polygon of 3 numbers"),
         ([[2, 1], [6, 1], [6, 4]], "points as pairs"), ([[[2, 1], [6, 1], [6, 4]]], "holds [2, 1] (a list)"),
-        ([{"x": 2, "y": 1}], "lacks 'size'"),
+        ([{"x": 2, "y": 1}], "holds points as {'x': ..., 'y': ...}: expected polygons"),
         ([[0, 0, 29, 19] * 60_000], "pixels long, more than the 1000000"),
         ([SQUARE] * 10_001, "more than 10000 outlines"),
     ],
