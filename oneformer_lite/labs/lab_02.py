@@ -162,6 +162,8 @@ EXERCISES = (
                     _chain(lambda n, k, s, p: -(-(n + 2 * p - k) // s) + 1)),
             Mistake("stride alone is not enough: kernel and padding decide about the last position",
                     _chain(lambda n, k, s, p: n // s)),
+            Mistake("each layer is (kernel, stride, padding), in this order: yours takes the last two swapped",
+                    _chain(lambda n, k, s, p: (n + 2 * s - k) // p + 1)),
             Mistake("each layer starts from the size that the one before left",
                     lambda side, layers: [(side + 2 * p - k) // s + 1 for k, s, p in layers]),
         ),

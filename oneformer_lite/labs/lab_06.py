@@ -36,10 +36,12 @@ def _cases_sine() -> list[Case]:
     ]
 
 
-def _waves(h: int, w: int, C: int, start: int = 1, pairs: bool = True, turn: bool = True) -> tuple[Tensor, Tensor]:
+def _waves(
+    h: int, w: int, C: int, start: int = 1, pairs: bool = True, turn: bool = True, halves: bool = True
+) -> tuple[Tensor, Tensor]:
     """Angles of rows [h, w, C/2] and of columns."""
     half = torch.arange(C // 2)
-    exponent = 2 * (half // 2) / (C // 2) if pairs else half / (C // 2)
+    exponent = (2 * (half // 2) if pairs else half) / (C // 2 if halves else C)
     angles = []
     for length in (h, w):
         place = torch.arange(start, length + start) * (2 * math.pi / length if turn else 1)
@@ -200,6 +202,10 @@ EXERCISES = (
                     lambda h, w, C: _interleaved(*_waves(h, w, C, turn=False))),
             Mistake("a sine and its cosine share one wave length: the exponent has i // 2",
                     lambda h, w, C: _interleaved(*_waves(h, w, C, pairs=False))),
+            Mistake("each half of the channels counts its own C/2 channels: the exponent is divided by C/2, not by C",
+                    lambda h, w, C: _interleaved(*_waves(h, w, C, halves=False))),
+            Mistake("even channels are the sine, odd ones the cosine: yours has them swapped",
+                    lambda h, w, C: _interleaved(*(math.pi / 2 - angle for angle in _waves(h, w, C)))),
             Mistake("sine and cosine alternate: channel 0 sine, 1 cosine, 2 sine ...", _in_blocks),
             Mistake("channels come first: [C, h, w]", lambda h, w, C: _sine(h, w, C).permute(1, 2, 0)),
         ),

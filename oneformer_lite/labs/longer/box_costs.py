@@ -57,6 +57,12 @@ def _costs(
     return weights[0] * l1 - weights[1] * (shared / union - (lost if general else 0))
 
 
+def _squares_for_sizes(said: Tensor, wanted: Tensor) -> Tensor:
+    """What squares are more than absolute values, summed over the four numbers of a box."""
+    apart = said[:, None] - wanted[None]
+    return (apart.square() - apart.abs()).sum(-1)
+
+
 BOX_COSTS = Exercise(
     id="16.1",
     name="box_costs",
@@ -79,6 +85,8 @@ BOX_COSTS = Exercise(
         Mistake("the weights are swapped: 5 for L1, 2 for GIoU", lambda a, b: _costs(a, b, weights=(2.0, 5.0))),
         Mistake("L1 counts five times: multiply it by 5", lambda a, b: _costs(a, b, weights=(1.0, 2.0))),
         Mistake("L1 is the sum of the four differences, not their mean", lambda a, b: _costs(a, b, mean=True)),
+        Mistake("L1 is the sum of the absolute differences, not of their squares",
+                lambda a, b: _box_costs(a, b) + 5 * _squares_for_sizes(a, b)),
         Mistake("what neither covers is a share: divide it by the area of the box around both",
                 lambda a, b: _costs(a, b, whole=True)),
     ),

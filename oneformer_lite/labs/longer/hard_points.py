@@ -60,6 +60,18 @@ def _hard_alone(mask_logits: Tensor, candidates: Tensor, others: Tensor, importa
     return _chosen(_logits_at(mask_logits, candidates).abs(), candidates, others, others.shape[1])
 
 
+def _unsorted(mask_logits: Tensor, candidates: Tensor, others: Tensor, importance: float) -> Tensor:
+    doubt, count = _logits_at(mask_logits, candidates).abs(), int(importance * others.shape[1])
+    places = doubt.argsort(dim=1)[:, :count].sort(dim=1).values
+    first = candidates.gather(1, places[..., None].expand(-1, -1, 2))
+    return torch.cat([first, others[:, : others.shape[1] - count]], dim=1)
+
+
+def _last_of_others(mask_logits: Tensor, candidates: Tensor, others: Tensor, importance: float) -> Tensor:
+    count = int(importance * others.shape[1])
+    return _hard_points(mask_logits, candidates, others.roll(-count, 1), importance)
+
+
 def _share_of_candidates(mask_logits: Tensor, candidates: Tensor, others: Tensor, importance: float) -> Tensor:
     score = _logits_at(mask_logits, candidates).abs()
     return _chosen(score, candidates, others, int(importance * candidates.shape[1]))
@@ -75,6 +87,8 @@ HARD_POINTS = Exercise(
     mistakes=(
         Mistake("these are the points where the model is surest: it hesitates where |logit| is small", _surest),
         Mistake("the lowest logit is a sure 'outside': take its absolute value first", _most_negative),
+        Mistake("most uncertain first: yours has the chosen points in the order of the candidates", _unsorted),
+        Mistake("the rest are the first of the others, yours takes the last", _last_of_others),
         Mistake("only a share, importance, of the P points is chosen; the rest come from others", _hard_alone),
         Mistake("importance is a share of the P points that are asked for, not of the candidates",
                 _share_of_candidates),
