@@ -67,6 +67,7 @@ def digit_models() -> dict[str, Row]:
         "U-Net, wide transformer, products": (replace(unet, **wide), {"lr": 1e-3}),
         "U-Net, masked decoder": (replace(decoder, empty_weight=0.0), {"lr": 1e-3}),
         "U-Net, masked decoder, empty masks": (decoder, {"lr": 1e-3}),
+        "U-Net, transformer, masked decoder, empty masks": (replace(decoder, transformer_layers=3), {"lr": 1e-3}),
     }
 
 
