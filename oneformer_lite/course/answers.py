@@ -54,7 +54,14 @@ def find_answers(cells: Sequence[str], asked: Sequence[str]) -> dict[str, Answer
         for name in statement.binds:
             bound.setdefault(name, []).append(statement)
     others = _others(statements, asked)
-    return {name: _answer(name, bound, set(asked)) or _missing(name, bound, broken, others) for name in asked}
+    found: dict[str, Answer | str] = {}
+    for name in asked:
+        answer, unread = _answer(name, bound, set(asked)), _unread(name, broken)
+        if answer is None or (unread and is_stub(answer.look)):  # a stub above hides nothing
+            found[name] = unread or _missing(name, bound, others)
+        else:
+            found[name] = answer
+    return found
 
 
 def _others(statements: Sequence[Statement], asked: Sequence[str]) -> list[str]:
@@ -89,12 +96,14 @@ def _binding(statements: list[Statement]) -> list[Statement]:
     return statements[plain[-1] if plain else 0 :]
 
 
-def _missing(
-    name: str, bound: dict[str, list[Statement]], broken: Sequence[tuple[int, str, str]], others: Sequence[str]
-) -> str:
-    for cell, source, why in broken:
-        if re.search(rf"\b{name}\b", source):
-            return f"unreadable: cell {cell} cannot be read: {why}"
+def _unread(name: str, broken: Sequence[tuple[int, str, str]]) -> str | None:
+    """Why Python cannot read the last cell that defines ``name``, if any; cells that only mention it do not count."""
+    defines = re.compile(rf"^\s*(?:(?:async\s+)?def\s+{name}\b|{name}\s*=(?!=))", re.MULTILINE)
+    cells = [f"unreadable: cell {cell} cannot be read: {why}" for cell, source, why in broken if defines.search(source)]
+    return cells[-1] if cells else None
+
+
+def _missing(name: str, bound: dict[str, list[Statement]], others: Sequence[str]) -> str:
     alike = [other for other in others if name in other or other in name]
     if name in bound and not alike:
         return f"not counted: {name} is labs.use, which gives our reference; its own definition is gone"

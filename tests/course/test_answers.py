@@ -83,6 +83,19 @@ def test_what_is_no_answer_is_told(cell, words):
     assert isinstance(found, str) and words in found
 
 
+def test_a_stub_above_a_cell_that_cannot_be_read_hides_nothing():
+    stub, broken = "def contrastive_loss(t):\n    ...", "def contrastive_loss(t):\n    return (t"
+    found = find_answers([stub, broken], NAMES)["contrastive_loss"]
+    assert "unreadable: cell 2 cannot be read: SyntaxError" in found
+    written = find_answers(["def contrastive_loss(t):\n    return t", broken], NAMES)["contrastive_loss"]
+    assert written.own.cell == 1
+
+
+def test_a_cell_that_only_mentions_a_name_says_nothing_of_it():
+    found = find_answers(["print(contrastive_loss(1)"], NAMES)["contrastive_loss"]
+    assert found == "missing: no cell defines contrastive_loss"
+
+
 def test_answers_that_stand_on_others_say_so():
     cells = [COSINES, "def helper(t):\n    return similarity(t, t)", "def gradient(t):\n    return helper(t)"]
     found = find_answers(cells, NAMES)
