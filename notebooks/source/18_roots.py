@@ -485,7 +485,9 @@ for name, row in of("panoptic", "toytown").items():
 
 # %% [markdown]
 # Longer training brings what seconds could not: masks of digits that lie apart are better than the report's after a
-# fifteenth of its pictures, and most digits that lie over each other are found and named. Transformer
+# fifteenth of its pictures, and most digits that lie over each other are found and named. The last row's queries read all
+# maps of the way up where their masks are (lesson 10), and those that answer for nothing learn to draw nothing: without
+# that, several draw one digit, and the one that draws it best may not be the one that names it. Transformer
 # layers between the U-Net's halves let queries hear of each other: PQ grows, and fewer objects are found twice. The
 # third row's masks are products of a query with each pixel; its steps take twice as long, so it made half as many.
 
