@@ -15,7 +15,7 @@ from .calls import Call, Raised, argument_names, calls
 from .compare import describe, difference
 from .exercise import Case, Exercise, find
 from .gradients import gradient_difference, gradients
-from .hints import hint
+from .hints import agree, hint
 from .owner import broken_rules, is_ours, not_an_answer, package_did_it
 from .result import Result
 from .words import arguments
@@ -79,12 +79,14 @@ def judged(exercise: Exercise, answer: Callable, made: Made, seed: int) -> Resul
     if wrong is None:
         note = package_did_it(exercise, answer, cases, yours)
         return Result(exercise.id, True, lines, note=note, broken=broken_rules(exercise, cases, yours))
+    pair = (yours[wrong].output, expected[wrong])
     return Result(
         exercise.id,
         attempted=True,
         differences=lines,
         hint=_help(exercise, answer, cases, yours, expected, found),
-        pair=(yours[wrong].output, expected[wrong]) if exercise.told else None,
+        # where the value is right, two equal pictures would say that nothing is wrong
+        pair=pair if exercise.told and not agree(*pair, exercise.tolerance) else None,
         arguments=arguments(argument_names(answer, len(cases[wrong].args)), cases[wrong].args),
         printed=yours[wrong].printed,
     )

@@ -73,6 +73,8 @@ _CAUSES = (  # kind, a pattern of the message, and words in which \1 is the patt
      r"there is no \1 yet in that dictionary: what is to come out then? .get(key, default), or a first entry"),
     ("ZeroDivisionError", "", "a division by zero: what if there is nothing to divide by?"),
     ("EOFError", "keyboard", "no input(): the arguments are all that an answer gets"),
+    ("OverflowError", r"out of bounds for (u?int\d+)",
+     r"\1 cannot hold a number that large: widen the array with astype before you calculate with it"),
     ("OverflowError", "", "a number becomes too large: exp of something large?"),
     ("RecursionError", "", "the function calls itself without an end"),
     ("TypeError", r"unsupported operand type\(s\) for (.+): '(.+)' and '(.+)'",

@@ -125,6 +125,8 @@ def test_an_answer_cannot_spoil_the_arguments_of_the_reference_or_of_other_cases
     result = labs.check(exercise, lambda x: x.add_(1))
     assert not result.passed and torch.equal(shared, torch.ones(2, 2))
     assert result.differences[1] == ("second", "right, but yours changes its argument x, which others still need")
+    assert result.picture() is None  # its value is right
+    assert labs.check(exercise, lambda x: x).picture()
 
 
 def test_random_numbers_are_the_same_for_both_and_unchanged_afterwards():

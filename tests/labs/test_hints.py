@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 
@@ -102,6 +103,16 @@ def test_a_factor_is_named_by_the_argument_whose_length_it_is():
     exercise = labs.Exercise("98.1", lambda x: x.mean(0), lambda: [labs.Case("five", torch.arange(35.0).view(5, 7))])
     found = labs.check(exercise, lambda x: x.sum(0)).hint
     assert "5 is the length of x's axis 0: a sum where a mean is asked for?" in found
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_a_number_that_does_not_fit_into_an_array_is_no_matter_of_exp(kind):
+    """What NumPy 2 raises where 256 times a byte is asked for, the first slip in the first lab."""
+    shift = 256 if kind == "uint8" else 256**2
+    hint = labs.check("01.1", lambda rgb: rgb[..., 0] + rgb[..., 2].astype(kind) * shift).hint
+    assert hint == f"{kind} cannot hold a number that large: widen the array with astype before you calculate with it"
+    exercise = labs.Exercise("98.6", lambda x: x, lambda: [labs.Case("a thousand", 1000.0)])
+    assert labs.check(exercise, lambda x: math.exp(x)).hint == "a number becomes too large: exp of something large?"
 
 
 def test_noise_gets_no_explanation():

@@ -7,6 +7,7 @@ looked at while hints were written; the second half was kept out and only measur
 
 from __future__ import annotations
 
+import inspect
 import math
 import textwrap
 from collections.abc import Callable
@@ -17,7 +18,6 @@ import torch
 import torch.nn.functional as F
 
 from oneformer_lite.labs.exercise import find
-from oneformer_lite.labs.watch import codes_of
 
 SEEN = (
     ("01.1", "rgb.astype(np.int32) @ np.array([256 * 256, 256, 1]) * 1.0", "kind|whole|blue|red"),
@@ -156,8 +156,8 @@ KEPT_OUT = (
 
 def answer(exercise: str, text: str) -> Callable:
     """The answer with the names of the exercise's own arguments; ``find(...).reference`` stands for code like ours."""
-    code = next(iter(codes_of(find(exercise).reference)))
-    arguments = ", ".join(ARGUMENTS.get(exercise, code.co_varnames[: code.co_argcount]))
+    # the signature of what is wrapped, in the right order whatever the hashes: tests wrap the package to check shapes
+    arguments = ", ".join(ARGUMENTS.get(exercise) or inspect.signature(find(exercise).reference).parameters)
     body = text if "\n" in text or text.startswith("return") else f"return {text}"
     from oneformer_lite.model.parts.tokenizer import encode
 
