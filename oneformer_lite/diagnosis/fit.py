@@ -13,13 +13,12 @@ from ..dataset_checks.findings import Finding
 from ..evaluation import evaluate
 from ..metrics import Evaluation
 from ..model import MaskModel
-from .history import NO_SCORE
+from .history import FEW_STEPS, NO_SCORE
 
 LOOKED_AT = 6  # training pictures that are predicted
 SCORES = {"panoptic": "PQ", "instance": "AP", "semantic": "mIoU"}
 WORTH = 10.0  # percent
 BY_HEART = 4.0  # times the score of validation
-FEW_STEPS = 100  # before them a low score means nothing
 NAMED = 8  # classes
 
 

@@ -22,6 +22,7 @@ ZERO = 1e-6
 ENOUGH_RECORDS = 20
 LATE = 0.3  # share of the run after which a score must be above nothing
 NO_SCORE = 1.0  # percent: below it nothing was found
+FEW_STEPS = 100  # before them a low score means nothing
 SCORES = ("PQ", "AP", "mIoU")
 WORTH = 10.0  # percent a score must have reached before its loss means something
 FLAT = 0.98  # share of its start above which a loss counts as not fallen
@@ -178,6 +179,8 @@ def _check_scores(history: list[dict], step: int, asked: int) -> Finding:
         )  # fmt: skip
     evidence = ", ".join(f"{name} {value:.2f}" for name, value in last.items()) + f" {at}"
     if max(last.values()) < NO_SCORE and rounds[-1]["step"] > LATE * step:
+        if rounds[-1]["step"] < FEW_STEPS:
+            return Finding("scores", "too little", f"{evidence}: next to nothing", "train longer")
         return Finding(
             "scores", "fault", f"{evidence}: next to nothing",
             "look at the classes of model and data set, at the task in evaluation, and at the losses",

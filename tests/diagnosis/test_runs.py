@@ -30,12 +30,18 @@ def test_a_run_that_learns_passes(tmp_path: Path) -> None:
         ([losses(s, **{"class": 0.0}) for s in range(1, 60)], "class loss over the run", ["zero for the last"]),
         ([losses(s, mask=None) for s in range(1, 60)], "mask loss over the run", ["59 of 59", "not finite"]),
         ([losses(1) for _ in range(60)], "progress", ["does not fall"]),
-        ([losses(s) for s in range(1, 30)] + [NO_SCORE], "scores", ["next to nothing"]),
+        ([losses(s) for s in range(1, 130)] + [dict(NO_SCORE)], "scores", ["next to nothing"]),
     ],
     ids=["zero", "nan", "flat", "nothing"],
 )
 def test_runs_that_went_wrong(tmp_path: Path, records: list[dict], check: str, words: list[str]) -> None:
     assert_fault(ofl.doctor(run=run_folder(tmp_path, records)), check, *words)
+
+
+def test_a_low_score_after_few_steps_is_too_little_to_judge_by(tmp_path: Path) -> None:
+    diagnosis = ofl.doctor(run=run_folder(tmp_path, [losses(s) for s in range(1, 30)] + [dict(NO_SCORE)]))
+    finding = found(diagnosis, "scores")
+    assert finding.verdict == "too little" and finding.cure == "train longer" and "next to nothing" in finding.evidence
 
 
 def test_a_recipe_of_single_pictures(tmp_path: Path) -> None:
