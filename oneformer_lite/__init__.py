@@ -13,8 +13,8 @@ line, ``demo.py`` its first command.
 
 Beside them what all use: ``checks.py``, ``errors.py``, ``notices.py`` and ``listing.py`` (what callers pass, and what
 is said of it), ``files.py``, ``file_kinds.py``, ``json_reader.py`` and ``json_faults.py``, ``device.py``,
-``evaluating.py``, ``installation.py``. The names below are imported on first use (``on_demand.py``), so that importing
-the package costs next to nothing.
+``evaluating.py``, ``spread.py``, ``installation.py``. The names below are imported on first use (``on_demand.py``), so
+that importing the package costs next to nothing.
 """
 
 from __future__ import annotations

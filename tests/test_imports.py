@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "oneformer_lite"
 # from the ground up: what stands on one line may import what stands there or before
 FLOORS = (
     "errors",
-    "checks device evaluating file_kinds files json_faults json_reader listing notices on_demand",
+    "checks device evaluating file_kinds files json_faults json_reader listing notices on_demand spread",
     "data",
     "config",
     "model.output",

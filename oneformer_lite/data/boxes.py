@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..notices import warn_user
+from ..spread import spread_over
 from .outlines import Box, Outlines, box_of, same_area
 from .rings import warn_of_rings
 
@@ -47,7 +48,7 @@ def compare_with_boxes(outlines: Outlines, sizes: np.ndarray, rows: list[dict], 
     file has them. Warns where some are, and where most boxes disagree with their masks and nothing explains it.
     """
     drawn = np.flatnonzero(outlines.drawn())
-    chosen = drawn[np.unique(np.linspace(0, len(drawn) - 1, _LOOKED_AT).astype(int))] if len(drawn) else drawn
+    chosen = drawn[spread_over(len(drawn), _LOOKED_AT)]
     counts = Counter(_reading(outlines, i, sizes[i].tolist(), rows[i]) for i in chosen.tolist())
     total = counts.total() - counts[""]
     for reading, cure in _CURES.items():

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks import check_flag, only_known_names
 from ..errors import ConfigError, DataError
 from ..notices import warn_user
+from ..spread import spread_over
 from .by_name import warn_of_names
 from .coco_json import distinct_color
 from .folders import require_folder
@@ -75,7 +76,7 @@ class InstanceMapDataset(MapDataset):
         objects, unless it is ``as_drawn``.
         """
         counts, bare, grounds, edges = [], True, set[int | None](), Edges(objects=True)
-        for place in np.unique(np.linspace(0, len(self) - 1, _LOOKED_AT).astype(int)):
+        for place in spread_over(len(self), _LOOKED_AT):
             with suppress(DataError):  # said when this map is read
                 numbers = self._read(self._pairs[place][1])
                 counts.append(len(present_ids(numbers)))

@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..files import path_of
 from ..listing import few
 from ..notices import warn_user
+from ..spread import spread_over
 from .coco_json import (
     file_names,
     files_listed_twice,
@@ -106,8 +107,8 @@ class PanopticDataset(MapDataset):
                 f"{self.json_path}: no category is a thing (all isthing are 0), so the instance task has nothing to "
                 "find and objects of one class are one: give countable classes isthing 1"
             )
-        chosen = np.unique(np.linspace(0, len(ends) - 1, LOOKED_AT).astype(int)).tolist() if ends else []
-        told = [(i, segments.rows[ends[i - 1] if i else 0 : ends[i]]) for i in chosen]
+        looked_at = spread_over(len(ends), LOOKED_AT)
+        told = [(i, segments.rows[ends[i - 1] if i else 0 : ends[i]]) for i in looked_at]
         return json.dumps([image_ids, [names[i] for i in order], pngs, told])
 
     def _looked_at(self, told: list[tuple[int, list[dict]]]) -> Iterator[tuple[str, np.ndarray, list[dict]]]:

@@ -13,6 +13,7 @@ from ..checks import check_flag, only_known_names
 from ..errors import DataError
 from ..listing import few
 from ..notices import warn_user
+from ..spread import spread_over
 from .by_name import warn_of_names
 from .coco_json import distinct_color
 from .folders import require_folder
@@ -107,7 +108,7 @@ class SemanticDataset(MapDataset):
 
     def _spread(self) -> list[Path]:
         """The maps that are looked at: first a few from the whole set, then those between."""
-        places = np.unique(np.linspace(0, len(self._pairs) - 1, _LOOKED_AT).astype(int)).tolist()
+        places = spread_over(len(self._pairs), _LOOKED_AT)
         first = places[:: max(1, len(places) // _AT_LEAST)]
         return [self._pairs[i][1] for i in [*first, *sorted({*places}.difference(first))]]
 

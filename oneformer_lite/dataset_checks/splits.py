@@ -10,8 +10,6 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from ..config.checks import is_color
 from ..data.dataset import SegmentationDataset
 from ..data.folders import contents
@@ -23,6 +21,7 @@ from ..data.views import Listed
 from ..errors import DataError
 from ..files import normal, on_disk
 from ..listing import few
+from ..spread import spread_over
 from .findings import Finding
 
 MAPS = 256  # that are read in search of classes, evenly spread
@@ -165,7 +164,7 @@ def _copies(trained: Iterable[Path | None], judged: Iterable[Path | None]) -> in
 
 
 def _spread(paths: Sequence[Path], most: int) -> list[Path]:
-    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, most).astype(int))] if paths else []
+    return [paths[i] for i in spread_over(len(paths), most)]
 
 
 def _size(path: Path) -> int:
@@ -185,7 +184,7 @@ def _are_same(path: Path, other: Path) -> bool:
 def _check_classes_of_maps(dataset: MapDataset) -> Finding:
     """The same of maps that have to be read for it: a few hundred, until all classes have been seen."""
     unseen, total = set(range(len(dataset.categories))), len(dataset)
-    chosen = np.unique(np.linspace(0, total - 1, MAPS).astype(int)).tolist() if total else []
+    chosen = spread_over(total, MAPS)
     for number, index in enumerate(chosen, start=1):
         with suppress(DataError, OSError):  # said when it is read as a sample
             unseen -= {segment.class_id for segment in dataset.annotation(index)[1]}

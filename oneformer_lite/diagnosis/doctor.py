@@ -35,6 +35,7 @@ from ..errors import ConfigError, OneFormerLiteError
 from ..inference import check_model
 from ..losses import Criterion
 from ..model import MaskModel
+from ..spread import spread_over
 from ..training.log import examine_log
 from ..training.run import Run
 from .behaviour import (
@@ -142,9 +143,9 @@ def _examine_data(dataset: SegmentationDataset, images: int, findings: list[Find
     if not len(dataset):
         findings.append(Finding("samples", "fault", "the data set is empty", "look at its paths and its split"))
         return []
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, images).astype(int))
+    chosen = spread_over(len(dataset), images)
     try:
-        samples = [dataset[int(index)] for index in chosen]
+        samples = [dataset[index] for index in chosen]
     except OneFormerLiteError as error:
         findings.append(Finding("samples", "fault", str(error), "repair or remove the file"))
         findings.append(not_examined("all else about the samples", "one of them cannot be read"))

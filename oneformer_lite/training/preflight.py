@@ -45,6 +45,7 @@ from ..dataset_checks.splits import (
 from ..dataset_checks.texts import check_texts
 from ..errors import ConfigError, DataError, OneFormerLiteError
 from ..notices import warn_user
+from ..spread import spread_over
 from .config import TrainConfig
 from .crops import check_crops
 from .distributed import Processes
@@ -240,11 +241,6 @@ def _read(dataset: SegmentationDataset, indices: Sequence[int], c: TrainConfig, 
     if not samples:
         raise DataError(f"none of the {split} pictures looked at can be read: {next(iter(bad.found.values()))}")
     return samples
-
-
-def spread_over(length: int, count: int) -> list[int]:
-    """At most ``count`` numbers below ``length``, evenly spread."""
-    return np.unique(np.linspace(0, length - 1, count).astype(int)).tolist()
 
 
 def _refuse(*findings: Finding) -> None:

@@ -281,7 +281,7 @@ def run_script(folder: Path, method: str, data: str) -> subprocess.CompletedProc
 
 
 def test_samples_of_the_look_do_not_depend_on_chance() -> None:
-    from oneformer_lite.training.preflight import spread_over
+    from oneformer_lite.spread import spread_over
 
     assert spread_over(24, 4) == [0, 7, 15, 23] and spread_over(2, 16) == [0, 1] and spread_over(1, 16) == [0]
     assert np.all(np.diff(spread_over(118_287, 16)) > 0)
